@@ -1,0 +1,58 @@
+# Two stages: the first has the build tools, the second only Python, the locked packages and us.
+#
+#   docker build -t flashnotify .
+#   docker run -p 8000:8000 -v flashnotify:/data --stop-timeout 20 flashnotify
+#
+# --stop-timeout: what is in hand at SIGTERM gets FLASHNOTIFY_DRAIN_SECONDS (10) to finish, which is
+# also all that Docker grants before it kills.
+
+FROM python:3.13-slim-trixie AS builder
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_NO_INPUT=1
+
+WORKDIR /src
+
+# The lock files first: these layers are built again only when a lock changes.
+COPY requirements-build.lock requirements.lock ./
+RUN python -m venv /opt/build \
+    && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: -r requirements-build.lock \
+    && python -m venv --without-pip /opt/flashnotify \
+    && /opt/build/bin/python -m pip --python /opt/flashnotify/bin/python install \
+        --require-hashes --only-binary :all: -r requirements.lock
+
+COPY pyproject.toml README.md LICENSE ./
+COPY migrations migrations
+COPY src src
+RUN /opt/build/bin/python -m hatchling build -t wheel \
+    && /opt/build/bin/python -m pip --python /opt/flashnotify/bin/python install --no-deps --no-index dist/*.whl \
+    && /opt/flashnotify/bin/python -m compileall -q /opt/flashnotify/lib
+
+
+FROM python:3.13-slim-trixie
+
+ENV PATH=/opt/flashnotify/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    FLASHNOTIFY_DATABASE_URL=sqlite:////data/flashnotify.db \
+    FLASHNOTIFY_LOG_FORMAT=json
+
+# A numbered user, so that an orchestrator can check that it isn't root. A new volume takes over the
+# owner and mode of /data; the lock file, the socket and the secret key stand beside the database.
+RUN groupadd --system --gid 10001 flashnotify \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin flashnotify \
+    && install --directory --owner=10001 --group=10001 --mode=0700 /data
+
+COPY --from=builder /opt/flashnotify /opt/flashnotify
+
+USER 10001:10001
+WORKDIR /data
+VOLUME ["/data"]
+EXPOSE 8000
+
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=4).close()"]
+
+ENTRYPOINT ["flashnotify"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,1 @@
+"""The archive: the database, which is the truth. One writer, separate readers."""

@@ -1,0 +1,96 @@
+"""How the archive's connections are opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from flashnotify.errors import SettingsError
+
+_EXAMPLE = "Example: FLASHNOTIFY_DATABASE_URL=sqlite:///var/flashnotify.db"
+
+
+def archive_url(setting: str) -> URL:
+    """The URL of the archive, with its asyncio driver.
+
+    Raises:
+        SettingsError: it is not the URL of a SQLite file.
+    """
+    try:
+        url = make_url(setting)
+    except ArgumentError:
+        raise SettingsError(f"FLASHNOTIFY_DATABASE_URL is not a database URL. {_EXAMPLE}") from None
+    if url.get_backend_name() != "sqlite":
+        raise SettingsError(
+            f"FLASHNOTIFY_DATABASE_URL: {url.get_backend_name()} is not supported. {_EXAMPLE}"
+        )
+    if not url.database or url.database == ":memory:":
+        raise SettingsError(
+            "FLASHNOTIFY_DATABASE_URL names no file, and what is accepted must be on disk. " + _EXAMPLE
+        )
+    return url.set(drivername="sqlite+aiosqlite")
+
+
+def archive_file(url: URL) -> Path:
+    """The SQLite file of an archive."""
+    assert url.database is not None
+    return Path(url.database)
+
+
+def open_writer(url: URL) -> AsyncEngine:
+    """The engine of the one connection that writes.
+
+    WAL with `synchronous=FULL`: a commit returns when the log is on disk.
+    """
+    engine = create_async_engine(
+        url, pool_size=1, max_overflow=0, connect_args={"isolation_level": None}
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=5000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    # With isolation_level None the driver leaves transactions to us, so that savepoints work.
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def open_readers(url: URL, connections: int = 4) -> AsyncEngine:
+    """The engine of the connections that only read."""
+    engine = create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"isolation_level": None},
+        isolation_level="AUTOCOMMIT",
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA query_only=ON")
+        cursor.execute("PRAGMA busy_timeout=5000")
+        cursor.close()
+
+    return engine
+
+
+def sqlite_version() -> str:
+    """The version of the SQLite library in use."""
+    return sqlite3.sqlite_version

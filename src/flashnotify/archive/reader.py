@@ -1,0 +1,216 @@
+"""Every read there is, over connections that cannot write."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, bindparam, func, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from flashnotify.archive.models import (
+    ApiKey,
+    Attempt,
+    Count,
+    Delivery,
+    IdempotencyKey,
+    JobRow,
+    Notification,
+    OutboxMessage,
+)
+from flashnotify.domain import Job, NotificationStatus, Priority
+from flashnotify.errors import FieldError, InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, newest first. `next` is the cursor of the following page, if there is one."""
+
+    items: Sequence[Row[Any]]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationFilter:
+    """Which notifications a list is about. Times are milliseconds since the epoch."""
+
+    kind: str | None = None
+    status: NotificationStatus | None = None
+    priority: Priority | None = None
+    reference: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+_notification = select(Notification.__table__).where(Notification.id == bindparam("of"))
+_counts = select(Count.__table__).where(Count.notification_id == bindparam("of"))
+# The literals let SQLite use the partial index.
+_queued = select(
+    Delivery.id, Delivery.address, Delivery.attempts, Delivery.first_attempt_at, Delivery.due_at
+).where(Delivery.job_id == bindparam("job"), literal_column("status = 'queued'"))
+_due = (
+    select(JobRow.id, JobRow.notification_id, JobRow.channel)
+    .where(JobRow.priority == bindparam("lane"), JobRow.due_at <= bindparam("now"))
+    .order_by(JobRow.due_at, JobRow.id)
+    .limit(bindparam("most"))
+)
+_next_due = select(func.min(JobRow.due_at)).where(
+    JobRow.priority == bindparam("lane"), JobRow.due_at > bindparam("now")
+)
+_api_key = select(ApiKey.__table__).where(ApiKey.id == bindparam("of"))
+_idempotency_key = select(IdempotencyKey.__table__).where(
+    IdempotencyKey.caller == bindparam("caller"), IdempotencyKey.key == bindparam("key")
+)
+
+
+class Reader:
+    """Reads the archive. Every call takes a connection, and gives it back before it returns."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def ping(self) -> None:
+        """Read something."""
+        await self._one(select(literal_column("1")), {})
+
+    async def notification(self, id: UUID) -> Row[Any] | None:
+        """One notification."""
+        return await self._one(_notification, {"of": id})
+
+    async def counts(self, notification_id: UUID) -> dict[str, dict[str, int]]:
+        """Deliveries of a notification by channel and status."""
+        counts: dict[str, dict[str, int]] = {}
+        for row in await self._all(_counts, {"of": notification_id}):
+            if row.deliveries:
+                counts.setdefault(row.channel, {})[row.status] = row.deliveries
+        return counts
+
+    async def notifications(
+        self, wanted: NotificationFilter, *, limit: int, cursor: str | None
+    ) -> Page:
+        """The notifications that fit `wanted`, newest first."""
+        query = select(Notification.__table__)
+        for column, value in (
+            (Notification.kind, wanted.kind),
+            (Notification.reference, wanted.reference),
+            (Notification.priority, wanted.priority),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.status is not None:
+            query = query.where(Notification.status == wanted.status)
+            if wanted.status is not NotificationStatus.completed:
+                # Said once more as a literal, so that SQLite can use the partial index.
+                query = query.where(literal_column("status <> 'completed'"))
+        if wanted.since is not None:
+            query = query.where(Notification.id >= first_id(wanted.since))
+        if wanted.until is not None:
+            query = query.where(Notification.id < first_id(wanted.until))
+        return await self._page(query, Notification.id, limit, cursor)
+
+    async def deliveries(
+        self,
+        notification_id: UUID,
+        *,
+        status: str | None,
+        channel: str | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page:
+        """The deliveries of a notification, newest first."""
+        query = select(Delivery.__table__).where(Delivery.notification_id == notification_id)
+        if status is not None:
+            query = query.where(Delivery.status == status)
+        if channel is not None:
+            query = query.where(Delivery.channel == channel)
+        return await self._page(query, Delivery.id, limit, cursor)
+
+    async def attempts(self, delivery_ids: Sequence[UUID]) -> Mapping[UUID, list[Row[Any]]]:
+        """The attempts at some deliveries, in order."""
+        found: dict[UUID, list[Row[Any]]] = {id: [] for id in delivery_ids}
+        query = (
+            select(Attempt.__table__)
+            .where(Attempt.delivery_id.in_(delivery_ids))
+            .order_by(Attempt.delivery_id, Attempt.number)
+        )
+        for row in await self._all(query, {}):
+            found[row.delivery_id].append(row)
+        return found
+
+    async def queued_deliveries(self, job_id: UUID) -> Sequence[Row[Any]]:
+        """The deliveries of a batch that have not ended."""
+        return await self._all(_queued, {"job": job_id})
+
+    async def outbox(
+        self, *, notification_id: UUID | None, channel: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        """What `capture://` kept, newest first."""
+        query = select(OutboxMessage.__table__)
+        if notification_id is not None:
+            query = query.where(OutboxMessage.notification_id == notification_id)
+        if channel is not None:
+            query = query.where(OutboxMessage.channel == channel)
+        return await self._page(query, OutboxMessage.id, limit, cursor)
+
+    async def jobs_due(self, lane: Priority, now: int, most: int) -> list[Job]:
+        """Unfinished work of a lane that is due, longest due first."""
+        rows = await self._all(_due, {"lane": int(lane), "now": now, "most": most})
+        return [Job(row.id, row.notification_id, lane, row.channel) for row in rows]
+
+    async def next_due(self, lane: Priority, now: int) -> int | None:
+        """When the next work of a lane is due, after `now`."""
+        row = await self._one(_next_due, {"lane": int(lane), "now": now})
+        return None if row is None else row[0]
+
+    async def api_key(self, id: str) -> Row[Any] | None:
+        """One API key."""
+        return await self._one(_api_key, {"of": id})
+
+    async def api_keys(self) -> Sequence[Row[Any]]:
+        """All API keys, oldest first."""
+        return await self._all(select(ApiKey.__table__).order_by(ApiKey.created_at, ApiKey.id), {})
+
+    async def idempotency_key(self, caller: str, key: str) -> Row[Any] | None:
+        """What a caller got for its key."""
+        return await self._one(_idempotency_key, {"caller": caller, "key": key})
+
+    async def _page(
+        self, query: Select[Any], id_column: Any, limit: int, cursor: str | None
+    ) -> Page:
+        if cursor is not None:
+            query = query.where(id_column < _decode(cursor))
+        rows = await self._all(query.order_by(id_column.desc()).limit(limit + 1), {})
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(rows, _encode(rows[-1].id) if more else None)
+
+    async def _all(self, query: Select[Any], values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query, values)).all()
+
+    async def _one(self, query: Select[Any], values: Mapping[str, Any]) -> Row[Any] | None:
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query, values)).first()
+
+
+def first_id(ms: int) -> UUID:
+    """The least UUIDv7 of a millisecond since the epoch."""
+    ms = min(max(ms, 0), (1 << 48) - 1)
+    return UUID(int=(ms << 80) | (7 << 76) | (2 << 62))
+
+
+def _encode(id: UUID) -> str:
+    return base64.urlsafe_b64encode(id.bytes).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+    except (ValueError, binascii.Error):
+        raise InvalidInput(
+            [FieldError("/cursor", "is not a cursor; use the `next` of the page before")]
+        ) from None

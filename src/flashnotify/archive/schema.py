@@ -1,0 +1,36 @@
+"""Brings the archive's tables to this version, by the Alembic migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection
+
+from flashnotify.archive.engine import archive_file, open_writer
+
+
+def migrations_folder() -> Path:
+    """Where the migrations are: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent.parent / "migrations"
+
+
+async def upgrade(url: URL) -> None:
+    """Create or upgrade the tables, in one transaction."""
+    archive_file(url).parent.mkdir(parents=True, exist_ok=True)
+    engine = open_writer(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

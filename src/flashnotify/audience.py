@@ -1,0 +1,79 @@
+"""`to` → recipients: what the entries of an audience mean."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from flashnotify.domain import Address
+from flashnotify.errors import FieldError, InvalidInput
+from flashnotify.meta.descriptors import Field
+
+_ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
+# How many entries are checked before others get the event loop: an unknown domain costs 43 µs.
+_SLICE = 100
+_SHOWN_ERRORS = 100
+
+
+class Audience:
+    """Checks and resolves `to`. `addresses` says for each scheme how its addresses are checked."""
+
+    def __init__(self, addresses: Mapping[str, Field[Any]]) -> None:
+        self._addresses = addresses
+
+    async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
+        """The recipients in canonical form, each once, in order. `schemes` reach this kind's channels.
+
+        Raises:
+            InvalidInput: some entries are wrong; the pointers name each (`/to/3`).
+        """
+        found: dict[Address, None] = {}
+        errors: list[FieldError] = []
+        for start in range(0, len(to), _SLICE):
+            if start:
+                await asyncio.sleep(0)
+            for index, entry in enumerate(to[start : start + _SLICE], start):
+                try:
+                    found[self._parse(entry, schemes)] = None
+                except ValueError as error:
+                    errors.append(FieldError(f"/to/{index}", str(error)))
+            if len(errors) >= _SHOWN_ERRORS:
+                break
+        if errors:
+            raise InvalidInput(errors[:_SHOWN_ERRORS])
+        return list(found)
+
+    def _parse(self, entry: str, schemes: frozenset[str]) -> Address:
+        scheme, colon, rest = entry.partition(":")
+        scheme = scheme.lower()
+        if not colon:
+            raise ValueError(f"is not a URI; write it with its scheme, such as {self._example()}")
+        field = self._addresses.get(scheme)
+        if field is None:
+            known = ", ".join(f"{name}:" for name in self._addresses)
+            raise ValueError(f"{scheme[:20]}: is not an address this service knows; it takes {known}")
+        if scheme not in schemes:
+            raise ValueError(f"no channel of this kind reaches a {scheme}: address")
+        return Address(scheme, field.validate(_decode(rest)))
+
+    def _example(self) -> str:
+        return next(iter(self._addresses), "mailto") + ":ada@univ.example"
+
+
+def _decode(rest: str) -> str:
+    """The address of a URI (RFC 6068 for `mailto`): one address, no query, no encoded controls."""
+    if "%" not in rest and "?" not in rest and "," not in rest:
+        return rest
+    if "?" in rest:
+        raise ValueError("has a query (?…), which is not supported; give the address alone")
+    if "," in rest:
+        raise ValueError("names several addresses; write one entry for each")
+    if _ENCODED_CONTROL.search(rest):
+        raise ValueError("has an encoded control character; remove it")
+    try:
+        return unquote(rest, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("has a percent-encoding that is not UTF-8") from None

@@ -1,0 +1,1 @@
+"""The ways to reach a person, and the transports behind them."""

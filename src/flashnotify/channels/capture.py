@@ -1,0 +1,23 @@
+"""`capture://`: keeps messages in the archive for a person to see. Nothing leaves the machine."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from flashnotify.channels.base import Content, Transport, TransportURL
+from flashnotify.domain import Sent
+from flashnotify.meta.configs import Config
+
+
+class CaptureTransport(Transport[Content]):
+    """The default of every channel."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("capture",)
+    example: ClassVar[str] = "capture://"
+
+    def __init__(self, url: TransportURL, config: Config | None) -> None:
+        super().__init__(url, config)
+
+    async def send(self, content: Content) -> Sent:
+        """Hand the message back as a row of the outcome, committed with it."""
+        return Sent(answer="kept in the outbox", captured=content.captured())

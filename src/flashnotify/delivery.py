@@ -1,0 +1,208 @@
+"""The pipeline for one batch: claim ▶ render ▶ send ▶ archive.
+
+The database is never held while a provider is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from flashnotify import outcomes
+from flashnotify.archive.reader import Reader
+from flashnotify.archive.statements import END_JOB, POSTPONE_JOB, Change
+from flashnotify.archive.writer import Writer
+from flashnotify.clock import Clock
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Job, Message, Rendering
+from flashnotify.errors import Retryable, Unavailable
+from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta.registry import Registry
+from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from flashnotify.outcomes import Tally, Try
+from flashnotify.sending import OpenChannel, Sending
+
+# Deliveries over a transport that never waits, before others get the event loop.
+_SLICE = 32
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch in hand."""
+
+    job: Job
+    notification: Row[Any]
+    channel: OpenChannel
+    notifier: Notifier
+    rendering: Rendering
+    written: list[tuple[Sequence[Change], asyncio.Future[None]]] = field(default_factory=list)
+    retries: list[int] = field(default_factory=list)
+
+
+class Delivery:
+    """Carries out batches."""
+
+    def __init__(
+        self,
+        kinds: Registry[NotifierSpec],
+        templates: Registry[TemplatesSpec],
+        channels: Mapping[str, OpenChannel],
+        reader: Reader,
+        writer: Writer,
+        sending: Sending,
+        clock: Clock,
+    ) -> None:
+        self._kinds = kinds
+        self._templates = templates
+        self._channels = channels
+        self._reader = reader
+        self._writer = writer
+        self._sending = sending
+        self._clock = clock
+
+    async def deliver(self, job: Job) -> int | None:
+        """Try the deliveries of a batch that are due.
+
+        Returns when the rest is due, in milliseconds since the epoch, or None if none is left.
+        """
+        notification, queued = await self._claim(job)
+        now = self._clock.now()
+        obstacle = self._obstacle(job, notification, now)
+        if obstacle is not None:
+            await self._skip(job, notification, queued, obstacle)
+            return None
+        batch = self._prepare(job, notification)
+        await self._send(batch, [row for row in queued if row.due_at <= now])
+        await self._flush(batch)
+        later = [row.due_at for row in queued if row.due_at > now]
+        return await self._end(job, [*later, *batch.retries])
+
+    async def fail(self, job: Job, error: Exception) -> int | None:
+        """End a batch whose handling broke off: each delivery gets an attempt that says so.
+
+        Returns when the batch is due again, in milliseconds since the epoch, or None.
+        """
+        notification, queued = await self._claim(job)
+        now = self._clock.now()
+        reason = f"internal error: {type(error).__name__}"
+        tried = Try(now, 0.0, "-", AttemptOutcome.error, reason)
+        spec = self._channels[str(job.channel)].spec
+        retries: list[int] = []
+        changes: list[Change] = []
+        for row in queued:
+            tally = _tally(job, notification, row)
+            outcome = self._sending.retry_or_fail(spec, tally, [tried], Retryable(reason))
+            changes += outcome.changes
+            if outcome.retry_at is not None:
+                retries.append(outcome.retry_at)
+        await self._writer.write(*changes)
+        return await self._end(job, retries)
+
+    async def _claim(self, job: Job) -> tuple[Row[Any], Sequence[Row[Any]]]:
+        """What the batch is about. On SQLite the queue's memory of what is in hand is the claim."""
+        notification = await self._reader.notification(job.notification_id)
+        if notification is None:
+            raise LookupError("a job without its notification")
+        return notification, await self._reader.queued_deliveries(job.id)
+
+    def _obstacle(self, job: Job, notification: Row[Any], now: int) -> str | None:
+        """Why nothing of this batch is to be sent any more, if so."""
+        kind = self._kinds.get(notification.kind)
+        if kind is None or job.channel not in kind.channels or job.channel not in self._channels:
+            return "not offered by kind"
+        if notification.expires_at is not None and now >= notification.expires_at:
+            return "expired"
+        return None
+
+    async def _skip(
+        self, job: Job, notification: Row[Any], rows: Sequence[Row[Any]], reason: str
+    ) -> None:
+        now = self._clock.now()
+        changes: list[Change] = []
+        for row in rows:
+            tally = _tally(job, notification, row)
+            changes += outcomes.ended(tally, DeliveryStatus.skipped, [], now=now, reason=reason)
+        await self._writer.write(*changes, (END_JOB, {"of": job.id}))
+
+    def _prepare(self, job: Job, notification: Row[Any]) -> _Batch:
+        """Render, once for all recipients."""
+        kind = self._kinds[notification.kind]
+        channel = self._channels[str(job.channel)]
+        notifier: Notifier = kind.notifier(**json.loads(notification.data))
+        values = {
+            **notifier.values(),
+            "title": notification.title,
+            "body": notification.body,
+            "priority": job.priority.name,
+        }
+        rendering = self._templates[kind.kind].render(
+            notification.locale, channel.spec.parts, values
+        )
+        return _Batch(job, notification, channel, notifier, rendering)
+
+    async def _send(self, batch: _Batch, rows: Sequence[Row[Any]]) -> None:
+        """Send to `rows`, as many at once as there are connections."""
+        remaining = iter(rows)
+        width = min(batch.channel.width(urgent=batch.job.priority.urgent), len(rows))
+        if width <= 1:
+            await self._send_each(batch, remaining)
+            return
+        async with asyncio.TaskGroup() as group:
+            for _ in range(width):
+                group.create_task(self._send_each(batch, remaining))
+
+    async def _send_each(self, batch: _Batch, rows: Iterator[Row[Any]]) -> None:
+        notification = batch.notification
+        for number, row in enumerate(rows, 1):
+            message = Message(row.id, row.address, batch.rendering, notification.accepted_at)
+            tally = _tally(batch.job, notification, row)
+            outcome = await self._sending.send(batch.notifier, batch.channel, message, tally)
+            # Handed over at once, and waited for together: the next send need not wait for a commit.
+            batch.written.append((outcome.changes, self._writer.submit(outcome.changes)))
+            if outcome.retry_at is not None:
+                batch.retries.append(outcome.retry_at)
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+
+    async def _flush(self, batch: _Batch) -> None:
+        """See every outcome written. What could not be is tried until it is: it did happen."""
+        for changes, written in batch.written:
+            try:
+                await written
+            except Unavailable as error:
+                await self._write_in_the_end(changes, error)
+
+    async def _write_in_the_end(self, changes: Sequence[Change], error: Unavailable) -> None:
+        while True:
+            await self._clock.sleep(error.retry_after)
+            try:
+                await self._writer.write(*changes)
+            except Unavailable as again:
+                error = again
+            else:
+                return
+
+    async def _end(self, job: Job, due: Sequence[int]) -> int | None:
+        """Close the batch, or leave what is not done for later."""
+        if not due:
+            await self._writer.write((END_JOB, {"of": job.id}))
+            return None
+        soonest = min(due)
+        await self._writer.write((POSTPONE_JOB, {"of": job.id, "due": soonest}))
+        return soonest
+
+
+def _tally(job: Job, notification: Row[Any], row: Row[Any]) -> Tally:
+    return Tally(
+        delivery_id=row.id,
+        notification_id=job.notification_id,
+        channel=str(job.channel),
+        priority=job.priority,
+        expires_at=notification.expires_at,
+        attempts=row.attempts,
+        first_attempt_at=row.first_attempt_at,
+    )

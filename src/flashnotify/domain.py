@@ -1,0 +1,161 @@
+"""The vocabulary of FlashNotify as plain values, without behaviour that needs a service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+
+class Priority(IntEnum):
+    """How urgent a notification is. Also the number of its lane in the queue, lowest first."""
+
+    low = 0
+    medium = 1
+    high = 2
+    critical = 3
+
+    @property
+    def urgent(self) -> bool:
+        """True for the lanes that part of the workers and connections is kept for."""
+        return self >= Priority.high
+
+
+class NotificationStatus(StrEnum):
+    """Where a notification is on its way. The counts of its deliveries tell how it went."""
+
+    scheduled = "scheduled"
+    queued = "queued"
+    sending = "sending"
+    completed = "completed"
+    cancelled = "cancelled"
+    expired = "expired"
+
+
+class DeliveryStatus(StrEnum):
+    """Where one delivery is on its way."""
+
+    queued = "queued"
+    sending = "sending"
+    sent = "sent"
+    delivered = "delivered"
+    failed = "failed"
+    skipped = "skipped"
+    cancelled = "cancelled"
+
+
+class AttemptOutcome(StrEnum):
+    """How one attempt ended."""
+
+    sent = "sent"
+    retryable = "retryable"
+    rejected = "rejected"
+    misconfigured = "misconfigured"
+    error = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One entry of `to`: a scheme (`mailto`) and what it names, in canonical form."""
+
+    scheme: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A reference to work in the archive: what the queue carries.
+
+    Without a `channel` the work is to expand the notification's audience; with one it is a batch:
+    up to 200 deliveries of that notification on that channel.
+    """
+
+    id: UUID
+    notification_id: UUID
+    priority: Priority
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What a kind's templates make of a notification for one channel in one locale.
+
+    `parts` holds the texts by the names that the channel asks for (`subject`, `text`, `html`).
+    """
+
+    locale: str
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery, ready to be sent: the stable identifier, the address, the texts.
+
+    `accepted_at` (milliseconds since the epoch) is the notification's, the same on every attempt.
+    """
+
+    delivery_id: UUID
+    to: str
+    rendering: Rendering
+    accepted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a message looked like when it was kept in the archive rather than sent."""
+
+    channel: str
+    to: str
+    subject: str | None
+    text: str
+    html: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transport took the message.
+
+    `answer` is the provider's own words, `reference` its identifier for the message, `captured`
+    a row to keep in the archive, committed together with this outcome.
+    """
+
+    answer: str | None = None
+    reference: str | None = None
+    captured: Captured | None = None
+
+
+class UUIDv7:
+    """Makes UUIDs of version 7 (RFC 9562, section 5.7), strictly increasing within the process.
+
+    Sub-millisecond order comes from a counter in `rand_a` (RFC 9562, section 6.2, method 1).
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._last = 0
+
+    def __call__(self) -> UUID:
+        """Return the next id; `now` gives milliseconds since the epoch."""
+        # 48 bits of time and 12 of counter as one number: an overflow moves into the next millisecond.
+        self._last = max(self._now() << 12, self._last + 1)
+        head = ((self._last >> 12) << 16) | 0x7000 | (self._last & 0xFFF)
+        tail = (int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+        return UUID(int=(head << 64) | tail)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since the epoch of a moment that has an offset."""
+    return round(moment.timestamp() * 1000)
+
+
+def moment(ms: int) -> datetime:
+    """The UTC moment of milliseconds since the epoch."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+

@@ -1,0 +1,171 @@
+"""Expands a notification: audience → recipients → routes → deliveries, in batches."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from flashnotify.archive.reader import Reader
+from flashnotify.archive.statements import (
+    ADD_COUNT,
+    ADD_DELIVERY,
+    ADD_JOB,
+    END_JOB,
+    EXPAND_NOTIFICATION,
+    EXPIRE_NOTIFICATION,
+    FINISH_SOME,
+    POSTPONE_JOB,
+    Change,
+)
+from flashnotify.archive.writer import Writer
+from flashnotify.clock import Clock
+from flashnotify.domain import Address, DeliveryStatus, Job, NotificationStatus
+from flashnotify.meta.registry import Registry
+from flashnotify.meta.specs import NotifierSpec
+from flashnotify.routing import Route, route
+
+BATCH = 200
+# Recipients expanded in one commit; the progress is kept, so that a crash repeats none of them.
+_SLICE = 400
+_RETRY_AFTER = 30_000
+
+
+class Expansion:
+    """Turns the job of a whole notification into jobs of batches."""
+
+    def __init__(
+        self,
+        kinds: Registry[NotifierSpec],
+        reader: Reader,
+        writer: Writer,
+        clock: Clock,
+        ids: Callable[[], UUID],
+    ) -> None:
+        self._kinds = kinds
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._ids = ids
+
+    async def expand(self, job: Job, enqueue: Callable[[Job], None]) -> None:
+        """Make the deliveries of a notification, and enqueue each batch once it is on disk."""
+        notification = await self._reader.notification(job.notification_id)
+        if notification is None or notification.status not in _OPEN:
+            await self._writer.write((END_JOB, {"of": job.id}))
+            return
+        now = self._clock.now()
+        if notification.expires_at is not None and now >= notification.expires_at:
+            await self._writer.write(
+                (EXPIRE_NOTIFICATION, {"of": notification.id, "now": now}),
+                (END_JOB, {"of": job.id}),
+            )
+            return
+        recipients = [_address(entry) for entry in json.loads(notification.audience)]
+        channels = json.loads(notification.channels) if notification.channels else None
+        kind = self._kinds.get(notification.kind)
+        start = notification.expanded
+        if start >= len(recipients):
+            # The commit that expanded the last recipient ended the job too.
+            return
+        while True:
+            end = min(start + _SLICE, len(recipients))
+            routes = route(kind, recipients[start:end], channels) if kind is not None else ()
+            changes, batches = self._slice(notification, routes, end)
+            last = end == len(recipients)
+            if last:
+                changes.append((FINISH_SOME, {"of": notification.id, "finished": 1, "now": now}))
+                changes.append((END_JOB, {"of": job.id}))
+            await self._writer.write(*changes)
+            for batch in batches:
+                enqueue(batch)
+            if last:
+                return
+            start = end
+
+    async def fail(self, job: Job, error: Exception) -> int:
+        """Leave a job that broke off for later; when, in milliseconds since the epoch."""
+        due = self._clock.now() + _RETRY_AFTER
+        await self._writer.write((POSTPONE_JOB, {"of": job.id, "due": due}))
+        return due
+
+    def _slice(
+        self, notification: Row[Any], routes: Iterable[Route], upto: int
+    ) -> tuple[list[Change], list[Job]]:
+        """The writes for some recipients, and the batches that they make."""
+        now = self._clock.now()
+        changes: list[Change] = []
+        open_batches: dict[str, tuple[Job, int]] = {}
+        batches: list[Job] = []
+        counts: Counter[tuple[str, DeliveryStatus]] = Counter()
+        for way in routes:
+            batch, size = open_batches.get(way.channel, (None, BATCH))
+            if batch is None or size == BATCH:
+                batch, size = (
+                    Job(self._ids(), notification.id, notification.priority, way.channel),
+                    0,
+                )
+                batches.append(batch)
+            open_batches[way.channel] = (batch, size + 1)
+            status = DeliveryStatus.skipped if way.skipped else DeliveryStatus.queued
+            counts[way.channel, status] += 1
+            changes.append(
+                (
+                    ADD_DELIVERY,
+                    {
+                        "id": self._ids(),
+                        "notification_id": notification.id,
+                        "job_id": batch.id,
+                        "channel": way.channel,
+                        "address": way.address.value,
+                        "status": status,
+                        "reason": way.skipped,
+                        "attempts": 0,
+                        "due_at": now,
+                        "first_attempt_at": None,
+                        "updated_at": now,
+                    },
+                )
+            )
+        changes.extend((ADD_JOB, _job_row(batch, now)) for batch in batches)
+        changes.extend(
+            (
+                ADD_COUNT,
+                {
+                    "notification_id": notification.id,
+                    "channel": channel,
+                    "status": status,
+                    "deliveries": number,
+                },
+            )
+            for (channel, status), number in counts.items()
+        )
+        queued = sum(n for (_, status), n in counts.items() if status is DeliveryStatus.queued)
+        changes.append(
+            (EXPAND_NOTIFICATION, {"of": notification.id, "upto": upto, "more": queued})
+        )
+        return changes, batches
+
+
+_OPEN = frozenset(
+    {NotificationStatus.scheduled, NotificationStatus.queued, NotificationStatus.sending}
+)
+
+
+def _address(entry: str) -> Address:
+    scheme, _, value = entry.partition(":")
+    return Address(scheme, value)
+
+
+def _job_row(job: Job, due_at: int) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "notification_id": job.notification_id,
+        "channel": job.channel,
+        "priority": int(job.priority),
+        "due_at": due_at,
+    }

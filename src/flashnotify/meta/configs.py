@@ -1,0 +1,130 @@
+"""`ConfigMeta`: settings declared beside what they set, read from `FLASHNOTIFY_…` variables."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, get_type_hints
+
+from pydantic import Field, ValidationError, create_model
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from flashnotify.errors import DeclarationError, SettingsError
+from flashnotify.meta.registry import CONFIGS, Registry
+from flashnotify.meta.specs import ConfigSpec, SettingSpec
+
+ENV_PREFIX = "FLASHNOTIFY_"
+
+
+class Setting:
+    """One setting: its default, what it does, an example, and whether it must never be shown.
+
+    `env` is the variable's name without `FLASHNOTIFY_`; without it, the attribute's in capitals.
+    """
+
+    def __init__(
+        self, default: Any, *, help: str, example: str, env: str | None = None, secret: bool = False
+    ) -> None:
+        self.default = default
+        self.help = help
+        self.example = example
+        self.env = env
+        self.secret = secret
+
+
+class ConfigMeta(type):
+    """Compiles an annotated class of `Setting` values into a pydantic-settings model."""
+
+    def __new__(  # noqa: D102  # the class docstring says it
+        metacls,
+        name: str,
+        bases: tuple[type[Any], ...],
+        namespace: dict[str, Any],
+        *,
+        registry: Registry[ConfigSpec] = CONFIGS,
+    ) -> ConfigMeta:
+        cls = super().__new__(metacls, name, bases, namespace)
+        if bases:
+            cls.__config__ = _compile(cls, name, namespace)
+            registry.add(name, cls.__config__, cls)
+        return cls
+
+    __config__: ConfigSpec
+
+
+def _compile(cls: type[Any], name: str, namespace: dict[str, Any]) -> ConfigSpec:
+    types = get_type_hints(cls, include_extras=True)
+    settings: list[SettingSpec] = []
+    members: dict[str, Any] = {}
+    for attribute, setting in namespace.items():
+        if not isinstance(setting, Setting):
+            continue
+        if attribute not in types:
+            raise DeclarationError(f"{name}.{attribute}: has no type; write `{attribute}: int = Setting(…)`.")
+        env = ENV_PREFIX + (setting.env or attribute.upper())
+        settings.append(
+            SettingSpec(
+                env=env,
+                attribute=attribute,
+                type=_type_name(types[attribute]),
+                default=setting.default,
+                help=setting.help,
+                example=setting.example,
+                secret=setting.secret,
+            )
+        )
+        members[attribute] = (types[attribute], Field(setting.default, validation_alias=env))
+    model = create_model(f"{name}Model", __base__=_EnvironmentModel, **members)
+    return ConfigSpec(name, tuple(settings), model)
+
+
+class _EnvironmentModel(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        validate_default=True,
+    )
+
+
+def _type_name(hint: Any) -> str:
+    origin = getattr(hint, "__origin__", hint)
+    return getattr(origin, "__name__", str(origin))
+
+
+class Config(metaclass=ConfigMeta):
+    """Base of the settings groups. An instance holds checked values; secrets never show in it."""
+
+    __config__: ClassVar[ConfigSpec]
+
+    def __init__(self, **values: object) -> None:
+        """Read the environment and `.env`; `values` come before both.
+
+        Raises:
+            SettingsError: some variable cannot work; the message names each, with an example.
+        """
+        try:
+            model = self.__config__.model(**values)
+        except ValidationError as error:
+            raise SettingsError("\n".join(self._explain(error))) from None
+        for setting in self.__config__.settings:
+            self.__dict__[setting.attribute] = getattr(model, setting.attribute)
+
+    def _explain(self, error: ValidationError) -> list[str]:
+        named = {name: s for s in self.__config__.settings for name in (s.env, s.attribute)}
+        lines = []
+        for fault in error.errors(include_url=False):
+            setting = named[str(fault["loc"][0])]
+            given = "the value given" if setting.secret else repr(fault["input"])
+            reason = fault["msg"].removeprefix("Value error, ")
+            lines.append(
+                f"{setting.env}: {given} cannot be used: {reason}. "
+                f"Example: {setting.env}={setting.example}"
+            )
+        return lines
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{s.attribute}={'***' if s.secret else repr(self.__dict__[s.attribute])}"
+            for s in self.__config__.settings
+        )
+        return f"{type(self).__name__}({shown})"

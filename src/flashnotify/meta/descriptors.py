@@ -1,0 +1,215 @@
+"""The fields of a Notifier: one validator each, used wherever a value comes in.
+
+A descriptor validates attribute assignment; the request model of the kind is made of the same
+`validate`, and so will web forms be.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Any, Generic, Self, TypeVar, overload
+
+from email_validator import EmailNotValidError, validate_email
+
+from flashnotify import domain
+
+T = TypeVar("T")
+
+
+class Field(Generic[T]):
+    """Base of the descriptors. The value lives in the instance's `__dict__`, under its name."""
+
+    name: str = ""
+
+    def __init__(
+        self, *, required: bool = False, help: str = "", example: str | None = None
+    ) -> None:
+        self.required = required
+        self.help = help
+        self.example = example
+
+    def validate(self, value: object) -> T:
+        """Return the canonical value.
+
+        Raises:
+            ValueError: with a message that tells the person what is expected.
+        """
+        raise NotImplementedError
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of what `validate` takes."""
+        return {"type": "string"}
+
+    def described(self) -> dict[str, Any]:
+        """The JSON Schema with the help and the example of this declaration."""
+        schema = self.schema()
+        if self.help:
+            schema["description"] = self.help
+        if self.example is not None:
+            schema["examples"] = [self.example]
+        return schema
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any]) -> T | None: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Self | T | None:
+        if instance is None:
+            return self
+        return instance.__dict__.get(self.name)
+
+    def __set__(self, instance: object, value: object) -> None:
+        instance.__dict__[self.name] = self.validate(value)
+
+
+class Text(Field[str]):
+    """A text without control characters; on one line unless `multiline` (it may become a header)."""
+
+    def __init__(
+        self,
+        *,
+        required: bool = False,
+        multiline: bool = False,
+        max_length: int = 200,
+        help: str = "",
+        example: str | None = None,
+    ) -> None:
+        super().__init__(required=required, help=help, example=example)
+        self.multiline = multiline
+        self.max_length = max_length
+
+    def validate(self, value: object) -> str:
+        """Return the text as it came."""
+        if not isinstance(value, str):
+            raise ValueError("expected a text")
+        check_text(value, multiline=self.multiline)
+        if not value.strip():
+            raise ValueError("is empty; write something or leave it out")
+        if len(value) > self.max_length:
+            raise ValueError(f"has {len(value)} characters; at most {self.max_length} are allowed")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """A string with its greatest length."""
+        return {"type": "string", "minLength": 1, "maxLength": self.max_length}
+
+
+class Moment(Field[datetime]):
+    """A moment with an offset, in ISO 8601 as RFC 3339 profiles it."""
+
+    _form = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)")
+
+    def validate(self, value: object) -> datetime:
+        """Return the moment, with the offset that it was written with."""
+        if isinstance(value, datetime):
+            moment = value
+        elif isinstance(value, str) and self._form.fullmatch(value):
+            try:
+                moment = datetime.fromisoformat(value.upper())
+            except ValueError as error:
+                raise ValueError(f"is no such moment: {error}") from None
+        else:
+            raise ValueError("expected a moment such as 2026-12-01T08:00:00+01:00")
+        if moment.utcoffset() is None:
+            raise ValueError("has no offset; write it as 2026-12-01T08:00:00+01:00 or …Z")
+        try:
+            domain.milliseconds(moment)
+        except (OverflowError, ValueError):
+            raise ValueError("is too far away") from None
+        return moment
+
+    def schema(self) -> dict[str, Any]:
+        """A date-time string."""
+        return {"type": "string", "format": "date-time"}
+
+
+class Email(Field[str]):
+    """An email address that can be delivered to, in canonical form (RFC 5321, RFC 5322)."""
+
+    # An address of this form is what email-validator returns unchanged, once its domain has passed.
+    _plain = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*", re.ASCII)
+
+    def __init__(
+        self, *, required: bool = False, help: str = "", example: str | None = None
+    ) -> None:
+        super().__init__(required=required, help=help, example=example)
+        self._domains: dict[str, None] = {}
+
+    def validate(self, value: object) -> str:
+        """Return the address with its domain in lower-case ASCII (IDNA 2008)."""
+        if not isinstance(value, str):
+            raise ValueError("expected an email address")
+        local, at, host = value.partition("@")
+        if at and host in self._domains and len(local) <= 64 and self._plain.fullmatch(local):
+            if len(value) > 254:
+                raise ValueError("the address is longer than 254 characters")
+            return value
+        try:
+            found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+        except EmailNotValidError as error:
+            raise ValueError(str(error)) from None
+        address = found.ascii_email
+        if address is None:
+            raise ValueError("needs SMTPUTF8, which mail servers rarely accept; use an ASCII address")
+        if found.ascii_domain == host:
+            self._remember(host)
+        return address
+
+    def _remember(self, host: str) -> None:
+        # Bounded: addresses come from outside. The oldest domain goes first.
+        if len(self._domains) >= 4096:
+            del self._domains[next(iter(self._domains))]
+        self._domains[host] = None
+
+    def schema(self) -> dict[str, Any]:
+        """An email string."""
+        return {"type": "string", "format": "email"}
+
+
+class Priority(Field[domain.Priority]):
+    """How urgent the kind is unless its sender says otherwise."""
+
+    def __init__(self, *, default: str) -> None:
+        super().__init__()
+        self.default = self.validate(default)
+
+    def validate(self, value: object) -> domain.Priority:
+        """Return the priority of that name."""
+        if isinstance(value, domain.Priority):
+            return value
+        if isinstance(value, str) and value in domain.Priority.__members__:
+            return domain.Priority[value]
+        raise ValueError("expected one of " + ", ".join(domain.Priority.__members__))
+
+    def schema(self) -> dict[str, Any]:
+        """One of the names."""
+        return {"type": "string", "enum": list(domain.Priority.__members__)}
+
+
+def check_text(value: str, *, multiline: bool) -> None:
+    """Refuse what must not get into a header or a line of text.
+
+    Raises:
+        ValueError: for control characters (category Cc), lone surrogates (Cs) and the line and
+            paragraph separators; line feed, carriage return and tab pass in `multiline`.
+    """
+    if value.isascii() and value.isprintable():
+        return
+    allowed = "\n\r\t" if multiline else ""
+    for character in value:
+        if character in allowed:
+            continue
+        if unicodedata.category(character) in _REFUSED:
+            raise ValueError(
+                f"has the control character U+{ord(character):04X}; remove it"
+                if character not in "\r\n"
+                else "has a line break; write it on one line"
+            )
+
+
+_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})

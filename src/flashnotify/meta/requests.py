@@ -1,0 +1,138 @@
+"""The request model of a kind, compiled from its declaration: one branch of the OpenAPI `oneOf`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic import Field as PydanticField
+
+from flashnotify import domain
+from flashnotify.meta.descriptors import Field, Moment, Priority, Text
+
+_TITLE = Text(max_length=1_000_000)
+_BODY = Text(max_length=100_000_000, multiline=True)
+_REFERENCE = Text(max_length=200)
+_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
+
+
+def field_type(field: Field[Any]) -> Any:
+    """The pydantic type that validates with the descriptor's own validator."""
+    return Annotated[
+        Any,
+        PlainValidator(field.validate, json_schema_input_type=str),
+        PlainSerializer(_plain, when_used="json"),
+        WithJsonSchema(field.described()),
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _no_duplicates(value: Any) -> Any:
+    return list(dict.fromkeys(value)) if isinstance(value, list) else value
+
+
+class NotificationRequest(BaseModel):
+    """What a request for a notification of any kind may say. Unknown fields are refused.
+
+    How long title and body and how many the recipients may be is a matter of the settings, and
+    checked at submission.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    title: Annotated[
+        str,
+        PlainValidator(_TITLE.validate, json_schema_input_type=str),
+        WithJsonSchema({"type": "string", "minLength": 1}),
+        PydanticField(description="One line: an email's subject, a push's title."),
+    ]
+    body: Annotated[
+        str,
+        PlainValidator(_BODY.validate, json_schema_input_type=str),
+        WithJsonSchema({"type": "string", "minLength": 1}),
+        PydanticField(description="The message itself, as plain text."),
+    ]
+    to: list[str] = PydanticField(
+        min_length=1,
+        description="The audience: URIs such as `mailto:ada@univ.example`.",
+        examples=[["mailto:ada@univ.example"]],
+    )
+    priority: (
+        Annotated[
+            domain.Priority,
+            PlainValidator(Priority(default="low").validate, json_schema_input_type=str),
+            WithJsonSchema(Priority(default="low").schema()),
+        ]
+        | None
+    ) = PydanticField(None, description="Instead of the kind's own, within what the key allows.")
+    channels: list[str] | None = PydanticField(
+        None, min_length=1, description="Only these of the kind's channels."
+    )
+    data: BaseModel
+    locale: str | None = PydanticField(
+        None, pattern=_LOCALE, max_length=35, description="The language of the templates (BCP 47).",
+        examples=["fr"],
+    )
+    send_at: (
+        Annotated[
+            datetime,
+            PlainValidator(Moment().validate, json_schema_input_type=str),
+            WithJsonSchema(Moment().schema()),
+        ]
+        | None
+    ) = PydanticField(None, description="Not before this moment.")
+    expires_at: (
+        Annotated[
+            datetime,
+            PlainValidator(Moment().validate, json_schema_input_type=str),
+            WithJsonSchema(Moment().schema()),
+        ]
+        | None
+    ) = PydanticField(None, description="Of no use to anybody from this moment on.")
+    reference: (
+        Annotated[
+            str,
+            PlainValidator(_REFERENCE.validate, json_schema_input_type=str),
+            WithJsonSchema(_REFERENCE.schema()),
+        ]
+        | None
+    ) = PydanticField(None, description="The sender's own identifier, to find it again.")
+
+
+def request_model(
+    kind: str, doc: str, fields: Mapping[str, Field[Any]], channels: Iterable[str]
+) -> type[BaseModel]:
+    """Compile the request model of one kind, named `<Kind>Notification`."""
+    stem = "".join(part.capitalize() for part in kind.split("_"))
+    members: dict[str, Any] = {
+        name: (field_type(field), ...) if field.required else (field_type(field), None)
+        for name, field in fields.items()
+    }
+    data = create_model(
+        f"{stem}Data", __config__=ConfigDict(extra="forbid"), __doc__=doc, **members
+    )
+    required = any(field.required for field in fields.values())
+    names = tuple(channels)
+    own: dict[str, Any] = {
+        "kind": (Literal[kind], ...),
+        "data": (data, ...) if required else (data, PydanticField(default_factory=data)),
+        "channels": (
+            Annotated[list[Literal[names]], BeforeValidator(_no_duplicates)] | None,  # type: ignore[valid-type]  # the names are known only at run time
+            PydanticField(None, min_length=1, description="Only these of the kind's channels."),
+        ),
+    }
+    return create_model(f"{stem}Notification", __base__=NotificationRequest, __doc__=doc, **own)

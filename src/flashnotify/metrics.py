@@ -1,0 +1,59 @@
+"""The Prometheus series, with labels from the declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from flashnotify.domain import AttemptOutcome, Priority
+from flashnotify.meta.specs import NotifierSpec
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The series of one service, in a registry of their own."""
+
+    def __init__(self, kinds: Iterable[NotifierSpec]) -> None:
+        self.registry = CollectorRegistry()
+        self.accepted = Counter(
+            "flashnotify_notifications_accepted",
+            "Notifications accepted.",
+            ["kind", "priority"],
+            registry=self.registry,
+        )
+        self.attempts = Histogram(
+            "flashnotify_attempt_seconds",
+            "Time that attempts at a delivery took, of tracked channels.",
+            ["channel", "transport", "outcome"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.queue_depth = Gauge(
+            "flashnotify_queue_depth", "Jobs waiting in memory.", ["lane"], registry=self.registry
+        )
+        self.breaker_open = Gauge(
+            "flashnotify_breaker_open",
+            "1 while a transport is left alone.",
+            ["channel", "transport"],
+            registry=self.registry,
+        )
+        self.ready = Gauge(
+            "flashnotify_part_ready", "1 while a part of the service works.", ["part"],
+            registry=self.registry,
+        )
+        # Series exist from the start, so that a rate over them never misses the first event.
+        for kind in kinds:
+            for priority in Priority:
+                self.accepted.labels(kind.kind, priority.name)
+
+    def attempted(
+        self, channel: str, transport: str, outcome: AttemptOutcome, seconds: float
+    ) -> None:
+        """Note one attempt at a delivery."""
+        self.attempts.labels(channel, transport, outcome.value).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """All series in Prometheus' text format."""
+        return generate_latest(self.registry)

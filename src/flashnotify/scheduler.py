@@ -1,0 +1,77 @@
+"""What is due in the archive → the queue: send times, retries, restarts, and lanes that were full."""
+
+from __future__ import annotations
+
+import asyncio
+
+from flashnotify.archive.reader import Reader
+from flashnotify.archive.statements import FORGET_IDEMPOTENCY_KEYS
+from flashnotify.archive.writer import Writer
+from flashnotify.clock import Clock
+from flashnotify.domain import Job, Priority
+from flashnotify.queue.async_queue import AsyncQueue
+
+# Times are in milliseconds. Looked at this often whatever happens, in case a notice went missing.
+_TICK = 60_000
+
+
+
+class Scheduler:
+    """Keeps the queue filled with what is due and not in hand."""
+
+    def __init__(
+        self, queue: AsyncQueue[Job], reader: Reader, writer: Writer, clock: Clock
+    ) -> None:
+        self._queue = queue
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._wake = asyncio.Event()
+        # When each lane is to be looked at next. All at once at the start: what a crash left.
+        self._due: dict[Priority, int] = dict.fromkeys(Priority, 0)
+        self._tidied = 0
+
+    def notice(self, lane: Priority, due: int) -> None:
+        """Something of `lane` is due at `due`, in milliseconds since the epoch."""
+        if due < self._due[lane]:
+            self._due[lane] = due
+            self._wake.set()
+
+    def refill(self, lane: Priority) -> None:
+        """The lane has room again, and there is more on disk."""
+        self.notice(lane, self._clock.now())
+
+    async def run(self) -> None:
+        """Watch the archive for ever."""
+        while True:
+            self._wake.clear()
+            for lane in sorted(Priority, reverse=True):
+                if self._due[lane] <= self._clock.now():
+                    await self._fill(lane)
+            await self._tidy()
+            wait = min(self._due.values()) - self._clock.now()
+            await self._clock.wait(self._wake, max(wait, 0) / 1000)
+
+    async def _fill(self, lane: Priority) -> None:
+        now = self._clock.now()
+        # Before reading: a notice that comes meanwhile must not be lost.
+        self._due[lane] = now + _TICK
+        # Those in hand are still in the archive, so they are asked for on top.
+        most = self._queue.room(lane) + self._queue.held
+        jobs = await self._reader.jobs_due(lane, now, most)
+        for job in jobs:
+            if not self._queue.put(job, lane):
+                break
+        if len(jobs) == most:
+            self._queue.overflowed(lane)
+        following = await self._reader.next_due(lane, now)
+        if following is not None:
+            self.notice(lane, following)
+
+    async def _tidy(self) -> None:
+        now = self._clock.now()
+        if now - self._tidied >= _TICK:
+            self._tidied = now
+            await self._writer.write(
+                (FORGET_IDEMPOTENCY_KEYS, {"before": now - IDEMPOTENCY_LIFETIME})
+            )

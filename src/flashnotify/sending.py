@@ -1,0 +1,196 @@
+"""One delivery: try the channel's transports in turn, and say what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from flashnotify import outcomes
+from flashnotify.archive.statements import Change
+from flashnotify.breaker import Breaker
+from flashnotify.channels.base import Transport
+from flashnotify.clock import Clock
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Message, Sent
+from flashnotify.errors import (
+    Misconfigured,
+    Rejected,
+    TransportError,
+    Unreachable,
+    stack_of,
+)
+from flashnotify.meta.configs import Config
+from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta.specs import ChannelSpec
+from flashnotify.metrics import Metrics
+from flashnotify.outcomes import Tally, Try
+from flashnotify.retry import GiveUp, decide
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """An open transport and its breaker."""
+
+    transport: Transport[Any]
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """A channel with its settings and its transports, in the order they are tried."""
+
+    spec: ChannelSpec
+    config: Config | None
+    outlets: Sequence[Outlet]
+
+    def width(self, *, urgent: bool) -> int:
+        """How many deliveries can be under way at once."""
+        return max(outlet.transport.connections.capacity(urgent=urgent) for outlet in self.outlets)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery: the writes that say so, and when it is due again, if it is.
+
+    `retry_at` is in milliseconds since the epoch.
+    """
+
+    changes: list[Change]
+    retry_at: int | None = None
+
+
+class Sending:
+    """Sends messages. Never raises but when cancelled: whatever happens is an outcome."""
+
+    def __init__(self, clock: Clock, ids: Callable[[], UUID], metrics: Metrics) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._metrics = metrics
+        self._random = random.Random()  # noqa: S311  # jitter, not a secret
+
+    async def send(
+        self, notifier: Notifier, channel: OpenChannel, message: Message, tally: Tally
+    ) -> Outcome:
+        """Send one message over the first transport that takes it."""
+        tries: list[Try] = []
+        error: TransportError | None = None
+        for outlet in channel.outlets:
+            async with outlet.transport.connections.use(urgent=tally.priority.urgent):
+                if not outlet.breaker.allow():
+                    continue
+                tried, answer = await self._attempt(notifier, channel, outlet, message)
+            tries.append(tried)
+            if isinstance(answer, Sent):
+                return self._sent(tally, tries, answer)
+            error = answer
+            if isinstance(error, Rejected):
+                break
+        if error is None:
+            return self._wait_for_breakers(channel, tally)
+        return self.retry_or_fail(channel.spec, tally, tries, error)
+
+    def retry_or_fail(
+        self, spec: ChannelSpec, tally: Tally, tries: Sequence[Try], error: TransportError
+    ) -> Outcome:
+        """The outcome of a delivery that no transport took."""
+        now = self._clock.now()
+        verdict = decide(
+            error,
+            policy=spec.retry,
+            priority=tally.priority,
+            attempts=tally.attempts + len(tries),
+            first_attempt_at=tally.first_attempt_at or tries[0].at,
+            expires_at=tally.expires_at,
+            now=now,
+            random=self._random,
+        )
+        if isinstance(verdict, GiveUp):
+            changes = outcomes.ended(
+                tally, DeliveryStatus.failed, tries, now=now, reason=verdict.reason
+            )
+            return Outcome(changes)
+        changes = outcomes.postponed(tally, tries, now=now, due=verdict.at, reason=error.reason)
+        return Outcome(changes, verdict.at)
+
+    def _sent(self, tally: Tally, tries: Sequence[Try], answer: Sent) -> Outcome:
+        captured = (self._ids(), answer.captured) if answer.captured is not None else None
+        return Outcome(
+            outcomes.ended(
+                tally, DeliveryStatus.sent, tries, now=self._clock.now(), captured=captured
+            )
+        )
+
+    def _wait_for_breakers(self, channel: OpenChannel, tally: Tally) -> Outcome:
+        """All transports are being left alone: that costs no attempt."""
+        now = self._clock.now()
+        wait = min(outlet.breaker.retry_after() for outlet in channel.outlets)
+        due = now + round(wait * 1000)
+        if tally.expires_at is not None and due >= tally.expires_at:
+            reason = "expired while the transport was not working"
+            return Outcome(
+                outcomes.ended(tally, DeliveryStatus.failed, [], now=now, reason=reason)
+            )
+        reason = "waits for the transport to work again"
+        return Outcome(outcomes.postponed(tally, [], now=now, due=due, reason=reason), due)
+
+    async def _attempt(
+        self, notifier: Notifier, channel: OpenChannel, outlet: Outlet, message: Message
+    ) -> tuple[Try, Sent | TransportError]:
+        """One attempt over one transport, reported to its breaker and the metrics."""
+        at, began = self._clock.now(), self._clock.monotonic()
+        try:
+            answer = await self._call(notifier, channel, outlet.transport, message)
+        except BaseException:
+            outlet.breaker.abandoned()
+            raise
+        duration = self._clock.monotonic() - began
+        outcome = _report(outlet.breaker, answer)
+        name = outlet.transport.name
+        if channel.spec.tracked:
+            self._metrics.attempted(channel.spec.name, name, outcome, duration)
+        if isinstance(answer, Sent):
+            return Try(at, duration, name, outcome, answer.answer, answer.reference), answer
+        return Try(at, duration, name, outcome, answer.reason), answer
+
+    async def _call(
+        self, notifier: Notifier, channel: OpenChannel, transport: Transport[Any], message: Message
+    ) -> Sent | TransportError:
+        send = getattr(notifier, channel.spec.send)
+        try:
+            async with asyncio.timeout(transport.timeout):
+                answer: Sent = await send(message, transport, channel.config)
+        except TransportError as error:
+            return error
+        except TimeoutError:
+            return Unreachable(f"no answer within {transport.timeout:g} s")
+        except Exception as error:
+            log.error("sending.crashed", error=type(error).__name__, stack=stack_of(error))
+            return Unreachable(f"internal error: {type(error).__name__}")
+        return answer
+
+
+def _report(breaker: Breaker, answer: Sent | TransportError) -> AttemptOutcome:
+    """Tell the breaker, and name the outcome."""
+    match answer:
+        case Misconfigured():
+            breaker.refused_us(answer.reason)
+            return AttemptOutcome.misconfigured
+        case Unreachable():
+            breaker.failed()
+            return AttemptOutcome.retryable
+        case Sent():
+            breaker.worked()
+            return AttemptOutcome.sent
+        case Rejected():
+            breaker.worked()
+            return AttemptOutcome.rejected
+        case _:
+            breaker.worked()
+            return AttemptOutcome.retryable

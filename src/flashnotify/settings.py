@@ -1,0 +1,124 @@
+"""The service's own settings. Those of channels and transports are declared beside them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+from sqlalchemy import URL
+
+from flashnotify.archive.engine import archive_file, archive_url
+from flashnotify.errors import SettingsError
+from flashnotify.meta.configs import ENV_PREFIX, Config, Setting
+from flashnotify.meta.registry import Registry
+from flashnotify.meta.specs import ConfigSpec
+
+
+def _database(value: str) -> str:
+    try:
+        archive_url(value)
+    except SettingsError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+    return value
+
+
+def _long_enough(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < 32:
+        raise ValueError("it must have at least 32 characters")
+    return value
+
+
+class ServiceConfig(Config):
+    """How the service itself runs."""
+
+    database_url: Annotated[str, AfterValidator(_database)] = Setting(
+        "sqlite:///var/flashnotify.db",
+        help="The archive: a SQLite file, made at the first start.",
+        example="sqlite:////var/lib/flashnotify/flashnotify.db",
+    )
+    secret_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Setting(
+        None,
+        help="What API keys are proved with; made at the first start and kept beside the database.",
+        example="$(openssl rand -hex 32)",
+        secret=True,
+    )
+    workers: Annotated[int, Field(ge=2, le=256)] = Setting(
+        8, help="Tasks that deliver; a quarter of them take urgent work only.", example="16"
+    )
+    queue_bound: Annotated[int, Field(ge=10, le=1_000_000)] = Setting(
+        1000, help="Jobs of each priority held in memory; the rest waits on disk.", example="5000"
+    )
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = Setting(
+        10.0, help="Seconds that work in hand gets to finish when the service stops.", example="20"
+    )
+    log_format: Literal["console", "json"] = Setting(
+        "console", help="How the log is written.", example="json"
+    )
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")] = Setting(
+        "en", help="The language of notifications that ask for none.", example="fr"
+    )
+    max_request_bytes: Annotated[int, Field(ge=1024)] = Setting(
+        1024 * 1024, help="Most bytes of one request's body.", example="2097152"
+    )
+    max_title_length: Annotated[int, Field(ge=1)] = Setting(
+        200, help="Most characters of a title.", example="120"
+    )
+    max_body_bytes: Annotated[int, Field(ge=1)] = Setting(
+        64 * 1024, help="Most bytes, in UTF-8, of a notification's body.", example="16384"
+    )
+    max_recipients: Annotated[int, Field(ge=1)] = Setting(
+        10_000, help="Most entries of `to`.", example="2000"
+    )
+
+    @property
+    def archive(self) -> URL:
+        """The archive's URL."""
+        return archive_url(self.database_url)
+
+    @property
+    def archive_file(self) -> Path:
+        """The archive's SQLite file."""
+        return archive_file(self.archive)
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket on which `serve` answers the command line."""
+        return self.archive_file.with_name(self.archive_file.name + ".sock")
+
+    def pepper(self) -> bytes:
+        """The secret key: as set, or the one kept beside the database, made if there is none."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        path = self.archive_file.with_name(self.archive_file.name + ".secret")
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            secret = path.read_bytes().strip()
+            if len(secret) < 32:
+                raise SettingsError(
+                    f"{path} is damaged: it must hold the secret key. Restore it from a backup, or "
+                    "remove it and make new API keys."
+                ) from None
+            return secret
+        with os.fdopen(file, "wb") as stream:
+            secret = secrets.token_hex(32).encode()
+            stream.write(secret)
+            stream.flush()
+            os.fsync(stream.fileno())
+        return secret
+
+
+def unknown_names(
+    configs: Registry[ConfigSpec], environment: Iterable[str]
+) -> Mapping[str, str | None]:
+    """`FLASHNOTIFY_…` names that set nothing, each with the known name most like it."""
+    known = [setting.env for config in configs for setting in config.settings]
+    unknown = [name for name in environment if name.startswith(ENV_PREFIX) and name not in known]
+    return {
+        name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown
+    }
