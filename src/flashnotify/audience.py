@@ -25,7 +25,7 @@ class Audience:
         self._addresses = addresses
 
     async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
-        """The recipients in canonical form, each once, in order. `schemes` reach this kind's channels.
+        """The recipients in canonical form, each once, in order. `schemes` reach the kind.
 
         Raises:
             InvalidInput: some entries are wrong; the pointers name each (`/to/3`).
@@ -54,7 +54,9 @@ class Audience:
         field = self._addresses.get(scheme)
         if field is None:
             known = ", ".join(f"{name}:" for name in self._addresses)
-            raise ValueError(f"{scheme[:20]}: is not an address this service knows; it takes {known}")
+            raise ValueError(
+                f"{scheme[:20]}: is not an address this service knows; it takes {known}"
+            )
         if scheme not in schemes:
             raise ValueError(f"no channel of this kind reaches a {scheme}: address")
         return Address(scheme, field.validate(_decode(rest)))

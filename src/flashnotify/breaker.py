@@ -40,7 +40,7 @@ class Breaker:
         return BreakerState.half_open
 
     def allow(self) -> bool:
-        """True if a delivery may try now. Each true must be answered by one of the reports below."""
+        """True if a delivery may try now. Each true must be answered by a report below."""
         state = self.state
         if state is BreakerState.closed:
             return True

@@ -161,7 +161,7 @@ class Delivery:
             message = Message(row.id, row.address, batch.rendering, notification.accepted_at)
             tally = _tally(batch.job, notification, row)
             outcome = await self._sending.send(batch.notifier, batch.channel, message, tally)
-            # Handed over at once, and waited for together: the next send need not wait for a commit.
+            # Handed over at once, waited for together: the next send need not wait for a commit.
             batch.written.append((outcome.changes, self._writer.submit(outcome.changes)))
             if outcome.retry_at is not None:
                 batch.retries.append(outcome.retry_at)

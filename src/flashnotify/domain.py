@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
+# How long a caller's `Idempotency-Key` is remembered, in milliseconds.
+IDEMPOTENCY_LIFETIME = 24 * 3_600_000
+
 
 class Priority(IntEnum):
     """How urgent a notification is. Also the number of its lane in the queue, lowest first."""
@@ -142,7 +145,7 @@ class UUIDv7:
 
     def __call__(self) -> UUID:
         """Return the next id; `now` gives milliseconds since the epoch."""
-        # 48 bits of time and 12 of counter as one number: an overflow moves into the next millisecond.
+        # Time and counter as one number: an overflow moves into the next millisecond.
         self._last = max(self._now() << 12, self._last + 1)
         head = ((self._last >> 12) << 16) | 0x7000 | (self._last & 0xFFF)
         tail = (int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
@@ -157,5 +160,3 @@ def milliseconds(moment: datetime) -> int:
 def moment(ms: int) -> datetime:
     """The UTC moment of milliseconds since the epoch."""
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-

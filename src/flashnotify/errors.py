@@ -43,6 +43,10 @@ class DocumentTooLarge(FlashNotifyError):
     """The request body is over its limit."""
 
 
+class UnsupportedMediaType(FlashNotifyError):
+    """The body is of a type that this endpoint does not read."""
+
+
 class NotAuthenticated(FlashNotifyError):
     """No key, or not one that works."""
 
@@ -119,5 +123,5 @@ class Misconfigured(TransportError):
 
 
 def stack_of(error: BaseException) -> str:
-    """Where an unexpected error came from, for the log: without its message, which may quote data."""
+    """Where an error came from, for the log: without its message, which may quote data."""
     return "".join(traceback.format_tb(error.__traceback__))

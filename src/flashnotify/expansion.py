@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
 from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import (
     ADD_COUNT,
@@ -75,7 +73,7 @@ class Expansion:
         while True:
             end = min(start + _SLICE, len(recipients))
             routes = route(kind, recipients[start:end], channels) if kind is not None else ()
-            changes, batches = self._slice(notification, routes, end)
+            changes, batches = self._slice(job, routes, end)
             last = end == len(recipients)
             if last:
                 changes.append((FINISH_SOME, {"of": notification.id, "finished": 1, "now": now}))
@@ -94,7 +92,7 @@ class Expansion:
         return due
 
     def _slice(
-        self, notification: Row[Any], routes: Iterable[Route], upto: int
+        self, job: Job, routes: Iterable[Route], upto: int
     ) -> tuple[list[Change], list[Job]]:
         """The writes for some recipients, and the batches that they make."""
         now = self._clock.now()
@@ -106,7 +104,7 @@ class Expansion:
             batch, size = open_batches.get(way.channel, (None, BATCH))
             if batch is None or size == BATCH:
                 batch, size = (
-                    Job(self._ids(), notification.id, notification.priority, way.channel),
+                    Job(self._ids(), job.notification_id, job.priority, way.channel),
                     0,
                 )
                 batches.append(batch)
@@ -118,7 +116,7 @@ class Expansion:
                     ADD_DELIVERY,
                     {
                         "id": self._ids(),
-                        "notification_id": notification.id,
+                        "notification_id": job.notification_id,
                         "job_id": batch.id,
                         "channel": way.channel,
                         "address": way.address.value,
@@ -136,7 +134,7 @@ class Expansion:
             (
                 ADD_COUNT,
                 {
-                    "notification_id": notification.id,
+                    "notification_id": job.notification_id,
                     "channel": channel,
                     "status": status,
                     "deliveries": number,
@@ -145,9 +143,7 @@ class Expansion:
             for (channel, status), number in counts.items()
         )
         queued = sum(n for (_, status), n in counts.items() if status is DeliveryStatus.queued)
-        changes.append(
-            (EXPAND_NOTIFICATION, {"of": notification.id, "upto": upto, "more": queued})
-        )
+        changes.append((EXPAND_NOTIFICATION, {"of": job.notification_id, "upto": upto, "more": queued}))
         return changes, batches
 
 

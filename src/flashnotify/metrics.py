@@ -40,7 +40,9 @@ class Metrics:
             registry=self.registry,
         )
         self.ready = Gauge(
-            "flashnotify_part_ready", "1 while a part of the service works.", ["part"],
+            "flashnotify_part_ready",
+            "1 while a part of the service works.",
+            ["part"],
             registry=self.registry,
         )
         # Series exist from the start, so that a rate over them never misses the first event.

@@ -1,4 +1,4 @@
-"""What became of a delivery, as writes to the archive. Each outcome is one write, whole or not at all."""
+"""What became of a delivery, as writes to the archive: each whole or not at all."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def ended(
 ) -> list[Change]:
     """The delivery has its final status. `captured` is a message to keep, with its id."""
     changes = _attempts(delivery, tries)
-    changes.append((END_DELIVERY, {**_progress(delivery, tries, now), "to_status": status, "why": reason}))
+    changes.append(
+        (END_DELIVERY, {**_progress(delivery, tries, now), "to_status": status, "why": reason})
+    )
     changes.append((ADD_COUNT, _count(delivery, DeliveryStatus.queued, -1)))
     changes.append((ADD_COUNT, _count(delivery, status, 1)))
     changes.append((FINISH_SOME, {"of": delivery.notification_id, "finished": 1, "now": now}))
@@ -85,7 +87,9 @@ def postponed(
 ) -> list[Change]:
     """The delivery is tried again at `due`, in milliseconds since the epoch."""
     changes = _attempts(delivery, tries)
-    changes.append((POSTPONE_DELIVERY, {**_progress(delivery, tries, now), "due": due, "why": reason}))
+    changes.append(
+        (POSTPONE_DELIVERY, {**_progress(delivery, tries, now), "due": due, "why": reason})
+    )
     return changes
 
 

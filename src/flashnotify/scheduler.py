@@ -1,4 +1,4 @@
-"""What is due in the archive → the queue: send times, retries, restarts, and lanes that were full."""
+"""What is due in the archive → the queue: send times, retries, restarts, lanes that were full."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import FORGET_IDEMPOTENCY_KEYS
 from flashnotify.archive.writer import Writer
 from flashnotify.clock import Clock
-from flashnotify.domain import Job, Priority
+from flashnotify.domain import IDEMPOTENCY_LIFETIME, Job, Priority
 from flashnotify.queue.async_queue import AsyncQueue
 
 # Times are in milliseconds. Looked at this often whatever happens, in case a notice went missing.
 _TICK = 60_000
-
 
 
 class Scheduler:
@@ -30,6 +29,8 @@ class Scheduler:
         # When each lane is to be looked at next. All at once at the start: what a crash left.
         self._due: dict[Priority, int] = dict.fromkeys(Priority, 0)
         self._tidied = 0
+
+        queue.when_low(self.refill)
 
     def notice(self, lane: Priority, due: int) -> None:
         """Something of `lane` is due at `due`, in milliseconds since the epoch."""

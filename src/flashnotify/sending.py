@@ -134,9 +134,7 @@ class Sending:
         due = now + round(wait * 1000)
         if tally.expires_at is not None and due >= tally.expires_at:
             reason = "expired while the transport was not working"
-            return Outcome(
-                outcomes.ended(tally, DeliveryStatus.failed, [], now=now, reason=reason)
-            )
+            return Outcome(outcomes.ended(tally, DeliveryStatus.failed, [], now=now, reason=reason))
         reason = "waits for the transport to work again"
         return Outcome(outcomes.postponed(tally, [], now=now, due=due, reason=reason), due)
 
@@ -170,7 +168,7 @@ class Sending:
             return error
         except TimeoutError:
             return Unreachable(f"no answer within {transport.timeout:g} s")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a transport's bug is an outcome too
             log.error("sending.crashed", error=type(error).__name__, stack=stack_of(error))
             return Unreachable(f"internal error: {type(error).__name__}")
         return answer

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from flashnotify.archive.engine import archive_file, archive_url
 from flashnotify.errors import SettingsError
-from flashnotify.meta.configs import ENV_PREFIX, Config, Setting
+from flashnotify.meta.configs import ENV_PREFIX, Config, setting
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import ConfigSpec
 
@@ -36,42 +36,42 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
 class ServiceConfig(Config):
     """How the service itself runs."""
 
-    database_url: Annotated[str, AfterValidator(_database)] = Setting(
+    database_url: Annotated[str, AfterValidator(_database)] = setting(
         "sqlite:///var/flashnotify.db",
         help="The archive: a SQLite file, made at the first start.",
         example="sqlite:////var/lib/flashnotify/flashnotify.db",
     )
-    secret_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Setting(
+    secret_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = setting(
         None,
         help="What API keys are proved with; made at the first start and kept beside the database.",
         example="$(openssl rand -hex 32)",
         secret=True,
     )
-    workers: Annotated[int, Field(ge=2, le=256)] = Setting(
+    workers: Annotated[int, Field(ge=2, le=256)] = setting(
         8, help="Tasks that deliver; a quarter of them take urgent work only.", example="16"
     )
-    queue_bound: Annotated[int, Field(ge=10, le=1_000_000)] = Setting(
+    queue_bound: Annotated[int, Field(ge=10, le=1_000_000)] = setting(
         1000, help="Jobs of each priority held in memory; the rest waits on disk.", example="5000"
     )
-    drain_seconds: Annotated[float, Field(ge=0, le=600)] = Setting(
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = setting(
         10.0, help="Seconds that work in hand gets to finish when the service stops.", example="20"
     )
-    log_format: Literal["console", "json"] = Setting(
+    log_format: Literal["console", "json"] = setting(
         "console", help="How the log is written.", example="json"
     )
-    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")] = Setting(
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")] = setting(
         "en", help="The language of notifications that ask for none.", example="fr"
     )
-    max_request_bytes: Annotated[int, Field(ge=1024)] = Setting(
+    max_request_bytes: Annotated[int, Field(ge=1024)] = setting(
         1024 * 1024, help="Most bytes of one request's body.", example="2097152"
     )
-    max_title_length: Annotated[int, Field(ge=1)] = Setting(
+    max_title_length: Annotated[int, Field(ge=1)] = setting(
         200, help="Most characters of a title.", example="120"
     )
-    max_body_bytes: Annotated[int, Field(ge=1)] = Setting(
+    max_body_bytes: Annotated[int, Field(ge=1)] = setting(
         64 * 1024, help="Most bytes, in UTF-8, of a notification's body.", example="16384"
     )
-    max_recipients: Annotated[int, Field(ge=1)] = Setting(
+    max_recipients: Annotated[int, Field(ge=1)] = setting(
         10_000, help="Most entries of `to`.", example="2000"
     )
 
@@ -119,6 +119,4 @@ def unknown_names(
     """`FLASHNOTIFY_…` names that set nothing, each with the known name most like it."""
     known = [setting.env for config in configs for setting in config.settings]
     unknown = [name for name in environment if name.startswith(ENV_PREFIX) and name not in known]
-    return {
-        name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown
-    }
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown}

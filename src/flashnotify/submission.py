@@ -20,7 +20,14 @@ from flashnotify.archive.writer import Writer
 from flashnotify.audience import Audience
 from flashnotify.auth.permissions import Caller
 from flashnotify.clock import Clock
-from flashnotify.domain import Address, Job, NotificationStatus, Priority, milliseconds
+from flashnotify.domain import (
+    IDEMPOTENCY_LIFETIME,
+    Address,
+    Job,
+    NotificationStatus,
+    Priority,
+    milliseconds,
+)
 from flashnotify.errors import (
     FieldError,
     IdempotencyMismatch,
@@ -33,9 +40,7 @@ from flashnotify.meta.requests import NotificationRequest
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.metrics import Metrics
 from flashnotify.queue.base import Queue
-
-# How long a caller's `Idempotency-Key` is remembered, in milliseconds.
-IDEMPOTENCY_LIFETIME = 24 * 3_600_000
+from flashnotify.supervision import Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Submission:
         audience: Audience,
         reader: Reader,
         writer: Writer,
+        supervisor: Supervisor,
         queue: Queue[Job],
         notice: Callable[[Priority, int], None],
         clock: Clock,
@@ -79,6 +85,7 @@ class Submission:
         self._audience = audience
         self._reader = reader
         self._writer = writer
+        self._supervisor = supervisor
         self._queue = queue
         self._notice = notice
         self._clock = clock
@@ -96,8 +103,9 @@ class Submission:
             InvalidInput: something in it is wrong; every fault is named.
             NotPermitted: the caller may not send this.
             IdempotencyMismatch: the key came with another document before.
-            Unavailable: the archive cannot keep up; nothing was accepted.
+            Unavailable: the service cannot keep its promise now; nothing was accepted.
         """
+        self._supervisor.require_all()
         if self._writer.overloaded:
             raise Unavailable("The archive cannot keep up at the moment. Send it again later.")
         if key is None:
@@ -166,7 +174,7 @@ class Submission:
         except ValueError as error:
             raise MalformedDocument(f"The body is not valid JSON: {error}.") from None
         if not isinstance(found, dict):
-            raise MalformedDocument("The body must be a JSON object, such as {\"kind\": …}.")
+            raise MalformedDocument('The body must be a JSON object, such as {"kind": …}.')
         kind = self._kind(found.get("kind"))
         try:
             return kind, cast(NotificationRequest, kind.request.model_validate(found))
@@ -197,9 +205,7 @@ class Submission:
         if size > self._limits.body:
             errors.append(_too_long("/body", size, self._limits.body, "bytes of UTF-8"))
         if len(request.to) > self._limits.recipients:
-            errors.append(
-                _too_long("/to", len(request.to), self._limits.recipients, "entries")
-            )
+            errors.append(_too_long("/to", len(request.to), self._limits.recipients, "entries"))
         given = request.data.model_dump(exclude_none=True).keys()
         errors += [
             FieldError(f"/data/{field}", "is missing, and this kind's templates need it")

@@ -83,7 +83,7 @@ class WorkerPool:
                 await self._expansion.expand(job, self._enqueue)
                 return None
             return await self._delivery.deliver(job)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # no job may end a worker
             return await self._fail(job, error)
 
     async def _fail(self, job: Job, error: Exception) -> int | None:
@@ -99,7 +99,7 @@ class WorkerPool:
                 stack=stack_of(error),
             )
             return await stage.fail(job, error)
-        except Exception as second:
+        except Exception as second:  # noqa: BLE001  # as above
             # The job is still on disk. A moment's rest keeps a lasting fault from spinning.
             log.error("worker.outcome_not_written", job=str(job.id), error=type(second).__name__)
             await self._clock.sleep(1.0)

@@ -31,7 +31,8 @@ def archive_url(setting: str) -> URL:
         )
     if not url.database or url.database == ":memory:":
         raise SettingsError(
-            "FLASHNOTIFY_DATABASE_URL names no file, and what is accepted must be on disk. " + _EXAMPLE
+            "FLASHNOTIFY_DATABASE_URL names no file, and what is accepted must be on disk. "
+            + _EXAMPLE
         )
     return url.set(drivername="sqlite+aiosqlite")
 

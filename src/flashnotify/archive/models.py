@@ -27,8 +27,8 @@ from sqlalchemy.types import TypeEngine
 class Id(TypeDecorator[UUID]):
     """A UUID: 16 bytes on SQLite, where the default would be 32 characters; native elsewhere."""
 
-    impl = Uuid
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Uuid
+    cache_ok: bool | None = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The column type of `dialect`."""
@@ -70,8 +70,12 @@ class Notification(Base):
     status: Mapped[str]
     accepted_at: Mapped[int]
     completed_at: Mapped[int | None]
-    expanded: Mapped[int] = mapped_column(server_default="0")  # audience entries turned into deliveries
-    pending: Mapped[int] = mapped_column(server_default="1")  # unfinished deliveries, and the expansion
+    expanded: Mapped[int] = mapped_column(
+        server_default="0"
+    )  # audience entries turned into deliveries
+    pending: Mapped[int] = mapped_column(
+        server_default="1"
+    )  # unfinished deliveries, and the expansion
 
     __table_args__ = (
         Index("ix_notifications_kind", "kind", "id"),

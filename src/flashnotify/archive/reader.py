@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, literal_column, select
+from sqlalchemy import (
+    CursorResult,
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive.models import (
@@ -28,7 +37,7 @@ from flashnotify.errors import FieldError, InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list, newest first. `next` is the cursor of the following page, if there is one."""
+    """One page of a list, newest first. `next` is the cursor of the page that follows, if any."""
 
     items: Sequence[Row[Any]]
     next: str | None
@@ -188,13 +197,15 @@ class Reader:
         rows = rows[:limit]
         return Page(rows, _encode(rows[-1].id) if more else None)
 
-    async def _all(self, query: Select[Any], values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    async def _all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         async with self._engine.connect() as connection:
-            return (await connection.execute(query, values)).all()
+            result: CursorResult[Any] = await connection.execute(query, values)
+            return result.all()
 
-    async def _one(self, query: Select[Any], values: Mapping[str, Any]) -> Row[Any] | None:
+    async def _one(self, query: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
         async with self._engine.connect() as connection:
-            return (await connection.execute(query, values)).first()
+            result: CursorResult[Any] = await connection.execute(query, values)
+            return result.first()
 
 
 def first_id(ms: int) -> UUID:

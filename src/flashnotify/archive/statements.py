@@ -122,7 +122,8 @@ FINISH_SOME = Statement(
         pending=Notification.pending - bindparam("finished"),
         status=case(
             (
-                (Notification.status == "sending") & (Notification.pending <= bindparam("finished")),
+                (Notification.status == "sending")
+                & (Notification.pending <= bindparam("finished")),
                 "completed",
             ),
             else_=Notification.status,

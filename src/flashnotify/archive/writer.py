@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 _SLICE = 250
 # Rows of one transaction, so that an urgent write never waits long for its turn.
 _TRANSACTION = 4000
+# What SQLAlchemy and the driver raise. The last three: values that no column can hold.
+_REFUSALS = (SQLAlchemyError, OverflowError, ValueError, TypeError)
 
 
 @dataclass(slots=True)
@@ -120,20 +123,17 @@ class Writer:
     async def _commit(self, connection: AsyncConnection, writes: list[_Write]) -> None:
         self._commit_began = self._clock.monotonic()
         try:
-            await self._together(connection, writes)
+            try:
+                await self._together(connection, writes)
+            except WriteRefused:
+                await self._one_by_one(connection, writes)
         except Unavailable as error:
             for write in writes:
                 _fail(write, error)
-        except WriteRefused:
-            await self._one_by_one(connection, writes)
         except BaseException:
             for write in writes:
                 _fail(write, Unavailable("The archive's writer has ended."))
             raise
-        else:
-            for write in writes:
-                if not write.done.done():
-                    write.done.set_result(None)
         finally:
             self._commit_began = None
 
@@ -141,39 +141,33 @@ class Writer:
         try:
             async with connection.begin():
                 await _execute(connection, [c for write in writes for c in write.changes])
-        except (SQLAlchemyError, OverflowError, ValueError, TypeError) as error:
+        except _REFUSALS as error:
             raise _classify(error) from error
+        for write in writes:
+            if not write.done.done():
+                write.done.set_result(None)
 
     async def _one_by_one(self, connection: AsyncConnection, writes: list[_Write]) -> None:
         """Find the bad writes: each in a savepoint of its own, all in one commit."""
-        refused: list[tuple[_Write, WriteRefused]] = []
-        written: list[_Write] = []
+        refusals: dict[int, WriteRefused] = {}
         try:
             async with connection.begin():
-                for write in writes:
+                for index, write in enumerate(writes):
                     try:
                         async with connection.begin_nested():
                             await _execute(connection, write.changes)
-                    except (SQLAlchemyError, OverflowError, ValueError, TypeError) as error:
+                    except _REFUSALS as error:
                         verdict = _classify(error)
                         if isinstance(verdict, Unavailable):
                             raise verdict from error
-                        refused.append((write, verdict))
-                    else:
-                        written.append(write)
+                        refusals[index] = verdict
         except SQLAlchemyError as error:
-            for write in writes:
-                _fail(write, Unavailable(f"The archive cannot be written to: {_plain(error)}."))
-            return
-        except Unavailable as error:
-            for write in writes:
-                _fail(write, error)
-            return
-        for write in written:
-            if not write.done.done():
+            raise Unavailable(f"The archive cannot be written to: {_plain(error)}.") from error
+        for index, write in enumerate(writes):
+            if index in refusals:
+                _fail(write, refusals[index])
+            elif not write.done.done():
                 write.done.set_result(None)
-        for write, error in refused:
-            _fail(write, error)
 
 
 async def _execute(connection: AsyncConnection, changes: Iterable[Change]) -> None:
@@ -187,10 +181,10 @@ async def _execute(connection: AsyncConnection, changes: Iterable[Change]) -> No
 
 
 def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
-    """One row for all that differ only in their amounts, which are summed; unchanged without any."""
+    """One row, with the sums, for all that differ only in their amounts."""
     if not amounts or len(rows) == 1:
         return rows
-    sums: dict[tuple[object, ...], dict[str, object]] = {}
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         key = tuple(value for name, value in row.items() if name not in amounts)
         known = sums.get(key)
@@ -198,7 +192,7 @@ def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
             sums[key] = dict(row)
         else:
             for amount in amounts:
-                known[amount] = known[amount] + row[amount]  # type: ignore[operator]  # amounts are numbers
+                known[amount] += row[amount]
     return list(sums.values())
 
 

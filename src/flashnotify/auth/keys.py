@@ -55,7 +55,7 @@ class NewKey:
 
 
 class ApiKeys:
-    """Makes, checks, lists and revokes API keys. `pepper` is the secret that the HMACs are made with."""
+    """Makes, checks, lists and revokes API keys. `pepper` is the secret behind the HMACs."""
 
     def __init__(self, reader: Reader, writer: Writer, clock: Clock, pepper: bytes) -> None:
         self._reader = reader
@@ -85,7 +85,9 @@ class ApiKeys:
                 del self._known[next(iter(self._known))]
             self._known[digest] = known
         if known.expires_at is not None and now >= known.expires_at:
-            raise NotAuthenticated("This API key has expired. Make a new one: flashnotify keys create")
+            raise NotAuthenticated(
+                "This API key has expired. Make a new one: flashnotify keys create"
+            )
         self._note_use(known.caller.id, now)
         return known.caller
 
@@ -97,7 +99,7 @@ class ApiKeys:
         max_priority: Priority,
         expires_at: int | None,
     ) -> NewKey:
-        """Make a key; the token is not kept anywhere. `expires_at` is in milliseconds since the epoch."""
+        """Make a key; its token is kept nowhere. `expires_at`: milliseconds since the epoch."""
         id = _random(_ID_ALPHABET, _ID_LENGTH)
         secret = _random(_ALPHABET, _SECRET_LENGTH)
         await self._writer.write(
@@ -146,7 +148,9 @@ class ApiKeys:
         row = await self._reader.api_key(id)
         stored = row.secret_hmac if row is not None else b""
         if not hmac.compare_digest(stored, self._hmac(id, secret)) or row is None:
-            raise NotAuthenticated("This API key is not known here. Make one: flashnotify keys create")
+            raise NotAuthenticated(
+                "This API key is not known here. Make one: flashnotify keys create"
+            )
         if row.revoked_at is not None:
             raise NotAuthenticated(_REVOKED)
         caller = Caller(row.id, frozenset(json.loads(row.scopes)), Priority(row.max_priority))

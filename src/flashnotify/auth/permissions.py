@@ -43,11 +43,12 @@ class Caller:
         Raises:
             NotPermitted: it may not.
         """
-        if priority > max(self.max_priority, kind.priority):
+        highest = max(self.max_priority, kind.priority)
+        if priority > highest:
             raise NotPermitted(
-                f"This key may send {kind.kind} notifications up to "
-                f"{max(self.max_priority, kind.priority).name}, not {priority.name}. Make one that may: "
-                f"flashnotify keys create --name NAME --scope {kind.scope} --max-priority {priority.name}"
+                f"This key may send {kind.kind} notifications up to {highest.name}, not "
+                f"{priority.name}. Make one that may: flashnotify keys create --name NAME "
+                f"--scope {kind.scope} --max-priority {priority.name}"
             )
 
 

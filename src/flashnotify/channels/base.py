@@ -38,7 +38,9 @@ class TransportURL:
             self.options = {
                 name: values[-1]
                 for name, values in parse_qs(
-                    self._parts.query, keep_blank_values=True, strict_parsing=bool(self._parts.query)
+                    self._parts.query,
+                    keep_blank_values=True,
+                    strict_parsing=bool(self._parts.query),
                 ).items()
             }
         except ValueError:
@@ -127,10 +129,10 @@ class Transport(ABC, Generic[C_contra]):
         """How logs, attempts and metrics call it: the URL without credentials and options."""
         return str(self.url)
 
-    async def open(self) -> None:  # noqa: B027  # most transports have nothing to open
+    async def open(self) -> None:  # most transports have nothing to open
         """Get ready. Must not fail because the other side is down."""
 
-    async def close(self) -> None:  # noqa: B027  # see open
+    async def close(self) -> None:  # see open
         """Let go of everything."""
 
     @abstractmethod

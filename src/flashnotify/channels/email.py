@@ -14,7 +14,7 @@ from pydantic import AfterValidator, SecretStr
 from flashnotify import domain
 from flashnotify.channels.base import Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
-from flashnotify.meta.configs import Config, Setting
+from flashnotify.meta.configs import Config, setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
 from flashnotify.meta.descriptors import Email, check_text
 from flashnotify.meta.metaclasses import Channel
@@ -30,14 +30,14 @@ def _sender(value: str) -> str:
 class EmailConfig(Config):
     """How email leaves."""
 
-    url: Annotated[SecretStr, "transport URLs"] = Setting(
+    url: Annotated[SecretStr, "transport URLs"] = setting(
         "capture://",
         env="EMAIL_URL",
         help="Transports for email, tried in order; separate several by spaces.",
         example="smtp://user:password@mail.univ.example:587?starttls=require",
         secret=True,
     )
-    sender: Annotated[str, AfterValidator(_sender)] = Setting(
+    sender: Annotated[str, AfterValidator(_sender)] = setting(
         "FlashNotify <flashnotify@campus.example>",
         env="EMAIL_FROM",
         help="Who email comes from.",
@@ -46,7 +46,7 @@ class EmailConfig(Config):
 
 
 class EmailContent:
-    """What all recipients of a notification in one locale get alike. The MIME body is built once."""
+    """What all recipients of a notification in one locale get alike: its MIME is built once."""
 
     def __init__(self, rendering: Rendering, sender: str) -> None:
         self.subject = rendering.parts["subject"]
@@ -90,7 +90,9 @@ class EmailToOne:
 
     def captured(self) -> Captured:
         """The email as a person would see it."""
-        return Captured("email", self.to, self.content.subject, self.content.text, self.content.html)
+        return Captured(
+            "email", self.to, self.content.subject, self.content.text, self.content.html
+        )
 
 
 @tracked

@@ -23,7 +23,8 @@ from flashnotify.errors import (
     TransportError,
     Unreachable,
 )
-from flashnotify.meta.configs import Config, Setting
+from flashnotify.meta.configs import Config, setting
+
 
 def _readable(path: Path | None) -> Path | None:
     if path is not None and not path.is_file():
@@ -34,16 +35,16 @@ def _readable(path: Path | None) -> Path | None:
 class SmtpConfig(Config):
     """How SMTP servers are talked to."""
 
-    connections: Annotated[int, PydanticField(ge=1, le=1000)] = Setting(
+    connections: Annotated[int, PydanticField(ge=1, le=1000)] = setting(
         16,
         env="SMTP_CONNECTIONS",
         help="Connections kept open to each SMTP server, a quarter of them for urgent email.",
         example="32",
     )
-    timeout: Annotated[float, PydanticField(gt=0, le=600)] = Setting(
+    timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
         30.0, env="SMTP_TIMEOUT", help="Seconds that one email may take.", example="30"
     )
-    ca_file: Annotated[Path | None, AfterValidator(_readable)] = Setting(
+    ca_file: Annotated[Path | None, AfterValidator(_readable)] = setting(
         None,
         env="SMTP_CA_FILE",
         help="Certificates to trust besides the system's, as PEM.",
@@ -136,7 +137,7 @@ class SmtpTransport(Transport[EmailToOne]):
         try:
             await client.mail(sender)
         except (aiosmtplib.SMTPException, OSError):
-            # A server may have closed an idle session (RFC 5321, section 3.8): no failure of this email.
+            # Servers close idle sessions (RFC 5321, section 3.8): that is no failure of this email.
             client.close()
             return False
         except BaseException:
@@ -191,7 +192,7 @@ def _explain(error: aiosmtplib.SMTPException) -> TransportError:
         return Unreachable(reason)
     if 400 <= error.code < 500:
         return Retryable(reason)
-    # 530, 534, 535, 538 (RFC 4954, section 6) are about our credentials, a refused MAIL about our sender.
+    # Our credentials (RFC 4954, section 6), or our sender: nothing a recipient can mend.
     ours = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPSenderRefused)
     if isinstance(error, ours) or error.code in (530, 534, 535, 538):
         return Misconfigured(reason)

@@ -1,1 +1,1 @@
-"""Declarations that do work: the metaclasses, descriptors, decorators and the specs they compile to."""
+"""Declarations that do work: metaclasses, descriptors, decorators, and the specs they make."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from pydantic import Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +30,13 @@ class Setting:
         self.secret = secret
 
 
+def setting(
+    default: Any, *, help: str, example: str, env: str | None = None, secret: bool = False
+) -> Any:
+    """Declare a setting. Any, so that the attribute can be annotated with its value's type."""
+    return Setting(default, help=help, example=example, env=env, secret=secret)
+
+
 class ConfigMeta(type):
     """Compiles an annotated class of `Setting` values into a pydantic-settings model."""
 
@@ -54,24 +61,26 @@ def _compile(cls: type[Any], name: str, namespace: dict[str, Any]) -> ConfigSpec
     types = get_type_hints(cls, include_extras=True)
     settings: list[SettingSpec] = []
     members: dict[str, Any] = {}
-    for attribute, setting in namespace.items():
-        if not isinstance(setting, Setting):
+    for attribute, declared in namespace.items():
+        if not isinstance(declared, Setting):
             continue
         if attribute not in types:
-            raise DeclarationError(f"{name}.{attribute}: has no type; write `{attribute}: int = Setting(…)`.")
-        env = ENV_PREFIX + (setting.env or attribute.upper())
+            raise DeclarationError(
+                f"{name}.{attribute}: has no type; write `{attribute}: int = setting(…)`."
+            )
+        env = ENV_PREFIX + (declared.env or attribute.upper())
         settings.append(
             SettingSpec(
                 env=env,
                 attribute=attribute,
                 type=_type_name(types[attribute]),
-                default=setting.default,
-                help=setting.help,
-                example=setting.example,
-                secret=setting.secret,
+                default=declared.default,
+                help=declared.help,
+                example=declared.example,
+                secret=declared.secret,
             )
         )
-        members[attribute] = (types[attribute], Field(setting.default, validation_alias=env))
+        members[attribute] = (types[attribute], Field(declared.default, validation_alias=env))
     model = create_model(f"{name}Model", __base__=_EnvironmentModel, **members)
     return ConfigSpec(name, tuple(settings), model)
 

@@ -26,7 +26,7 @@ def circuit_breaker(*, failures: int, recovery: float) -> Callable[[C], C]:
 def retrying(
     *, base: float = 2.0, cap: float = 600.0, lifetime: float = 24 * 3600.0
 ) -> Callable[[C], C]:
-    """Try deliveries of this channel again: waits of `base` s doubling to `cap` s, for `lifetime` s."""
+    """Try deliveries again, for `lifetime` s: waits of `base` s doubling to `cap` s."""
     return _attach("retrying", retry=RetryPolicy(base, cap, lifetime))
 
 
@@ -37,7 +37,8 @@ def validated_config(config: type[Config]) -> Callable[[C], C]:
 
 def tracked(cls: C) -> C:
     """Measure the attempts of this channel: count, outcome and duration."""
-    return _attach("tracked", tracked=True)(cls)
+    attached: C = _attach("tracked", tracked=True)(cls)
+    return attached
 
 
 def _attach(decorator: str, **policy: Any) -> Callable[[Any], Any]:

@@ -68,7 +68,7 @@ class Field(Generic[T]):
 
 
 class Text(Field[str]):
-    """A text without control characters; on one line unless `multiline` (it may become a header)."""
+    """A text without control characters, on one line unless `multiline`."""
 
     def __init__(
         self,
@@ -155,7 +155,9 @@ class Email(Field[str]):
             raise ValueError(str(error)) from None
         address = found.ascii_email
         if address is None:
-            raise ValueError("needs SMTPUTF8, which mail servers rarely accept; use an ASCII address")
+            raise ValueError(
+                "needs SMTPUTF8, which mail servers rarely accept; use an ASCII address"
+            )
         if found.ascii_domain == host:
             self._remember(host)
         return address

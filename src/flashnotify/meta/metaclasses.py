@@ -58,11 +58,14 @@ def _compile_channel(
         )
     for attribute, example in (("scheme", '"mailto"'), ("parts", '("subject", "text")')):
         if attribute not in namespace:
-            raise DeclarationError(f"{name}.{attribute}: is missing; write `{attribute} = {example}`.")
+            raise DeclarationError(
+                f"{name}.{attribute}: is missing; write `{attribute} = {example}`."
+            )
     send = f"send_{channel}"
     if not callable(namespace.get(send)):
         raise DeclarationError(
-            f"{name}.{send}: is missing; write `async def {send}(self, message, transport, config)`."
+            f"{name}.{send}: is missing; write "
+            f"`async def {send}(self, message, transport, config)`."
         )
     return ChannelSpec(
         name=channel,
@@ -91,10 +94,10 @@ class NotificationMeta(ChannelMeta):
         **keywords: Any,
     ) -> NotificationMeta:
         cls = super().__new__(metacls, name, bases, namespace, **keywords)
+        assert isinstance(cls, NotificationMeta)
         if not abstract:
-            spec = _compile_notifier(cls, name)
-            registry.add(spec.kind, spec, cls)
-            cls.__notifier__ = spec
+            cls.__notifier__ = _compile_notifier(cls, name)
+            registry.add(cls.__notifier__.kind, cls.__notifier__, cls)
         return cls
 
     __notifier__: NotifierSpec
@@ -150,7 +153,18 @@ def _kind(name: str) -> str:
 
 
 _RESERVED = frozenset(
-    {"title", "body", "kind", "to", "channels", "data", "locale", "send_at", "expires_at", "reference"}
+    {
+        "title",
+        "body",
+        "kind",
+        "to",
+        "channels",
+        "data",
+        "locale",
+        "send_at",
+        "expires_at",
+        "reference",
+    }
 )
 
 
@@ -160,7 +174,7 @@ class Channel(metaclass=ChannelMeta):
     __channel__: ClassVar[ChannelSpec]
 
     def once(self, rendering: Rendering, make: Callable[[Rendering], Made]) -> Made:
-        """What `make` makes of `rendering`: made for the first recipient, and kept for the others."""
+        """What `make` makes of `rendering`: made for the first recipient, kept for the others."""
         made: dict[str, Any] = self.__dict__.setdefault("_made", {})
         key = f"{make.__qualname__} {rendering.locale}"
         if key not in made:
@@ -191,4 +205,6 @@ class Notifier(metaclass=NotificationMeta, abstract=True):
 
     def values(self) -> dict[str, Any]:
         """The fields that are set, by name."""
-        return {name: self.__dict__[name] for name in self.__notifier__.fields if name in self.__dict__}
+        return {
+            name: self.__dict__[name] for name in self.__notifier__.fields if name in self.__dict__
+        }

@@ -31,8 +31,8 @@ class Registry(Generic[T]):
         """
         if self._frozen:
             raise DeclarationError(
-                f"{declared_by.__qualname__}: the {self._sort} registry is frozen since the service "
-                "started; declare it in a module that is imported before."
+                f"{declared_by.__qualname__}: the {self._sort} registry is frozen since the "
+                "service started; declare it in a module that is imported before."
             )
         if name in self._items:
             raise DeclarationError(

@@ -84,7 +84,10 @@ class NotificationRequest(BaseModel):
     )
     data: BaseModel
     locale: str | None = PydanticField(
-        None, pattern=_LOCALE, max_length=35, description="The language of the templates (BCP 47).",
+        None,
+        pattern=_LOCALE,
+        max_length=35,
+        description="The language of the templates (BCP 47).",
         examples=["fr"],
     )
     send_at: (

@@ -71,7 +71,7 @@ def _compile(name: str, of: type[Notifier], namespace: dict[str, Any]) -> Templa
         missing = parts - set(wording.sources)
         if missing:
             raise DeclarationError(
-                f"{name}.{attribute}: {of.__name__} also needs the part(s) {', '.join(sorted(missing))}."
+                f"{name}.{attribute}: {of.__name__} also needs {', '.join(sorted(missing))}."
             )
         templates = {}
         for part, source in wording.sources.items():
@@ -116,7 +116,11 @@ def _asked(test: nodes.Node) -> Iterator[str]:
     if isinstance(test, nodes.And):
         yield from _asked(test.left)
         yield from _asked(test.right)
-    elif isinstance(test, nodes.Test) and test.name == "defined" and isinstance(test.node, nodes.Name):
+    elif (
+        isinstance(test, nodes.Test)
+        and test.name == "defined"
+        and isinstance(test.node, nodes.Name)
+    ):
         yield test.node.name
 
 
@@ -136,7 +140,7 @@ def _environment(part: str) -> Environment:
 
 def _make_environment(*, autoescape: bool) -> Environment:
     environment = Environment(
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701  # off only for the parts that are plain text
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

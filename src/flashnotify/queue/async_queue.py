@@ -23,13 +23,12 @@ class AsyncQueue(Generic[T]):
     """Lanes served by stride scheduling: each gets its share, so none ever starves.
 
     Every lane has a pass that grows by 1 / weight when it is served; the lane with the least pass
-    is next, the more urgent one if two are equal. `on_low` is called with a lane that had been full
-    when it has drained to a quarter of `bound`.
+    is next, the more urgent one if two are equal. Each lane holds at most `bound` items.
     """
 
-    def __init__(self, bound: int, on_low: Callable[[Lane], None]) -> None:
+    def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._on_low = on_low
+        self._refill: Callable[[Lane], None] | None = None
         self._lanes: dict[Lane, deque[T]] = {lane: deque() for lane in sorted(Lane, reverse=True)}
         self._passes: dict[Lane, float] = dict.fromkeys(Lane, 0.0)
         self._now = 0.0
@@ -37,6 +36,10 @@ class AsyncQueue(Generic[T]):
         self._held: set[UUID] = set()
         self._waiting: list[tuple[frozenset[Lane], asyncio.Future[None]]] = []
         self._closed = False
+
+    def when_low(self, refill: Callable[[Lane], None]) -> None:
+        """Call `refill` with a lane that had overflowed, once it has drained to a quarter."""
+        self._refill = refill
 
     @property
     def held(self) -> int:
@@ -106,7 +109,8 @@ class AsyncQueue(Generic[T]):
         self._passes[lane] += 1 / WEIGHTS[lane]
         if lane in self._overflowed and len(self._lanes[lane]) <= self._bound // 4:
             self._overflowed.discard(lane)
-            self._on_low(lane)
+            if self._refill is not None:
+                self._refill(lane)
         return item
 
     async def _work(self, lanes: frozenset[Lane]) -> None:

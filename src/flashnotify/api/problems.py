@@ -1,0 +1,191 @@
+"""Errors as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flashnotify.errors import (
+    DocumentTooLarge,
+    FieldError,
+    FlashNotifyError,
+    IdempotencyMismatch,
+    InvalidInput,
+    MalformedDocument,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    Unavailable,
+    UnsupportedMediaType,
+    WriteRefused,
+    stack_of,
+)
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+# What each error is over HTTP: status and the last part of the problem's type.
+_KINDS: Mapping[type[FlashNotifyError], tuple[HTTPStatus, str]] = {
+    MalformedDocument: (HTTPStatus.BAD_REQUEST, "malformed-document"),
+    NotAuthenticated: (HTTPStatus.UNAUTHORIZED, "not-authenticated"),
+    NotPermitted: (HTTPStatus.FORBIDDEN, "not-permitted"),
+    NotFound: (HTTPStatus.NOT_FOUND, "not-found"),
+    DocumentTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "document-too-large"),
+    UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+    InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
+    IdempotencyMismatch: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-mismatch"),
+    Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    WriteRefused: (HTTPStatus.CONFLICT, "conflict"),
+}
+
+
+class FaultyField(BaseModel):
+    """One fault in the caller's document."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457, section 3.1)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FaultyField] | None = None
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of an endpoint that may answer with these problems."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+    app.add_exception_handler(FlashNotifyError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FlashNotifyError)
+    status, slug = _KINDS.get(type(error), (HTTPStatus.INTERNAL_SERVER_ERROR, "internal"))
+    headers: dict[str, str] = {}
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, InvalidInput):
+        detail = "The request is not right in the places that `errors` lists."
+        return _response(request.scope, status, slug, detail, headers, error.errors)
+    return _response(request.scope, status, slug, str(error), headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    """A fault in the query or a header: FastAPI's own validation."""
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        FieldError("/" + "/".join(str(part) for part in fault["loc"][1:]), fault["msg"])
+        for fault in error.errors()
+    ]
+    return await _on_error(request, InvalidInput(errors))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    detail = {
+        404: "There is nothing at this path. The API is described at /docs.",
+        405: "This path does not take this method. The API is described at /docs.",
+    }.get(status, error.detail)
+    slug = status.phrase.lower().replace(" ", "-")
+    return _response(request.scope, status, slug, detail, dict(error.headers or {}))
+
+
+def _response(
+    scope: Scope,
+    status: HTTPStatus,
+    slug: str,
+    detail: str,
+    headers: Mapping[str, str],
+    errors: tuple[FieldError, ...] = (),
+) -> Response:
+    content: dict[str, Any] = {
+        "type": f"urn:flashnotify:problem:{slug}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "request_id": scope["state"]["request_id"],
+    }
+    if errors:
+        content["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in errors]
+    return Response(
+        json.dumps(content, ensure_ascii=False), status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+class RequestBoundary:
+    """Gives each request an id (`X-Request-ID`), and turns what nobody expected into a problem."""
+
+    def __init__(self, app: ASGIApp, ids: Any) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._ids().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            log.error(
+                "request.crashed",
+                request_id=request_id,
+                path=scope["path"],
+                error=type(error).__name__,
+                stack=stack_of(error),
+            )
+            if started:
+                raise
+            response = _response(
+                scope,
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong here, and is in the log under this request_id.",
+                {},
+            )
+            await response(scope, receive, send_with_id)

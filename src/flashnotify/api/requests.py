@@ -1,0 +1,80 @@
+"""What every endpoint asks of a request: who sent it, its body within a limit, which page."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Query, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security.http import HTTPAuthorizationCredentials
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from flashnotify.auth.keys import ApiKeys
+from flashnotify.auth.permissions import LOCAL_ADMIN, Caller
+from flashnotify.errors import DocumentTooLarge, NotAuthenticated, UnsupportedMediaType
+
+Limit = Annotated[int, Query(ge=1, le=200, description="Most items of this page.")]
+Cursor = Annotated[str | None, Query(max_length=64, description="The `next` of the page before.")]
+Authenticate = Callable[..., Awaitable[Caller]]
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key.")
+_header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
+
+
+def authentication(keys: ApiKeys) -> Authenticate:
+    """The dependency that says who sent a request."""
+
+    async def authenticate(
+        request: Request,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        header: Annotated[str | None, Security(_header)],
+    ) -> Caller:
+        if request.scope["state"].get("local"):
+            return LOCAL_ADMIN
+        token = bearer.credentials if bearer is not None else header
+        if not token:
+            raise NotAuthenticated(
+                "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
+                "Make one: flashnotify keys create"
+            )
+        return await keys.authenticate(token)
+
+    return authenticate
+
+
+class LocalSocket:
+    """The app as seen on the Unix socket: whoever can open that socket is an admin."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection, as ASGI has it."""
+        scope.setdefault("state", {})["local"] = True
+        await self._app(scope, receive, send)
+
+
+async def read_json(request: Request, limit: int) -> bytes:
+    """The body of a JSON request of at most `limit` bytes.
+
+    Raises:
+        UnsupportedMediaType: it says that it is something else.
+        DocumentTooLarge: it is longer.
+    """
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if media_type.lower() != "application/json":
+        raise UnsupportedMediaType(
+            "Send JSON with `Content-Type: application/json` (with curl: -H or --json)."
+        )
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    body = b""
+    async for chunk in request.stream():
+        body = body + chunk if body else chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> DocumentTooLarge:
+    return DocumentTooLarge(f"The body is over {limit} bytes. Send less at once.")

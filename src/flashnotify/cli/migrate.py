@@ -1,0 +1,28 @@
+"""`flashnotify migrate`: bring the archive to this version."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from flashnotify.archive import schema
+from flashnotify.archive.lock import ArchiveLock
+from flashnotify.settings import ServiceConfig
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("migrate")(migrate)
+
+
+def migrate() -> None:
+    """Create or upgrade the archive's tables. `serve` does this at its start too."""
+    config = ServiceConfig()
+    lock = ArchiveLock(config.archive_file)
+    lock.acquire()
+    try:
+        asyncio.run(schema.upgrade(config.archive))
+    finally:
+        lock.release()
+    print(f"{config.archive_file} is up to date.")

@@ -1,0 +1,150 @@
+"""`flashnotify serve`: run the service until it is told to stop, or a part of it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from flashnotify import logs
+from flashnotify.api.requests import LocalSocket
+from flashnotify.app import Service
+from flashnotify.cli import trial
+from flashnotify.errors import SettingsError
+from flashnotify.meta.registry import CONFIGS
+from flashnotify.settings import ServiceConfig, unknown_names
+
+log = structlog.get_logger(__name__)
+
+# The most that a path of a Unix socket may have, with its end (unix(7)).
+_SOCKET_PATH = 107
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("serve")(serve)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 8000,
+    show_trial: Annotated[
+        bool, typer.Option("--trial", help="Print a trial API key and what to do with it.")
+    ] = False,
+) -> None:
+    """Run the service."""
+    config = ServiceConfig()
+    logs.configure(config.log_format)
+    for name, nearest in unknown_names(CONFIGS, os.environ).items():
+        log.warning("settings.unknown", name=name, did_you_mean=nearest)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        code = runner.run(run(Service(config), host, port, show_trial=show_trial))
+    raise typer.Exit(code)
+
+
+async def run(service: Service, host: str, port: int, *, show_trial: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT, or the failure of a part; the exit code."""
+    stop = asyncio.Event()
+    try:
+        await service.open()
+        app = service.app()
+        network = _listen(host, port)
+        local = _listen_locally(service.config.socket)
+        await service.start()
+        with _signals_set(stop):
+            servers = [_Server(app, network), _Server(LocalSocket(app), local)]
+            if show_trial:
+                await trial.show(app, service.config, host, network.getsockname()[1])
+            log.info("serve.started", host=host, port=network.getsockname()[1])
+            await _first(stop, service.supervisor.failed, servers)
+            log.info("serve.stopping")
+            # Together: a request that is being answered may wait for what the workers finish.
+            drain = service.config.drain_seconds
+            await asyncio.gather(service.drain(), *(server.stop(drain) for server in servers))
+            service.config.socket.unlink(missing_ok=True)
+    finally:
+        await service.close()
+    return 1 if service.supervisor.failures else 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn on a socket of ours, without signal handlers: the order of stopping is ours."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app, lifespan="off", access_log=False, log_config=None, proxy_headers=False, ws="none"
+        )
+        super().__init__(config)
+        self.task = asyncio.create_task(self.serve([listener]), name="server")
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def stop(self, within: float) -> None:
+        """Accept no more connections; give requests `within` seconds, then break them off."""
+        self.config.timeout_graceful_shutdown = max(1, round(within))
+        self.should_exit = True
+        await self.task
+
+
+async def _first(stop: asyncio.Event, failed: asyncio.Event, servers: list[_Server]) -> None:
+    """Wait until somebody says stop, or something ends that should not."""
+    events = [asyncio.create_task(event.wait()) for event in (stop, failed)]
+    tasks = [*events, *(server.task for server in servers)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for event in events:
+            event.cancel()
+
+
+@contextlib.contextmanager
+def _signals_set(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"cannot listen on {host} port {port}: {error}. Choose another with --host and --port."
+        ) from None
+
+
+def _listen_locally(path: Path) -> socket.socket:
+    """The socket for the command line. What an earlier process left is ours: we hold the lock."""
+    if len(os.fsencode(path)) > _SOCKET_PATH:
+        raise SettingsError(
+            f"{path} is too long for a Unix socket. Give FLASHNOTIFY_DATABASE_URL a shorter path."
+        )
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    umask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(umask)
+    listener.listen(128)
+    return listener

@@ -1,0 +1,65 @@
+"""Watches the parts of the service that must never end by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+
+import structlog
+
+from flashnotify.errors import Unavailable, stack_of
+
+log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """Holds the task of each part. One that ends before `stopping` has failed, however it ended."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.failures: dict[str, str] = {}
+        self.failed = asyncio.Event()
+        self._stopping = False
+
+    def start(self, part: str, run: Coroutine[None, None, None]) -> None:
+        """Run a part from now on."""
+        task = asyncio.create_task(run, name=part)
+        task.add_done_callback(self._ended)
+        self.tasks[part] = task
+
+    def stopping(self) -> None:
+        """From now on parts may end."""
+        self._stopping = True
+
+    def require_all(self) -> None:
+        """Check that the service can do what it promises when it accepts.
+
+        Raises:
+            Unavailable: some part has failed, or the service is stopping.
+        """
+        if self.failures:
+            parts = ", ".join(self.failures)
+            raise Unavailable(f"A part of the service has failed ({parts}).", retry_after=5)
+        if self._stopping:
+            raise Unavailable("The service is stopping.", retry_after=5)
+
+    async def stop(self, part: str, *, within: float) -> None:
+        """Let a part finish for `within` seconds, then cancel it."""
+        task = self.tasks.get(part)
+        if task is None:
+            return
+        await asyncio.wait({task}, timeout=within)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if self._stopping and error is None:
+            return
+        name = task.get_name()
+        what = type(error).__name__ if error is not None else "it ended"
+        self.failures[name] = what
+        stack = stack_of(error) if error is not None else ""
+        log.critical("part.failed", part=name, error=what, stack=stack)
+        self.failed.set()

@@ -1,0 +1,56 @@
+"""A clock that a test moves by hand."""
+
+import asyncio
+import heapq
+import itertools
+
+
+class ManualClock:
+    """Time stands still until `advance`. Implements `flashnotify.clock.Clock`."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        self._now = now
+        self._started = now
+        self._order = itertools.count()
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    def now(self) -> int:
+        return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._started) / 1000
+
+    async def sleep(self, seconds: float) -> None:
+        await self._until(self._now + round(seconds * 1000))
+
+    async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
+        waiting = asyncio.ensure_future(event.wait())
+        try:
+            if seconds is None:
+                await waiting
+                return True
+            sleeping = asyncio.ensure_future(self._until(self._now + round(seconds * 1000)))
+            try:
+                await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sleeping.cancel()
+            return event.is_set()
+        finally:
+            waiting.cancel()
+
+    async def advance(self, seconds: float) -> None:
+        """Let `seconds` pass, waking whoever sleeps, each at its time."""
+        end = self._now + round(seconds * 1000)
+        while self._sleepers and self._sleepers[0][0] <= end:
+            at, _, sleeper = heapq.heappop(self._sleepers)
+            self._now = max(self._now, at)
+            if not sleeper.done():
+                sleeper.set_result(None)
+            await asyncio.sleep(0)
+        self._now = end
+        await asyncio.sleep(0)
+
+    async def _until(self, at: int) -> None:
+        sleeper = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (at, next(self._order), sleeper))
+        await sleeper

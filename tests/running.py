@@ -1,0 +1,81 @@
+"""The service in this process, for tests that speak HTTP to it without a network."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from flashnotify.api.requests import LocalSocket
+from flashnotify.app import Service
+
+ACADEMIC: dict[str, Any] = {
+    "kind": "academic",
+    "title": "Room changed",
+    "body": "The exam takes place in room B204.",
+    "to": ["mailto:ada@univ.example"],
+    "data": {"course": "ALG-2", "room": "B204"},
+}
+
+
+class Running:
+    """A started service: `http` is an admin, `anonymous` nobody."""
+
+    def __init__(
+        self, service: Service, http: httpx.AsyncClient, anonymous: httpx.AsyncClient
+    ) -> None:
+        self.service = service
+        self.http = http
+        self.anonymous = anonymous
+
+    async def key(self, *scopes: str, **more: Any) -> dict[str, str]:
+        """The headers of a new API key."""
+        wanted = {"name": "test", "scopes": list(scopes), **more}
+        answer = await self.http.post("/v1/api-keys", json=wanted)
+        assert answer.status_code == 201, answer.text
+        return {"Authorization": f"Bearer {answer.json()['key']}"}
+
+    async def send(self, **changes: Any) -> str:
+        """Send the academic example with `changes`; its id."""
+        answer = await self.http.post("/v1/notifications", json=ACADEMIC | changes)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """The JSON of a GET that succeeds."""
+        answer = await self.http.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def until(self, path: str, true: Callable[[Any], bool]) -> Any:
+        """GET `path` until its JSON satisfies `true`: the tests' time-out bounds it."""
+        while not true(found := await self.get(path)):
+            await asyncio.sleep(0)
+        return found
+
+    async def completed(self, id: str) -> Any:
+        """The notification, once it is completed."""
+        return await self.until(
+            f"/v1/notifications/{id}", lambda found: found["status"] == "completed"
+        )
+
+
+@asynccontextmanager
+async def running(service: Service, *, deliver: bool = True) -> AsyncIterator[Running]:
+    """Open, start and in the end stop a service."""
+    await service.open()
+    try:
+        app = service.app()
+        if deliver:
+            await service.start()
+        admin = httpx.ASGITransport(LocalSocket(app))
+        anyone = httpx.ASGITransport(app)
+        async with (
+            httpx.AsyncClient(transport=admin, base_url="http://test") as http,
+            httpx.AsyncClient(transport=anyone, base_url="http://test") as anonymous,
+        ):
+            yield Running(service, http, anonymous)
+        await service.drain()
+    finally:
+        await service.close()
