@@ -143,7 +143,9 @@ class Expansion:
             for (channel, status), number in counts.items()
         )
         queued = sum(n for (_, status), n in counts.items() if status is DeliveryStatus.queued)
-        changes.append((EXPAND_NOTIFICATION, {"of": job.notification_id, "upto": upto, "more": queued}))
+        changes.append(
+            (EXPAND_NOTIFICATION, {"of": job.notification_id, "upto": upto, "more": queued})
+        )
         return changes, batches
 
 
