@@ -1,5 +1,6 @@
 """Fixtures for every test."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,14 @@ from tests.running import Running, running
 from tests.system import pytest_runtest_setup
 
 __all__ = ["pytest_runtest_setup"]
+
+
+def pytest_configure() -> None:
+    """Keep asyncio from making a loop of its own, which pytest-asyncio would never close.
+
+    See https://github.com/pytest-dev/pytest-asyncio/issues/724.
+    """
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True)

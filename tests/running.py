@@ -50,7 +50,7 @@ class Running:
 
     async def until(self, path: str, true: Callable[[Any], bool]) -> Any:
         """GET `path` until its JSON satisfies `true`: the tests' time-out bounds it."""
-        while not true(found := await self.get(path)):
+        while not true(found := await self.get(path)):  # noqa: ASYNC110  # asks as a user would
             await asyncio.sleep(0)
         return found
 
