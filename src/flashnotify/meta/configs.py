@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_type_hints
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flashnotify.errors import DeclarationError, SettingsError
@@ -96,8 +108,25 @@ class _EnvironmentModel(BaseSettings):
 
 
 def _type_name(hint: Any) -> str:
-    origin = getattr(hint, "__origin__", hint)
-    return getattr(origin, "__name__", str(origin))
+    """The type of a setting, in words for the person who sets it."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _type_name(get_args(hint)[0])
+    if origin is Literal:
+        return " or ".join(map(str, get_args(hint)))
+    if origin in (Union, UnionType):
+        return _type_name(next(kind for kind in get_args(hint) if kind is not NoneType))
+    return _TYPE_NAMES[hint]
+
+
+_TYPE_NAMES: Mapping[type[Any], str] = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    SecretStr: "text",
+    Path: "path",
+}
 
 
 class Config(metaclass=ConfigMeta):

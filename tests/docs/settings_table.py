@@ -1,0 +1,23 @@
+"""The table of docs/settings.md, as the declarations have it."""
+
+from flashnotify import app
+from flashnotify.meta.registry import CONFIGS
+
+__all__ = ["settings_table"]
+
+
+def settings_table() -> str:
+    """The table, in Markdown."""
+    assert app.DECLARATIONS  # importing the composition root declares every config
+    lines = [
+        "| variable | type | default | what it sets | example |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for config in CONFIGS:
+        for setting in config.settings:
+            default = "" if setting.default is None else f"`{setting.default}`"
+            name = f"`{setting.env}`" + (" (secret)" if setting.secret else "")
+            lines.append(
+                f"| {name} | {setting.type} | {default} | {setting.help} | `{setting.example}` |"
+            )
+    return "\n".join(lines) + "\n"
