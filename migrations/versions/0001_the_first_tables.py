@@ -27,6 +27,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "devices",
+        sa.Column("id", Id(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("p256dh", sa.Text(), nullable=True),
+        sa.Column("auth", sa.Text(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("devices", schema=None) as batch_op:
+        batch_op.create_index("ix_devices_target", ["type", "target"], unique=True)
+
+    op.create_table(
         "idempotency_keys",
         sa.Column("caller", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -218,4 +232,8 @@ def downgrade() -> None:
         batch_op.drop_index("ix_idempotency_keys_created")
 
     op.drop_table("idempotency_keys")
+    with op.batch_alter_table("devices", schema=None) as batch_op:
+        batch_op.drop_index("ix_devices_target")
+
+    op.drop_table("devices")
     op.drop_table("api_keys")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from flashnotify.audience import Audience
 from flashnotify.auth.keys import ApiKeys
 from flashnotify.auth.permissions import known_scopes
 from flashnotify.breaker import Breaker
-from flashnotify.channels.base import Transport, TransportURL
+from flashnotify.channels.base import Resources, Transport, TransportURL
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.smtp import SmtpTransport
 from flashnotify.clock import Clock, SystemClock
@@ -39,6 +40,7 @@ from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, R
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
 from flashnotify.metrics import Metrics
 from flashnotify.queue.async_queue import AsyncQueue
+from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.scheduler import Scheduler
 from flashnotify.sending import OpenChannel, Outlet, Sending
 from flashnotify.settings import ServiceConfig
@@ -54,6 +56,9 @@ DECLARATIONS = (notifiers, templates)
 # A transport is registered here, for each channel that it serves.
 TRANSPORTS: Mapping[str, Sequence[type[Transport[Any]]]] = {
     "email": (SmtpTransport, CaptureTransport),
+    "sms": (CaptureTransport,),
+    "push": (CaptureTransport,),
+    "chat": (CaptureTransport,),
 }
 
 
@@ -72,8 +77,13 @@ class Service:
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds)
+        self.threads = ThreadPoolQueue(config.threads)
+        self._pepper = config.pepper()
+        resources = Resources(
+            clock, self.threads, config.archive_file.parent, config.public_url, self._token
+        )
         self.channels = {
-            channel.__channel__.name: _open_channel(channel.__channel__, clock)
+            channel.__channel__.name: _open_channel(channel.__channel__, resources)
             for channel in CHANNELS
         }
         self._engines = (open_readers(config.archive), open_writer(config.archive))
@@ -141,14 +151,17 @@ class Service:
             await engine.dispose()
         self.lock.release()
 
+    def _token(self, of: str) -> str:
+        return hmac.new(self._pepper, f"callback {of}".encode(), "sha256").hexdigest()[:32]
+
     def app(self) -> ASGIApp:
         """The ASGI app that serves the API of this service."""
         config = self.config
-        keys = ApiKeys(self.reader, self.writer, self.clock, config.pepper())
+        keys = ApiKeys(self.reader, self.writer, self.clock, self._pepper)
         submission = Submission(
             self._kinds,
             self._wordings,
-            Audience({c.spec.scheme: c.spec.address for c in self.channels.values()}),
+            Audience({c.spec.scheme: c.check_address for c in self.channels.values()}),
             self.reader,
             self.writer,
             self.supervisor,
@@ -179,7 +192,7 @@ class Service:
 _FLUSH = 5.0
 
 
-def _open_channel(spec: ChannelSpec, clock: Clock) -> OpenChannel:
+def _open_channel(spec: ChannelSpec, resources: Resources) -> OpenChannel:
     """A channel with the transports that its settings name.
 
     Raises:
@@ -187,19 +200,28 @@ def _open_channel(spec: ChannelSpec, clock: Clock) -> OpenChannel:
     """
     assert spec.config is not None
     config = spec.config()
-    variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")
-    by_scheme = {scheme: t for t in TRANSPORTS[spec.name] for scheme in t.schemes}
-    outlets = []
-    for url in config.url.get_secret_value().split():
-        try:
-            parsed = TransportURL(SecretStr(url))
-            transport = by_scheme.get(parsed.scheme)
-            if transport is None:
-                known = ", ".join(f"{scheme}://" for scheme in by_scheme)
-                raise SettingsError(f"has a URL of no known transport; the transports are {known}")
-            opened = transport(parsed, transport.config() if transport.config else None)
-        except SettingsError as error:
-            example = by_scheme[next(iter(by_scheme))].example
-            raise SettingsError(f"{variable}: {error}. Example: {variable}={example}") from None
-        outlets.append(Outlet(opened, Breaker(spec.breaker, clock)))
+    try:
+        outlets = [
+            Outlet(
+                _transport(spec.name, url, resources),
+                Breaker(spec.breaker, resources.clock),
+                only,
+            )
+            for only, url in config.transports
+        ]
+    except SettingsError as error:
+        setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
+        raise SettingsError(
+            f"{setting.env}: {error}. Example: {setting.env}={setting.example}"
+        ) from None
     return OpenChannel(spec, config, outlets)
+
+
+def _transport(channel: str, url: str, resources: Resources) -> Transport[Any]:
+    parsed = TransportURL(SecretStr(url))
+    by_scheme = {scheme: made for made in TRANSPORTS[channel] for scheme in made.schemes}
+    made = by_scheme.get(parsed.scheme)
+    if made is None:
+        known = ", ".join(f"{scheme}:" for scheme in by_scheme)
+        raise SettingsError(f"has a URL of no known transport; the transports are {known}")
+    return made(parsed, made.config() if made.config else None, resources)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 
@@ -18,7 +19,7 @@ from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import END_JOB, POSTPONE_JOB, Change
 from flashnotify.archive.writer import Writer
 from flashnotify.clock import Clock
-from flashnotify.domain import AttemptOutcome, DeliveryStatus, Job, Message, Rendering
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Device, Job, Message, Rendering
 from flashnotify.errors import Retryable, Unavailable
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
@@ -28,6 +29,7 @@ from flashnotify.sending import OpenChannel, Sending
 
 # Deliveries over a transport that never waits, before others get the event loop.
 _SLICE = 32
+_PUSH = "push"
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class _Batch:
     channel: OpenChannel
     notifier: Notifier
     rendering: Rendering
+    devices: Mapping[str, Device]
     written: list[tuple[Sequence[Change], asyncio.Future[None]]] = field(default_factory=list)
     retries: list[int] = field(default_factory=list)
 
@@ -75,8 +78,9 @@ class Delivery:
         if obstacle is not None:
             await self._skip(job, notification, queued, obstacle)
             return None
-        batch = self._prepare(job, notification)
-        await self._send(batch, [row for row in queued if row.due_at <= now])
+        due = [row for row in queued if row.due_at <= now]
+        batch = self._prepare(job, notification, await self._devices(job, due))
+        await self._send(batch, due)
         await self._flush(batch)
         later = [row.due_at for row in queued if row.due_at > now]
         return await self._end(job, [*later, *batch.retries])
@@ -128,7 +132,14 @@ class Delivery:
             changes += outcomes.ended(tally, DeliveryStatus.skipped, [], now=now, reason=reason)
         await self._writer.write(*changes, (END_JOB, {"of": job.id}))
 
-    def _prepare(self, job: Job, notification: Row[Any]) -> _Batch:
+    async def _devices(self, job: Job, rows: Sequence[Row[Any]]) -> Mapping[str, Device]:
+        """What the addresses of a push batch stand for now."""
+        if self._channels[str(job.channel)].spec.scheme != _PUSH:
+            return {}
+        devices = await self._reader.devices_by_id([UUID(row.address) for row in rows])
+        return {str(id): device for id, device in devices.items()}
+
+    def _prepare(self, job: Job, notification: Row[Any], devices: Mapping[str, Device]) -> _Batch:
         """Render, once for all recipients."""
         kind = self._kinds[notification.kind]
         channel = self._channels[str(job.channel)]
@@ -142,7 +153,7 @@ class Delivery:
         rendering = self._templates[kind.kind].render(
             notification.locale, channel.spec.parts, values
         )
-        return _Batch(job, notification, channel, notifier, rendering)
+        return _Batch(job, notification, channel, notifier, rendering, devices)
 
     async def _send(self, batch: _Batch, rows: Sequence[Row[Any]]) -> None:
         """Send to `rows`, as many at once as there are connections."""
@@ -158,8 +169,17 @@ class Delivery:
     async def _send_each(self, batch: _Batch, rows: Iterator[Row[Any]]) -> None:
         notification = batch.notification
         for number, row in enumerate(rows, 1):
-            message = Message(row.id, row.address, batch.rendering, notification.accepted_at)
-            tally = _tally(batch.job, notification, row)
+            device = batch.devices.get(row.address)
+            message = Message(
+                delivery_id=row.id,
+                to=row.address,
+                rendering=batch.rendering,
+                accepted_at=notification.accepted_at,
+                priority=batch.job.priority,
+                expires_at=notification.expires_at,
+                device=device,
+            )
+            tally = _tally(batch.job, notification, row, device)
             outcome = await self._sending.send(batch.notifier, batch.channel, message, tally)
             # Handed over at once, waited for together: the next send need not wait for a commit.
             batch.written.append((outcome.changes, self._writer.submit(outcome.changes)))
@@ -196,7 +216,7 @@ class Delivery:
         return soonest
 
 
-def _tally(job: Job, notification: Row[Any], row: Row[Any]) -> Tally:
+def _tally(job: Job, notification: Row[Any], row: Row[Any], device: Device | None = None) -> Tally:
     return Tally(
         delivery_id=row.id,
         notification_id=job.notification_id,
@@ -205,4 +225,5 @@ def _tally(job: Job, notification: Row[Any], row: Row[Any]) -> Tally:
         expires_at=notification.expires_at,
         attempts=row.attempts,
         first_attempt_at=row.first_attempt_at,
+        device_id=device.id if device is not None else None,
     )

@@ -96,17 +96,43 @@ class Rendering:
     parts: Mapping[str, str]
 
 
+class DeviceType(StrEnum):
+    """What kind of push a device gets."""
+
+    webpush = "webpush"
+    ntfy = "ntfy"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Something that gets push: a Web Push subscription (RFC 8030) or an ntfy topic.
+
+    `target` is the subscription's endpoint or the topic. `p256dh` and `auth` are the keys of a
+    subscription (RFC 8291, section 2), in base64url.
+    """
+
+    id: UUID
+    type: DeviceType
+    target: str
+    p256dh: str | None = None
+    auth: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One delivery, ready to be sent: the stable identifier, the address, the texts.
 
     `accepted_at` (milliseconds since the epoch) is the notification's, the same on every attempt.
+    `expires_at` is when it is of no more use, `device` what a push address stands for.
     """
 
     delivery_id: UUID
     to: str
     rendering: Rendering
     accepted_at: int
+    priority: Priority = Priority.low
+    expires_at: int | None = None
+    device: Device | None = None
 
 
 @dataclass(frozen=True, slots=True)

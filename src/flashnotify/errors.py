@@ -118,6 +118,10 @@ class Rejected(TransportError):
     """Refused for good: trying again would get the same answer."""
 
 
+class Gone(Rejected):
+    """The address itself is no longer there: nothing should be sent to it again."""
+
+
 class Misconfigured(TransportError):
     """Refused because of our own settings (credentials, sender): a person has to mend them."""
 

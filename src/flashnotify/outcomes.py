@@ -42,6 +42,7 @@ class Tally:
     expires_at: int | None
     attempts: int
     first_attempt_at: int | None
+    device_id: UUID | None = None
 
 
 def ended(

@@ -12,12 +12,13 @@ from uuid import UUID
 import structlog
 
 from flashnotify import outcomes
-from flashnotify.archive.statements import Change
+from flashnotify.archive.statements import DROP_DEVICE, Change
 from flashnotify.breaker import Breaker
 from flashnotify.channels.base import Transport
 from flashnotify.clock import Clock
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, Message, Sent
 from flashnotify.errors import (
+    Gone,
     Misconfigured,
     Rejected,
     TransportError,
@@ -36,10 +37,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """An open transport and its breaker."""
+    """An open transport and its breaker; `only` is the one address it is for, if it is for one."""
 
     transport: Transport[Any]
     breaker: Breaker
+    only: str | None = None
+
+    def serves(self, message: Message) -> bool:
+        """Whether the recipient can be reached this way."""
+        return self.only in (None, message.to) and self.transport.serves(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,19 @@ class OpenChannel:
 
     def width(self, *, urgent: bool) -> int:
         """How many deliveries can be under way at once."""
-        return max(outlet.transport.connections.capacity(urgent=urgent) for outlet in self.outlets)
+        widths = (o.transport.connections.capacity(urgent=urgent) for o in self.outlets)
+        return max(widths, default=1)
+
+    @property
+    def check_address(self) -> Callable[[str], str]:
+        """What makes an address of this channel canonical, and refuses it with a ValueError."""
+
+        def check(value: str) -> str:
+            address = self.spec.address.validate(value)
+            self.spec.mixin.check_address(address, self.config)
+            return str(address)
+
+        return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +97,12 @@ class Sending:
         self, notifier: Notifier, channel: OpenChannel, message: Message, tally: Tally
     ) -> Outcome:
         """Send one message over the first transport that takes it."""
+        outlets = [outlet for outlet in channel.outlets if outlet.serves(message)]
+        if not outlets:
+            return self._unreachable(tally)
         tries: list[Try] = []
         error: TransportError | None = None
-        for outlet in channel.outlets:
+        for outlet in outlets:
             async with outlet.transport.connections.use(urgent=tally.priority.urgent):
                 if not outlet.breaker.allow():
                     continue
@@ -93,7 +114,7 @@ class Sending:
             if isinstance(error, Rejected):
                 break
         if error is None:
-            return self._wait_for_breakers(channel, tally)
+            return self._wait_for_breakers(outlets, tally)
         return self.retry_or_fail(channel.spec, tally, tries, error)
 
     def retry_or_fail(
@@ -115,6 +136,8 @@ class Sending:
             changes = outcomes.ended(
                 tally, DeliveryStatus.failed, tries, now=now, reason=verdict.reason
             )
+            if isinstance(error, Gone) and tally.device_id is not None:
+                changes.append((DROP_DEVICE, {"of": tally.device_id}))
             return Outcome(changes)
         changes = outcomes.postponed(tally, tries, now=now, due=verdict.at, reason=error.reason)
         return Outcome(changes, verdict.at)
@@ -127,10 +150,15 @@ class Sending:
             )
         )
 
-    def _wait_for_breakers(self, channel: OpenChannel, tally: Tally) -> Outcome:
+    def _unreachable(self, tally: Tally) -> Outcome:
+        """The settings name no transport for this recipient."""
+        now, reason = self._clock.now(), "no transport in the settings serves this address"
+        return Outcome(outcomes.ended(tally, DeliveryStatus.failed, [], now=now, reason=reason))
+
+    def _wait_for_breakers(self, outlets: Sequence[Outlet], tally: Tally) -> Outcome:
         """All transports are being left alone: that costs no attempt."""
         now = self._clock.now()
-        wait = min(outlet.breaker.retry_after() for outlet in channel.outlets)
+        wait = min(outlet.breaker.retry_after() for outlet in outlets)
         due = now + round(wait * 1000)
         if tally.expires_at is not None and due >= tally.expires_at:
             reason = "expired while the transport was not working"

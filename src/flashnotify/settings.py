@@ -50,6 +50,9 @@ class ServiceConfig(Config):
     workers: Annotated[int, Field(ge=2, le=256)] = setting(
         8, help="Tasks that deliver; a quarter of them take urgent work only.", example="16"
     )
+    threads: Annotated[int, Field(ge=1, le=256)] = setting(
+        8, help="Threads for transports whose libraries block.", example="16"
+    )
     queue_bound: Annotated[int, Field(ge=10, le=1_000_000)] = setting(
         1000, help="Jobs of each priority held in memory; the rest waits on disk.", example="5000"
     )
@@ -61,6 +64,11 @@ class ServiceConfig(Config):
     )
     locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")] = setting(
         "en", help="The language of notifications that ask for none.", example="fr"
+    )
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] = setting(
+        "http://127.0.0.1:8000",
+        help="Where this service is reached from outside, for links and the callbacks of gateways.",
+        example="https://notify.univ.example",
     )
     max_request_bytes: Annotated[int, Field(ge=1024)] = setting(
         1024 * 1024, help="Most bytes of one request's body.", example="2097152"

@@ -191,6 +191,22 @@ class OutboxMessage(Base):
     __table_args__ = (Index("ix_outbox_notification", "notification_id", "id"),)
 
 
+class Device(Base):
+    """Something that gets push."""
+
+    __tablename__ = "devices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    target: Mapped[str]  # a subscription's endpoint, or an ntfy topic
+    p256dh: Mapped[str | None]
+    auth: Mapped[str | None]
+    label: Mapped[str | None]
+    created_at: Mapped[int]
+
+    __table_args__ = (Index("ix_devices_target", "type", "target", unique=True),)
+
+
 class ApiKey(Base):
     """A key of a sender. The secret itself is nowhere, only an HMAC of it."""
 

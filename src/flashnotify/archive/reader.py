@@ -21,11 +21,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from flashnotify import domain
 from flashnotify.archive.models import (
     ApiKey,
     Attempt,
     Count,
     Delivery,
+    Device,
     IdempotencyKey,
     JobRow,
     Notification,
@@ -153,6 +155,29 @@ class Reader:
     async def queued_deliveries(self, job_id: UUID) -> Sequence[Row[Any]]:
         """The deliveries of a batch that have not ended."""
         return await self._all(_queued, {"job": job_id})
+
+    async def device(self, id: UUID) -> Row[Any] | None:
+        """One device."""
+        return await self._one(select(Device.__table__).where(Device.id == id), {})
+
+    async def device_of(self, type: str, target: str) -> Row[Any] | None:
+        """The device of a subscription or a topic."""
+        query = select(Device.__table__).where(Device.type == type, Device.target == target)
+        return await self._one(query, {})
+
+    async def devices(self, *, limit: int, cursor: str | None) -> Page:
+        """All devices, newest first."""
+        return await self._page(select(Device.__table__), Device.id, limit, cursor)
+
+    async def devices_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, domain.Device]:
+        """Those of some devices that are registered."""
+        query = select(Device.__table__).where(Device.id.in_(ids))
+        return {
+            row.id: domain.Device(
+                row.id, domain.DeviceType(row.type), row.target, row.p256dh, row.auth
+            )
+            for row in await self._all(query, {})
+        }
 
     async def outbox(
         self, *, notification_id: UUID | None, channel: str | None, limit: int, cursor: str | None

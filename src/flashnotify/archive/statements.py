@@ -15,6 +15,7 @@ from flashnotify.archive.models import (
     Attempt,
     Count,
     Delivery,
+    Device,
     IdempotencyKey,
     JobRow,
     Notification,
@@ -57,6 +58,18 @@ ADD_ATTEMPT = Statement(insert(Attempt), Stage.children)
 ADD_OUTBOX_MESSAGE = Statement(insert(OutboxMessage), Stage.children)
 ADD_IDEMPOTENCY_KEY = Statement(insert(IdempotencyKey), Stage.children)
 ADD_API_KEY = Statement(insert(ApiKey), Stage.parents)
+
+ADD_DEVICE = Statement(insert(Device), Stage.parents)
+# The same subscription or topic again: its keys may be new, its id stays.
+RENEW_DEVICE = Statement(
+    update(Device)
+    .where(Device.id == bindparam("of"))
+    .values(
+        p256dh=bindparam("new_p256dh"), auth=bindparam("new_auth"), label=bindparam("new_label")
+    ),
+    Stage.changes,
+)
+DROP_DEVICE = Statement(delete(Device).where(Device.id == bindparam("of")), Stage.endings)
 
 # A final status changes only forward: an outcome that comes late finds no queued row to change.
 END_DELIVERY = Statement(

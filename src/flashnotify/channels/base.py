@@ -5,16 +5,30 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from flashnotify.domain import Captured, Sent
+from flashnotify.clock import Clock
+from flashnotify.domain import Captured, Message, Sent
 from flashnotify.errors import SettingsError
 from flashnotify.meta.configs import Config
+
+
+class ChannelConfig(Config):
+    """Base of the channels' settings: which transports they name."""
+
+    url: SecretStr
+
+    @property
+    def transports(self) -> Sequence[tuple[str | None, str]]:
+        """The URLs in the order they are tried, each with the one address it is for, if it is."""
+        return [(None, url) for url in self.url.get_secret_value().split()]
 
 
 class Content(Protocol):
@@ -25,6 +39,7 @@ class Content(Protocol):
         ...
 
 
+Returned = TypeVar("Returned")
 C_contra = TypeVar("C_contra", bound=Content, contravariant=True)
 
 
@@ -108,6 +123,33 @@ class Connections:
                     place.set_result(None)
 
 
+class Threads(Protocol):
+    """Runs blocking calls away from the event loop."""
+
+    async def run(self, call: Callable[[], Returned], *, within: float) -> Returned:
+        """What `call` returns.
+
+        Raises:
+            TimeoutError: it took longer than `within` seconds.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the service lends to its transports.
+
+    `folder` is where they may keep files of their own, `public_url` where providers can reach us,
+    `token` makes an unguessable text that only we can make, for callbacks.
+    """
+
+    clock: Clock
+    threads: Threads
+    folder: Path
+    public_url: str
+    token: Callable[[str], str]
+
+
 class Transport(ABC, Generic[C_contra]):
     """A way out of the process for one or more channels, named by URL schemes.
 
@@ -119,8 +161,9 @@ class Transport(ABC, Generic[C_contra]):
     example: ClassVar[str]
     config: ClassVar[type[Config] | None] = None
 
-    def __init__(self, url: TransportURL, config: Config | None) -> None:
+    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
         self.url = url
+        self.resources = resources
         self.connections = Connections(16)
         self.timeout = 30.0
 
@@ -128,6 +171,10 @@ class Transport(ABC, Generic[C_contra]):
     def name(self) -> str:
         """How logs, attempts and metrics call it: the URL without credentials and options."""
         return str(self.url)
+
+    def serves(self, message: Message) -> bool:
+        """Whether this transport can reach the recipient of `message` at all."""
+        return True
 
     async def open(self) -> None:  # most transports have nothing to open
         """Get ready. Must not fail because the other side is down."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flashnotify.channels.base import Content, Transport, TransportURL
+from flashnotify.channels.base import Content, Transport
 from flashnotify.domain import Sent
-from flashnotify.meta.configs import Config
 
 
 class CaptureTransport(Transport[Content]):
@@ -14,9 +13,6 @@ class CaptureTransport(Transport[Content]):
 
     schemes: ClassVar[tuple[str, ...]] = ("capture",)
     example: ClassVar[str] = "capture://"
-
-    def __init__(self, url: TransportURL, config: Config | None) -> None:
-        super().__init__(url, config)
 
     async def send(self, content: Content) -> Sent:
         """Hand the message back as a row of the outcome, committed with it."""

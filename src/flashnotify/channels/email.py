@@ -12,9 +12,9 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, SecretStr
 
 from flashnotify import domain
-from flashnotify.channels.base import Transport
+from flashnotify.channels.base import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
-from flashnotify.meta.configs import Config, setting
+from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
 from flashnotify.meta.descriptors import Email, check_text
 from flashnotify.meta.metaclasses import Channel
@@ -27,7 +27,7 @@ def _sender(value: str) -> str:
     return value
 
 
-class EmailConfig(Config):
+class EmailConfig(ChannelConfig):
     """How email leaves."""
 
     url: Annotated[SecretStr, "transport URLs"] = setting(

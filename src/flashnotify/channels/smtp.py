@@ -12,7 +12,7 @@ import aiosmtplib
 from pydantic import AfterValidator
 from pydantic import Field as PydanticField
 
-from flashnotify.channels.base import Connections, Transport, TransportURL, words
+from flashnotify.channels.base import Connections, Resources, Transport, TransportURL, words
 from flashnotify.channels.email import EmailToOne
 from flashnotify.domain import Sent
 from flashnotify.errors import (
@@ -63,8 +63,8 @@ class SmtpTransport(Transport[EmailToOne]):
     example: ClassVar[str] = "smtp://user:password@mail.univ.example:587"
     config: ClassVar[type[Config] | None] = SmtpConfig
 
-    def __init__(self, url: TransportURL, config: Config | None) -> None:
-        super().__init__(url, config)
+    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
+        super().__init__(url, config, resources)
         assert isinstance(config, SmtpConfig)
         if not url.host:
             raise SettingsError("names no host")

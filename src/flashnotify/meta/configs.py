@@ -61,7 +61,7 @@ class ConfigMeta(type):
         registry: Registry[ConfigSpec] = CONFIGS,
     ) -> ConfigMeta:
         cls = super().__new__(metacls, name, bases, namespace)
-        if bases:
+        if any(isinstance(value, Setting) for value in namespace.values()):
             cls.__config__ = _compile(cls, name, namespace)
             registry.add(name, cls.__config__, cls)
         return cls

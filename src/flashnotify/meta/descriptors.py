@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, Generic, Self, TypeVar, overload
+from uuid import UUID
 
+import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from flashnotify import domain
@@ -171,6 +173,115 @@ class Email(Field[str]):
     def schema(self) -> dict[str, Any]:
         """An email string."""
         return {"type": "string", "format": "email"}
+
+
+class Phone(Field[str]):
+    """A phone number in international form, kept as E.164 (ITU-T)."""
+
+    def validate(self, value: object) -> str:
+        """Return the number as E.164: `+33612345678`."""
+        if not isinstance(value, str) or len(value) > 40:
+            raise ValueError("expected a phone number such as +33612345678")
+        try:
+            number = phonenumbers.parse(value, None)
+        except phonenumbers.NumberParseException:
+            raise ValueError(
+                "is no phone number; write it with its country code, such as +33612345678"
+            ) from None
+        if number.extension or not phonenumbers.is_valid_number(number):
+            raise ValueError("is no number that can be in use; check its digits")
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+    def schema(self) -> dict[str, Any]:
+        """A string that begins with the country code."""
+        return {"type": "string", "pattern": r"^\+[0-9 ().-]{4,38}$"}
+
+
+class Choice(Field[str]):
+    """One of a few words."""
+
+    def __init__(
+        self, *options: str, required: bool = False, help: str = "", example: str | None = None
+    ) -> None:
+        super().__init__(required=required, help=help, example=example)
+        self.options = options
+
+    def validate(self, value: object) -> str:
+        """Return the word."""
+        if isinstance(value, str) and value in self.options:
+            return value
+        raise ValueError("expected one of " + ", ".join(self.options))
+
+    def schema(self) -> dict[str, Any]:
+        """One of the words."""
+        return {"type": "string", "enum": list(self.options)}
+
+
+class Id(Field[UUID]):
+    """An id that this service gave."""
+
+    def validate(self, value: object) -> UUID:
+        """Return the id."""
+        if isinstance(value, UUID):
+            return value
+        try:
+            return UUID(str(value))
+        except ValueError:
+            raise ValueError(
+                "is no id; it looks like 01a204ab-133f-7000-95d3-66f8d33980d8"
+            ) from None
+
+    def schema(self) -> dict[str, Any]:
+        """A UUID string."""
+        return {"type": "string", "format": "uuid"}
+
+
+class Slug(Field[str]):
+    """A short name: lower-case letters, digits and hyphens."""
+
+    _form = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+    def validate(self, value: object) -> str:
+        """Return the name."""
+        if isinstance(value, str) and self._form.fullmatch(value):
+            return value
+        raise ValueError("expected lower-case letters, digits and hyphens, such as it-team")
+
+    def schema(self) -> dict[str, Any]:
+        """A string of that form."""
+        return {"type": "string", "pattern": f"^{self._form.pattern}$"}
+
+
+class TimeWindow(Field[tuple[time, time]]):
+    """A daily window such as `22:00-07:00`, which may go over midnight; times of the campus."""
+
+    _form = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+    def __init__(
+        self,
+        default: str | None = None,
+        *,
+        required: bool = False,
+        help: str = "",
+        example: str | None = None,
+    ) -> None:
+        super().__init__(required=required, help=help, example=example)
+        self.default = self.validate(default) if default is not None else None
+
+    def validate(self, value: object) -> tuple[time, time]:
+        """Return the beginning and the end."""
+        match = self._form.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError("expected a window such as 22:00-07:00")
+        hours = [int(group) for group in match.groups()]
+        begin, end = time(hours[0], hours[1]), time(hours[2], hours[3])
+        if begin == end:
+            raise ValueError("begins when it ends; leave it out instead")
+        return begin, end
+
+    def schema(self) -> dict[str, Any]:
+        """A string of that form."""
+        return {"type": "string", "pattern": f"^{self._form.pattern}$"}
 
 
 class Priority(Field[domain.Priority]):

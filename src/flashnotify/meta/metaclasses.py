@@ -69,6 +69,7 @@ def _compile_channel(
         )
     return ChannelSpec(
         name=channel,
+        mixin=cls,
         scheme=namespace["scheme"],
         address=address,
         parts=tuple(namespace["parts"]),
@@ -172,6 +173,14 @@ class Channel(metaclass=ChannelMeta):
     """Base of the channel mixins."""
 
     __channel__: ClassVar[ChannelSpec]
+
+    @classmethod
+    def check_address(cls, address: Any, config: Any) -> None:
+        """Check what only the settings can say of an address in canonical form.
+
+        Raises:
+            ValueError: with a message that tells the person what is expected.
+        """
 
     def once(self, rendering: Rendering, make: Callable[[Rendering], Made]) -> Made:
         """What `make` makes of `rendering`: made for the first recipient, kept for the others."""

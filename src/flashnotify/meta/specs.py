@@ -69,6 +69,7 @@ class ChannelSpec:
     """
 
     name: str
+    mixin: type[Any]
     scheme: str
     address: Field[Any]
     parts: tuple[str, ...]
