@@ -10,6 +10,29 @@ from flashnotify.archive.models import Id
 revision = "0001"
 down_revision = None
 
+# What `/v1/events` tells: written by the database itself, so that the numbers are in commit order
+# and no write can forget its event.
+TRIGGERS = {
+    "notification_accepted": """
+        CREATE TRIGGER notification_accepted AFTER INSERT ON notifications BEGIN
+            INSERT INTO events (type, notification_id, status, at)
+            VALUES ('notification', NEW.id, NEW.status, NEW.accepted_at);
+        END""",
+    "notification_changed": """
+        CREATE TRIGGER notification_changed AFTER UPDATE OF status ON notifications
+        WHEN NEW.status <> OLD.status BEGIN
+            INSERT INTO events (type, notification_id, status, at)
+            VALUES ('notification', NEW.id, NEW.status, NEW.updated_at);
+        END""",
+    "delivery_changed": """
+        CREATE TRIGGER delivery_changed AFTER UPDATE OF status ON deliveries
+        WHEN NEW.status <> OLD.status BEGIN
+            INSERT INTO events (type, notification_id, delivery_id, channel, status, at)
+            VALUES ('delivery', NEW.notification_id, NEW.id, NEW.channel, NEW.status,
+                    NEW.updated_at);
+        END""",
+}
+
 
 def upgrade() -> None:
     """Go to this version."""
@@ -41,6 +64,18 @@ def upgrade() -> None:
         batch_op.create_index("ix_devices_target", ["type", "target"], unique=True)
 
     op.create_table(
+        "events",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("notification_id", Id(), nullable=False),
+        sa.Column("delivery_id", Id(), nullable=True),
+        sa.Column("channel", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "idempotency_keys",
         sa.Column("caller", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -53,6 +88,17 @@ def upgrade() -> None:
     with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
         batch_op.create_index("ix_idempotency_keys_created", ["created_at"], unique=False)
 
+    op.create_table(
+        "latencies",
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("transport", sa.Text(), nullable=False),
+        sa.Column("bucket", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("since", "channel", "transport", "bucket"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "notifications",
         sa.Column("id", Id(), nullable=False),
@@ -70,6 +116,7 @@ def upgrade() -> None:
         sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("accepted_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.Column("expanded", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("pending", sa.BigInteger(), server_default="1", nullable=False),
@@ -92,6 +139,16 @@ def upgrade() -> None:
             postgresql_where=sa.text("status <> 'completed'"),
         )
 
+    op.create_table(
+        "totals",
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("since", "kind", "channel", "status"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "counts",
         sa.Column("notification_id", Id(), nullable=False),
@@ -190,10 +247,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("delivery_id", "number"),
         sqlite_with_rowid=False,
     )
+    for trigger in TRIGGERS.values():
+        op.execute(trigger)
 
 
 def downgrade() -> None:
     """Go back."""
+    for name in TRIGGERS:
+        op.execute(f"DROP TRIGGER {name}")
     op.drop_table("attempts")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("ix_outbox_notification")
@@ -214,6 +275,7 @@ def downgrade() -> None:
 
     op.drop_table("deliveries")
     op.drop_table("counts")
+    op.drop_table("totals")
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_notifications_unfinished",
@@ -228,10 +290,12 @@ def downgrade() -> None:
         batch_op.drop_index("ix_notifications_kind")
 
     op.drop_table("notifications")
+    op.drop_table("latencies")
     with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
         batch_op.drop_index("ix_idempotency_keys_created")
 
     op.drop_table("idempotency_keys")
+    op.drop_table("events")
     with op.batch_alter_table("devices", schema=None) as batch_op:
         batch_op.drop_index("ix_devices_target")
 

@@ -5,20 +5,30 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from fastapi import FastAPI
+from limits import parse as parse_rate
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from flashnotify import __version__, notifiers, templates
 from flashnotify.api.api_keys import api_keys_router
+from flashnotify.api.batch import batch_router
+from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
+from flashnotify.api.docs import install_docs
+from flashnotify.api.events import events_router
 from flashnotify.api.health import health_router
+from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import notifications_router
 from flashnotify.api.openapi import openapi_document
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.problems import RequestBoundary, install
+from flashnotify.api.receipts import receipts_router
 from flashnotify.api.requests import authentication
+from flashnotify.api.statistics import statistics_router
+from flashnotify.api.text import text_router
 from flashnotify.archive import schema
 from flashnotify.archive.engine import open_readers, open_writer
 from flashnotify.archive.lock import ArchiveLock
@@ -27,25 +37,41 @@ from flashnotify.archive.writer import Writer
 from flashnotify.audience import Audience
 from flashnotify.auth.keys import ApiKeys
 from flashnotify.auth.permissions import known_scopes
+from flashnotify.auth.rates import Rates
+from flashnotify.batch import Batch
 from flashnotify.breaker import Breaker
-from flashnotify.channels.base import Resources, Transport, TransportURL
+from flashnotify.channels.apprise import AppriseTransport
+from flashnotify.channels.base import Resources, Transport
 from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.http_json import HttpJsonTransport
+from flashnotify.channels.kannel import KannelTransport
+from flashnotify.channels.ntfy import NtfyTransport
+from flashnotify.channels.public_addresses import PublicAddresses
+from flashnotify.channels.push import PushNotificationMixin
 from flashnotify.channels.smtp import SmtpTransport
+from flashnotify.channels.webpush import WebPushConfig, WebPushTransport
+from flashnotify.claims import Claims
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery import Delivery
 from flashnotify.domain import Job, UUIDv7
 from flashnotify.errors import SettingsError
+from flashnotify.events import Events
 from flashnotify.expansion import Expansion
+from flashnotify.interventions import Interventions
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
 from flashnotify.metrics import Metrics
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from flashnotify.receipts import Receipts
+from flashnotify.retention import Retention
+from flashnotify.routing import Routing
 from flashnotify.scheduler import Scheduler
 from flashnotify.sending import OpenChannel, Outlet, Sending
 from flashnotify.settings import ServiceConfig
-from flashnotify.submission import Limits, Submission
+from flashnotify.submission import Submission
 from flashnotify.supervision import Supervisor
+from flashnotify.validation import Limits, Validation
 from flashnotify.workers import WorkerPool
 
 log = structlog.get_logger(__name__)
@@ -56,9 +82,9 @@ DECLARATIONS = (notifiers, templates)
 # A transport is registered here, for each channel that it serves.
 TRANSPORTS: Mapping[str, Sequence[type[Transport[Any]]]] = {
     "email": (SmtpTransport, CaptureTransport),
-    "sms": (CaptureTransport,),
-    "push": (CaptureTransport,),
-    "chat": (CaptureTransport,),
+    "sms": (KannelTransport, HttpJsonTransport, CaptureTransport),
+    "push": (WebPushTransport, NtfyTransport, CaptureTransport),
+    "chat": (AppriseTransport, CaptureTransport),
 }
 
 
@@ -90,14 +116,29 @@ class Service:
         self.reader = Reader(self._engines[0])
         self.writer = Writer(self._engines[1], clock)
         self.queue: AsyncQueue[Job] = AsyncQueue(config.queue_bound)
-        self.scheduler = Scheduler(self.queue, self.reader, self.writer, clock)
+        retention = Retention(kinds, self.reader, self.writer, clock)
+        self.scheduler = Scheduler(self.queue, self.reader, retention, clock)
+        self.events = Events(self.reader, self.writer, clock)
+        self.claims = Claims()
         ids = UUIDv7(clock.now)
-        sending = Sending(clock, ids, self.metrics)
+        routing = Routing(ZoneInfo(config.timezone))
+        sending = Sending(clock, ids, self.metrics, self.threads)
         self.pool = WorkerPool(
             config.workers,
             self.queue,
-            Expansion(kinds, self.reader, self.writer, clock, ids),
-            Delivery(kinds, wordings, self.channels, self.reader, self.writer, sending, clock),
+            Expansion(kinds, self.reader, self.writer, self.claims, routing, clock, ids),
+            Delivery(
+                kinds,
+                wordings,
+                self.channels,
+                self.reader,
+                self.writer,
+                sending,
+                self.claims,
+                routing,
+                clock,
+            ),
+            self.claims,
             self.scheduler.notice,
             clock,
         )
@@ -134,6 +175,8 @@ class Service:
     async def drain(self) -> None:
         """Stop accepting, and finish what is in hand within `drain_seconds`."""
         self.supervisor.stopping()
+        # First: an open stream would hold up the server's end.
+        self.events.close()
         self.queue.close()
         await self.supervisor.stop("scheduler", within=0)
         await self.supervisor.stop("workers", within=self.config.drain_seconds)
@@ -143,6 +186,7 @@ class Service:
         self.supervisor.stopping()
         self.writer.close()
         await self.supervisor.stop("writer", within=_FLUSH)
+        self.threads.close()
         for channel in self.channels.values():
             for outlet in channel.outlets:
                 await outlet.transport.close()
@@ -154,14 +198,25 @@ class Service:
     def _token(self, of: str) -> str:
         return hmac.new(self._pepper, f"callback {of}".encode(), "sha256").hexdigest()[:32]
 
+    def _vapid_key(self) -> str | None:
+        """What browsers need to subscribe, if Web Push is among the transports."""
+        for outlet in self.channels[PushNotificationMixin.__channel__.name].outlets:
+            if isinstance(outlet.transport, WebPushTransport):
+                return outlet.transport.public_key
+        return None
+
     def app(self) -> ASGIApp:
         """The ASGI app that serves the API of this service."""
         config = self.config
         keys = ApiKeys(self.reader, self.writer, self.clock, self._pepper)
+        authenticate = authentication(keys, Rates(parse_rate(config.rate_limit)))
+        audience = Audience(
+            {channel.spec.scheme: channel.check_address for channel in self.channels.values()},
+            {PushNotificationMixin.scheme: self.reader.registered_devices},
+        )
+        limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
         submission = Submission(
-            self._kinds,
-            self._wordings,
-            Audience({c.spec.scheme: c.check_address for c in self.channels.values()}),
+            Validation(self._kinds, self._wordings, audience, limits),
             self.reader,
             self.writer,
             self.supervisor,
@@ -169,21 +224,58 @@ class Service:
             self.scheduler.notice,
             self.clock,
             self._ids,
-            Limits(config.max_title_length, config.max_body_bytes, config.max_recipients),
             config.locale,
             self.metrics,
         )
-        authenticate = authentication(keys)
+        interventions = Interventions(
+            self.reader, self.writer, self.claims, self.scheduler.notice, self.clock, self._ids
+        )
         app = FastAPI(title="FlashNotify", version=__version__, docs_url=None, redoc_url=None)
         for router in (
-            notifications_router(submission, self.reader, authenticate, config.max_request_bytes),
+            batch_router(Batch(submission, config.max_batch), authenticate, config.max_batch_bytes),
+            text_router(
+                submission,
+                self._kinds,
+                authenticate,
+                config.max_request_bytes,
+                config.max_title_length,
+            ),
+            notifications_router(
+                submission,
+                interventions,
+                self.claims,
+                self.reader,
+                authenticate,
+                config.max_request_bytes,
+            ),
             outbox_router(self.reader, authenticate),
+            receipts_router(Receipts(self.reader, self.writer, self.clock, self._token)),
+            events_router(self.events, authenticate),
+            kinds_router(self._kinds, self.channels, authenticate),
+            statistics_router(self.reader, self.queue, self.clock, authenticate),
+            devices_router(
+                self.reader,
+                self.writer,
+                self.clock,
+                self._ids,
+                PublicAddresses(WebPushConfig().networks),
+                self._vapid_key(),
+                authenticate,
+            ),
             api_keys_router(keys, known_scopes(self._kinds), self.clock, authenticate),
-            health_router(self.supervisor, self.reader, self.queue, self.channels, self.metrics),
+            health_router(
+                self.supervisor,
+                self.reader,
+                self.queue,
+                self.threads,
+                self.channels,
+                self.metrics,
+            ),
         ):
             app.include_router(router)
+        install_docs(app)
         install(app)
-        document = openapi_document(app, self._kinds)
+        document = openapi_document(app, self._kinds, DEVICE_REQUESTS.values())
         app.openapi = lambda: document  # type: ignore[method-assign]  # the way FastAPI documents
         return RequestBoundary(app, self._ids)
 
@@ -200,28 +292,22 @@ def _open_channel(spec: ChannelSpec, resources: Resources) -> OpenChannel:
     """
     assert spec.config is not None
     config = spec.config()
-    try:
-        outlets = [
-            Outlet(
-                _transport(spec.name, url, resources),
-                Breaker(spec.breaker, resources.clock),
-                only,
-            )
-            for only, url in config.transports
-        ]
-    except SettingsError as error:
-        setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
-        raise SettingsError(
-            f"{setting.env}: {error}. Example: {setting.env}={setting.example}"
-        ) from None
+    outlets = []
+    for only, url in config.transports:
+        try:
+            transport = _transport(spec.name, url, resources)
+        except SettingsError as error:
+            setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
+            of = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
+            raise SettingsError(f"{of} {error}. Example: {setting.env}={setting.example}") from None
+        outlets.append(Outlet(transport, Breaker(spec.breaker, resources.clock), only))
     return OpenChannel(spec, config, outlets)
 
 
 def _transport(channel: str, url: str, resources: Resources) -> Transport[Any]:
-    parsed = TransportURL(SecretStr(url))
     by_scheme = {scheme: made for made in TRANSPORTS[channel] for scheme in made.schemes}
-    made = by_scheme.get(parsed.scheme)
+    made = by_scheme.get(url.partition(":")[0].lower(), by_scheme.get("*"))
     if made is None:
         known = ", ".join(f"{scheme}:" for scheme in by_scheme)
         raise SettingsError(f"has a URL of no known transport; the transports are {known}")
-    return made(parsed, made.config() if made.config else None, resources)
+    return made(made.form(SecretStr(url)), made.config() if made.config else None, resources)

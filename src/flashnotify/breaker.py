@@ -30,6 +30,10 @@ class Breaker:
         self._probing = False
         self.misconfigured: str | None = None
 
+    def another(self) -> Breaker:
+        """A new one, closed, of the same policy."""
+        return Breaker(self._policy, self._clock)
+
     @property
     def state(self) -> BreakerState:
         """The state now."""

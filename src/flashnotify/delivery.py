@@ -16,20 +16,32 @@ from sqlalchemy import Row
 
 from flashnotify import outcomes
 from flashnotify.archive.reader import Reader
-from flashnotify.archive.statements import END_JOB, POSTPONE_JOB, Change
+from flashnotify.archive.statements import END_JOB, MARK_EXPIRED, POSTPONE_JOB, Change
 from flashnotify.archive.writer import Writer
+from flashnotify.claims import Claims
 from flashnotify.clock import Clock
-from flashnotify.domain import AttemptOutcome, DeliveryStatus, Device, Job, Message, Rendering
+from flashnotify.domain import (
+    AttemptOutcome,
+    DeliveryStatus,
+    Device,
+    Job,
+    Message,
+    NotificationStatus,
+    Rendering,
+)
 from flashnotify.errors import Retryable, Unavailable
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.outcomes import Tally, Try
-from flashnotify.sending import OpenChannel, Sending
+from flashnotify.routing import QUIET, Occasion, Routing
+from flashnotify.sending import OpenChannel, Outcome, Sending
 
 # Deliveries over a transport that never waits, before others get the event loop.
 _SLICE = 32
 _PUSH = "push"
+_CANCELLED = "the notification was cancelled"
+_EXPIRED = "expired"
 
 
 @dataclass(slots=True)
@@ -57,6 +69,8 @@ class Delivery:
         reader: Reader,
         writer: Writer,
         sending: Sending,
+        claims: Claims,
+        routing: Routing,
         clock: Clock,
     ) -> None:
         self._kinds = kinds
@@ -65,6 +79,8 @@ class Delivery:
         self._reader = reader
         self._writer = writer
         self._sending = sending
+        self._claims = claims
+        self._routing = routing
         self._clock = clock
 
     async def deliver(self, job: Job) -> int | None:
@@ -76,13 +92,17 @@ class Delivery:
         now = self._clock.now()
         obstacle = self._obstacle(job, notification, now)
         if obstacle is not None:
-            await self._skip(job, notification, queued, obstacle)
+            await self._give_up(job, notification, queued, *obstacle)
             return None
         due = [row for row in queued if row.due_at <= now]
+        later = [row.due_at for row in queued if row.due_at > now]
+        not_before = self._not_before(job, notification, now)
+        if not_before is not None:
+            await self._hold(job, notification, due, not_before)
+            return await self._end(job, [not_before, *later])
         batch = self._prepare(job, notification, await self._devices(job, due))
         await self._send(batch, due)
         await self._flush(batch)
-        later = [row.due_at for row in queued if row.due_at > now]
         return await self._end(job, [*later, *batch.retries])
 
     async def fail(self, job: Job, error: Exception) -> int | None:
@@ -113,23 +133,50 @@ class Delivery:
             raise LookupError("a job without its notification")
         return notification, await self._reader.queued_deliveries(job.id)
 
-    def _obstacle(self, job: Job, notification: Row[Any], now: int) -> str | None:
-        """Why nothing of this batch is to be sent any more, if so."""
+    def _obstacle(
+        self, job: Job, notification: Row[Any], now: int
+    ) -> tuple[DeliveryStatus, str] | None:
+        """How this batch ends without being sent, and why, if it does."""
+        if notification.status == NotificationStatus.cancelled:
+            return DeliveryStatus.cancelled, _CANCELLED
         kind = self._kinds.get(notification.kind)
         if kind is None or job.channel not in kind.channels or job.channel not in self._channels:
-            return "not offered by kind"
+            return DeliveryStatus.skipped, "not offered by kind"
         if notification.expires_at is not None and now >= notification.expires_at:
-            return "expired"
+            return DeliveryStatus.skipped, _EXPIRED
         return None
 
-    async def _skip(
-        self, job: Job, notification: Row[Any], rows: Sequence[Row[Any]], reason: str
+    def _not_before(self, job: Job, notification: Row[Any], now: int) -> int | None:
+        """Until when this batch must wait: retries and restarts may bring it up in quiet hours."""
+        kind = self._kinds[notification.kind]
+        occasion = Occasion(job.priority, notification.expires_at, now)
+        return self._routing.not_before(kind, kind.channels[str(job.channel)], occasion)
+
+    async def _hold(
+        self, job: Job, notification: Row[Any], rows: Sequence[Row[Any]], not_before: int
     ) -> None:
         now = self._clock.now()
         changes: list[Change] = []
         for row in rows:
             tally = _tally(job, notification, row)
-            changes += outcomes.ended(tally, DeliveryStatus.skipped, [], now=now, reason=reason)
+            changes += outcomes.postponed(tally, [], now=now, due=not_before, reason=QUIET)
+        await self._writer.write(*changes)
+
+    async def _give_up(
+        self,
+        job: Job,
+        notification: Row[Any],
+        rows: Sequence[Row[Any]],
+        status: DeliveryStatus,
+        reason: str,
+    ) -> None:
+        now = self._clock.now()
+        changes: list[Change] = []
+        for row in rows:
+            tally = _tally(job, notification, row)
+            changes += outcomes.ended(tally, status, [], now=now, reason=reason)
+        if reason == _EXPIRED:
+            changes.append((MARK_EXPIRED, {"of": job.notification_id}))
         await self._writer.write(*changes, (END_JOB, {"of": job.id}))
 
     async def _devices(self, job: Job, rows: Sequence[Row[Any]]) -> Mapping[str, Device]:
@@ -180,7 +227,16 @@ class Delivery:
                 device=device,
             )
             tally = _tally(batch.job, notification, row, device)
-            outcome = await self._sending.send(batch.notifier, batch.channel, message, tally)
+            if self._claims.cancelled(batch.job):
+                changes = outcomes.ended(
+                    tally, DeliveryStatus.cancelled, [], now=self._clock.now(), reason=_CANCELLED
+                )
+                outcome = Outcome(changes)
+            else:
+                with self._claims.delivery(batch.job, row.id):
+                    outcome = await self._sending.send(
+                        batch.notifier, batch.channel, message, tally
+                    )
             # Handed over at once, waited for together: the next send need not wait for a commit.
             batch.written.append((outcome.changes, self._writer.submit(outcome.changes)))
             if outcome.retry_at is not None:
@@ -211,7 +267,7 @@ class Delivery:
         if not due:
             await self._writer.write((END_JOB, {"of": job.id}))
             return None
-        soonest = min(due)
+        soonest = self._clock.now() if self._claims.cancelled(job) else min(due)
         await self._writer.write((POSTPONE_JOB, {"of": job.id, "due": soonest}))
         return soonest
 
@@ -220,6 +276,7 @@ def _tally(job: Job, notification: Row[Any], row: Row[Any], device: Device | Non
     return Tally(
         delivery_id=row.id,
         notification_id=job.notification_id,
+        kind=notification.kind,
         channel=str(job.channel),
         priority=job.priority,
         expires_at=notification.expires_at,

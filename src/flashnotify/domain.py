@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from enum import IntEnum, StrEnum
+from typing import Any
 from uuid import UUID
 
 # How long a caller's `Idempotency-Key` is remembered, in milliseconds.
@@ -25,6 +26,17 @@ class Priority(IntEnum):
     def urgent(self) -> bool:
         """True for the lanes that part of the workers and connections is kept for."""
         return self >= Priority.high
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A daily window of local time, which goes over midnight when it ends before it begins."""
+
+    begin: time
+    end: time
+
+    def __str__(self) -> str:
+        return f"{self.begin:%H:%M}-{self.end:%H:%M}"
 
 
 class NotificationStatus(StrEnum):
@@ -83,6 +95,16 @@ class Job:
     notification_id: UUID
     priority: Priority
     channel: str | None = None
+
+    def row(self, *, due_at: int) -> dict[str, Any]:
+        """The job as the archive keeps it, due at `due_at`, in milliseconds since the epoch."""
+        return {
+            "id": self.id,
+            "notification_id": self.notification_id,
+            "channel": self.channel,
+            "priority": int(self.priority),
+            "due_at": due_at,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,18 @@ class NotFound(FlashNotifyError):
     """Nothing has that id, or the caller may not know."""
 
 
+class Conflict(FlashNotifyError):
+    """What is asked does not go with the state that the thing is in."""
+
+
+class TooFast(FlashNotifyError):
+    """The key has used up its rate. `retry_after` says for how many whole seconds."""
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 class IdempotencyMismatch(FlashNotifyError):
     """An `Idempotency-Key` came again with another body."""
 
@@ -114,12 +126,20 @@ class Unreachable(Retryable):
     """The transport itself did not work (connection, time-out): this also counts in its breaker."""
 
 
+class NotTried(Retryable):
+    """It never came to a try, for want of something on our side: says nothing of the transport."""
+
+
 class Rejected(TransportError):
     """Refused for good: trying again would get the same answer."""
 
 
 class Gone(Rejected):
     """The address itself is no longer there: nothing should be sent to it again."""
+
+
+class Unsendable(Rejected):
+    """Nothing was sent, since we know ourselves that it cannot be: says nothing of the provider."""
 
 
 class Misconfigured(TransportError):

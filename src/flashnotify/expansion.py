@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
 from uuid import UUID
 
 from flashnotify.archive.reader import Reader
@@ -21,11 +20,12 @@ from flashnotify.archive.statements import (
     Change,
 )
 from flashnotify.archive.writer import Writer
+from flashnotify.claims import Claims
 from flashnotify.clock import Clock
 from flashnotify.domain import Address, DeliveryStatus, Job, NotificationStatus
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
-from flashnotify.routing import Route, route
+from flashnotify.routing import QUIET, Occasion, Route, Routing
 
 BATCH = 200
 # Recipients expanded in one commit; the progress is kept, so that a crash repeats none of them.
@@ -41,48 +41,66 @@ class Expansion:
         kinds: Registry[NotifierSpec],
         reader: Reader,
         writer: Writer,
+        claims: Claims,
+        routing: Routing,
         clock: Clock,
         ids: Callable[[], UUID],
     ) -> None:
         self._kinds = kinds
+        self._routing = routing
         self._reader = reader
         self._writer = writer
+        self._claims = claims
         self._clock = clock
         self._ids = ids
 
-    async def expand(self, job: Job, enqueue: Callable[[Job], None]) -> None:
-        """Make the deliveries of a notification, and enqueue each batch once it is on disk."""
+    async def expand(self, job: Job, enqueue: Callable[[Job], None]) -> int | None:
+        """Make the deliveries of a notification, and enqueue each batch once it is on disk.
+
+        Batches that have to wait stay there. Returns when the first of them is due, in milliseconds
+        since the epoch, or None if none waits.
+        """
         notification = await self._reader.notification(job.notification_id)
         if notification is None or notification.status not in _OPEN:
             await self._writer.write((END_JOB, {"of": job.id}))
-            return
+            return None
         now = self._clock.now()
         if notification.expires_at is not None and now >= notification.expires_at:
             await self._writer.write(
                 (EXPIRE_NOTIFICATION, {"of": notification.id, "now": now}),
                 (END_JOB, {"of": job.id}),
             )
-            return
+            return None
         recipients = [_address(entry) for entry in json.loads(notification.audience)]
         channels = json.loads(notification.channels) if notification.channels else None
         kind = self._kinds.get(notification.kind)
         start = notification.expanded
         if start >= len(recipients):
             # The commit that expanded the last recipient ended the job too.
-            return
+            return None
+        later: list[int] = []
         while True:
             end = min(start + _SLICE, len(recipients))
-            routes = route(kind, recipients[start:end], channels) if kind is not None else ()
+            routes: Iterable[Route] = ()
+            if kind is not None:
+                occasion = Occasion(job.priority, notification.expires_at, self._clock.now())
+                routes = self._routing.routes(kind, recipients[start:end], channels, occasion)
             changes, batches = self._slice(job, routes, end)
+            if self._claims.cancelled(job):
+                await self._writer.write((END_JOB, {"of": job.id}))
+                return None
             last = end == len(recipients)
             if last:
                 changes.append((FINISH_SOME, {"of": notification.id, "finished": 1, "now": now}))
                 changes.append((END_JOB, {"of": job.id}))
             await self._writer.write(*changes)
-            for batch in batches:
-                enqueue(batch)
+            for batch, not_before in batches:
+                if not_before is None:
+                    enqueue(batch)
+                else:
+                    later.append(not_before)
             if last:
-                return
+                return min(later, default=None)
             start = end
 
     async def fail(self, job: Job, error: Exception) -> int:
@@ -93,22 +111,23 @@ class Expansion:
 
     def _slice(
         self, job: Job, routes: Iterable[Route], upto: int
-    ) -> tuple[list[Change], list[Job]]:
-        """The writes for some recipients, and the batches that they make."""
+    ) -> tuple[list[Change], list[tuple[Job, int | None]]]:
+        """The writes for some recipients, and the batches they make, each with when it may go."""
         now = self._clock.now()
         changes: list[Change] = []
-        open_batches: dict[str, tuple[Job, int]] = {}
-        batches: list[Job] = []
+        open_batches: dict[tuple[str, int | None], tuple[Job, int]] = {}
+        batches: list[tuple[Job, int | None]] = []
         counts: Counter[tuple[str, DeliveryStatus]] = Counter()
         for way in routes:
-            batch, size = open_batches.get(way.channel, (None, BATCH))
+            key = (way.channel, way.not_before)
+            batch, size = open_batches.get(key, (None, BATCH))
             if batch is None or size == BATCH:
                 batch, size = (
                     Job(self._ids(), job.notification_id, job.priority, way.channel),
                     0,
                 )
-                batches.append(batch)
-            open_batches[way.channel] = (batch, size + 1)
+                batches.append((batch, way.not_before))
+            open_batches[key] = (batch, size + 1)
             status = DeliveryStatus.skipped if way.skipped else DeliveryStatus.queued
             counts[way.channel, status] += 1
             changes.append(
@@ -121,15 +140,18 @@ class Expansion:
                         "channel": way.channel,
                         "address": way.address.value,
                         "status": status,
-                        "reason": way.skipped,
+                        "reason": QUIET if way.not_before is not None else way.skipped,
                         "attempts": 0,
-                        "due_at": now,
+                        "due_at": now if way.not_before is None else way.not_before,
                         "first_attempt_at": None,
                         "updated_at": now,
                     },
                 )
             )
-        changes.extend((ADD_JOB, _job_row(batch, now)) for batch in batches)
+        changes.extend(
+            (ADD_JOB, batch.row(due_at=now if not_before is None else not_before))
+            for batch, not_before in batches
+        )
         changes.extend(
             (
                 ADD_COUNT,
@@ -144,7 +166,10 @@ class Expansion:
         )
         queued = sum(n for (_, status), n in counts.items() if status is DeliveryStatus.queued)
         changes.append(
-            (EXPAND_NOTIFICATION, {"of": job.notification_id, "upto": upto, "more": queued})
+            (
+                EXPAND_NOTIFICATION,
+                {"of": job.notification_id, "upto": upto, "more": queued, "now": now},
+            )
         )
         return changes, batches
 
@@ -157,13 +182,3 @@ _OPEN = frozenset(
 def _address(entry: str) -> Address:
     scheme, _, value = entry.partition(":")
     return Address(scheme, value)
-
-
-def _job_row(job: Job, due_at: int) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "notification_id": job.notification_id,
-        "channel": job.channel,
-        "priority": int(job.priority),
-        "due_at": due_at,
-    }

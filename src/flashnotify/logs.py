@@ -8,6 +8,9 @@ from typing import Literal
 
 import structlog
 
+# Libraries that log URLs, addresses or SQL below WARNING.
+QUIET = ("httpx", "httpcore", "aiosmtplib", "alembic", "sqlalchemy", "uvicorn")
+
 
 def configure(form: Literal["console", "json"]) -> None:
     """Send all logging, the libraries' too, to standard error in one form."""
@@ -35,6 +38,5 @@ def configure(form: Literal["console", "json"]) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    # They log URLs, addresses or SQL at these levels.
-    for name in ("httpx", "httpcore", "aiosmtplib", "alembic", "sqlalchemy", "uvicorn"):
+    for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

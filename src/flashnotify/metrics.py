@@ -33,6 +33,22 @@ class Metrics:
         self.queue_depth = Gauge(
             "flashnotify_queue_depth", "Jobs waiting in memory.", ["lane"], registry=self.registry
         )
+        self.threads_busy = Gauge(
+            "flashnotify_threads_busy",
+            "Threads in a blocking call that is within its deadline.",
+            registry=self.registry,
+        )
+        self.threads_lost = Gauge(
+            "flashnotify_threads_lost",
+            "Threads held by a blocking call past its deadline.",
+            registry=self.registry,
+        )
+        self.threads_depth = Gauge(
+            "flashnotify_threads_depth",
+            "Blocking calls waiting for a thread.",
+            ["lane"],
+            registry=self.registry,
+        )
         self.breaker_open = Gauge(
             "flashnotify_breaker_open",
             "1 while a transport is left alone.",

@@ -10,18 +10,24 @@ from uuid import UUID
 from flashnotify.archive.statements import (
     ADD_ATTEMPT,
     ADD_COUNT,
+    ADD_LATENCY,
     ADD_OUTBOX_MESSAGE,
+    ADD_TOTAL,
     END_DELIVERY,
     FINISH_SOME,
     POSTPONE_DELIVERY,
     Change,
 )
 from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, Priority
+from flashnotify.totals import latency, total
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One attempt. `at` is in milliseconds since the epoch, `duration` in seconds."""
+    """One attempt. `at` is in milliseconds since the epoch, `duration` in seconds.
+
+    `tracked`: it counts in the statistics of its channel and transport.
+    """
 
     at: int
     duration: float
@@ -29,6 +35,7 @@ class Try:
     outcome: AttemptOutcome
     answer: str | None
     reference: str | None = None
+    tracked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Tally:
 
     delivery_id: UUID
     notification_id: UUID
+    kind: str
     channel: str
     priority: Priority
     expires_at: int | None
@@ -61,6 +69,7 @@ def ended(
     )
     changes.append((ADD_COUNT, _count(delivery, DeliveryStatus.queued, -1)))
     changes.append((ADD_COUNT, _count(delivery, status, 1)))
+    changes.append((ADD_TOTAL, total(now, delivery.kind, delivery.channel, status)))
     changes.append((FINISH_SOME, {"of": delivery.notification_id, "finished": 1, "now": now}))
     if captured is not None:
         id, message = captured
@@ -95,22 +104,26 @@ def postponed(
 
 
 def _attempts(delivery: Tally, tries: Sequence[Try]) -> list[Change]:
-    return [
-        (
-            ADD_ATTEMPT,
-            {
-                "delivery_id": delivery.delivery_id,
-                "number": number,
-                "at": tried.at,
-                "duration_ms": round(tried.duration * 1000, 3),
-                "transport": tried.transport,
-                "outcome": tried.outcome,
-                "answer": tried.answer,
-                "reference": tried.reference,
-            },
-        )
-        for number, tried in enumerate(tries, delivery.attempts + 1)
-    ]
+    changes: list[Change] = []
+    for number, tried in enumerate(tries, delivery.attempts + 1):
+        duration_ms = round(tried.duration * 1000, 3)
+        row = {
+            "delivery_id": delivery.delivery_id,
+            "number": number,
+            "at": tried.at,
+            "duration_ms": duration_ms,
+            "transport": tried.transport,
+            "outcome": tried.outcome,
+            "answer": tried.answer,
+            "reference": tried.reference,
+        }
+        changes.append((ADD_ATTEMPT, row))
+        if tried.tracked:
+            measured = latency(
+                tried.at, delivery.channel, tried.transport, tried.outcome, duration_ms
+            )
+            changes.append((ADD_LATENCY, measured))
+    return changes
 
 
 def _progress(delivery: Tally, tries: Sequence[Try], now: int) -> dict[str, Any]:

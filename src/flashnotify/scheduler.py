@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from flashnotify.archive.reader import Reader
-from flashnotify.archive.statements import FORGET_IDEMPOTENCY_KEYS
-from flashnotify.archive.writer import Writer
 from flashnotify.clock import Clock
-from flashnotify.domain import IDEMPOTENCY_LIFETIME, Job, Priority
+from flashnotify.domain import Job, Priority
 from flashnotify.queue.async_queue import AsyncQueue
+from flashnotify.retention import Retention
 
 # Times are in milliseconds. Looked at this often whatever happens, in case a notice went missing.
 _TICK = 60_000
@@ -19,16 +18,16 @@ class Scheduler:
     """Keeps the queue filled with what is due and not in hand."""
 
     def __init__(
-        self, queue: AsyncQueue[Job], reader: Reader, writer: Writer, clock: Clock
+        self, queue: AsyncQueue[Job], reader: Reader, retention: Retention, clock: Clock
     ) -> None:
         self._queue = queue
         self._reader = reader
-        self._writer = writer
+        self._retention = retention
         self._clock = clock
         self._wake = asyncio.Event()
         # When each lane is to be looked at next. All at once at the start: what a crash left.
         self._due: dict[Priority, int] = dict.fromkeys(Priority, 0)
-        self._tidied = 0
+        self._tidy_at = 0
 
         queue.when_low(self.refill)
 
@@ -50,7 +49,7 @@ class Scheduler:
                 if self._due[lane] <= self._clock.now():
                     await self._fill(lane)
             await self._tidy()
-            wait = min(self._due.values()) - self._clock.now()
+            wait = min(*self._due.values(), self._tidy_at) - self._clock.now()
             await self._clock.wait(self._wake, max(wait, 0) / 1000)
 
     async def _fill(self, lane: Priority) -> None:
@@ -70,9 +69,7 @@ class Scheduler:
             self.notice(lane, following)
 
     async def _tidy(self) -> None:
-        now = self._clock.now()
-        if now - self._tidied >= _TICK:
-            self._tidied = now
-            await self._writer.write(
-                (FORGET_IDEMPOTENCY_KEYS, {"before": now - IDEMPOTENCY_LIFETIME})
-            )
+        """Forget what has been kept long enough, a slice at a time: what is due goes first."""
+        if self._clock.now() >= self._tidy_at:
+            more = await self._retention.forget_some()
+            self._tidy_at = self._clock.now() + (0 if more else _TICK)

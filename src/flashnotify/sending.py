@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,16 +14,19 @@ import structlog
 
 from flashnotify import outcomes
 from flashnotify.archive.statements import DROP_DEVICE, Change
-from flashnotify.breaker import Breaker
-from flashnotify.channels.base import Transport
+from flashnotify.breaker import Breaker, BreakerState
+from flashnotify.channels.base import Threads, Transport
 from flashnotify.clock import Clock
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, Message, Sent
 from flashnotify.errors import (
     Gone,
     Misconfigured,
+    NotTried,
     Rejected,
     TransportError,
+    Unavailable,
     Unreachable,
+    Unsendable,
     stack_of,
 )
 from flashnotify.meta.configs import Config
@@ -35,17 +39,50 @@ from flashnotify.retry import GiveUp, decide
 log = structlog.get_logger(__name__)
 
 
+# Services behind one transport that have a breaker. Strangers name them.
+_MOST_SERVICES = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """An open transport and its breaker; `only` is the one address it is for, if it is for one."""
+    """An open transport and its breaker; `only` is the one address it is for, if it is for one.
+
+    `services` are the breakers of the services behind it, if it has several.
+    """
 
     transport: Transport[Any]
     breaker: Breaker
     only: str | None = None
+    services: dict[str, Breaker] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What attempts, metrics and readiness call it: `smtp://host:25`, `msteams://it-team`."""
+        return self.transport.name + (self.only or "")
 
     def serves(self, message: Message) -> bool:
         """Whether the recipient can be reached this way."""
         return self.only in (None, message.to) and self.transport.serves(message)
+
+    def breaker_for(self, message: Message) -> Breaker:
+        """The breaker of whatever takes `message`: the transport, or one service behind it."""
+        service = self.transport.service(message)
+        if service is None:
+            return self.breaker
+        if service not in self.services:
+            if len(self.services) >= _MOST_SERVICES:
+                del self.services[next(iter(self.services))]
+            self.services[service] = self.breaker.another()
+        return self.services[service]
+
+    @property
+    def best(self) -> Breaker:
+        """What to judge the transport by: of several services, the one that is best off."""
+        return min(
+            self.services.values(),
+            key=lambda breaker: breaker.state is not BreakerState.closed,
+            default=self.breaker,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +124,13 @@ class Outcome:
 class Sending:
     """Sends messages. Never raises but when cancelled: whatever happens is an outcome."""
 
-    def __init__(self, clock: Clock, ids: Callable[[], UUID], metrics: Metrics) -> None:
+    def __init__(
+        self, clock: Clock, ids: Callable[[], UUID], metrics: Metrics, threads: Threads
+    ) -> None:
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
+        self._threads = threads
         self._random = random.Random()  # noqa: S311  # jitter, not a secret
 
     async def send(
@@ -101,12 +141,15 @@ class Sending:
         if not outlets:
             return self._unreachable(tally)
         tries: list[Try] = []
+        waits: list[float] = []
         error: TransportError | None = None
         for outlet in outlets:
             async with outlet.transport.connections.use(urgent=tally.priority.urgent):
-                if not outlet.breaker.allow():
+                breaker = outlet.breaker_for(message)
+                if not breaker.allow():
+                    waits.append(breaker.retry_after())
                     continue
-                tried, answer = await self._attempt(notifier, channel, outlet, message)
+                tried, answer = await self._attempt(notifier, channel, outlet, breaker, message)
             tries.append(tried)
             if isinstance(answer, Sent):
                 return self._sent(tally, tries, answer)
@@ -114,7 +157,7 @@ class Sending:
             if isinstance(error, Rejected):
                 break
         if error is None:
-            return self._wait_for_breakers(outlets, tally)
+            return self._wait_for_breakers(min(waits), tally)
         return self.retry_or_fail(channel.spec, tally, tries, error)
 
     def retry_or_fail(
@@ -155,10 +198,9 @@ class Sending:
         now, reason = self._clock.now(), "no transport in the settings serves this address"
         return Outcome(outcomes.ended(tally, DeliveryStatus.failed, [], now=now, reason=reason))
 
-    def _wait_for_breakers(self, outlets: Sequence[Outlet], tally: Tally) -> Outcome:
-        """All transports are being left alone: that costs no attempt."""
+    def _wait_for_breakers(self, wait: float, tally: Tally) -> Outcome:
+        """All transports are left alone, for `wait` seconds: that costs no attempt."""
         now = self._clock.now()
-        wait = min(outlet.breaker.retry_after() for outlet in outlets)
         due = now + round(wait * 1000)
         if tally.expires_at is not None and due >= tally.expires_at:
             reason = "expired while the transport was not working"
@@ -167,33 +209,47 @@ class Sending:
         return Outcome(outcomes.postponed(tally, [], now=now, due=due, reason=reason), due)
 
     async def _attempt(
-        self, notifier: Notifier, channel: OpenChannel, outlet: Outlet, message: Message
+        self,
+        notifier: Notifier,
+        channel: OpenChannel,
+        outlet: Outlet,
+        breaker: Breaker,
+        message: Message,
     ) -> tuple[Try, Sent | TransportError]:
         """One attempt over one transport, reported to its breaker and the metrics."""
         at, began = self._clock.now(), self._clock.monotonic()
         try:
             answer = await self._call(notifier, channel, outlet.transport, message)
         except BaseException:
-            outlet.breaker.abandoned()
+            breaker.abandoned()
             raise
         duration = self._clock.monotonic() - began
-        outcome = _report(outlet.breaker, answer)
-        name = outlet.transport.name
+        outcome = _report(breaker, answer)
+        name = outlet.name
         if channel.spec.tracked:
             self._metrics.attempted(channel.spec.name, name, outcome, duration)
-        if isinstance(answer, Sent):
-            return Try(at, duration, name, outcome, answer.answer, answer.reference), answer
-        return Try(at, duration, name, outcome, answer.reason), answer
+        reference = answer.reference if isinstance(answer, Sent) else None
+        words = answer.answer if isinstance(answer, Sent) else answer.reason
+        tried = Try(at, duration, name, outcome, words, reference, channel.spec.tracked)
+        return tried, answer
 
     async def _call(
         self, notifier: Notifier, channel: OpenChannel, transport: Transport[Any], message: Message
     ) -> Sent | TransportError:
-        send = getattr(notifier, channel.spec.send)
+        send = partial(getattr(notifier, channel.spec.send), message, transport, channel.config)
+        answer: Sent
         try:
-            async with asyncio.timeout(transport.timeout):
-                answer: Sent = await send(message, transport, channel.config)
+            if channel.spec.blocking:
+                answer = await self._threads.run(
+                    send, within=transport.timeout, lane=message.priority
+                )
+            else:
+                async with asyncio.timeout(transport.timeout):
+                    answer = await send()
         except TransportError as error:
             return error
+        except Unavailable as error:
+            return NotTried(str(error), after=error.retry_after)
         except TimeoutError:
             return Unreachable(f"no answer within {transport.timeout:g} s")
         except Exception as error:  # noqa: BLE001  # a transport's bug is an outcome too
@@ -211,9 +267,15 @@ def _report(breaker: Breaker, answer: Sent | TransportError) -> AttemptOutcome:
         case Unreachable():
             breaker.failed()
             return AttemptOutcome.retryable
+        case NotTried():
+            breaker.abandoned()
+            return AttemptOutcome.retryable
         case Sent():
             breaker.worked()
             return AttemptOutcome.sent
+        case Unsendable():
+            breaker.abandoned()
+            return AttemptOutcome.rejected
         case Rejected():
             breaker.worked()
             return AttemptOutcome.rejected

@@ -8,7 +8,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
+from limits import parse as parse_rate
 from pydantic import AfterValidator, Field, SecretStr
 from sqlalchemy import URL
 
@@ -27,9 +29,28 @@ def _database(value: str) -> str:
     return value
 
 
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        # Not asked before: the list takes a walk through the whole database.
+        nearest = difflib.get_close_matches(value, available_timezones(), n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise ValueError(f"there is no such time zone in the IANA database{hint}") from None
+    return value
+
+
 def _long_enough(value: SecretStr | None) -> SecretStr | None:
     if value is not None and len(value.get_secret_value()) < 32:
         raise ValueError("it must have at least 32 characters")
+    return value
+
+
+def _rate(value: str) -> str:
+    try:
+        parse_rate(value)
+    except ValueError:
+        raise ValueError("it is no rate") from None
     return value
 
 
@@ -65,10 +86,24 @@ class ServiceConfig(Config):
     locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")] = setting(
         "en", help="The language of notifications that ask for none.", example="fr"
     )
+    timezone: Annotated[str, AfterValidator(_timezone)] = setting(
+        "UTC",
+        help="The time zone of the campus, by its IANA name: quiet hours are in its time.",
+        example="Europe/Paris",
+    )
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] = setting(
         "http://127.0.0.1:8000",
         help="Where this service is reached from outside, for links and the callbacks of gateways.",
         example="https://notify.univ.example",
+    )
+    rate_limit: Annotated[str, AfterValidator(_rate)] = setting(
+        "6000/minute", help="How fast one API key may call.", example="50/second"
+    )
+    max_batch: Annotated[int, Field(ge=1)] = setting(
+        10_000, help="Most notifications of a batch.", example="2000"
+    )
+    max_batch_bytes: Annotated[int, Field(ge=1024)] = setting(
+        16 * 1024 * 1024, help="Most bytes of a batch's body.", example="33554432"
     )
     max_request_bytes: Annotated[int, Field(ge=1024)] = setting(
         1024 * 1024, help="Most bytes of one request's body.", example="2097152"

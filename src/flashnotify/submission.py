@@ -7,49 +7,34 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from pydantic import ValidationError
-from pydantic_core import from_json
-
 from flashnotify.archive.reader import Reader
-from flashnotify.archive.statements import ADD_IDEMPOTENCY_KEY, ADD_JOB, ADD_NOTIFICATION, Change
+from flashnotify.archive.statements import (
+    ADD_IDEMPOTENCY_KEY,
+    ADD_JOB,
+    ADD_NOTIFICATION,
+    ADD_TOTAL,
+    Change,
+)
 from flashnotify.archive.writer import Writer
-from flashnotify.audience import Audience
 from flashnotify.auth.permissions import Caller
 from flashnotify.clock import Clock
 from flashnotify.domain import (
     IDEMPOTENCY_LIFETIME,
-    Address,
     Job,
     NotificationStatus,
     Priority,
     milliseconds,
 )
-from flashnotify.errors import (
-    FieldError,
-    IdempotencyMismatch,
-    InvalidInput,
-    MalformedDocument,
-    Unavailable,
-)
-from flashnotify.meta.registry import Registry
-from flashnotify.meta.requests import NotificationRequest
-from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from flashnotify.errors import IdempotencyMismatch, Unavailable
 from flashnotify.metrics import Metrics
 from flashnotify.queue.base import Queue
 from flashnotify.supervision import Supervisor
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most that one notification may have: characters, bytes of UTF-8, recipients."""
-
-    title: int
-    body: int
-    recipients: int
+from flashnotify.totals import ACCEPTED, total
+from flashnotify.validation import Checked, Validation, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +47,11 @@ class Accepted:
 
 
 class Submission:
-    """Accepts notifications."""
+    """Accepts notifications. `locale` is the language of those that ask for none."""
 
     def __init__(
         self,
-        kinds: Registry[NotifierSpec],
-        templates: Registry[TemplatesSpec],
-        audience: Audience,
+        validation: Validation,
         reader: Reader,
         writer: Writer,
         supervisor: Supervisor,
@@ -76,13 +59,10 @@ class Submission:
         notice: Callable[[Priority, int], None],
         clock: Clock,
         ids: Callable[[], UUID],
-        limits: Limits,
         locale: str,
         metrics: Metrics,
     ) -> None:
-        self._kinds = kinds
-        self._templates = templates
-        self._audience = audience
+        self._validation = validation
         self._reader = reader
         self._writer = writer
         self._supervisor = supervisor
@@ -90,10 +70,19 @@ class Submission:
         self._notice = notice
         self._clock = clock
         self._ids = ids
-        self._limits = limits
         self._locale = locale
         self._metrics = metrics
         self._in_hand: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def require_ready(self) -> None:
+        """Check that what is accepted now can be kept and sent.
+
+        Raises:
+            Unavailable: it cannot; nothing was accepted.
+        """
+        self._supervisor.require_all()
+        if self._writer.overloaded:
+            raise Unavailable("The archive cannot keep up at the moment. Send it again later.")
 
     async def accept(self, caller: Caller, document: bytes, key: str | None) -> Accepted:
         """Accept the notification that a JSON `document` asks for; `key` is its Idempotency-Key.
@@ -105,133 +94,81 @@ class Submission:
             IdempotencyMismatch: the key came with another document before.
             Unavailable: the service cannot keep its promise now; nothing was accepted.
         """
-        self._supervisor.require_all()
-        if self._writer.overloaded:
-            raise Unavailable("The archive cannot keep up at the moment. Send it again later.")
+        self.require_ready()
         if key is None:
-            return await self._accept(caller, document, ())
-        lock = self._in_hand.setdefault((caller.id, key), asyncio.Lock())
-        async with lock:
-            return await self._accept_once(caller, document, key)
-
-    async def _accept_once(self, caller: Caller, document: bytes, key: str) -> Accepted:
+            return await self.accept_parsed(caller, parse(document))
         fingerprint = hashlib.sha256(document).digest()
-        earlier = await self._reader.idempotency_key(caller.id, key)
-        now = self._clock.now()
-        if earlier is not None and now - earlier.created_at < IDEMPOTENCY_LIFETIME:
-            if earlier.fingerprint != fingerprint:
-                raise IdempotencyMismatch(
-                    "This Idempotency-Key was used for another request. Use a new key for each."
-                )
-            answer = json.loads(earlier.answer)
-            return Accepted(UUID(answer["id"]), NotificationStatus(answer["status"]), replayed=True)
-        row = {"caller": caller.id, "key": key, "fingerprint": fingerprint, "created_at": now}
-        return await self._accept(caller, document, [(ADD_IDEMPOTENCY_KEY, row)])
+        return await self.accept_once(caller, parse(document), key, fingerprint)
 
-    async def _accept(
-        self, caller: Caller, document: bytes, idempotency: Sequence[Change]
+    async def accept_once(
+        self, caller: Caller, document: Mapping[str, Any], key: str, fingerprint: bytes
     ) -> Accepted:
-        kind, request = self._parse(document)
-        caller.require(kind.scope)
-        priority = request.priority if request.priority is not None else kind.priority
-        caller.require_priority(priority, kind)
-        now = self._clock.now()
-        self._check(kind, request, now)
-        recipients = await self._audience.check(request.to, kind.schemes)
+        """Accept a document, or answer as when its `key` first came.
 
-        id = self._ids()
-        send_at = milliseconds(request.send_at) if request.send_at else None
-        due = max(send_at, now) if send_at is not None else now
-        status = NotificationStatus.scheduled if due > now else NotificationStatus.queued
-        row = self._row(caller, kind, request, recipients)
-        row |= {"id": id, "priority": int(priority), "status": status, "accepted_at": now}
-        job = Job(self._ids(), id, priority)
-        answer = json.dumps({"id": str(id), "status": status})
-        await self._writer.write(
-            (ADD_NOTIFICATION, row),
-            (
-                ADD_JOB,
-                {
-                    "id": job.id,
-                    "notification_id": id,
-                    "channel": None,
-                    "priority": int(priority),
-                    "due_at": due,
-                },
-            ),
-            *((statement, {**values, "answer": answer}) for statement, values in idempotency),
-        )
-        self._metrics.accepted.labels(kind.kind, priority.name).inc()
-        if status is NotificationStatus.scheduled:
-            self._notice(priority, due)
-        else:
-            self._queue.put(job, priority)
-        return Accepted(id, status)
+        Raises:
+            IdempotencyMismatch: the key came with another fingerprint before.
+            InvalidInput, NotPermitted, Unavailable: as `accept`.
+        """
+        # One at a time for each key: whoever comes second finds what the first one wrote.
+        async with self._in_hand.setdefault((caller.id, key), asyncio.Lock()):
+            earlier = await self._reader.idempotency_key(caller.id, key)
+            now = self._clock.now()
+            if earlier is not None and now - earlier.created_at < IDEMPOTENCY_LIFETIME:
+                if earlier.fingerprint != fingerprint:
+                    raise IdempotencyMismatch(
+                        "This Idempotency-Key was used for another request. Use a new key for each."
+                    )
+                answer = json.loads(earlier.answer)
+                status = NotificationStatus(answer["status"])
+                return Accepted(UUID(answer["id"]), status, replayed=True)
+            row = {"caller": caller.id, "key": key, "fingerprint": fingerprint, "created_at": now}
+            return await self.accept_parsed(caller, document, row)
 
-    def _parse(self, document: bytes) -> tuple[NotifierSpec, NotificationRequest]:
-        try:
-            found = from_json(document)
-        except ValueError as error:
-            raise MalformedDocument(f"The body is not valid JSON: {error}.") from None
-        if not isinstance(found, dict):
-            raise MalformedDocument('The body must be a JSON object, such as {"kind": …}.')
-        kind = self._kind(found.get("kind"))
-        try:
-            return kind, cast(NotificationRequest, kind.request.model_validate(found))
-        except ValidationError as error:
-            raise InvalidInput(
-                [
-                    FieldError(_pointer(fault["loc"]), _explain(fault, kind))
-                    for fault in error.errors(include_url=False, include_input=False)
-                ]
-            ) from None
-
-    def _kind(self, name: object) -> NotifierSpec:
-        kind = self._kinds.get(name) if isinstance(name, str) else None
-        if kind is None:
-            known = ", ".join(self._kinds.names())
-            nearest = self._kinds.nearest(name) if isinstance(name, str) else None
-            hint = f"; did you mean {nearest!r}?" if nearest else ""
-            detail = "is missing" if name is None else "is no kind"
-            raise InvalidInput([FieldError("/kind", f"{detail}; the kinds are {known}{hint}")])
-        return kind
-
-    def _check(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:
-        """What no field can say alone, or only the settings say."""
-        errors: list[FieldError] = []
-        if len(request.title) > self._limits.title:
-            errors.append(_too_long("/title", len(request.title), self._limits.title, "characters"))
-        size = len(request.body.encode())
-        if size > self._limits.body:
-            errors.append(_too_long("/body", size, self._limits.body, "bytes of UTF-8"))
-        if len(request.to) > self._limits.recipients:
-            errors.append(_too_long("/to", len(request.to), self._limits.recipients, "entries"))
-        given = request.data.model_dump(exclude_none=True).keys()
-        errors += [
-            FieldError(f"/data/{field}", "is missing, and this kind's templates need it")
-            for field in sorted(self._templates[kind.kind].needed - given)
-        ]
-        if request.expires_at is not None:
-            if milliseconds(request.expires_at) <= now:
-                errors.append(FieldError("/expires_at", "is in the past"))
-            elif request.send_at is not None and request.expires_at <= request.send_at:
-                errors.append(FieldError("/expires_at", "is not after send_at"))
-        if errors:
-            raise InvalidInput(errors)
-
-    def _row(
+    async def accept_parsed(
         self,
         caller: Caller,
-        kind: NotifierSpec,
-        request: NotificationRequest,
-        recipients: Sequence[Address],
-    ) -> dict[str, Any]:
+        document: Mapping[str, Any],
+        idempotency: Mapping[str, Any] | None = None,
+    ) -> Accepted:
+        """Check a document, write it with the row that remembers its key, and queue it.
+
+        Raises:
+            InvalidInput, NotPermitted, Unavailable: as `accept`.
+        """
+        now = self._clock.now()
+        checked = await self._validation.check(caller, document, now)
+        send_at = checked.request.send_at
+        due = max(now, milliseconds(send_at)) if send_at is not None else now
+        status = NotificationStatus.scheduled if due > now else NotificationStatus.queued
+        id = self._ids()
+        job = Job(self._ids(), id, checked.priority)
+        row = self._row(caller, checked)
+        row |= {"id": id, "status": status, "accepted_at": now, "updated_at": now}
+        changes: list[Change] = [
+            (ADD_NOTIFICATION, row),
+            (ADD_JOB, job.row(due_at=due)),
+            (ADD_TOTAL, total(now, checked.kind.kind, "", ACCEPTED)),
+        ]
+        if idempotency is not None:
+            answer = json.dumps({"id": str(id), "status": status})
+            changes.append((ADD_IDEMPOTENCY_KEY, {**idempotency, "answer": answer}))
+        await self._writer.write(*changes)
+        self._metrics.accepted.labels(checked.kind.kind, checked.priority.name).inc()
+        if status is NotificationStatus.scheduled:
+            self._notice(checked.priority, due)
+        else:
+            self._queue.put(job, checked.priority)
+        return Accepted(id, status)
+
+    def _row(self, caller: Caller, checked: Checked) -> dict[str, Any]:
+        request = checked.request
         return {
-            "kind": kind.kind,
+            "kind": checked.kind.kind,
             "title": request.title,
             "body": request.body,
             "data": request.data.model_dump_json(exclude_none=True),
-            "audience": json.dumps([str(address) for address in recipients]),
+            "audience": json.dumps([str(address) for address in checked.recipients]),
+            "priority": int(checked.priority),
             "channels": json.dumps(request.channels) if request.channels is not None else None,
             "locale": request.locale or self._locale,
             "send_at": milliseconds(request.send_at) if request.send_at else None,
@@ -244,25 +181,6 @@ class Submission:
         }
 
 
-def _pointer(loc: tuple[int | str, ...]) -> str:
-    """A JSON Pointer (RFC 6901, section 3)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
-
-
-def _explain(fault: Mapping[str, Any], kind: NotifierSpec) -> str:
-    match fault["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden" if fault["loc"][0] == "data":
-            known = ", ".join(kind.fields) or "none"
-            return f"is no field of {kind.kind}; its fields are {known}"
-        case "extra_forbidden":
-            return "is no field of a notification; remove it or move it into data"
-        case "literal_error" if fault["loc"][0] == "channels":
-            return f"is no channel of {kind.kind}; its channels are {', '.join(kind.channels)}"
-        case _:
-            return str(fault["msg"]).removeprefix("Value error, ")
-
-
-def _too_long(pointer: str, size: int, limit: int, unit: str) -> FieldError:
-    return FieldError(pointer, f"has {size} {unit}; at most {limit} are allowed")
+def fingerprint(document: Mapping[str, Any] | Sequence[Any]) -> bytes:
+    """What tells a request of one Idempotency-Key from another, for a part of a body."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).digest()

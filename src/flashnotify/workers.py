@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from flashnotify.claims import Claims
 from flashnotify.clock import Clock
 from flashnotify.delivery import Delivery
 from flashnotify.domain import Job, Priority
@@ -32,6 +33,7 @@ class WorkerPool:
         queue: Queue[Job],
         expansion: Expansion,
         delivery: Delivery,
+        claims: Claims,
         notice: Callable[[Priority, int], None],
         clock: Clock,
     ) -> None:
@@ -39,6 +41,7 @@ class WorkerPool:
         self._queue = queue
         self._expansion = expansion
         self._delivery = delivery
+        self._claims = claims
         self._notice = notice
         self._clock = clock
 
@@ -70,7 +73,8 @@ class WorkerPool:
             except QueueClosed:
                 return
             try:
-                due = await self._carry_out(job)
+                with self._claims.job(job):
+                    due = await self._carry_out(job)
             finally:
                 self._queue.done(job)
             if due is not None:
@@ -80,8 +84,7 @@ class WorkerPool:
         """Do the job; when it is due again, if it is. An exception is an outcome of the job."""
         try:
             if job.channel is None:
-                await self._expansion.expand(job, self._enqueue)
-                return None
+                return await self._expansion.expand(job, self._enqueue)
             return await self._delivery.deliver(job)
         except Exception as error:  # noqa: BLE001  # no job may end a worker
             return await self._fail(job, error)

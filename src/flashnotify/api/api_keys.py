@@ -64,7 +64,7 @@ def api_keys_router(
         "",
         status_code=201,
         summary="Make an API key",
-        responses=problems(401, 403, 422, 503),
+        responses=problems(401, 403, 422, 429, 503),
     )
     async def create(
         wanted: ApiKeyIn, caller: Annotated[Caller, Depends(authenticate)]
@@ -79,7 +79,7 @@ def api_keys_router(
         )
         return NewApiKeyOut(id=key.id, key=key.token)
 
-    @router.get("", summary="List API keys", responses=problems(401, 403, 503))
+    @router.get("", summary="List API keys", responses=problems(401, 403, 429, 503))
     async def index(caller: Annotated[Caller, Depends(authenticate)]) -> ApiKeyList:
         caller.require(ADMIN)
         items = [
@@ -101,7 +101,7 @@ def api_keys_router(
         "/{id}",
         status_code=204,
         summary="Revoke an API key",
-        responses=problems(401, 403, 404, 422, 503),
+        responses=problems(401, 403, 404, 422, 429, 503),
     )
     async def revoke(id: str, caller: Annotated[Caller, Depends(authenticate)]) -> None:
         caller.require(ADMIN)

@@ -12,6 +12,7 @@ from flashnotify.breaker import BreakerState
 from flashnotify.domain import Job
 from flashnotify.metrics import Metrics
 from flashnotify.queue.async_queue import AsyncQueue
+from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.sending import OpenChannel
 from flashnotify.supervision import Supervisor
 
@@ -28,7 +29,8 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     """Whether the service does its work, part by part.
 
-    `degraded`: it accepts, and some transport does not work. `failed`: it does not accept.
+    `degraded`: it accepts, and some transport does not work or some thread is lost to a call that
+    does not end. `failed`: it does not accept.
     """
 
     status: str
@@ -39,6 +41,7 @@ def health_router(
     supervisor: Supervisor,
     reader: Reader,
     queue: AsyncQueue[Job],
+    threads: ThreadPoolQueue,
     channels: Mapping[str, OpenChannel],
     metrics: Metrics,
 ) -> APIRouter:
@@ -58,20 +61,24 @@ def health_router(
     async def readyz() -> JSONResponse:
         parts = await core_parts()
         status = "ok" if all(state == "ok" for state in parts.values()) else "failed"
-        outlets = transport_parts()
-        if status == "ok" and any(state != "ok" for state in outlets.values()):
+        outward = {"threads": threads.state} | transport_parts()
+        if status == "ok" and any(state != "ok" for state in outward.values()):
             status = "degraded"
-        content = Readiness(status=status, parts=parts | outlets)
+        content = Readiness(status=status, parts=parts | outward)
         return JSONResponse(content.model_dump(), 503 if status == "failed" else 200)
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def prometheus() -> Response:
         for lane, depth in queue.depth().items():
             metrics.queue_depth.labels(lane.name).set(depth)
+        for lane, depth in threads.depth().items():
+            metrics.threads_depth.labels(lane.name).set(depth)
+        metrics.threads_busy.set(threads.busy)
+        metrics.threads_lost.set(threads.lost)
         for channel in channels.values():
             for outlet in channel.outlets:
-                is_open = outlet.breaker.state is not BreakerState.closed
-                metrics.breaker_open.labels(channel.spec.name, outlet.transport.name).set(is_open)
+                is_open = outlet.best.state is not BreakerState.closed
+                metrics.breaker_open.labels(channel.spec.name, outlet.name).set(is_open)
         for part in supervisor.tasks:
             metrics.ready.labels(part).set(part not in supervisor.failures)
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
@@ -90,11 +97,11 @@ def health_router(
         parts = {}
         for channel in channels.values():
             for outlet in channel.outlets:
-                breaker = outlet.breaker
+                breaker = outlet.best
                 state = "ok" if breaker.state is BreakerState.closed else breaker.state.value
                 if breaker.misconfigured:
                     state = f"misconfigured: {breaker.misconfigured}"
-                parts[f"{channel.spec.name} {outlet.transport.name}"] = state
+                parts[f"{channel.spec.name} {outlet.name}"] = state
         return parts
 
     return router

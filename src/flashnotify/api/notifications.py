@@ -14,6 +14,7 @@ from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate, Cursor, Limit, read_json
 from flashnotify.archive.reader import NotificationFilter, Reader
 from flashnotify.auth.permissions import READ, Caller
+from flashnotify.claims import Claims
 from flashnotify.domain import (
     AttemptOutcome,
     DeliveryStatus,
@@ -23,7 +24,8 @@ from flashnotify.domain import (
     moment,
 )
 from flashnotify.errors import FieldError, InvalidInput, NotFound
-from flashnotify.submission import Submission
+from flashnotify.interventions import Interventions
+from flashnotify.submission import Accepted, Submission
 
 
 class AcceptedOut(BaseModel):
@@ -110,8 +112,23 @@ IdempotencyHeader = Annotated[
 ]
 
 
+def accepted_response(accepted: Accepted) -> JSONResponse:
+    """The 202 of a notification that is on disk."""
+    href = f"/v1/notifications/{accepted.id}"
+    headers = {"Location": href}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    content = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    return JSONResponse(content, 202, headers)
+
+
 def notifications_router(
-    submission: Submission, reader: Reader, authenticate: Authenticate, max_request_bytes: int
+    submission: Submission,
+    interventions: Interventions,
+    claims: Claims,
+    reader: Reader,
+    authenticate: Authenticate,
+    max_request_bytes: int,
 ) -> APIRouter:
     """The endpoints under `/v1/notifications`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
@@ -121,7 +138,7 @@ def notifications_router(
         status_code=202,
         response_model=AcceptedOut,
         summary="Accept a notification",
-        responses=problems(400, 401, 403, 409, 413, 415, 422, 503),
+        responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
     )
     async def accept(
         request: Request,
@@ -130,14 +147,9 @@ def notifications_router(
     ) -> JSONResponse:
         document = await read_json(request, max_request_bytes)
         accepted = await submission.accept(caller, document, idempotency_key)
-        href = f"/v1/notifications/{accepted.id}"
-        headers = {"Location": href}
-        if accepted.replayed:
-            headers["Idempotent-Replayed"] = "true"
-        content = {"id": str(accepted.id), "status": accepted.status, "href": href}
-        return JSONResponse(content, 202, headers)
+        return accepted_response(accepted)
 
-    @router.get("", summary="List notifications", responses=problems(401, 403, 422, 503))
+    @router.get("", summary="List notifications", responses=problems(401, 403, 422, 429, 503))
     async def index(
         caller: Annotated[Caller, Depends(authenticate)],
         kind: str | None = None,
@@ -165,27 +177,18 @@ def notifications_router(
         return NotificationPage(items=items, next=page.next)
 
     @router.get(
-        "/{id}", summary="Look at a notification", responses=problems(401, 403, 404, 422, 503)
+        "/{id}", summary="Look at a notification", responses=problems(401, 403, 404, 422, 429, 503)
     )
     async def show(
         id: UUID, caller: Annotated[Caller, Depends(authenticate)]
     ) -> NotificationDetail:
         caller.require(READ)
-        row = await _find(id)
-        return NotificationDetail(
-            **_notification(row),
-            body=row.body,
-            data=json.loads(row.data),
-            to=json.loads(row.audience),
-            channels=json.loads(row.channels) if row.channels else None,
-            locale=row.locale,
-            counts=await reader.counts(id),
-        )
+        return await _detail(id)
 
     @router.get(
         "/{id}/deliveries",
         summary="Look at its deliveries and their attempts",
-        responses=problems(401, 403, 404, 422, 503),
+        responses=problems(401, 403, 404, 422, 429, 503),
     )
     async def deliveries(
         id: UUID,
@@ -201,8 +204,50 @@ def notifications_router(
             id, status=status, channel=channel, limit=limit, cursor=cursor
         )
         attempts = await reader.attempts([row.id for row in page.items])
-        items = [_delivery(row, attempts[row.id]) for row in page.items]
+        sending = claims.sending(id)
+        items = [_delivery(row, attempts[row.id], row.id in sending) for row in page.items]
         return DeliveryPage(items=items, next=page.next)
+
+    @router.post(
+        "/{id}/cancel",
+        summary="Cancel what is not sent yet",
+        responses=problems(401, 403, 404, 409, 422, 429, 503),
+    )
+    async def cancel(
+        id: UUID, caller: Annotated[Caller, Depends(authenticate)]
+    ) -> NotificationDetail:
+        await _may_send(caller, id)
+        await interventions.cancel(id)
+        return await _detail(id)
+
+    @router.post(
+        "/{id}/retry",
+        summary="Queue what failed again",
+        responses=problems(401, 403, 404, 409, 422, 429, 503),
+    )
+    async def retry(
+        id: UUID, caller: Annotated[Caller, Depends(authenticate)]
+    ) -> NotificationDetail:
+        await _may_send(caller, id)
+        await interventions.retry(id)
+        return await _detail(id)
+
+    async def _may_send(caller: Caller, id: UUID) -> None:
+        """Whoever may send a kind may also cancel and retry its notifications."""
+        row = await _find(id)
+        caller.require(f"notify:{row.kind}")
+
+    async def _detail(id: UUID) -> NotificationDetail:
+        row = await _find(id)
+        return NotificationDetail(
+            **_notification(row),
+            body=row.body,
+            data=json.loads(row.data),
+            to=json.loads(row.audience),
+            channels=json.loads(row.channels) if row.channels else None,
+            locale=row.locale,
+            counts=await reader.counts(id),
+        )
 
     async def _find(id: UUID) -> Row[Any]:
         row = await reader.notification(id)
@@ -229,13 +274,13 @@ def _notification(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _delivery(row: Row[Any], attempts: list[Row[Any]]) -> DeliveryOut:
+def _delivery(row: Row[Any], attempts: list[Row[Any]], sending: bool) -> DeliveryOut:
     queued = row.status == DeliveryStatus.queued
     return DeliveryOut(
         id=row.id,
         channel=row.channel,
         to=row.address,
-        status=row.status,
+        status=DeliveryStatus.sending if queued and sending else row.status,
         reason=row.reason,
         updated_at=moment(row.updated_at),
         next_attempt_at=moment(row.due_at) if queued else None,

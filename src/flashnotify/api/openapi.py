@@ -20,13 +20,18 @@ of urgency. Errors are problem details (RFC 9457).
 """
 
 
-def openapi_document(app: FastAPI, kinds: Iterable[NotifierSpec]) -> dict[str, Any]:
-    """The document of `app`, with one branch of the accepting endpoint's `oneOf` for each kind."""
+def openapi_document(
+    app: FastAPI, kinds: Iterable[NotifierSpec], bodies: Iterable[type[BaseModel]]
+) -> dict[str, Any]:
+    """The document of `app`, with one branch of the accepting endpoint's `oneOf` for each kind.
+
+    `bodies` are the models of other requests that endpoints read themselves.
+    """
     document = get_openapi(
         title=app.title, version=app.version, description=_SUMMARY, routes=app.routes
     )
     requests: dict[str, type[BaseModel]] = {kind.kind: kind.request for kind in kinds}
-    models: list[type[BaseModel]] = [*requests.values(), Problem]
+    models: list[type[BaseModel]] = [*requests.values(), *bodies, Problem]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_REF + "{model}",

@@ -40,7 +40,7 @@ def outbox_router(reader: Reader, authenticate: Authenticate) -> APIRouter:
     router = APIRouter(prefix="/v1/outbox", tags=["outbox"])
 
     @router.get(
-        "", summary="See what was captured, not sent", responses=problems(401, 403, 422, 503)
+        "", summary="See what was captured, not sent", responses=problems(401, 403, 422, 429, 503)
     )
     async def index(
         caller: Annotated[Caller, Depends(authenticate)],

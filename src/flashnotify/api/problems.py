@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flashnotify.errors import (
+    Conflict,
     DocumentTooLarge,
     FieldError,
     FlashNotifyError,
@@ -25,6 +26,7 @@ from flashnotify.errors import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
+    TooFast,
     Unavailable,
     UnsupportedMediaType,
     WriteRefused,
@@ -34,6 +36,7 @@ from flashnotify.errors import (
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_CRASHED = "Something went wrong here, and is in the log under this request_id."
 
 # What each error is over HTTP: status and the last part of the problem's type.
 _KINDS: Mapping[type[FlashNotifyError], tuple[HTTPStatus, str]] = {
@@ -45,6 +48,8 @@ _KINDS: Mapping[type[FlashNotifyError], tuple[HTTPStatus, str]] = {
     UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
     IdempotencyMismatch: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-mismatch"),
+    Conflict: (HTTPStatus.CONFLICT, "conflict"),
+    TooFast: (HTTPStatus.TOO_MANY_REQUESTS, "too-fast"),
     Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     WriteRefused: (HTTPStatus.CONFLICT, "conflict"),
 }
@@ -86,18 +91,29 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
+def problem(error: FlashNotifyError) -> dict[str, Any]:
+    """The problem details of an error, but for the request's id."""
+    status, slug = _KINDS.get(type(error), (HTTPStatus.INTERNAL_SERVER_ERROR, "internal"))
+    content = {
+        "type": f"urn:flashnotify:problem:{slug}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": str(error),
+    }
+    if isinstance(error, InvalidInput):
+        content["detail"] = "The request is not right in the places that `errors` lists."
+        content["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
+    return content
+
+
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FlashNotifyError)
-    status, slug = _KINDS.get(type(error), (HTTPStatus.INTERNAL_SERVER_ERROR, "internal"))
     headers: dict[str, str] = {}
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooFast):
         headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, InvalidInput):
-        detail = "The request is not right in the places that `errors` lists."
-        return _response(request.scope, status, slug, detail, headers, error.errors)
-    return _response(request.scope, status, slug, str(error), headers)
+    return _response(request.scope, problem(error), headers)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -117,34 +133,27 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         404: "There is nothing at this path. The API is described at /docs.",
         405: "This path does not take this method. The API is described at /docs.",
     }.get(status, error.detail)
-    slug = status.phrase.lower().replace(" ", "-")
-    return _response(request.scope, status, slug, detail, dict(error.headers or {}))
-
-
-def _response(
-    scope: Scope,
-    status: HTTPStatus,
-    slug: str,
-    detail: str,
-    headers: Mapping[str, str],
-    errors: tuple[FieldError, ...] = (),
-) -> Response:
-    content: dict[str, Any] = {
-        "type": f"urn:flashnotify:problem:{slug}",
+    content = {
+        "type": "about:blank",
         "title": status.phrase,
         "status": int(status),
         "detail": detail,
-        "request_id": scope["state"]["request_id"],
     }
-    if errors:
-        content["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in errors]
-    return Response(
-        json.dumps(content, ensure_ascii=False), status, headers=headers, media_type=MEDIA_TYPE
-    )
+    return _response(request.scope, content, dict(error.headers or {}))
+
+
+def _response(scope: Scope, content: dict[str, Any], headers: Mapping[str, str]) -> Response:
+    content = {**content, "request_id": scope["state"]["request_id"]}
+    # A lone surrogate, which JSON can name and UTF-8 cannot hold, stays the escape it came as.
+    body = json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(body, content["status"], headers=dict(headers), media_type=MEDIA_TYPE)
 
 
 class RequestBoundary:
-    """Gives each request an id (`X-Request-ID`), and turns what nobody expected into a problem."""
+    """Gives each request an id (`X-Request-ID`), and turns what nobody expected into a problem.
+
+    Headers that a dependency leaves in `state["headers"]` go with the answer, whatever it is.
+    """
 
     def __init__(self, app: ASGIApp, ids: Any) -> None:
         self._app = app
@@ -165,6 +174,7 @@ class RequestBoundary:
                 started = True
                 message["headers"] = [
                     *message["headers"],
+                    *scope["state"].get("headers", ()),
                     (b"x-request-id", request_id.encode()),
                 ]
             await send(message)
@@ -181,11 +191,6 @@ class RequestBoundary:
             )
             if started:
                 raise
-            response = _response(
-                scope,
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong here, and is in the log under this request_id.",
-                {},
-            )
+            content = problem(FlashNotifyError(_CRASHED))
+            response = _response(scope, content, {})
             await response(scope, receive, send_with_id)

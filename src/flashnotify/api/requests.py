@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flashnotify.auth.keys import ApiKeys
 from flashnotify.auth.permissions import LOCAL_ADMIN, Caller
+from flashnotify.auth.rates import Rates
 from flashnotify.errors import DocumentTooLarge, NotAuthenticated, UnsupportedMediaType
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items of this page.")]
@@ -20,8 +21,8 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
 
 
-def authentication(keys: ApiKeys) -> Authenticate:
-    """The dependency that says who sent a request."""
+def authentication(keys: ApiKeys, rates: Rates) -> Authenticate:
+    """The dependency that says who sent a request, and counts it."""
 
     async def authenticate(
         request: Request,
@@ -36,7 +37,12 @@ def authentication(keys: ApiKeys) -> Authenticate:
                 "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
                 "Make one: flashnotify keys create"
             )
-        return await keys.authenticate(token)
+        caller = await keys.authenticate(token)
+        headers = rates.spend(caller.id)
+        request.scope["state"]["headers"] = [
+            (name.lower().encode(), value.encode()) for name, value in headers.items()
+        ]
+        return caller
 
     return authenticate
 
@@ -53,6 +59,12 @@ class LocalSocket:
         await self._app(scope, receive, send)
 
 
+def media_type(request: Request) -> str:
+    """The media type that a request says its body has; JSON if it says nothing."""
+    header = request.headers.get("content-type", "application/json")
+    return header.partition(";")[0].strip().lower()
+
+
 async def read_json(request: Request, limit: int) -> bytes:
     """The body of a JSON request of at most `limit` bytes.
 
@@ -60,20 +72,30 @@ async def read_json(request: Request, limit: int) -> bytes:
         UnsupportedMediaType: it says that it is something else.
         DocumentTooLarge: it is longer.
     """
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip()
-    if media_type.lower() != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedMediaType(
             "Send JSON with `Content-Type: application/json` (with curl: -H or --json)."
         )
+    return await read_body(request, limit)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body of a request of at most `limit` bytes.
+
+    Raises:
+        DocumentTooLarge: it is longer.
+    """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    body = b""
+    chunks: list[bytes] = []
+    size = 0
     async for chunk in request.stream():
-        body = body + chunk if body else chunk
-        if len(body) > limit:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
             raise _too_large(limit)
-    return body
+    return b"".join(chunks)
 
 
 def _too_large(limit: int) -> DocumentTooLarge:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     Text,
     TypeDecorator,
@@ -69,6 +70,7 @@ class Notification(Base):
     sender: Mapped[str]  # the API key's id, or "local"
     status: Mapped[str]
     accepted_at: Mapped[int]
+    updated_at: Mapped[int]
     completed_at: Mapped[int | None]
     expanded: Mapped[int] = mapped_column(
         server_default="0"
@@ -205,6 +207,51 @@ class Device(Base):
     created_at: Mapped[int]
 
     __table_args__ = (Index("ix_devices_target", "type", "target", unique=True),)
+
+
+class Event(Base):
+    """Something that happened, numbered in commit order. Triggers write it."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    type: Mapped[str]  # "notification" or "delivery"
+    notification_id: Mapped[UUID]
+    delivery_id: Mapped[UUID | None]
+    channel: Mapped[str | None]
+    status: Mapped[str]
+    at: Mapped[int]
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class Total(Base):
+    """How many notifications were accepted and deliveries ended, by ten minutes."""
+
+    __tablename__ = "totals"
+
+    since: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)  # empty: notifications
+    status: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Latency(Base):
+    """How long attempts took, by the minute: a row for each bucket of the histogram."""
+
+    __tablename__ = "latencies"
+
+    since: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    transport: Mapped[str] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    failures: Mapped[int]
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class ApiKey(Base):

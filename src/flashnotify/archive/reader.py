@@ -28,10 +28,13 @@ from flashnotify.archive.models import (
     Count,
     Delivery,
     Device,
+    Event,
     IdempotencyKey,
     JobRow,
+    Latency,
     Notification,
     OutboxMessage,
+    Total,
 )
 from flashnotify.domain import Job, NotificationStatus, Priority
 from flashnotify.errors import FieldError, InvalidInput
@@ -68,6 +71,11 @@ _due = (
     .where(JobRow.priority == bindparam("lane"), JobRow.due_at <= bindparam("now"))
     .order_by(JobRow.due_at, JobRow.id)
     .limit(bindparam("most"))
+)
+_delivery = (
+    select(Delivery.status, Delivery.channel, Notification.kind)
+    .join(Notification, Notification.id == Delivery.notification_id)
+    .where(Delivery.id == bindparam("of"))
 )
 _next_due = select(func.min(JobRow.due_at)).where(
     JobRow.priority == bindparam("lane"), JobRow.due_at > bindparam("now")
@@ -140,6 +148,10 @@ class Reader:
             query = query.where(Delivery.channel == channel)
         return await self._page(query, Delivery.id, limit, cursor)
 
+    async def delivery(self, id: UUID) -> Row[Any] | None:
+        """The status, channel and kind of one delivery."""
+        return await self._one(_delivery, {"of": id})
+
     async def attempts(self, delivery_ids: Sequence[UUID]) -> Mapping[UUID, list[Row[Any]]]:
         """The attempts at some deliveries, in order."""
         found: dict[UUID, list[Row[Any]]] = {id: [] for id in delivery_ids}
@@ -169,6 +181,11 @@ class Reader:
         """All devices, newest first."""
         return await self._page(select(Device.__table__), Device.id, limit, cursor)
 
+    async def registered_devices(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of some devices that are registered."""
+        query = select(Device.id).where(Device.id.in_([UUID(id) for id in ids]))
+        return frozenset(str(row.id) for row in await self._all(query, {}))
+
     async def devices_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, domain.Device]:
         """Those of some devices that are registered."""
         query = select(Device.__table__).where(Device.id.in_(ids))
@@ -178,6 +195,17 @@ class Reader:
             )
             for row in await self._all(query, {})
         }
+
+    async def failed_deliveries(self, notification_id: UUID, most: int) -> list[Row[Any]]:
+        """Failed deliveries of a notification, all of one channel."""
+        query = (
+            select(Delivery.id, Delivery.channel)
+            .where(Delivery.notification_id == notification_id, Delivery.status == "failed")
+            .order_by(Delivery.id)
+            .limit(most)
+        )
+        rows = await self._all(query, {})
+        return [row for row in rows if row.channel == rows[0].channel]
 
     async def outbox(
         self, *, notification_id: UUID | None, channel: str | None, limit: int, cursor: str | None
@@ -211,6 +239,67 @@ class Reader:
     async def idempotency_key(self, caller: str, key: str) -> Row[Any] | None:
         """What a caller got for its key."""
         return await self._one(_idempotency_key, {"caller": caller, "key": key})
+
+    async def events(self, after: int, most: int) -> Sequence[Row[Any]]:
+        """What happened after event number `after`, in commit order."""
+        query = select(Event.__table__).where(Event.id > after).order_by(Event.id).limit(most)
+        return await self._all(query, {})
+
+    async def last_event(self) -> int:
+        """The number of the last event; 0 if there is none."""
+        row = await self._one(select(func.max(Event.id)), {})
+        return 0 if row is None or row[0] is None else int(row[0])
+
+    async def totals(self, since: int) -> Sequence[Row[Any]]:
+        """Counts since `since` (milliseconds since the epoch), by kind, channel and status."""
+        query = (
+            select(Total.kind, Total.channel, Total.status, func.sum(Total.number).label("number"))
+            .where(Total.since >= since)
+            .group_by(Total.kind, Total.channel, Total.status)
+        )
+        return await self._all(query, {})
+
+    async def latencies(self, since: int) -> Sequence[Row[Any]]:
+        """Attempts since `since` (milliseconds since the epoch), by channel, transport, bucket."""
+        query = (
+            select(
+                Latency.channel,
+                Latency.transport,
+                Latency.bucket,
+                func.sum(Latency.attempts).label("attempts"),
+                func.sum(Latency.failures).label("failures"),
+            )
+            .where(Latency.since >= since)
+            .group_by(Latency.channel, Latency.transport, Latency.bucket)
+        )
+        return await self._all(query, {})
+
+    async def oldest_due(self, lane: Priority) -> int | None:
+        """Since when the longest waiting job of a lane is due."""
+        query = select(func.min(JobRow.due_at)).where(JobRow.priority == int(lane))
+        row = await self._one(query, {})
+        return None if row is None else row[0]
+
+    async def forgettable(self, kind: str, before: int, most: int) -> Sequence[UUID]:
+        """Notifications of a kind that ended before `before`, oldest first."""
+        query = (
+            select(Notification.id)
+            .where(
+                Notification.kind == kind,
+                Notification.id < first_id(before),
+                Notification.completed_at < before,
+            )
+            .order_by(Notification.id)
+            .limit(most)
+        )
+        return [row.id for row in await self._all(query, {})]
+
+    async def deliveries_of(self, notification_ids: Sequence[UUID], most: int) -> Sequence[UUID]:
+        """Some deliveries of some notifications."""
+        query = (
+            select(Delivery.id).where(Delivery.notification_id.in_(notification_ids)).limit(most)
+        )
+        return [row.id for row in await self._all(query, {})]
 
     async def _page(
         self, query: Select[Any], id_column: Any, limit: int, cursor: str | None

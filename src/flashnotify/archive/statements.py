@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import Executable, bindparam, case, delete, insert, update
+from sqlalchemy import Executable, bindparam, case, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from flashnotify.archive.models import (
@@ -16,10 +16,13 @@ from flashnotify.archive.models import (
     Count,
     Delivery,
     Device,
+    Event,
     IdempotencyKey,
     JobRow,
+    Latency,
     Notification,
     OutboxMessage,
+    Total,
 )
 
 Row: TypeAlias = Mapping[str, Any]
@@ -59,15 +62,16 @@ ADD_OUTBOX_MESSAGE = Statement(insert(OutboxMessage), Stage.children)
 ADD_IDEMPOTENCY_KEY = Statement(insert(IdempotencyKey), Stage.children)
 ADD_API_KEY = Statement(insert(ApiKey), Stage.parents)
 
-ADD_DEVICE = Statement(insert(Device), Stage.parents)
+_device = upsert(Device).values(
+    {column: bindparam(column.name) for column in Device.__table__.columns}
+)
 # The same subscription or topic again: its keys may be new, its id stays.
-RENEW_DEVICE = Statement(
-    update(Device)
-    .where(Device.id == bindparam("of"))
-    .values(
-        p256dh=bindparam("new_p256dh"), auth=bindparam("new_auth"), label=bindparam("new_label")
+REGISTER_DEVICE = Statement(
+    _device.on_conflict_do_update(
+        index_elements=["type", "target"],
+        set_={name: _device.excluded[name] for name in ("p256dh", "auth", "label")},
     ),
-    Stage.changes,
+    Stage.parents,
 )
 DROP_DEVICE = Statement(delete(Device).where(Device.id == bindparam("of")), Stage.endings)
 
@@ -101,6 +105,7 @@ EXPAND_NOTIFICATION = Statement(
     .where(Notification.id == bindparam("of"))
     .values(
         status="sending",
+        updated_at=bindparam("now"),
         expanded=bindparam("upto"),
         pending=Notification.pending + bindparam("more"),
     ),
@@ -109,7 +114,49 @@ EXPAND_NOTIFICATION = Statement(
 EXPIRE_NOTIFICATION = Statement(
     update(Notification)
     .where(Notification.id == bindparam("of"))
-    .values(status="expired", pending=0, completed_at=bindparam("now")),
+    .values(
+        status="expired", pending=0, updated_at=bindparam("now"), completed_at=bindparam("now")
+    ),
+    Stage.changes,
+)
+# Its time ran out before all of its deliveries were done. The last of them to end completes it.
+MARK_EXPIRED = Statement(
+    update(Notification)
+    .where(Notification.id == bindparam("of"), Notification.status == "sending")
+    .values(status="expired"),
+    Stage.changes,
+)
+
+CANCEL_NOTIFICATION = Statement(
+    update(Notification)
+    .where(Notification.id == bindparam("of"), Notification.completed_at.is_(None))
+    .values(status="cancelled", updated_at=bindparam("now"), completed_at=bindparam("now")),
+    Stage.changes,
+)
+HASTEN_JOBS = Statement(
+    update(JobRow)
+    .where(JobRow.notification_id == bindparam("notification"))
+    .values(due_at=bindparam("now")),
+    Stage.endings,
+)
+REQUEUE_DELIVERY = Statement(
+    update(Delivery)
+    .where(Delivery.id == bindparam("of"), Delivery.status == "failed")
+    .values(
+        status="queued",
+        job_id=bindparam("job"),
+        reason=None,
+        due_at=bindparam("now"),
+        # The time to give up counts from the first attempt after this.
+        first_attempt_at=None,
+        updated_at=bindparam("now"),
+    ),
+    Stage.changes,
+)
+REOPEN_NOTIFICATION = Statement(
+    update(Notification)
+    .where(Notification.id == bindparam("of"))
+    .values(status="sending", completed_at=None, pending=Notification.pending + bindparam("more")),
     Stage.changes,
 )
 
@@ -127,11 +174,71 @@ ADD_COUNT = Statement(
     Stage.totals,
     amounts=("deliveries",),
 )
+_total = upsert(Total).values(
+    since=bindparam("since"),
+    kind=bindparam("kind"),
+    channel=bindparam("channel"),
+    status=bindparam("status"),
+    number=bindparam("number"),
+)
+ADD_TOTAL = Statement(
+    _total.on_conflict_do_update(
+        index_elements=["since", "kind", "channel", "status"],
+        set_={"number": Total.number + _total.excluded.number},
+    ),
+    Stage.totals,
+    amounts=("number",),
+)
+_latency = upsert(Latency).values(
+    since=bindparam("since"),
+    channel=bindparam("channel"),
+    transport=bindparam("transport"),
+    bucket=bindparam("bucket"),
+    attempts=bindparam("attempts"),
+    failures=bindparam("failures"),
+)
+ADD_LATENCY = Statement(
+    _latency.on_conflict_do_update(
+        index_elements=["since", "channel", "transport", "bucket"],
+        set_={
+            "attempts": Latency.attempts + _latency.excluded.attempts,
+            "failures": Latency.failures + _latency.excluded.failures,
+        },
+    ),
+    Stage.totals,
+    amounts=("attempts", "failures"),
+)
+# A report of a gateway on a delivery counts only while it is `sent`. Counts move before the status
+# does, which is what they go by.
+_sent = select(
+    Delivery.notification_id, Delivery.channel, bindparam("counted"), bindparam("number")
+).where(Delivery.id == bindparam("of"), Delivery.status == "sent")
+_moved = upsert(Count).from_select(["notification_id", "channel", "status", "deliveries"], _sent)
+MOVE_SENT_COUNT = Statement(
+    _moved.on_conflict_do_update(
+        index_elements=["notification_id", "channel", "status"],
+        set_={"deliveries": Count.deliveries + _moved.excluded.deliveries},
+    ),
+    Stage.children,
+)
+CONFIRM_DELIVERY = Statement(
+    update(Delivery)
+    .where(Delivery.id == bindparam("of"), Delivery.status == "sent")
+    .values(status="delivered", reason=None, updated_at=bindparam("now")),
+    Stage.changes,
+)
+NOTE_UNDELIVERABLE = Statement(
+    update(Delivery)
+    .where(Delivery.id == bindparam("of"), Delivery.status == "sent")
+    .values(reason=bindparam("why"), updated_at=bindparam("now")),
+    Stage.changes,
+)
 # The last delivery to end completes its notification.
 FINISH_SOME = Statement(
     update(Notification)
     .where(Notification.id == bindparam("of"))
     .values(
+        updated_at=bindparam("now"),
         pending=Notification.pending - bindparam("finished"),
         status=case(
             (
@@ -165,6 +272,28 @@ REVOKE_API_KEY = Statement(
     .where(ApiKey.id == bindparam("of"), ApiKey.revoked_at.is_(None))
     .values(revoked_at=bindparam("now")),
     Stage.changes,
+)
+# Forgetting: what refers goes before what is referred to, in the order of each write.
+FORGET_ATTEMPTS = Statement(
+    delete(Attempt).where(Attempt.delivery_id == bindparam("of")), Stage.endings
+)
+FORGET_DELIVERY = Statement(delete(Delivery).where(Delivery.id == bindparam("of")), Stage.endings)
+FORGET_OUTBOX = Statement(
+    delete(OutboxMessage).where(OutboxMessage.notification_id == bindparam("of")), Stage.endings
+)
+FORGET_COUNTS = Statement(
+    delete(Count).where(Count.notification_id == bindparam("of")), Stage.endings
+)
+FORGET_JOBS = Statement(
+    delete(JobRow).where(JobRow.notification_id == bindparam("of")), Stage.endings
+)
+FORGET_NOTIFICATION = Statement(
+    delete(Notification).where(Notification.id == bindparam("of")), Stage.endings
+)
+FORGET_EVENTS = Statement(delete(Event).where(Event.id <= bindparam("upto")), Stage.endings)
+FORGET_TOTALS = Statement(delete(Total).where(Total.since < bindparam("before")), Stage.endings)
+FORGET_LATENCIES = Statement(
+    delete(Latency).where(Latency.since < bindparam("before")), Stage.endings
 )
 FORGET_IDEMPOTENCY_KEYS = Statement(
     delete(IdempotencyKey).where(IdempotencyKey.created_at < bindparam("before")), Stage.endings

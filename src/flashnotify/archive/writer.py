@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,7 @@ class Writer:
         self._commit_began: float | None = None
         self._closing = False
         self._ended = False
+        self._on_commit: list[Callable[[], None]] = []
 
     @property
     def overloaded(self) -> bool:
@@ -63,6 +64,10 @@ class Writer:
         began = self._commit_began
         stuck = began is not None and self._clock.monotonic() - began > self._max_lag
         return stuck or self._rows > self._max_backlog
+
+    def when_committed(self, call: Callable[[], None]) -> None:
+        """Call `call` after each commit."""
+        self._on_commit.append(call)
 
     def submit(self, changes: Sequence[Change]) -> asyncio.Future[None]:
         """Hand over a write; the future is done once it is committed and fsynced.
@@ -136,6 +141,8 @@ class Writer:
             raise
         finally:
             self._commit_began = None
+        for call in self._on_commit:
+            call()
 
     async def _together(self, connection: AsyncConnection, writes: Iterable[_Write]) -> None:
         try:

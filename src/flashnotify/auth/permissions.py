@@ -11,6 +11,7 @@ from flashnotify.meta.specs import NotifierSpec
 
 READ = "read"
 ADMIN = "admin"
+DEVICES = "devices"
 NOTIFY_ALL = "notify:*"
 
 
@@ -57,5 +58,9 @@ LOCAL_ADMIN = Caller("local", frozenset({ADMIN}), Priority.critical)
 
 
 def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:
-    """Every scope that a key can have."""
-    return (READ, ADMIN, NOTIFY_ALL, *(kind.scope for kind in kinds))
+    """Every scope that a key can have.
+
+    `read` reads all, `devices` registers and removes what gets push, `notify:<kind>` sends that
+    kind and `notify:*` every kind, `admin` does everything.
+    """
+    return (READ, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from pydantic import SecretStr
 
 from flashnotify.clock import Clock
-from flashnotify.domain import Captured, Message, Sent
+from flashnotify.domain import Captured, Message, Priority, Sent
 from flashnotify.errors import SettingsError
 from flashnotify.meta.configs import Config
 
@@ -64,6 +64,7 @@ class TransportURL:
         self.scheme = self._parts.scheme
         self.host = self._parts.hostname or ""
         self.path = self._parts.path
+        self.query = self._parts.query
         self.username = unquote(self._parts.username) if self._parts.username else None
         self.password = unquote(self._parts.password) if self._parts.password else None
 
@@ -126,11 +127,18 @@ class Connections:
 class Threads(Protocol):
     """Runs blocking calls away from the event loop."""
 
-    async def run(self, call: Callable[[], Returned], *, within: float) -> Returned:
+    async def run(
+        self,
+        call: Callable[[], Returned],
+        *,
+        within: float,
+        lane: Priority = Priority.medium,
+    ) -> Returned:
         """What `call` returns.
 
         Raises:
-            TimeoutError: it took longer than `within` seconds.
+            TimeoutError: it began, and has not ended `within` seconds from now.
+            Unavailable: it never began.
         """
         ...
 
@@ -153,12 +161,14 @@ class Resources:
 class Transport(ABC, Generic[C_contra]):
     """A way out of the process for one or more channels, named by URL schemes.
 
-    `config` are settings of its own; `timeout`, in seconds, bounds one send. Subclasses raise
-    only `TransportError`s from `send`.
+    The scheme `*` is any that no other transport of the channel has; `form` is how its URLs are
+    read. `config` are settings of its own; `timeout`, in seconds, bounds one send. Subclasses raise
+    only `TransportError`s from `send`, and `Unavailable` if there was no thread to try in.
     """
 
     schemes: ClassVar[tuple[str, ...]]
     example: ClassVar[str]
+    form: ClassVar[type[TransportURL]] = TransportURL
     config: ClassVar[type[Config] | None] = None
 
     def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
@@ -175,6 +185,13 @@ class Transport(ABC, Generic[C_contra]):
     def serves(self, message: Message) -> bool:
         """Whether this transport can reach the recipient of `message` at all."""
         return True
+
+    def service(self, message: Message) -> str | None:
+        """Which of several services behind this transport takes `message`, if there are several.
+
+        Each gets a breaker of its own: what one does is no reason to leave the others alone.
+        """
+        return None
 
     async def open(self) -> None:  # most transports have nothing to open
         """Get ready. Must not fail because the other side is down."""

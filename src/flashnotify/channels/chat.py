@@ -11,7 +11,7 @@ from flashnotify.channels.base import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Slug
+from flashnotify.meta.descriptors import Field, Slug
 from flashnotify.meta.metaclasses import Channel
 
 
@@ -72,7 +72,7 @@ class ChatMixin(Channel, channel="chat"):
     """Gives a kind chat."""
 
     scheme: ClassVar[str] = "chat"
-    address = Slug()
+    address: ClassVar[Field[Any]] = Slug()
     parts: ClassVar[tuple[str, ...]] = ("push_title", "text")
 
     @classmethod

@@ -7,7 +7,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from functools import cached_property
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, SecretStr
 
@@ -16,7 +16,7 @@ from flashnotify.channels.base import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Email, check_text
+from flashnotify.meta.descriptors import Email, Field, check_text
 from flashnotify.meta.metaclasses import Channel
 
 
@@ -102,7 +102,7 @@ class EmailMixin(Channel, channel="email"):
     """Gives a kind email."""
 
     scheme: ClassVar[str] = "mailto"
-    address = Email()
+    address: ClassVar[Field[Any]] = Email()
     parts: ClassVar[tuple[str, ...]] = ("subject", "text", "html")
 
     async def send_email(

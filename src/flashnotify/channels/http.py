@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
 
 from flashnotify.channels.base import words
 from flashnotify.clock import Clock
-from flashnotify.errors import Misconfigured, Rejected, Retryable, Unreachable
+from flashnotify.errors import Misconfigured, Rejected, Retryable, Unreachable, Unsendable
 
 # What is read of an answer: enough for a provider's words, too little to fill the memory.
 _ANSWER = 64 * 1024
@@ -23,8 +24,8 @@ _USER_AGENT = "FlashNotify"
 class HttpClient:
     """A pool of `connections` to HTTP servers. `timeout`, in seconds, is for a whole request.
 
-    No redirects are followed, no proxy or credentials are taken from the environment. `resolver`
-    decides which addresses a host name stands for.
+    No redirects are followed, no proxy or credentials are taken from the environment. `permits` is
+    asked for each new connection whether its IP address may be connected to.
     """
 
     def __init__(
@@ -34,18 +35,19 @@ class HttpClient:
         connections: int,
         timeout: float,
         tls: ssl.SSLContext | None = None,
-        resolver: AbstractResolver | None = None,
+        permits: Callable[[str], bool] | None = None,
     ) -> None:
         self._clock = clock
         self._connections = connections
+        self._timeout = timeout
         self._tls = tls or ssl.create_default_context()
-        self._resolver = resolver
+        self._permits = permits
         self._http = httpx.AsyncClient(
             transport=AiohttpTransport(client=self._session, verify=self._tls),
-            timeout=timeout,
+            timeout=None,  # noqa: S113  # `request` bounds the whole, not each read
             trust_env=False,
             follow_redirects=False,
-            headers={"User-Agent": _USER_AGENT},
+            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
         )
 
     async def close(self) -> None:
@@ -65,32 +67,41 @@ class HttpClient:
         Raises:
             Unreachable: there was no answer.
             Misconfigured: the server's certificate cannot be trusted.
+            Unsendable: its address is not permitted.
         """
         try:
-            async with self._http.stream(
-                method, url, content=content, headers=dict(headers or {})
-            ) as answer:
-                body = b""
-                async for chunk in answer.aiter_raw():
-                    body += chunk
-                    if len(body) > _ANSWER:
-                        break
-                return httpx.Response(
-                    answer.status_code, headers=_decoded(answer.headers), content=body[:_ANSWER]
-                )
-        except httpx.TimeoutException as error:
-            raise Unreachable(words(f"no answer in time: {type(error).__name__}")) from error
+            async with asyncio.timeout(self._timeout):
+                return await self._exchange(method, url, content, headers or {})
+        except TimeoutError as error:
+            raise Unreachable(f"no answer within {self._timeout:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-            if _certificate(error):
+            if _is_about(
+                error, ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError
+            ):
                 raise Misconfigured("the server's certificate cannot be trusted") from error
-            raise Unreachable(words(f"{type(error).__name__}: {error}")) from error
+            if _is_about(error, _NotPermitted):
+                raise Unsendable(str(_NotPermitted())) from error
+            raise Unreachable(words(_explain(error))) from error
+
+    async def _exchange(
+        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        async with self._http.stream(method, url, content=content, headers=dict(headers)) as answer:
+            body = b""
+            async for chunk in answer.aiter_raw():
+                body += chunk
+                if len(body) > _ANSWER:
+                    break
+            return httpx.Response(
+                answer.status_code, headers=_decoded(answer.headers), content=body[:_ANSWER]
+            )
 
     def check(self, answer: httpx.Response) -> None:
         """Let a 2xx answer pass, and turn any other into what it means for the delivery.
 
         Raises:
-            Retryable: 429 or 503 with their Retry-After (RFC 9110, section 10.2.3), 408, 425.
-            Unreachable: any other 5xx.
+            Retryable: 408, 425 or 429, with their Retry-After (RFC 9110, section 10.2.3).
+            Unreachable: 5xx, with theirs.
             Misconfigured: 401, 403, 407 or a redirect: our URL or credentials are wrong.
             Rejected: any other 4xx.
         """
@@ -101,8 +112,7 @@ class HttpClient:
         if status in (408, 425, 429):
             raise Retryable(reason, after=self._retry_after(answer))
         if status >= 500:
-            unreachable = Unreachable(reason, after=self._retry_after(answer))
-            raise unreachable
+            raise Unreachable(reason, after=self._retry_after(answer))
         if status in (401, 403, 407) or status < 400:
             raise Misconfigured(reason)
         raise Rejected(reason)
@@ -112,12 +122,19 @@ class HttpClient:
             connector=aiohttp.TCPConnector(
                 limit=self._connections,
                 ssl=self._tls,
-                resolver=self._resolver,
-                # A name that was checked must be resolved anew for the next connection.
-                use_dns_cache=self._resolver is None,
+                # Not a resolver, which aiohttp skips if the URL has an IP address for its host.
+                socket_factory=self._permitted_socket if self._permits is not None else None,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+    def _permitted_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """A socket for a connection to exactly this address."""
+        family, kind, protocol, _, sockaddr = address
+        assert self._permits is not None
+        if not self._permits(str(sockaddr[0])):
+            raise _NotPermitted
+        return socket.socket(family, kind, protocol)
 
     def _retry_after(self, answer: httpx.Response) -> float | None:
         """Seconds to wait (RFC 9110, section 10.2.3): a number of them, or a date."""
@@ -138,12 +155,35 @@ def _decoded(headers: httpx.Headers) -> dict[str, str]:
     return {k: v for k, v in headers.items() if k not in ("content-encoding", "content-length")}
 
 
-def _certificate(error: BaseException | None) -> bool:
-    """Whether a certificate is at the bottom of `error`."""
+def _explain(error: BaseException) -> str:
+    """What went wrong, in words without the URL: it may hold a password, and errors quote it."""
+    match error.__cause__ or error:
+        case aiohttp.ClientConnectorError() as refused:
+            return f"cannot connect to {refused.host}:{refused.port}: {refused.os_error}"
+        case aiohttp.ServerDisconnectedError() | ConnectionError():
+            return "the server closed the connection without an answer"
+        case aiohttp.ClientPayloadError():
+            return "the answer broke off"
+        case aiohttp.ClientResponseError():
+            return "the answer is not HTTP"
+        case aiohttp.InvalidURL() | httpx.InvalidURL():
+            return "the URL cannot be used"
+        case other:
+            return type(other).__name__
+
+
+def _is_about(error: BaseException | None, *kinds: type[BaseException]) -> bool:
+    """Whether one of `kinds` is at the bottom of `error`."""
     while error is not None:
-        if isinstance(
-            error, ssl.SSLCertVerificationError | aiohttp.ClientConnectorCertificateError
-        ):
+        if isinstance(error, kinds):
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+class _NotPermitted(OSError):
+    """The address of a connection is not one that may be connected to."""
+
+    def __str__(self) -> str:
+        # The same for every address of a host: aiohttp then raises this, and not a mixture.
+        return "its address may not be connected to: it is not public"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import SecretStr
 
 from flashnotify.channels.base import ChannelConfig, Transport
 from flashnotify.domain import Captured, Device, Message, Priority, Sent
-from flashnotify.errors import Rejected
+from flashnotify.errors import Unsendable
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Id
+from flashnotify.meta.descriptors import Field, Id
 from flashnotify.meta.metaclasses import Channel
 
 
@@ -50,8 +50,9 @@ class PushNotificationMixin(Channel, channel="push"):
     """Gives a kind push."""
 
     scheme: ClassVar[str] = "push"
-    address = Id()
+    address: ClassVar[Field[Any]] = Id()
     parts: ClassVar[tuple[str, ...]] = ("push_title", "push")
+    rings: ClassVar[bool] = True
 
     async def send_push(
         self, message: Message, transport: Transport[PushToOne], config: PushConfig
@@ -59,9 +60,9 @@ class PushNotificationMixin(Channel, channel="push"):
         """Send one push.
 
         Raises:
-            Rejected: the device is not registered any more.
+            Unsendable: the device is not registered any more.
             TransportError: as the transport's `send` does.
         """
         if message.device is None:
-            raise Rejected("the device is not registered any more")
+            raise Unsendable("the device is not registered any more")
         return await transport.send(PushToOne(message, message.device))

@@ -61,22 +61,32 @@ def fit(text: str, most: int) -> Segmented:
     GSM-7 has no such character, and says it as three dots.
     """
     encoding = encoding_of(text)
-    needed = segments(text, encoding)
-    if needed <= most:
+    # No text of more characters fits: what is counted below is never long.
+    room = _CAPACITY[encoding][0] * most
+    if len(text) <= room and (needed := segments(text, encoding)) <= most:
         return Segmented(text, encoding, needed)
     mark = _ELLIPSIS if encoding is Encoding.ucs2 else "..."
-    low, high = 0, len(text)
+    low, high = 0, min(len(text), room)
     while low < high:
         middle = (low + high + 1) // 2
         if segments(text[:middle].rstrip() + mark, encoding) <= most:
             low = middle
         else:
             high = middle - 1
-    cut = text[:low]
-    at_word = cut if text[low : low + 1].isspace() else cut.rpartition(" ")[0]
-    # A single word longer than all the room is cut where the room ends.
-    shortened = (at_word if at_word.strip() else cut).rstrip() + mark
+    shortened = _at_word(text, low) + mark
     return Segmented(shortened, encoding, segments(shortened, encoding))
+
+
+def _at_word(text: str, end: int) -> str:
+    """`text` up to the last word that ends before `end`; up to `end` if no word does."""
+    cut = text[:end].rstrip()
+    if text[end : end + 1].isspace() or len(cut) < end:
+        return cut
+    words = cut.split()
+    if len(words) < 2:
+        # A single word longer than all the room is cut where the room ends.
+        return cut
+    return cut.removesuffix(words[-1]).rstrip()
 
 
 def _width(character: str, encoding: Encoding) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, SecretStr
 from pydantic import Field as PydanticField
 
 from flashnotify.channels.base import ChannelConfig, Transport
-from flashnotify.channels.segments import Segmented, fit
+from flashnotify.channels.economy import economical
+from flashnotify.channels.segments import Segmented
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Phone, check_text
+from flashnotify.meta.descriptors import Field, Phone, check_text
 from flashnotify.meta.metaclasses import Channel
 
 
@@ -68,8 +69,9 @@ class SMSMixin(Channel, channel="sms"):
     """Gives a kind SMS."""
 
     scheme: ClassVar[str] = "tel"
-    address = Phone()
+    address: ClassVar[Field[Any]] = Phone()
     parts: ClassVar[tuple[str, ...]] = ("sms",)
+    rings: ClassVar[bool] = True
 
     async def send_sms(
         self, message: Message, transport: Transport[SMSToOne], config: SMSConfig
@@ -79,5 +81,5 @@ class SMSMixin(Channel, channel="sms"):
         Raises:
             TransportError: as the transport's `send` does.
         """
-        text = self.once(message.rendering, lambda r: fit(r.parts["sms"], config.max_segments))
+        text = self.once(message.rendering, lambda r: economical(r.parts["sms"], config.max_segments))
         return await transport.send(SMSToOne(text, message, config.sender))

@@ -252,7 +252,7 @@ class Slug(Field[str]):
         return {"type": "string", "pattern": f"^{self._form.pattern}$"}
 
 
-class TimeWindow(Field[tuple[time, time]]):
+class TimeWindow(Field[domain.Window]):
     """A daily window such as `22:00-07:00`, which may go over midnight; times of the campus."""
 
     _form = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -268,8 +268,10 @@ class TimeWindow(Field[tuple[time, time]]):
         super().__init__(required=required, help=help, example=example)
         self.default = self.validate(default) if default is not None else None
 
-    def validate(self, value: object) -> tuple[time, time]:
-        """Return the beginning and the end."""
+    def validate(self, value: object) -> domain.Window:
+        """Return the window."""
+        if isinstance(value, domain.Window):
+            return value
         match = self._form.fullmatch(value) if isinstance(value, str) else None
         if match is None:
             raise ValueError("expected a window such as 22:00-07:00")
@@ -277,7 +279,7 @@ class TimeWindow(Field[tuple[time, time]]):
         begin, end = time(hours[0], hours[1]), time(hours[2], hours[3])
         if begin == end:
             raise ValueError("begins when it ends; leave it out instead")
-        return begin, end
+        return domain.Window(begin, end)
 
     def schema(self) -> dict[str, Any]:
         """A string of that form."""

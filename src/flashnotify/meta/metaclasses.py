@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar, TypeVar, cast
 
 from flashnotify.domain import Rendering
@@ -23,7 +25,8 @@ class ChannelMeta(type):
 
     A mixin gives the class keyword `channel="email"`, an address descriptor as `address`, the URI
     scheme of such addresses as `scheme`, the names of the texts it needs as `parts`, and one
-    coroutine `send_email`.
+    coroutine `send_email`; or, if it blocks, a plain function, which is called in a thread. With
+    `rings = True` it waits for the end of a kind's quiet hours.
     """
 
     def __new__(  # noqa: D102  # the class docstring says it
@@ -62,10 +65,13 @@ def _compile_channel(
                 f"{name}.{attribute}: is missing; write `{attribute} = {example}`."
             )
     send = f"send_{channel}"
-    if not callable(namespace.get(send)):
+    sends = namespace.get(send)
+    usual = f"`async def {send}(self, message, transport, config)`"
+    if not callable(sends):
+        raise DeclarationError(f"{name}.{send}: is missing; write {usual}.")
+    if inspect.isgeneratorfunction(sends) or inspect.isasyncgenfunction(sends):
         raise DeclarationError(
-            f"{name}.{send}: is missing; write "
-            f"`async def {send}(self, message, transport, config)`."
+            f"{name}.{send}: yields, so calling it sends nothing; write {usual}."
         )
     return ChannelSpec(
         name=channel,
@@ -74,6 +80,8 @@ def _compile_channel(
         address=address,
         parts=tuple(namespace["parts"]),
         send=send,
+        blocking=not inspect.iscoroutinefunction(sends),
+        rings=bool(namespace.get("rings", False)),
     )
 
 
@@ -120,6 +128,12 @@ def _compile_notifier(cls: type[Any], name: str) -> NotifierSpec:
         raise DeclarationError(
             f'{name}.priority: is missing; write `priority = Priority(default="low")`.'
         )
+    quiet_hours = fields.pop("quiet_hours", None)
+    if quiet_hours is not None and getattr(quiet_hours, "default", None) is None:
+        raise DeclarationError(
+            f"{name}.quiet_hours: says no hours; write "
+            '`quiet_hours = TimeWindow("22:00-07:00")`, or leave it out.'
+        )
     for field in fields:
         if field in _RESERVED:
             raise DeclarationError(
@@ -143,7 +157,17 @@ def _compile_notifier(cls: type[Any], name: str) -> NotifierSpec:
         priority=priority.default,
         channels=channels,
         request=request_model(kind, doc, fields, channels),
+        retention=_retention(cls, name),
     )
+
+
+def _retention(cls: type[Any], name: str) -> timedelta:
+    retention = cls.retention
+    if not isinstance(retention, timedelta) or retention <= timedelta():
+        raise DeclarationError(
+            f"{name}.retention: say for how long it is kept, such as `timedelta(days=365)`."
+        )
+    return retention
 
 
 def _kind(name: str) -> str:
@@ -173,6 +197,7 @@ class Channel(metaclass=ChannelMeta):
     """Base of the channel mixins."""
 
     __channel__: ClassVar[ChannelSpec]
+    address: ClassVar[Field[Any]]
 
     @classmethod
     def check_address(cls, address: Any, config: Any) -> None:
@@ -195,6 +220,8 @@ class Notifier(metaclass=NotificationMeta, abstract=True):
     """Base of the kinds. An instance holds the data of one notification and can send it."""
 
     __notifier__: ClassVar[NotifierSpec]
+    # How long notifications of the kind are kept once they are over.
+    retention: ClassVar[timedelta] = timedelta(days=365)
 
     def __init__(self, **data: object) -> None:
         """Assign each field through its descriptor.

@@ -37,7 +37,13 @@ def field_type(field: Field[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    match value:
+        case datetime():
+            return value.isoformat()
+        case domain.Window():
+            return str(value)
+        case _:
+            return value
 
 
 def _no_duplicates(value: Any) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from flashnotify.domain import Priority, Rendering
+from flashnotify.domain import Priority, Rendering, Window
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -65,7 +66,9 @@ class ConfigSpec:
 class ChannelSpec:
     """A way to reach a person, as its mixin declares it.
 
-    `parts` are the names of the texts it needs of a template, `send` the name of its coroutine.
+    `parts` are the names of the texts it needs of a template, `send` the name of what
+    sends; `blocking` if that is no coroutine, so that it needs a thread. A channel that `rings` may
+    wake people: it keeps to the quiet hours of a kind.
     """
 
     name: str
@@ -74,15 +77,20 @@ class ChannelSpec:
     address: Field[Any]
     parts: tuple[str, ...]
     send: str
+    blocking: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     config: type[Any] | None = None
     tracked: bool = False
+    rings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NotifierSpec:
-    """A kind of notification, as its Notifier declares it."""
+    """A kind of notification, as its Notifier declares it.
+
+    In its `quiet_hours`, in the time of the campus, channels that ring wait.
+    """
 
     kind: str
     summary: str
@@ -91,6 +99,8 @@ class NotifierSpec:
     priority: Priority
     channels: Mapping[str, ChannelSpec]
     request: type[BaseModel]
+    quiet_hours: Window | None = None
+    retention: timedelta = timedelta(days=365)
 
     @property
     def scope(self) -> str:

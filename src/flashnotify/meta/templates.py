@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
+import phonenumbers
 from babel.dates import format_datetime
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context
+from jinja2.utils import urlize
+from markupsafe import Markup
 
 from flashnotify.errors import DeclarationError
 from flashnotify.meta.metaclasses import Notifier
@@ -105,6 +108,9 @@ def _uses(body: list[nodes.Node], safe: frozenset[str]) -> Iterator[str]:
             yield from _uses([node.test], asked)
             yield from _uses(node.body, asked)
             yield from _uses([*node.elif_, *node.else_], safe)
+        elif isinstance(node, nodes.Test) and list(_asked(node)):
+            # To ask whether it is there is no use of it.
+            continue
         elif isinstance(node, nodes.Name) and node.name not in safe:
             yield node.name
         else:
@@ -126,12 +132,40 @@ def _asked(test: nodes.Node) -> Iterator[str]:
 
 @pass_context
 def _moment(context: Context, value: datetime, style: str = "full") -> str:
-    """A moment as people of the template's locale write it, in its own offset."""
+    """A moment as people of the template's locale write it, in its own offset.
+
+    `style` is "full", or "short" for SMS and push.
+    """
     locale = str(context["locale"]).replace("-", "_")
-    return format_datetime(value, _FORMATS.get(locale, "EEEE d MMMM y, HH:mm"), locale=locale)
+    form = _FORMATS[style].get(locale.partition("_")[0], _FORMATS[style][""])
+    return format_datetime(value, form, locale=locale)
 
 
-_FORMATS = {"fr": "EEEE d MMMM y 'à' HH'h'mm", "en": "EEEE d MMMM y 'at' HH:mm"}
+# "août" is not in GSM-7: the short form in French has numbers.
+_FORMATS = {
+    "full": {
+        "fr": "EEEE d MMMM y 'à' HH'h'mm",
+        "en": "EEEE d MMMM y 'at' HH:mm",
+        "": "EEEE d MMMM y, HH:mm",
+    },
+    "short": {
+        "fr": "EEE dd/MM 'à' HH'h'mm",
+        "en": "EEE d MMM 'at' HH:mm",
+        "": "EEE d MMM, HH:mm",
+    },
+}
+
+
+def _prose(value: str) -> Markup:
+    """A person's text as HTML: escaped, its lines kept, its web addresses made links."""
+    lines = value.replace("\r\n", "\n").strip()
+    return Markup(urlize(lines, rel="noopener noreferrer").replace("\n", "<br>\n"))  # noqa: S704  # urlize has escaped it
+
+
+def _phone(value: str) -> str:
+    """An E.164 number with the spaces that people of its country write it with."""
+    number = phonenumbers.parse(value)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def _environment(part: str) -> Environment:
@@ -146,7 +180,7 @@ def _make_environment(*, autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["moment"] = _moment
+    environment.filters |= {"moment": _moment, "phone": _phone, "prose": _prose}
     return environment
 
 

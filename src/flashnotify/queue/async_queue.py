@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Generic
 from uuid import UUID
 
 from flashnotify.queue.base import Lane, QueueClosed, T
+from flashnotify.queue.lanes import WEIGHTS, Lanes
 
-# How often a lane is served for each time the lowest is, while all have work.
-WEIGHTS: Mapping[Lane, int] = {
-    Lane.low: 1,
-    Lane.medium: 4,
-    Lane.high: 16,
-    Lane.critical: 64,
-}
+__all__ = ["WEIGHTS", "AsyncQueue"]
 
 
 class AsyncQueue(Generic[T]):
-    """Lanes served by stride scheduling: each gets its share, so none ever starves.
-
-    Every lane has a pass that grows by 1 / weight when it is served; the lane with the least pass
-    is next, the more urgent one if two are equal. Each lane holds at most `bound` items.
-    """
+    """`Lanes` that coroutines wait for. Each lane holds at most `bound` items."""
 
     def __init__(self, bound: int) -> None:
-        self._bound = bound
+        self.bound = bound
+        self._lanes: Lanes[T] = Lanes(bound)
         self._refill: Callable[[Lane], None] | None = None
-        self._lanes: dict[Lane, deque[T]] = {lane: deque() for lane in sorted(Lane, reverse=True)}
-        self._passes: dict[Lane, float] = dict.fromkeys(Lane, 0.0)
-        self._now = 0.0
         self._overflowed: set[Lane] = set()
         self._held: set[UUID] = set()
         self._waiting: list[tuple[frozenset[Lane], asyncio.Future[None]]] = []
@@ -48,23 +36,22 @@ class AsyncQueue(Generic[T]):
 
     def room(self, lane: Lane) -> int:
         """How many more items the lane takes."""
-        return self._bound - len(self._lanes[lane])
+        return self._lanes.room(lane)
 
     def put(self, item: T, lane: Lane) -> bool:
         """Queue `item`; false if the lane is full. True if it is queued or in hand already."""
         if item.id in self._held:
             return True
-        if self.room(lane) <= 0 or self._closed:
+        if self._closed or not self._lanes.put(item, lane):
             self.overflowed(lane)
             return False
         self._held.add(item.id)
-        waiting = self._lanes[lane]
-        if not waiting:
-            # A lane that was idle must not catch up on what it did not ask for.
-            self._passes[lane] = max(self._passes[lane], self._now)
-        waiting.append(item)
         self._wake(lane)
         return True
+
+    def has_overflowed(self, lane: Lane) -> bool:
+        """Whether more of the lane is on disk."""
+        return lane in self._overflowed
 
     def overflowed(self, lane: Lane) -> None:
         """Remember that more of this lane is on disk, to ask for it once there is room."""
@@ -77,9 +64,13 @@ class AsyncQueue(Generic[T]):
             QueueClosed: the queue is closed.
         """
         while not self._closed:
-            lane = self._next(lanes)
-            if lane is not None:
-                return self._serve(lane)
+            found = self._lanes.take(lanes)
+            if found is not None:
+                item, lane = found
+                # Whoever was woken for another lane may be the one who took this item instead.
+                self._wake_for_all()
+                self._refill_if_low(lane)
+                return item
             await self._work(lanes)
         raise QueueClosed
 
@@ -89,7 +80,7 @@ class AsyncQueue(Generic[T]):
 
     def depth(self) -> Mapping[Lane, int]:
         """How many items wait in each lane."""
-        return {lane: len(waiting) for lane, waiting in self._lanes.items()}
+        return self._lanes.depth()
 
     def close(self) -> None:
         """Give out nothing more: what waits is on disk too."""
@@ -98,20 +89,12 @@ class AsyncQueue(Generic[T]):
             if not wakened.done():
                 wakened.set_result(None)
 
-    def _next(self, lanes: frozenset[Lane]) -> Lane | None:
-        # Sorted by urgency, and min() takes the first of equals.
-        ready = [lane for lane, waiting in self._lanes.items() if waiting and lane in lanes]
-        return min(ready, key=self._passes.__getitem__, default=None)
-
-    def _serve(self, lane: Lane) -> T:
-        item = self._lanes[lane].popleft()
-        self._now = max(self._now, self._passes[lane])
-        self._passes[lane] += 1 / WEIGHTS[lane]
-        if lane in self._overflowed and len(self._lanes[lane]) <= self._bound // 4:
+    def _refill_if_low(self, lane: Lane) -> None:
+        drained = self._lanes.bound - self._lanes.room(lane) <= self._lanes.bound // 4
+        if lane in self._overflowed and drained:
             self._overflowed.discard(lane)
             if self._refill is not None:
                 self._refill(lane)
-        return item
 
     async def _work(self, lanes: frozenset[Lane]) -> None:
         wakened = asyncio.get_running_loop().create_future()
@@ -122,13 +105,16 @@ class AsyncQueue(Generic[T]):
         except asyncio.CancelledError:
             if wakened.done() and not wakened.cancelled():
                 # Its item is still queued: somebody else should come for it.
-                for lane, waiting in self._lanes.items():
-                    if waiting:
-                        self._wake(lane)
+                self._wake_for_all()
             raise
         finally:
             if entry in self._waiting:
                 self._waiting.remove(entry)
+
+    def _wake_for_all(self) -> None:
+        for lane, depth in self._lanes.depth().items():
+            if depth:
+                self._wake(lane)
 
     def _wake(self, lane: Lane) -> None:
         for index, (lanes, wakened) in enumerate(self._waiting):

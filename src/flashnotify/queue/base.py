@@ -28,7 +28,10 @@ class QueueClosed(Exception):
 
 
 class Queue(Protocol[T]):
-    """Bounded lanes, one per priority. Nothing is in it twice, nor queued while in hand."""
+    """Bounded lanes, one per priority. Nothing is in it twice, nor queued while in hand.
+
+    `ThreadPoolQueue` has the same methods, but for threads, who wait in `get` rather than await it.
+    """
 
     def put(self, item: T, lane: Lane) -> bool:
         """Queue `item`; false if the lane is full. True if it is queued or in hand already."""

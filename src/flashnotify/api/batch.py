@@ -1,0 +1,87 @@
+"""`/v1/notifications/batch`: many notifications in one request."""
+
+import json
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from flashnotify.api.notifications import IdempotencyHeader
+from flashnotify.api.problems import FaultyField, problem, problems
+from flashnotify.api.requests import Authenticate, media_type, read_body
+from flashnotify.auth.permissions import Caller
+from flashnotify.batch import Batch, Result, read_array, read_lines
+from flashnotify.errors import UnsupportedMediaType
+from flashnotify.submission import Accepted
+
+_LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
+
+class RejectionOut(BaseModel):
+    """Why one notification of a batch was not accepted."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultyField] | None = None
+
+
+class ResultOut(BaseModel):
+    """What became of the notification at `index`, from 0: its id, or its error."""
+
+    index: int
+    id: UUID | None = None
+    error: RejectionOut | None = None
+
+
+class BatchOut(BaseModel):
+    """What is on disk, and what was rejected."""
+
+    accepted: int
+    rejected: int
+    results: list[ResultOut]
+
+
+def batch_router(batch: Batch, authenticate: Authenticate, max_bytes: int) -> APIRouter:
+    """The endpoint `/v1/notifications/batch`."""
+    router = APIRouter(prefix="/v1/notifications/batch", tags=["notifications"])
+
+    @router.post(
+        "",
+        status_code=202,
+        response_model=BatchOut,
+        summary="Accept many notifications: a JSON array, or NDJSON",
+        responses=problems(400, 401, 403, 413, 415, 422, 429, 503),
+    )
+    async def accept(
+        request: Request,
+        caller: Annotated[Caller, Depends(authenticate)],
+        idempotency_key: IdempotencyHeader = None,
+    ) -> Response:
+        kind = media_type(request)
+        if kind not in ("application/json", *_LINES):
+            raise UnsupportedMediaType(
+                "Send a JSON array with `Content-Type: application/json`, or one JSON object a "
+                "line with `Content-Type: application/x-ndjson`."
+            )
+        body = await read_body(request, max_bytes)
+        documents = read_lines(body) if kind in _LINES else read_array(body)
+        results = await batch.accept(caller, documents, idempotency_key)
+        accepted = sum(isinstance(result.outcome, Accepted) for result in results)
+        content = {
+            "accepted": accepted,
+            "rejected": len(results) - accepted,
+            "results": [_result(result) for result in results],
+        }
+        return Response(json.dumps(content), 202, media_type="application/json")
+
+    return router
+
+
+def _result(result: Result) -> dict[str, Any]:
+    if isinstance(result.outcome, Accepted):
+        return {"index": result.index, "id": str(result.outcome.id)}
+    return {"index": result.index, "error": problem(result.outcome)}

@@ -1,0 +1,57 @@
+"""`/v1/events`: what happens, as server-sent events."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy import Row
+
+from flashnotify.api.problems import problems
+from flashnotify.api.requests import Authenticate
+from flashnotify.auth.permissions import READ, Caller
+from flashnotify.domain import moment
+from flashnotify.events import Events
+
+LastEventId = Annotated[
+    int | None,
+    Header(ge=0, le=2**62, description="Go on after this event; without it, from now on."),
+]
+
+
+def events_router(events: Events, authenticate: Authenticate) -> APIRouter:
+    """The endpoint `/v1/events`."""
+    router = APIRouter(prefix="/v1/events", tags=["events"])
+
+    async def reader(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+        caller.require(READ)
+        return caller
+
+    @router.get(
+        "",
+        response_class=EventSourceResponse,
+        summary="Follow what happens",
+        description="Events `notification` and `delivery`, each with the new status.",
+        responses=problems(401, 403, 422, 429, 503),
+    )
+    async def follow(
+        _caller: Annotated[Caller, Depends(reader)], last_event_id: LastEventId = None
+    ) -> AsyncIterator[ServerSentEvent]:
+        async for event in events.follow(last_event_id):
+            if event is None:
+                yield ServerSentEvent(comment="still here")
+            else:
+                yield ServerSentEvent(id=str(event.id), event=event.type, data=_data(event))
+
+    return router
+
+
+def _data(event: Row[Any]) -> dict[str, Any]:
+    data = {
+        "notification_id": str(event.notification_id),
+        "status": event.status,
+        "at": moment(event.at).isoformat(),
+    }
+    if event.delivery_id is not None:
+        data |= {"delivery_id": str(event.delivery_id), "channel": event.channel}
+    return data

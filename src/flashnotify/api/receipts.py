@@ -1,0 +1,46 @@
+"""`/v1/receipts`: where gateways report what became of a message."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel
+
+from flashnotify.api.problems import problems
+from flashnotify.domain import DeliveryStatus
+from flashnotify.receipts import Receipts, Report
+
+# Kannel 1.4 user's guide, "Delivery reports": the status is a bit mask. 2: not delivered to the
+# phone, 16: refused by the SMSC; newer versions add bits for the reason to the 2.
+_KANNEL_DELIVERED = 1
+_KANNEL_FAILED = 2 | 16
+
+
+class ReceiptOut(BaseModel):
+    """What the report led to."""
+
+    status: DeliveryStatus
+
+
+def receipts_router(receipts: Receipts) -> APIRouter:
+    """The endpoints under `/v1/receipts`. They ask for no API key: the token in the path is one."""
+    router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
+
+    @router.get(
+        "/kannel/{delivery_id}/{token}",
+        summary="Report what became of an SMS (for Kannel)",
+        responses=problems(404, 422, 503),
+    )
+    async def kannel(
+        delivery_id: UUID,
+        token: Annotated[str, Path(max_length=64, description="As it was given to Kannel.")],
+        status: Annotated[int, Query(ge=0, description="Kannel's `%d`: 1, 2, 4, 8 or 16.")],
+    ) -> ReceiptOut:
+        report = Report.under_way
+        if status & _KANNEL_DELIVERED:
+            report = Report.delivered
+        elif status & _KANNEL_FAILED:
+            report = Report.undeliverable
+        return ReceiptOut(status=await receipts.take("kannel", delivery_id, token, report))
+
+    return router

@@ -1,0 +1,39 @@
+"""SMS texts in the characters that cost least: one `’` makes a segment hold 70 instead of 160."""
+
+from __future__ import annotations
+
+import re
+
+from flashnotify.channels.segments import Encoding, Segmented, encoding_of, fit
+
+
+def economical(text: str, most: int) -> Segmented:
+    """`text` in at most `most` segments, with its gaps closed and plain punctuation.
+
+    It loses the French accents that GSM-7 lacks (`ê`, `ç`) rather than its end: only if it has to
+    be cut with them, and they alone stand in the way of GSM-7.
+    """
+    text = _plain(text)
+    fitted = fit(text, most)
+    if fitted.text != text:
+        unaccented = text.translate(_LETTERS)
+        if fitted.encoding is Encoding.ucs2 and encoding_of(unaccented) is Encoding.gsm7:
+            return fit(unaccented, most)
+    return fitted
+
+
+def _plain(text: str) -> str:
+    text = _QUOTES.sub('"', text).translate(_PUNCTUATION)
+    # Splitting at white space takes the no-break spaces too, which GSM-7 lacks.
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+# The spaces that French puts inside its quotation marks go with them.
+_QUOTES = re.compile(r"«\s*|\s*»|[“”„]")
+_PUNCTUATION = str.maketrans(
+    {"’": "'", "‘": "'", "–": "-", "—": "-", "‑": "-", "…": "...", "•": "-"}
+)
+_LETTERS = str.maketrans(
+    "âêîôûëïÿçÀÂÈÊËÎÏÔÙÛŸ", "aeioueiycAAEEEIIOUUY", ""
+) | str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae"})

@@ -1,0 +1,68 @@
+"""What happened, numbered in commit order, for whoever follows along.
+
+The archive numbers events as they are committed; here those who wait for more are woken. A
+follower that was away goes on after the last number it saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sqlalchemy import Row
+
+from flashnotify.archive.reader import Reader
+from flashnotify.archive.writer import Writer
+from flashnotify.clock import Clock
+from flashnotify.errors import Unavailable
+
+# Events read at once, and followers at the most.
+_PAGE = 200
+_FOLLOWERS = 200
+# Seconds between signs of life, so that a proxy keeps a quiet connection open.
+HEARTBEAT = 15.0
+
+
+class Events:
+    """The events of the archive, as streams."""
+
+    def __init__(self, reader: Reader, writer: Writer, clock: Clock) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._followers: set[asyncio.Event] = set()
+        self._closed = False
+        writer.when_committed(self._wake)
+
+    def close(self) -> None:
+        """End every stream: they would hold up the service's end."""
+        self._closed = True
+        self._wake()
+
+    async def follow(self, after: int | None) -> AsyncIterator[Row[Any] | None]:
+        """What happens from now on, or has since event `after`; None is a sign of life.
+
+        Raises:
+            Unavailable: too many follow already, or the service is stopping.
+        """
+        if len(self._followers) >= _FOLLOWERS or self._closed:
+            raise Unavailable("Too many follow the events at the moment.", retry_after=30)
+        news = asyncio.Event()
+        self._followers.add(news)
+        try:
+            seen = await self._reader.last_event() if after is None else after
+            yield None
+            while not self._closed:
+                news.clear()
+                page = await self._reader.events(seen, _PAGE)
+                for event in page:
+                    seen = event.id
+                    yield event
+                if not page and not await self._clock.wait(news, HEARTBEAT):
+                    yield None
+        finally:
+            self._followers.discard(news)
+
+    def _wake(self) -> None:
+        for news in self._followers:
+            news.set()

@@ -1,0 +1,83 @@
+"""`smtp://` and `smtps://`, against an SMTP server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from flashnotify.channels.base import Content, Transport
+from flashnotify.channels.email import EmailContent, EmailToOne
+from flashnotify.channels.smtp import SmtpTransport
+from flashnotify.domain import Message
+from tests.conformance.adapter import SECRET, WORDS, Adapter, Case, Lent
+from tests.smtp_server import DROP, HANG, Answer, SmtpServer
+
+
+class SmtpAdapter(Adapter):
+    """Email over SMTP."""
+
+    name = "smtp"
+    transport: ClassVar[type[Transport[Any]]] = SmtpTransport
+    impossible: ClassVar[Mapping[Case, str]] = {
+        Case.too_fast: "no SMTP reply says for how long to wait (RFC 5321, section 4.2.3)"
+    }
+    bad_urls: ClassVar[Sequence[str]] = (
+        "smtp:",
+        "smtp://",
+        f"smtp://us:{SECRET}:1/2@mail.univ.example",
+        f"smtp://user:{SECRET}@mail.univ.example:smtp",
+        f"smtp://user:{SECRET}@mail.univ.example?starttls=perhaps",
+        f"smtp://user:{SECRET}@mail.univ.example?tls=yes",
+    )
+
+    def __init__(self, lent: Lent) -> None:
+        super().__init__(lent)
+        self.server = SmtpServer(accounts={"user": SECRET})
+        self._asked = 0
+
+    async def start(self) -> None:
+        await self.server.start()
+
+    async def stop(self) -> None:
+        await self.server.stop()
+
+    @property
+    def url(self) -> str:
+        # Of the test's own server in the clear: `require` is the default with a password.
+        return f"smtp://user:{SECRET}@127.0.0.1:{self.server.port}?starttls=never"
+
+    @property
+    def recipient(self) -> str:
+        return "ada@univ.example"
+
+    def behave(self, case: Case) -> None:
+        if case in _ANSWERS:
+            self.server.next(*_ANSWERS[case])
+
+    def content(self, message: Message) -> Content:
+        content = EmailContent(message.rendering, "Campus <noreply@univ.example>")
+        return EmailToOne(content, message)
+
+    @property
+    def received(self) -> Sequence[str]:
+        return [mail.message_id for mail in self.server.mails]
+
+    @property
+    def asked(self) -> int:
+        return len(self.server.recipients)
+
+    @property
+    def open_connections(self) -> int:
+        return self.server.open
+
+
+_ANSWERS: Mapping[Case, tuple[str, Answer]] = {
+    Case.refused_for_good: ("CONTENT", f"554 5.7.1 {WORDS}"),
+    Case.refused_for_now: ("RCPT", f"451 4.7.1 {WORDS}"),
+    Case.bad_address: ("RCPT", f"550 5.1.1 {WORDS}"),
+    Case.bad_config: ("MAIL", f"550 5.7.1 {WORDS}"),
+    Case.hang: ("RCPT", HANG),
+    Case.cancelled: ("RCPT", HANG),
+    Case.dropped: ("CONTENT", DROP),
+    Case.garbage: ("CONNECT", "HTTP/1.1 200 OK"),
+}

@@ -1,0 +1,79 @@
+"""`POST /v1/notifications/batch`: many at once, a bad one rejects itself only."""
+
+import json
+from typing import Any
+
+from tests.running import ACADEMIC, Running
+
+PATH = "/v1/notifications/batch"
+LINES = {"Content-Type": "application/x-ndjson"}
+
+
+def lines(*documents: Any) -> bytes:
+    return b"\n".join(json.dumps(document).encode() for document in documents)
+
+
+async def test_an_array_is_accepted_whole(service: Running) -> None:
+    answer = await service.http.post(PATH, json=[ACADEMIC] * 3)
+    assert answer.status_code == 202
+    content = answer.json()
+    assert (content["accepted"], content["rejected"]) == (3, 0)
+    assert [result["index"] for result in content["results"]] == [0, 1, 2]
+    for result in content["results"]:
+        await service.completed(result["id"])
+
+
+async def test_a_bad_line_in_the_middle_rejects_itself_only(service: Running) -> None:
+    body = lines(ACADEMIC, ACADEMIC | {"to": ["mailto:nobody"]}) + b"\n{nonsense\n\n" + lines(ACADEMIC)
+    answer = await service.http.post(PATH, content=body, headers=LINES)
+    content = answer.json()
+    assert (content["accepted"], content["rejected"]) == (2, 2)
+    statuses = [result.get("error", {}).get("status", 202) for result in content["results"]]
+    assert statuses == [202, 422, 400, 202]
+    assert content["results"][1]["error"]["errors"][0]["pointer"] == "/to/0"
+    assert len((await service.get("/v1/notifications"))["items"]) == 2
+
+
+async def test_ndjson_cut_off_half_way_rejects_its_last_line(service: Running) -> None:
+    body = lines(ACADEMIC, ACADEMIC)[:-10]
+    content = (await service.http.post(PATH, content=body, headers=LINES)).json()
+    assert (content["accepted"], content["rejected"]) == (1, 1)
+    assert content["results"][1]["error"]["status"] == 400
+
+
+async def test_an_array_cut_off_half_way_is_refused_whole(service: Running) -> None:
+    body = json.dumps([ACADEMIC, ACADEMIC]).encode()[:-10]
+    answer = await service.http.post(
+        PATH, content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert (await service.get("/v1/notifications"))["items"] == []
+
+
+async def test_more_than_the_limit_is_refused_whole(service: Running) -> None:
+    answer = await service.http.post(PATH, json=[{}] * 10_001)
+    assert answer.status_code == 413
+    assert "10000" in answer.json()["detail"]
+
+
+async def test_ten_thousand_are_accepted(service: Running) -> None:
+    later = ACADEMIC | {"send_at": "2027-12-01T08:00:00+01:00"}
+    answer = await service.http.post(PATH, content=lines(*[later] * 10_000), headers=LINES)
+    assert answer.json()["accepted"] == 10_000
+
+
+async def test_the_same_key_again_accepts_only_what_is_missing(service: Running) -> None:
+    headers = LINES | {"Idempotency-Key": "b-1"}
+    bad = ACADEMIC | {"title": ""}
+    first = await service.http.post(PATH, content=lines(ACADEMIC, bad), headers=headers)
+    second = await service.http.post(PATH, content=lines(ACADEMIC, ACADEMIC), headers=headers)
+    assert first.json()["results"][0]["id"] == second.json()["results"][0]["id"]
+    assert (first.json()["accepted"], second.json()["accepted"]) == (1, 2)
+    assert len((await service.get("/v1/notifications"))["items"]) == 2
+
+
+async def test_a_batch_of_another_type_is_refused(service: Running) -> None:
+    answer = await service.http.post(
+        PATH, content=b"a,b", headers={"Content-Type": "text/csv"}
+    )
+    assert answer.status_code == 415

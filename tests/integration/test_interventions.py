@@ -1,0 +1,131 @@
+"""Cancel what is not sent yet, and retry what failed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.channels.capture import CaptureTransport
+from flashnotify.domain import Sent
+from flashnotify.errors import Rejected
+from flashnotify.settings import ServiceConfig
+from tests.manual_clock import ManualClock
+from tests.running import Running, running
+
+
+class Gate:
+    """Holds every send of the capture transport until it is opened, or refuses it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.reached = asyncio.Event()
+        self.refusing = False
+        send = CaptureTransport.send
+
+        async def held(transport: CaptureTransport, content: object) -> Sent:
+            self.reached.set()
+            await self.open.wait()
+            if self.refusing:
+                raise Rejected("no such mailbox")
+            return await send(transport, content)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(CaptureTransport, "send", held)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(monkeypatch)
+
+
+@pytest.fixture
+async def gated(gate: Gate, clock: ManualClock) -> AsyncIterator[Running]:
+    async with running(Service(ServiceConfig(), clock)) as started:
+        yield started
+
+
+async def test_what_is_scheduled_is_cancelled_and_never_sent(
+    service: Running, clock: ManualClock
+) -> None:
+    id = await service.send(send_at="2027-12-01T08:00:00+01:00")
+    answer = await service.http.post(f"/v1/notifications/{id}/cancel")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "cancelled"
+    await clock.advance(400 * 24 * 3600)
+    assert (await service.get(f"/v1/notifications/{id}"))["status"] == "cancelled"
+    assert (await service.get("/v1/outbox"))["items"] == []
+
+
+async def test_what_is_being_sent_ends_as_it_does_and_the_rest_is_cancelled(
+    gated: Running, gate: Gate
+) -> None:
+    gate.open.clear()
+    to = [f"mailto:p{number}@univ.example" for number in range(50)]
+    id = await gated.send(to=to)
+    await gate.reached.wait()
+    deliveries = await gated.get(f"/v1/notifications/{id}/deliveries", limit=200)
+    sending = [d for d in deliveries["items"] if d["status"] == "sending"]
+    assert sending
+    assert (await gated.http.post(f"/v1/notifications/{id}/cancel")).status_code == 200
+    gate.open.set()
+    shown = await gated.until(
+        f"/v1/notifications/{id}", lambda found: "queued" not in found["counts"]["email"]
+    )
+    assert shown["status"] == "cancelled"
+    counts = shown["counts"]["email"]
+    assert sum(counts.values()) == 50
+    assert counts["sent"] == len((await gated.get("/v1/outbox", limit=200))["items"]) < 50
+    assert counts["sent"] >= len(sending)
+
+
+async def test_what_is_over_cannot_be_cancelled(service: Running) -> None:
+    id = await service.send()
+    await service.completed(id)
+    answer = await service.http.post(f"/v1/notifications/{id}/cancel")
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_failed_is_sent_again_and_keeps_its_attempts(
+    gated: Running, gate: Gate
+) -> None:
+    gate.refusing = True
+    id = await gated.send(to=["mailto:ada@univ.example", "mailto:emmy@univ.example"])
+    failed = await gated.completed(id)
+    assert failed["counts"] == {"email": {"failed": 2}}
+    gate.refusing = False
+    answer = await gated.http.post(f"/v1/notifications/{id}/retry")
+    assert answer.status_code == 200
+    shown = await gated.completed(id)
+    assert shown["counts"] == {"email": {"sent": 2}}
+    for delivery in (await gated.get(f"/v1/notifications/{id}/deliveries"))["items"]:
+        assert [a["outcome"] for a in delivery["attempts"]] == ["rejected", "sent"]
+        assert delivery["attempts"][0]["answer"] == "no such mailbox"
+
+
+async def test_retry_of_what_did_not_fail_sends_nothing_again(service: Running) -> None:
+    id = await service.send()
+    await service.completed(id)
+    answer = await service.http.post(f"/v1/notifications/{id}/retry")
+    assert answer.json()["status"] == "completed"
+    assert len((await service.get("/v1/outbox"))["items"]) == 1
+
+
+async def test_a_cancelled_notification_is_not_retried(service: Running) -> None:
+    id = await service.send(send_at="2027-12-01T08:00:00+01:00")
+    await service.http.post(f"/v1/notifications/{id}/cancel")
+    assert (await service.http.post(f"/v1/notifications/{id}/retry")).status_code == 409
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+async def test_whoever_may_not_send_the_kind_may_not_intervene(
+    service: Running, action: str
+) -> None:
+    id = await service.send(send_at="2027-12-01T08:00:00+01:00")
+    key = await service.key("notify:security", "read")
+    answer = await service.anonymous.post(f"/v1/notifications/{id}/{action}", headers=key)
+    assert answer.status_code == 403
+    unknown = "01a204ab-133f-7000-95d3-66f8d33980d8"
+    answer = await service.anonymous.post(f"/v1/notifications/{unknown}/{action}", headers=key)
+    assert answer.status_code == 404

@@ -1,0 +1,95 @@
+"""`/v1/queue`, `/v1/stats`, `/v1/performance`, `/v1/kinds`, `/v1/channels`, rate limits, `/docs`."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.settings import ServiceConfig
+from tests.manual_clock import ManualClock
+from tests.running import ACADEMIC, Running, running
+
+
+async def test_stats_count_what_was_accepted_and_what_became_of_it(
+    service: Running, clock: ManualClock
+) -> None:
+    id = await service.send(to=["mailto:ada@univ.example", "mailto:emmy@univ.example"])
+    await service.completed(id)
+    stats = await service.get("/v1/stats", window="1h")
+    assert stats["accepted"] == {"academic": 1}
+    assert stats["deliveries"] == {"academic": {"email": {"sent": 2}}}
+    await clock.advance(2 * 3600)
+    assert (await service.get("/v1/stats", window="1h"))["accepted"] == {}
+    assert (await service.get("/v1/stats", window="24h"))["accepted"] == {"academic": 1}
+
+
+async def test_performance_has_percentiles_by_channel_and_transport(service: Running) -> None:
+    id = await service.send()
+    await service.completed(id)
+    (item,) = (await service.get("/v1/performance"))["items"]
+    assert (item["channel"], item["transport"]) == ("email", "capture://")
+    assert (item["attempts"], item["failures"]) == (1, 0)
+    assert 0 <= item["p50"] <= item["p99"]
+
+
+async def test_the_queue_shows_depth_and_age_of_each_lane(clock: ManualClock) -> None:
+    async with running(Service(ServiceConfig(), clock), deliver=False) as service:
+        await service.send()
+        await service.send(priority="high")
+        await clock.advance(30)
+        queue = await service.get("/v1/queue")
+        lanes = {lane["lane"]: lane for lane in queue["lanes"]}
+        assert [lane["lane"] for lane in queue["lanes"]] == ["critical", "high", "medium", "low"]
+        assert (lanes["low"]["depth"], lanes["high"]["depth"]) == (1, 1)
+        assert lanes["low"]["oldest_seconds"] == 30
+        assert lanes["critical"]["oldest_seconds"] == 0
+
+
+async def test_kinds_come_with_their_schema_and_scope(service: Running) -> None:
+    kinds = {kind["kind"]: kind for kind in (await service.get("/v1/kinds"))["items"]}
+    academic = kinds["academic"]
+    assert academic["scope"] == "notify:academic"
+    assert "email" in academic["channels"]
+    assert "mailto:" in academic["addresses"]
+    data = academic["request"]["$defs"]["AcademicData"]
+    assert data["required"] == ["course"]
+
+
+async def test_channels_come_with_their_transports(service: Running) -> None:
+    channels = {c["channel"]: c for c in (await service.get("/v1/channels"))["items"]}
+    (transport,) = channels["email"]["transports"]
+    assert transport["name"] == "capture://"
+    assert transport["breaker"] == "closed"
+
+
+@pytest.fixture
+async def slow(clock: ManualClock) -> AsyncIterator[Running]:
+    async with running(Service(ServiceConfig(rate_limit="3/hour"), clock)) as started:
+        yield started
+
+
+async def test_a_key_that_is_too_fast_is_told_when_to_come_back(slow: Running) -> None:
+    key = await slow.key("notify:*")
+    other = await slow.key("notify:*")
+    left = []
+    for _ in range(3):
+        answer = await slow.anonymous.post("/v1/notifications", json=ACADEMIC, headers=key)
+        assert answer.status_code == 202
+        left.append(answer.headers["X-RateLimit-Remaining"])
+    assert left == ["2", "1", "0"]
+    answer = await slow.anonymous.post("/v1/notifications", json=ACADEMIC, headers=key)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert answer.json()["type"] == "urn:flashnotify:problem:too-fast"
+    assert len((await slow.get("/v1/notifications"))["items"]) == 3
+    answer = await slow.anonymous.post("/v1/notifications", json=ACADEMIC, headers=other)
+    assert answer.status_code == 202
+
+
+async def test_the_documentation_loads_nothing_from_another_host(service: Running) -> None:
+    page = await service.anonymous.get("/docs")
+    assert page.status_code == 200
+    for path in ("/docs/static/swagger-ui-bundle.js", "/docs/static/swagger-ui.css"):
+        assert path in page.text
+        assert (await service.anonymous.get(path)).status_code == 200
+    assert "https://" not in page.text

@@ -1,0 +1,64 @@
+"""`POST /v1/notify/{kind}`: the curl way."""
+
+from tests.running import Running
+
+
+async def test_the_body_is_the_message_and_the_query_says_the_rest(service: Running) -> None:
+    answer = await service.http.post(
+        "/v1/notify/academic",
+        params=[
+            ("to", "mailto:ada@univ.example"),
+            ("to", "mailto:emmy@univ.example"),
+            ("course", "ALG-2"),
+            ("title", "Room changed"),
+            ("priority", "high"),
+            ("reference", "r-7"),
+        ],
+        content="The exam takes place in B204.\n",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 202, answer.text
+    shown = await service.completed(answer.json()["id"])
+    assert shown["title"] == "Room changed"
+    assert shown["body"] == "The exam takes place in B204."
+    assert shown["data"] == {"course": "ALG-2"}
+    assert shown["priority"] == "high"
+    assert shown["counts"] == {"email": {"sent": 2}}
+
+
+async def test_without_a_title_the_first_line_is_it(service: Running) -> None:
+    answer = await service.http.post(
+        "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2",
+        content="Room changed\nThe exam takes place in B204.",
+    )
+    shown = await service.get(answer.json()["href"])
+    assert shown["title"] == "Room changed"
+
+
+async def test_faults_point_at_the_parameter(service: Running) -> None:
+    answer = await service.http.post(
+        "/v1/notify/academic?to=mailto:nobody&starts_at=now&colour=red", content="x"
+    )
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/colour"]
+    answer = await service.http.post(
+        "/v1/notify/academic?to=mailto:nobody&starts_at=now&course=A", content="x"
+    )
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/starts_at"]
+
+
+async def test_an_unknown_kind_lists_the_kinds(service: Running) -> None:
+    answer = await service.http.post("/v1/notify/party?to=mailto:a@univ.example", content="x")
+    assert answer.status_code == 404
+    assert "academic" in answer.json()["detail"]
+
+
+async def test_the_same_key_is_the_same_notification(service: Running) -> None:
+    url = "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2"
+    key = {"Idempotency-Key": "k"}
+    first = await service.http.post(url, content="x", headers=key)
+    again = await service.http.post(url, content="x", headers=key)
+    other = await service.http.post(url + "&room=B", content="x", headers=key)
+    assert first.json() == again.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert other.status_code == 422

@@ -1,0 +1,79 @@
+"""The lanes: in order within one, fair between them, bounded."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashnotify.domain import Priority
+from flashnotify.queue.lanes import WEIGHTS, Lanes
+
+ALL = frozenset(Priority)
+URGENT = frozenset({Priority.high, Priority.critical})
+LANES = st.sampled_from(Priority)
+
+
+def full(*lanes: Priority, each: int) -> Lanes[int]:
+    """Lanes with numbers waiting in some of them."""
+    made: Lanes[int] = Lanes(each)
+    for lane in lanes:
+        for number in range(each):
+            assert made.put(number, lane)
+    return made
+
+
+def served(lanes: Lanes[int], takes: int, of: frozenset[Priority] = ALL) -> list[Priority]:
+    """The lanes that come next."""
+    found = [lanes.take(of) for _ in range(takes)]
+    return [lane for one in found if one is not None for lane in [one[1]]]
+
+
+@given(st.sets(LANES, min_size=1), st.integers(1, 5))
+def test_shares_are_the_weights(busy: set[Priority], rounds: int) -> None:
+    total = sum(WEIGHTS[lane] for lane in busy)
+    order = served(full(*busy, each=64 * rounds), total * rounds)
+    for lane in busy:
+        assert abs(order.count(lane) - WEIGHTS[lane] * rounds) <= 1
+
+
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_nothing_starves_whatever_others_took(alone: int, urgent: int) -> None:
+    """Takers of urgent lanes only, and lanes that were idle, run up no debt and no credit."""
+    lanes = full(*Priority, each=400)
+    served(lanes, alone)
+    served(lanes, urgent, URGENT)
+    order = served(lanes, sum(WEIGHTS.values()) * 2)
+    assert set(order) == ALL
+    assert order.index(Priority.critical) <= len(Priority)
+
+
+@given(st.lists(st.tuples(LANES, st.integers()), max_size=50), st.integers(1, 10))
+def test_each_lane_is_a_bounded_line(items: list[tuple[Priority, int]], bound: int) -> None:
+    lanes: Lanes[int] = Lanes(bound)
+    model: dict[Priority, list[int]] = {lane: [] for lane in Priority}
+    for lane, item in items:
+        assert lanes.put(item, lane) is (len(model[lane]) < bound)
+        model[lane] = [*model[lane], item][:bound]
+        assert lanes.room(lane) == bound - len(model[lane])
+    assert len(lanes) == sum(map(len, model.values()))
+    assert lanes.depth() == {lane: len(line) for lane, line in model.items()}
+    taken: dict[Priority, list[int]] = {lane: [] for lane in Priority}
+    while found := lanes.take(ALL):
+        taken[found[1]].append(found[0])
+    assert taken == model
+
+
+def test_takes_only_from_the_lanes_that_are_asked_for() -> None:
+    lanes = full(Priority.low, Priority.high, each=2)
+    assert served(lanes, 3, URGENT) == [Priority.high] * 2
+    assert lanes.take(URGENT) is None
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_what_is_discarded_never_comes_out(place: int) -> None:
+    lanes = full(Priority.low, each=3)
+    assert lanes.discard(place, Priority.low)
+    assert not lanes.discard(place, Priority.low)
+    assert not lanes.discard(7, Priority.high)
+    left = [found[0] for found in (lanes.take(ALL), lanes.take(ALL)) if found]
+    assert left == [number for number in range(3) if number != place]
+    assert lanes.take(ALL) is None
