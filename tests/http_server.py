@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -54,13 +54,13 @@ class Received:
 class HttpServer:
     """Listens on a port of 127.0.0.1, and keeps each request in `requests`.
 
-    `usual` is what a request gets unless a test says otherwise by `next`; a function is given the
-    request. With `tls` it speaks HTTPS.
+    `usual` is what a request gets unless a test says otherwise by `next`; a coroutine function is
+    given the request. With `tls` it speaks HTTPS.
     """
 
     def __init__(
         self,
-        usual: Reply | Callable[[Received], Reply] = Reply(),
+        usual: Reply | Callable[[Received], Awaitable[Reply]] = Reply(),
         *,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -142,7 +142,7 @@ class HttpServer:
         answer = self._answers.popleft() if self._answers else self.usual
         if isinstance(answer, Misbehaviour):
             return await _misbehave(answer, request)
-        reply = answer if isinstance(answer, Reply) else answer(received)
+        reply = answer if isinstance(answer, Reply) else await answer(received)
         body = reply.body.encode() if isinstance(reply.body, str) else reply.body
         return web.Response(status=reply.status, body=body, headers=reply.headers)
 

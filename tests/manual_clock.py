@@ -51,6 +51,10 @@ class ManualClock:
         await asyncio.sleep(0)
 
     async def _until(self, at: int) -> None:
+        if at <= self._now:
+            # Its time came while it was on its way here: nobody need advance for it.
+            await asyncio.sleep(0)
+            return
         sleeper = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (at, next(self._order), sleeper))
         await sleeper

@@ -105,11 +105,9 @@ class Service:
         self.metrics = Metrics(kinds)
         self.threads = ThreadPoolQueue(config.threads)
         self._pepper = config.pepper()
-        resources = Resources(
-            clock, self.threads, config.archive_file.parent, config.public_url, self._token
-        )
+        resources = Resources(clock, self.threads, config.beside, config.public_url, self._token)
         self.channels = {
-            channel.__channel__.name: _open_channel(channel.__channel__, resources)
+            channel.__channel__.name: open_channel(channel.__channel__, resources)
             for channel in CHANNELS
         }
         self._engines = (open_readers(config.archive), open_writer(config.archive))
@@ -284,7 +282,7 @@ class Service:
 _FLUSH = 5.0
 
 
-def _open_channel(spec: ChannelSpec, resources: Resources) -> OpenChannel:
+def open_channel(spec: ChannelSpec, resources: Resources) -> OpenChannel:
     """A channel with the transports that its settings name.
 
     Raises:

@@ -99,6 +99,10 @@ class ArchiveOutdated(FlashNotifyError):
     """The archive's tables are not those of this version."""
 
 
+class BackupFailed(FlashNotifyError):
+    """There is no backup: says why, and what to do."""
+
+
 class WriteRefused(FlashNotifyError):
     """The database refused this one write because of its data; its neighbours were not touched."""
 

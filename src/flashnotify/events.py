@@ -39,8 +39,10 @@ class Events:
         self._closed = True
         self._wake()
 
-    async def follow(self, after: int | None) -> AsyncIterator[Row[Any] | None]:
-        """What happens from now on, or has since event `after`; None is a sign of life.
+    async def follow(self, after: int | None) -> AsyncIterator[Row[Any] | int]:
+        """What happens from now on, or has since event `after`.
+
+        A number is a sign of life, first of all and while it is quiet: that of the latest event.
 
         Raises:
             Unavailable: too many follow already, or the service is stopping.
@@ -51,7 +53,7 @@ class Events:
         self._followers.add(news)
         try:
             seen = await self._reader.last_event() if after is None else after
-            yield None
+            yield seen
             while not self._closed:
                 news.clear()
                 page = await self._reader.events(seen, _PAGE)
@@ -59,7 +61,7 @@ class Events:
                     seen = event.id
                     yield event
                 if not page and not await self._clock.wait(news, HEARTBEAT):
-                    yield None
+                    yield seen
         finally:
             self._followers.discard(news)
 

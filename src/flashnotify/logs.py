@@ -40,3 +40,5 @@ def configure(form: Literal["console", "json"]) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Apprise speaks HTTP through it, and its warnings quote URLs, with the tokens in them.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)

@@ -12,13 +12,17 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from limits import parse as parse_rate
 from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from sqlalchemy import URL
 
 from flashnotify.archive.engine import archive_file, archive_url
 from flashnotify.errors import SettingsError
-from flashnotify.meta.configs import ENV_PREFIX, Config, setting
+from flashnotify.meta.configs import ENV_FILE, ENV_PREFIX, Config, setting
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import ConfigSpec
+
+# The name of the file that keeps the secret key, if none is set. Without it, no API key works.
+KEY_FILE = "secret"
 
 
 def _database(value: str) -> str:
@@ -131,13 +135,17 @@ class ServiceConfig(Config):
     @property
     def socket(self) -> Path:
         """The Unix socket on which `serve` answers the command line."""
-        return self.archive_file.with_name(self.archive_file.name + ".sock")
+        return self.beside("sock")
+
+    def beside(self, name: str) -> Path:
+        """Where the file `name` that belongs to the archive is kept."""
+        return self.archive_file.with_name(f"{self.archive_file.name}.{name}")
 
     def pepper(self) -> bytes:
         """The secret key: as set, or the one kept beside the database, made if there is none."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
-        path = self.archive_file.with_name(self.archive_file.name + ".secret")
+        path = self.beside(KEY_FILE)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -155,6 +163,12 @@ class ServiceConfig(Config):
             stream.flush()
             os.fsync(stream.fileno())
         return secret
+
+
+def given_names() -> set[str]:
+    """The names of all that is set, in the environment and in `.env`."""
+    file = DotEnvSettingsSource(BaseSettings, env_file=ENV_FILE, case_sensitive=True)
+    return {*os.environ, *file.env_vars}
 
 
 def unknown_names(

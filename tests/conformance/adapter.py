@@ -55,7 +55,11 @@ class Lent:
     def resources(self) -> Resources:
         """The same, as transports get it."""
         return Resources(
-            self.clock, self.threads, self.folder, "http://127.0.0.1:1", lambda of: f"token-{of}"
+            self.clock,
+            self.threads,
+            self.folder.joinpath,
+            "http://127.0.0.1:1",
+            lambda of: f"token-{of}",
         )
 
 

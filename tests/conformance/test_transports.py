@@ -43,7 +43,9 @@ from tests.conformance.adapters.apprise import AppriseAdapter
 from tests.conformance.adapters.capture import CaptureAdapter
 from tests.conformance.adapters.http_json import HttpJsonAdapter
 from tests.conformance.adapters.kannel import KannelAdapter
+from tests.conformance.adapters.ntfy import NtfyAdapter
 from tests.conformance.adapters.smtp import SmtpAdapter
+from tests.conformance.adapters.webpush import WebPushAdapter
 
 ADAPTERS: tuple[type[Adapter], ...] = (
     CaptureAdapter,
@@ -51,6 +53,8 @@ ADAPTERS: tuple[type[Adapter], ...] = (
     KannelAdapter,
     HttpJsonAdapter,
     AppriseAdapter,
+    WebPushAdapter,
+    NtfyAdapter,
 )
 
 Made = Callable[..., Transport[Any]]

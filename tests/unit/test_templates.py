@@ -78,6 +78,7 @@ def test_messages_are_as_somebody_has_seen_them(kind: str, locale: str, fields: 
     if fields == "required":
         example = required_only(kind, example)
     rendering = rendered(kind, locale, example)
+    assert "\n\n\n" not in rendering.parts["text"]
     for suffix, found in (("txt", in_writing(rendering)), ("html", rendering.parts["html"] + "\n")):
         file = GOLDEN / f"{kind}.{locale}.{fields}.{suffix}"
         if os.environ.get("GOLDEN") == "write":

@@ -38,8 +38,9 @@ def events_router(events: Events, authenticate: Authenticate) -> APIRouter:
         _caller: Annotated[Caller, Depends(reader)], last_event_id: LastEventId = None
     ) -> AsyncIterator[ServerSentEvent]:
         async for event in events.follow(last_event_id):
-            if event is None:
-                yield ServerSentEvent(comment="still here")
+            if isinstance(event, int):
+                # With a number: who loses the connection before the first event misses none.
+                yield ServerSentEvent(id=str(event), comment="still here")
             else:
                 yield ServerSentEvent(id=str(event.id), event=event.type, data=_data(event))
 

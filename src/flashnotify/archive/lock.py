@@ -38,6 +38,21 @@ class ArchiveLock:
         os.write(file, f"{os.getpid()}\n".encode())
         self._file = file
 
+    def holder(self) -> str | None:
+        """The id of the process that has the lock; None if nobody has it. Makes no file."""
+        try:
+            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            # Shared, and let go at once.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
+        finally:
+            os.close(file)
+        return None
+
     def release(self) -> None:
         """Let the lock go. The file stays: removing it would let two processes lock two files."""
         if self._file is not None:

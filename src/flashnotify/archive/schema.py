@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection
 
 from flashnotify.archive.engine import archive_file, open_writer
@@ -27,6 +29,11 @@ async def upgrade(url: URL) -> None:
             await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()
+
+
+def revisions() -> Sequence[str]:
+    """The revisions of the tables that this version knows, newest first."""
+    return [script.revision for script in ScriptDirectory(migrations_folder()).walk_revisions()]
 
 
 def _upgrade(connection: Connection) -> None:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import Executable, bindparam, case, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Executable,
+    Text,
+    bindparam,
+    case,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from flashnotify.archive.models import (
@@ -211,7 +221,10 @@ ADD_LATENCY = Statement(
 # A report of a gateway on a delivery counts only while it is `sent`. Counts move before the status
 # does, which is what they go by.
 _sent = select(
-    Delivery.notification_id, Delivery.channel, bindparam("counted"), bindparam("number")
+    Delivery.notification_id,
+    Delivery.channel,
+    bindparam("counted", type_=Text),
+    bindparam("number", type_=BigInteger),
 ).where(Delivery.id == bindparam("of"), Delivery.status == "sent")
 _moved = upsert(Count).from_select(["notification_id", "channel", "status", "deliveries"], _sent)
 MOVE_SENT_COUNT = Statement(

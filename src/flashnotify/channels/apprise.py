@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 from urllib.parse import unquote
@@ -33,7 +35,8 @@ _CONNECTIONS = 2
 # The part of `timeout` that a call gets. Less than all, so that the threads can still tell a call
 # that hangs from one that never began, before the delivery itself is given up.
 _WITHIN = 0.95
-_LOGGER = "apprise"
+# Characters kept of one thing that Apprise says: some providers answer with whole pages.
+_HEARD = 2000
 
 
 class AppriseConfig(Config):
@@ -56,8 +59,11 @@ class AppriseURL(TransportURL):
         # Longest first: a token goes before what it begins with.
         parts = sorted(self._parts_of(url.get_secret_value()), key=len, reverse=True)
         # What is short is not looked for within words: all words would have it.
-        found = (re.escape(p) if len(p) > 3 else rf"(?<!\w){re.escape(p)}(?!\w)" for p in parts)
-        self._private = re.compile("|".join(found) or r"(?!)", re.IGNORECASE)
+        found = [re.escape(p) if len(p) > 3 else rf"(?<!\w){re.escape(p)}(?!\w)" for p in parts]
+        # Apprise's own short forms of a URL show its first and last character.
+        self._private = re.compile(
+            "|".join([r"[a-z][a-z0-9+.-]{0,30}://\S*", *found]), re.IGNORECASE
+        )
 
     def _parts_of(self, url: str) -> set[str]:
         rest = url.partition("://")[2]
@@ -87,6 +93,7 @@ class AppriseTransport(Transport[ChatToOne]):
         self._url = url
         self.connections = Connections(_CONNECTIONS)
         self.timeout = config.timeout
+        self._ear = _ear()
         # An Apprise service keeps a session and is for one thread at a time.
         self._services = [self._open_service()]
 
@@ -103,9 +110,9 @@ class AppriseTransport(Transport[ChatToOne]):
 
     def _notify(self, content: ChatToOne) -> Sent:
         """Send, in a thread."""
-        with _Heard() as heard:
+        with self._ear.listen() as heard:
             try:
-                service = self._services.pop() if self._services else self._open_service()
+                service = self._service()
                 sent = service.notify(
                     title=content.title,
                     body=content.text,
@@ -115,14 +122,21 @@ class AppriseTransport(Transport[ChatToOne]):
             except Exception as error:  # noqa: BLE001  # whatever a service's code does wrong
                 name, stack = type(error).__name__, stack_of(error)
                 log.error("apprise.crashed", service=self.url.scheme, error=name, stack=stack)
-                raise Unreachable(self._words(f"{name}. {heard}")) from None
+                raise Unreachable(self._words(f"{name}.", *heard)) from None
         # One that raised may be broken, and one whose thread was lost comes back when there are
         # others already.
         if len(self._services) < self.connections.total:
             self._services.append(service)
         if not sent:
-            raise Unreachable(self._words(str(heard)) or "Apprise does not say why")
-        return Sent(answer=self._words(str(heard)))
+            raise Unreachable(self._words(*heard) or "Apprise does not say why")
+        return Sent(answer=self._words(*heard))
+
+    def _service(self) -> NotifyBase:
+        """A service that no other thread uses."""
+        try:
+            return self._services.pop()
+        except IndexError:
+            return self._open_service()
 
     def _open_service(self) -> NotifyBase:
         """What Apprise makes of the URL.
@@ -148,53 +162,72 @@ class AppriseTransport(Transport[ChatToOne]):
             pgp_autogen=False,
             pem_autogen=False,
         )
-        with _Heard() as heard:
+        with self._ear.listen() as heard:
             service = apprise.Apprise.instantiate(self._url.secret.get_secret_value(), asset=asset)
         if service is None:
-            said = self._words(str(heard)) or "nothing"
+            said = self._words(*heard) or "nothing"
             raise SettingsError(f"is no URL that Apprise can use; it says: {said}")
-        if "overflow=" not in self._url.secret.get_secret_value().lower():
+        options = self._url.secret.get_secret_value().lower()
+        if "overflow=" not in options:
             # What is too long for the service comes in several messages, rather than not at all.
             service.overflow_mode = apprise.OverflowMode.SPLIT
-        # A hang of the network ends its thread too.
+        # A silence of the network ends the thread too, not only the wait for it.
+        if "rto=" not in options or service.socket_read_timeout > self.timeout:
+            service.socket_read_timeout = self.timeout
         service.socket_connect_timeout = min(service.socket_connect_timeout, self.timeout)
-        service.socket_read_timeout = min(service.socket_read_timeout, self.timeout)
         return service
 
-    def _words(self, text: str) -> str:
-        return words(self._url.redact(text))
+    def _words(self, *said: str) -> str:
+        return words(self._url.redact(" ".join(said)))
 
 
-class _Heard(logging.Handler):
-    """What Apprise logs in this thread meanwhile: its only way to say why something failed."""
+class _Ear(logging.Filter):
+    """Takes all that Apprise logs, for it holds addresses and messages: our log gets none of it.
+
+    What is said in a thread that listens is kept: Apprise has no other way to say why it failed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._thread = threading.get_ident()
-        self._said: list[str] = []
+        self._said = threading.local()
 
-    def __enter__(self) -> _Heard:
-        logger = logging.getLogger(_LOGGER)
-        # It logs addresses, and what providers say: that goes into attempts, never into our log.
-        logger.propagate = False
-        # What providers say is logged at DEBUG.
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(self)
-        return self
+    @contextmanager
+    def listen(self) -> Iterator[list[str]]:
+        """What Apprise says in this thread from now on."""
+        before = getattr(self._said, "here", None)
+        said: list[str] = []
+        self._said.here = said
+        try:
+            yield said
+        finally:
+            self._said.here = before
 
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger(_LOGGER).removeHandler(self)
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let nothing through, and keep it if it is of use."""
+        here = getattr(self._said, "here", None)
+        if here is not None and (text := _useful(record)):
+            here.append(text[:_HEARD])
+        return False
 
-    def __str__(self) -> str:
-        return " ".join(self._said)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread != self._thread:
-            return
-        said = record.getMessage()
-        if record.levelno > logging.DEBUG:
-            self._said.append(said)
-        elif said.startswith("Response Details:"):
-            # Mostly bytes, and their repr would show every accent as an escape.
-            given = record.args[0] if isinstance(record.args, tuple) and record.args else said
-            self._said.append(given.decode(errors="replace") if isinstance(given, bytes) else said)
+def _useful(record: logging.LogRecord) -> str | None:
+    """What happened, or what the provider said, which is logged at DEBUG."""
+    text = record.getMessage()
+    if record.levelno > logging.DEBUG:
+        return text
+    if not text.startswith("Response Details:"):
+        return None
+    # Mostly bytes, and their repr would show every accent as an escape.
+    said = record.args[0] if isinstance(record.args, tuple) and record.args else text
+    return said.decode(errors="replace") if isinstance(said, bytes) else text
+
+
+def _ear() -> _Ear:
+    """The one ear at Apprise's logger."""
+    logger = logging.getLogger("apprise")
+    logger.setLevel(logging.DEBUG)
+    for there in logger.filters:
+        if isinstance(there, _Ear):
+            return there
+    logger.addFilter(made := _Ear())
+    return made

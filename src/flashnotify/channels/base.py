@@ -147,13 +147,13 @@ class Threads(Protocol):
 class Resources:
     """What the service lends to its transports.
 
-    `folder` is where they may keep files of their own, `public_url` where providers can reach us,
-    `token` makes an unguessable text that only we can make, for callbacks.
+    `file` says where they may keep a file of their own, by its name; `public_url` is where
+    providers can reach us; `token` makes an unguessable text that only we can make, for callbacks.
     """
 
     clock: Clock
     threads: Threads
-    folder: Path
+    file: Callable[[str], Path]
     public_url: str
     token: Callable[[str], str]
 
@@ -198,6 +198,15 @@ class Transport(ABC, Generic[C_contra]):
 
     async def close(self) -> None:  # see open
         """Let go of everything."""
+
+    async def check(self) -> str:
+        """Find out, without sending anything, whether this works; what was found, in words.
+
+        Raises:
+            Unreachable: the other side does not answer, or not as it should.
+            Misconfigured: it refuses us because of our settings.
+        """
+        return "it cannot be tried without sending something"
 
     @abstractmethod
     async def send(self, content: C_contra) -> Sent:

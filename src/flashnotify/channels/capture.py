@@ -14,6 +14,10 @@ class CaptureTransport(Transport[Content]):
     schemes: ClassVar[tuple[str, ...]] = ("capture",)
     example: ClassVar[str] = "capture://"
 
+    async def check(self) -> str:
+        """There is no other side."""
+        return "messages are kept in the outbox, nothing leaves this machine"
+
     async def send(self, content: Content) -> Sent:
         """Hand the message back as a row of the outcome, committed with it."""
         return Sent(answer="kept in the outbox", captured=content.captured())

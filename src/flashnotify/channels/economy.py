@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from flashnotify.channels.segments import Encoding, Segmented, encoding_of, fit
 
 
@@ -13,7 +11,7 @@ def economical(text: str, most: int) -> Segmented:
     It loses the French accents that GSM-7 lacks (`ê`, `ç`) rather than its end: only if it has to
     be cut with them, and they alone stand in the way of GSM-7.
     """
-    text = _plain(text)
+    text = _plain(text, most)
     fitted = fit(text, most)
     if fitted.text != text:
         unaccented = text.translate(_LETTERS)
@@ -22,18 +20,32 @@ def economical(text: str, most: int) -> Segmented:
     return fitted
 
 
-def _plain(text: str) -> str:
-    text = _QUOTES.sub('"', text).translate(_PUNCTUATION)
+def _plain(text: str, most: int) -> str:
     # Splitting at white space takes the no-break spaces too, which GSM-7 lacks.
     lines = (" ".join(line.split()) for line in text.splitlines())
-    return "\n".join(line for line in lines if line)
+    # What is far beyond the room is not worth the work.
+    text = "\n".join(line for line in lines if line)[: 500 * most]
+    # The spaces that French puts inside its quotation marks go with them.
+    text = text.replace("« ", '"').replace(" »", '"')
+    return text.translate(_PUNCTUATION)
 
 
-# The spaces that French puts inside its quotation marks go with them.
-_QUOTES = re.compile(r"«\s*|\s*»|[“”„]")
 _PUNCTUATION = str.maketrans(
-    {"’": "'", "‘": "'", "–": "-", "—": "-", "‑": "-", "…": "...", "•": "-"}
+    {
+        "«": '"',
+        "»": '"',
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "’": "'",
+        "‘": "'",
+        "–": "-",
+        "—": "-",
+        "‑": "-",
+        "…": "...",
+        "•": "-",
+    }
 )
-_LETTERS = str.maketrans(
-    "âêîôûëïÿçÀÂÈÊËÎÏÔÙÛŸ", "aeioueiycAAEEEIIOUUY", ""
-) | str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae"})
+_LETTERS = str.maketrans("âêîôûëïÿçÀÂÈÊËÎÏÔÙÛŸ", "aeioueiycAAEEEIIOUUY", "") | str.maketrans(
+    {"œ": "oe", "Œ": "OE", "æ": "ae"}
+)

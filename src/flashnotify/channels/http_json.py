@@ -21,6 +21,8 @@ from flashnotify.meta.configs import Config, setting
 _REFERENCES = ("id", "message_id", "messageId", "reference")
 # There is no such endpoint: with one URL for all messages, that is about the URL.
 _WRONG_URL = (404, 405, 410)
+# Our credentials, to any method (RFC 9110, sections 15.5.2 and 15.5.8).
+_WHO_ARE_YOU = (401, 407)
 
 
 def _header_value(value: SecretStr | None) -> SecretStr | None:
@@ -88,6 +90,17 @@ class HttpJsonTransport(Transport[SMSToOne]):
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
+
+    async def check(self) -> str:
+        """Knock with HEAD. Many gateways know nothing but POST, so that most answers will do.
+
+        Raises:
+            TransportError: there was no answer, one of 5xx, or one about our credentials.
+        """
+        answer = await self._http.request("HEAD", self._endpoint, headers=self._headers)
+        if answer.status_code in _WHO_ARE_YOU or answer.status_code >= 500:
+            self._http.check(answer)
+        return f"it answers (HEAD: {answer.status_code})"
 
     async def send(self, content: SMSToOne) -> Sent:
         """Hand one SMS to the gateway; its words and its identifier are in the outcome.

@@ -13,7 +13,7 @@ from flashnotify.channels.http import HttpClient
 from flashnotify.channels.segments import Encoding
 from flashnotify.channels.sms import SMSToOne
 from flashnotify.domain import Sent
-from flashnotify.errors import Misconfigured, Rejected, SettingsError
+from flashnotify.errors import Misconfigured, Rejected, SettingsError, Unreachable
 from flashnotify.meta.configs import Config, setting
 
 _SENDSMS = "/cgi-bin/sendsms"
@@ -22,6 +22,8 @@ _SENDSMS = "/cgi-bin/sendsms"
 _DLR_MASK = 1 | 2 | 16
 # How Kannel says 403 of one message rather than of us: no route to the number, or a black-list.
 _ABOUT_THE_NUMBER = ("not routable", "denied by")
+# What Kannel says to a request without a number, once it has accepted the user and password.
+_NO_NUMBER = 400
 # There is no sendsms at this path, or not for GET: the URL in the settings is wrong.
 _WRONG_URL = (404, 405)
 
@@ -79,6 +81,19 @@ class KannelTransport(Transport[SMSToOne]):
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
+
+    async def check(self) -> str:
+        """Ask for an SMS to nobody: Kannel looks at the user and password first, then refuses.
+
+        Raises:
+            TransportError: as `send` does.
+        """
+        query = urlencode(self._fixed, quote_via=quote)
+        answer = await self._http.request("GET", f"{self._sendsms}?{query}")
+        if answer.status_code != _NO_NUMBER:
+            self._check(answer)
+            raise Unreachable(words(f"not as Kannel answers: {answer.status_code} {answer.text}"))
+        return "it takes the user and password"
 
     async def send(self, content: SMSToOne) -> Sent:
         """Hand one SMS to Kannel; its words are in the outcome.

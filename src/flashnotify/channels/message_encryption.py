@@ -21,12 +21,12 @@ def encrypt(
     salt: bytes | None = None,
     private_key: ec.EllipticCurvePrivateKey | None = None,
 ) -> bytes:
-    """The body of a push with `message`, at most MOST_BYTES long, for a subscription's keys.
+    """The body of a push with `message`, of 1 to MOST_BYTES bytes, for a subscription's keys.
 
     `salt` and `private_key` are made for each message (RFC 8291, section 3.1), and given only to
     repeat an example. Takes 0.15 ms, so that handing it to a thread would gain nothing.
     """
-    assert len(message) <= MOST_BYTES
+    assert 0 < len(message) <= MOST_BYTES
     encrypted: bytes = http_ece.encrypt(
         message,
         salt=salt,

@@ -79,6 +79,24 @@ class NtfyTransport(Transport[PushToOne]):
         """Close the connections."""
         await self._http.close()
 
+    async def check(self) -> str:
+        """Ask for its health (https://docs.ntfy.sh/config/#health-checks), with our credentials.
+
+        Raises:
+            Misconfigured: it does not know our credentials, or is no ntfy server.
+            TransportError: as `HttpClient` has it.
+        """
+        answer = await self._http.request(
+            "GET", f"{self._endpoint}v1/health", headers=self._headers
+        )
+        reason = words(f"{answer.status_code} {answer.text}")
+        if answer.status_code in (404, 405):
+            raise Misconfigured(f"there is no ntfy server at that URL: {reason}")
+        self._http.check(answer)
+        if not _healthy(answer):
+            raise Unreachable(f"it is not healthy, or no ntfy server: {reason}")
+        return "it is healthy"
+
     async def send(self, content: PushToOne) -> Sent:
         """Send one push; ntfy's id for it is the outcome's reference.
 
@@ -128,6 +146,13 @@ def _document(content: PushToOne) -> bytes:
         },
         ensure_ascii=False,
     ).encode()
+
+
+def _healthy(answer: httpx.Response) -> bool:
+    try:
+        return answer.json()["healthy"] is True
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _id(answer: httpx.Response) -> str:

@@ -23,6 +23,8 @@ from ipaddress import (
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
+
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -75,7 +77,9 @@ def split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        # What will connect is stricter in places.
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         raise ValueError("is not a URL; give it as the browser gave it") from None
     if parts.scheme not in ("https", "http"):
         raise ValueError("must begin with https://")

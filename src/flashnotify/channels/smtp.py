@@ -89,6 +89,23 @@ class SmtpTransport(Transport[EmailToOne]):
                 await client.quit(timeout=1)
             client.close()
 
+    async def check(self) -> str:
+        """Connect, say hello and log in, if the URL has a user.
+
+        Raises:
+            TransportError: as `send` does.
+        """
+        try:
+            client = await self._connect()
+        except aiosmtplib.SMTPException as error:
+            raise _explain(error) from error
+        except OSError as error:
+            raise Unreachable(words(str(error))) from error
+        with suppress(aiosmtplib.SMTPException, OSError):
+            await client.quit(timeout=1)
+        client.close()
+        return "it says hello" + (", and takes the user and password" if self.url.username else "")
+
     async def send(self, content: EmailToOne) -> Sent:
         """Send one email; the server's words are in the outcome.
 

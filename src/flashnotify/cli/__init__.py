@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flashnotify.cli import keys, migrate, notifications, serve
+from flashnotify.cli import backup, demo, doctor, keys, migrate, notifications, serve, tail
 from flashnotify.errors import FlashNotifyError
 
 app = typer.Typer(
@@ -18,9 +18,13 @@ app = typer.Typer(
     add_completion=False,
 )
 serve.register(app)
+demo.register(app)
 notifications.register(app)
 keys.register(app)
+tail.register(app)
+doctor.register(app)
 migrate.register(app)
+backup.register(app)
 
 
 def main() -> None:
@@ -29,6 +33,6 @@ def main() -> None:
     os.umask(0o077)
     try:
         app()
-    except FlashNotifyError as error:
+    except (FlashNotifyError, OSError) as error:
         print(f"flashnotify: {error}", file=sys.stderr)
         sys.exit(1)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from flashnotify import logs
 from flashnotify.api.requests import LocalSocket
@@ -46,7 +47,7 @@ class Client:
                 "Look at its log, or stop it."
             ) from None
         if response.is_error:
-            raise CommandFailed(_explain(response.json()))
+            raise CommandFailed(explain(response))
         return response.json() if response.content else None
 
 
@@ -60,25 +61,38 @@ async def connect() -> AsyncIterator[Client]:
         await service.open()
     except ArchiveLocked:
         await service.close()
-        transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(uds=str(config.socket))
-        async with _http(transport) as http:
+        async with over_socket(config) as http:
             yield Client(http, served=True)
         return
     try:
-        async with _http(httpx.ASGITransport(LocalSocket(service.app()))) as http:
+        async with in_process(service.app()) as http:
             yield Client(http, served=False)
     finally:
         await service.close()
+
+
+def over_socket(config: ServiceConfig) -> httpx.AsyncClient:
+    """The API of the `serve` that holds the archive."""
+    return _http(httpx.AsyncHTTPTransport(uds=str(config.socket)))
+
+
+def in_process(app: ASGIApp) -> httpx.AsyncClient:
+    """The API of a service in this process."""
+    return _http(httpx.ASGITransport(LocalSocket(app)))
+
+
+def explain(response: httpx.Response) -> str:
+    """A problem that the API answered, for a person."""
+    try:
+        problem = response.json()
+        faults = problem.get("errors") or []
+        lines = [f"{fault['pointer']} {fault['detail']}" for fault in faults]
+        return "\n".join(lines) or str(problem["detail"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"it answered {response.status_code}, and did not say why. Look at its log."
 
 
 def _http(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=transport, base_url="http://flashnotify", timeout=_TIMEOUT, trust_env=False
     )
-
-
-def _explain(problem: dict[str, Any]) -> str:
-    faults = problem.get("errors")
-    if not faults:
-        return str(problem["detail"])
-    return "\n".join(f"{fault['pointer']} {fault['detail']}" for fault in faults)

@@ -7,7 +7,8 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +24,12 @@ from flashnotify.app import Service
 from flashnotify.cli import trial
 from flashnotify.errors import SettingsError
 from flashnotify.meta.registry import CONFIGS
-from flashnotify.settings import ServiceConfig, unknown_names
+from flashnotify.settings import ServiceConfig, given_names, unknown_names
 
 log = structlog.get_logger(__name__)
 
+# What is done once the service answers: it is given the app and the port.
+Welcome = Callable[[ASGIApp, int], Awaitable[None]]
 # The most that a path of a Unix socket may have, with its end (unix(7)).
 _SOCKET_PATH = 107
 
@@ -46,15 +49,21 @@ def serve(
     """Run the service."""
     config = ServiceConfig()
     logs.configure(config.log_format)
-    for name, nearest in unknown_names(CONFIGS, os.environ).items():
+    for name, nearest in unknown_names(CONFIGS, given_names()).items():
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
+    welcome = partial(trial.show, config=config, host=host) if show_trial else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(run(Service(config), host, port, show_trial=show_trial))
+        code = runner.run(run(Service(config), host, port, welcome))
     raise typer.Exit(code)
 
 
-async def run(service: Service, host: str, port: int, *, show_trial: bool = False) -> int:
-    """Serve until SIGTERM or SIGINT, or the failure of a part; the exit code."""
+async def run(
+    service: Service, host: str, port: int, welcome: Welcome | None = None, *, once: bool = False
+) -> int:
+    """Serve until SIGTERM or SIGINT, or the failure of a part; the exit code.
+
+    With `once` it ends by itself after the `welcome`.
+    """
     stop = asyncio.Event()
     try:
         await service.open()
@@ -64,8 +73,10 @@ async def run(service: Service, host: str, port: int, *, show_trial: bool = Fals
         await service.start()
         with _signals_set(stop):
             servers = [_Server(app, network), _Server(LocalSocket(app), local)]
-            if show_trial:
-                await trial.show(app, service.config, host, network.getsockname()[1])
+            if welcome is not None:
+                await welcome(app, network.getsockname()[1])
+            if once:
+                stop.set()
             log.info("serve.started", host=host, port=network.getsockname()[1])
             await _first(stop, service.supervisor.failed, servers)
             log.info("serve.stopping")

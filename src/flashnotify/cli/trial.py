@@ -21,7 +21,7 @@ _EXAMPLE = {
 }
 
 
-async def show(app: ASGIApp, config: ServiceConfig, host: str, port: int) -> None:
+async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> None:
     """Print the address, the trial key and the lines; make the key if there is none that works."""
     path = config.archive_file.with_name("trial.key")
     transport = httpx.ASGITransport(app)

@@ -24,6 +24,7 @@ from flashnotify.meta.registry import CONFIGS, Registry
 from flashnotify.meta.specs import ConfigSpec, SettingSpec
 
 ENV_PREFIX = "FLASHNOTIFY_"
+ENV_FILE = ".env"
 
 
 class Setting:
@@ -99,7 +100,7 @@ def _compile(cls: type[Any], name: str, namespace: dict[str, Any]) -> ConfigSpec
 
 class _EnvironmentModel(BaseSettings):
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_ignore_empty=True,
         extra="ignore",
         populate_by_name=True,

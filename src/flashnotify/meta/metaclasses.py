@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from flashnotify.domain import Rendering
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Field, Priority
+from flashnotify.meta.descriptors import Field, Priority, TimeWindow
 from flashnotify.meta.registry import CHANNELS, NOTIFIERS, Registry
 from flashnotify.meta.requests import request_model
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
@@ -129,7 +129,8 @@ def _compile_notifier(cls: type[Any], name: str) -> NotifierSpec:
             f'{name}.priority: is missing; write `priority = Priority(default="low")`.'
         )
     quiet_hours = fields.pop("quiet_hours", None)
-    if quiet_hours is not None and getattr(quiet_hours, "default", None) is None:
+    window = quiet_hours.default if isinstance(quiet_hours, TimeWindow) else None
+    if quiet_hours is not None and window is None:
         raise DeclarationError(
             f"{name}.quiet_hours: says no hours; write "
             '`quiet_hours = TimeWindow("22:00-07:00")`, or leave it out.'
@@ -157,6 +158,7 @@ def _compile_notifier(cls: type[Any], name: str) -> NotifierSpec:
         priority=priority.default,
         channels=channels,
         request=request_model(kind, doc, fields, channels),
+        quiet_hours=window,
         retention=_retention(cls, name),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,8 +12,7 @@ from babel.dates import format_datetime
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context
-from jinja2.utils import urlize
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from flashnotify.errors import DeclarationError
 from flashnotify.meta.metaclasses import Notifier
@@ -144,13 +144,13 @@ def _moment(context: Context, value: datetime, style: str = "full") -> str:
 # "août" is not in GSM-7: the short form in French has numbers.
 _FORMATS = {
     "full": {
-        "fr": "EEEE d MMMM y 'à' HH'h'mm",
-        "en": "EEEE d MMMM y 'at' HH:mm",
+        "fr": "EEEE d MMMM y 'à'\N{NO-BREAK SPACE}HH'h'mm",
+        "en": "EEEE d MMMM y 'at'\N{NO-BREAK SPACE}HH:mm",
         "": "EEEE d MMMM y, HH:mm",
     },
     "short": {
-        "fr": "EEE dd/MM 'à' HH'h'mm",
-        "en": "EEE d MMM 'at' HH:mm",
+        "fr": "EEE dd/MM 'à'\N{NO-BREAK SPACE}HH'h'mm",
+        "en": "EEE d MMM 'at'\N{NO-BREAK SPACE}HH:mm",
         "": "EEE d MMM, HH:mm",
     },
 }
@@ -158,8 +158,21 @@ _FORMATS = {
 
 def _prose(value: str) -> Markup:
     """A person's text as HTML: escaped, its lines kept, its web addresses made links."""
-    lines = value.replace("\r\n", "\n").strip()
-    return Markup(urlize(lines, rel="noopener noreferrer").replace("\n", "<br>\n"))  # noqa: S704  # urlize has escaped it
+    text = value.replace("\r\n", "\n").strip()
+    pieces: list[str] = []
+    end = 0
+    for link in _LINK.finditer(text):
+        address = escape(link[0])
+        pieces += (escape(text[end : link.start()]), f'<a href="{address}">{address}</a>')
+        end = link.end()
+    pieces.append(escape(text[end:]))
+    return Markup("".join(pieces).replace("\n", "<br>\n"))  # noqa: S704  # each piece is escaped
+
+
+# A web address ends before the punctuation of its sentence, and before a `)` that it did not open.
+_LINK = re.compile(
+    r"""https?://[^\s<>"«»()]+(?:\([^\s<>"«»()]*\)[^\s<>"«»()]*)*(?<![.,;:!?'’])""", re.IGNORECASE
+)
 
 
 def _phone(value: str) -> str:

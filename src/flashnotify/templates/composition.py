@@ -93,7 +93,7 @@ def compose(
 def _text(language: Language, leads: Sequence[Detail], details: Sequence[Detail]) -> str:
     """The text part of an email. Its lines are as long as its paragraphs: any reader wraps them."""
     source = "".join(
-        lead.guarded(f"{lead.label}{language.colon}\n{{{{ {lead.field} | trim }}}}\n\n")
+        lead.guarded(f"{lead.label}{language.colon}\n{{{{ {lead.field} | trim }}}}\n")
         for lead in leads
     )
     source += "{{ body | trim }}\n"

@@ -9,7 +9,7 @@ _FROM = "{{ effective_from | moment }}"
 _UNTIL = "{{ effective_until | moment }}"
 _SEVERITY = (
     "{{ {'minor': 'faible', 'moderate': 'modérée', 'severe': 'forte', "
-    "'extreme': 'exceptionnelle'}[severity] }}"
+    "'extreme': 'exceptionnelle'}[severity]%s }}"
 )
 
 
@@ -23,7 +23,12 @@ class WeatherTemplates(Templates, of=WeatherNotifier):
         colour=_COLOUR,
         subject="WEATHER: {{ title }}",
         details=[
-            Detail("severity", "Severity", brief="Severity: {{ severity }}"),
+            Detail(
+                "severity",
+                "Severity",
+                "{{ severity | capitalize }}",
+                brief="Severity: {{ severity }}",
+            ),
             Detail("effective_from", "From", _FROM, "From {{ effective_from | moment('short') }}"),
             Detail(
                 "effective_until", "Until", _UNTIL, "Until {{ effective_until | moment('short') }}"
@@ -37,7 +42,12 @@ class WeatherTemplates(Templates, of=WeatherNotifier):
         colour=_COLOUR,
         subject="MÉTÉO\N{NO-BREAK SPACE}: {{ title }}",
         details=[
-            Detail("severity", "Gravité", _SEVERITY, f"Gravité\N{NO-BREAK SPACE}: {_SEVERITY}"),
+            Detail(
+                "severity",
+                "Gravité",
+                _SEVERITY % " | capitalize",
+                "Gravité\N{NO-BREAK SPACE}: " + _SEVERITY % "",
+            ),
             Detail(
                 "effective_from", "À partir de", _FROM, "Dès {{ effective_from | moment('short') }}"
             ),

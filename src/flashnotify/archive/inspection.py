@@ -1,0 +1,64 @@
+"""Looks at an archive without writing to it, beside a `serve` that does."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+# Instructions of SQLite's machine between two looks at the clock.
+_STEP = 100_000
+# Faults that are told, at the most.
+_FAULTS = 5
+
+
+def open_read_only(file: Path) -> sqlite3.Connection:
+    """A connection that can neither write nor checkpoint, whatever is asked of it.
+
+    Raises:
+        sqlite3.Error: there is no such file, or it cannot be opened.
+    """
+    uri = f"{file.resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None)
+
+
+def revision(archive: sqlite3.Connection) -> str | None:
+    """The revision of the tables; None if there are none.
+
+    Raises:
+        sqlite3.Error: it is no SQLite file, or cannot be read.
+    """
+    asked = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
+    if archive.execute(asked).fetchone() == (0,):
+        return None
+    found = archive.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(found[0]) if found is not None else None
+
+
+def has_api_keys(archive: sqlite3.Connection) -> bool:
+    """Whether there is or was any API key.
+
+    Raises:
+        sqlite3.Error: it has no such table, or cannot be read.
+    """
+    return archive.execute("SELECT EXISTS (SELECT 1 FROM api_keys)").fetchone() == (1,)
+
+
+def faults(archive: sqlite3.Connection, *, within: float) -> Sequence[str] | None:
+    """What SQLite's quick check finds wrong; None if it has not ended `within` seconds.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    deadline = time.monotonic() + within
+    archive.set_progress_handler(lambda: time.monotonic() > deadline, _STEP)
+    try:
+        found = archive.execute(f"PRAGMA quick_check({_FAULTS})").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname == "SQLITE_INTERRUPT":
+            return None
+        raise
+    finally:
+        archive.set_progress_handler(None, 0)
+    return [line for (line,) in found if line != "ok"]

@@ -1,0 +1,101 @@
+"""`flashnotify demo`: see what FlashNotify does, on an archive that is gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+import uvloop
+from rich.console import Console
+from starlette.types import ASGIApp
+
+from flashnotify import logs
+from flashnotify.app import Service
+from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.chat import ChatMixin
+from flashnotify.cli import serve, trial
+from flashnotify.cli.client import Client, CommandFailed, in_process
+from flashnotify.cli.demo.examples import CHAT
+from flashnotify.cli.demo.showing import send_and_show
+from flashnotify.meta.registry import CHANNELS
+from flashnotify.settings import ServiceConfig
+
+_HOST = "127.0.0.1"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("demo")(demo)
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 8000,
+    once: Annotated[bool, typer.Option("--once", help="End after showing the messages.")] = False,
+) -> None:
+    """Send examples of each kind, show what their recipients would get, and serve until Ctrl-C.
+
+    It has an archive of its own, which is removed at the end. Whatever the settings say, nothing
+    leaves this machine. What may not ring at night is shown as waiting, by FLASHNOTIFY_TIMEZONE.
+    """
+    os.environ.update(_captured())
+    with tempfile.TemporaryDirectory(prefix="flashnotify-demo-") as folder:
+        url = f"sqlite:///{folder}/flashnotify.db"
+        config = ServiceConfig(database_url=url, secret_key=None)
+        logs.configure(config.log_format)
+        service = Service(config)
+        _require_captured(service)
+
+        async def welcome(app: ASGIApp, port: int) -> None:
+            async with in_process(app) as http:
+                client = Client(http, served=True)
+                await send_and_show(client, Console(), ZoneInfo(config.timezone))
+            if not once:
+                await trial.show(app, port, config=config, host=_HOST)
+                _show_more(port, Path(folder), url)
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(serve.run(service, _HOST, port, welcome, once=once))
+    raise typer.Exit(code)
+
+
+def _captured() -> Mapping[str, str]:
+    """The settings by which every channel keeps its messages. They come before those in `.env`."""
+    urls = {}
+    for channel in CHANNELS:
+        spec = channel.__channel__
+        assert spec.config is not None
+        variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")
+        destination = f"{CHAT.partition(':')[2]}=" if channel is ChatMixin else ""
+        urls[variable] = f"{destination}capture://"
+    return urls
+
+
+def _require_captured(service: Service) -> None:
+    """Refuse to go on with anything that would leave the machine.
+
+    Raises:
+        CommandFailed: a transport is not `capture://`.
+    """
+    for channel in service.channels.values():
+        for outlet in channel.outlets:
+            if not isinstance(outlet.transport, CaptureTransport):
+                raise CommandFailed(f"The demo would send by {outlet.name}: it ends here.")
+
+
+def _show_more(port: int, folder: Path, url: str) -> None:
+    print(
+        f"""All of the API: http://{_HOST}:{port}/docs
+
+Follow what happens, in another terminal:
+  FLASHNOTIFY_DATABASE_URL={url} flashnotify tail
+
+Ctrl-C ends the demo, and removes {folder}.
+""",
+        flush=True,
+    )

@@ -1,0 +1,86 @@
+"""Sends the examples, waits for what becomes of them, and shows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.text import Text
+
+from flashnotify.cli.client import Client, CommandFailed
+from flashnotify.cli.demo.examples import examples
+
+# Seconds until everything must be in the outbox, and between two looks.
+_PATIENCE = 30.0
+_PAUSE = 0.05
+_DEVICE = {"type": "ntfy", "topic": "ada-demo", "label": "Ada's phone"}
+_COLOURS = {"email": "blue", "sms": "green", "push": "magenta", "chat": "cyan"}
+
+
+async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> None:
+    """Send all examples, and show what their recipients get.
+
+    Raises:
+        CommandFailed: the service does not do its work.
+    """
+    device = (await client.call("POST", "/v1/devices", json=_DEVICE))["address"]
+    sent = [
+        (example, (await client.call("POST", "/v1/notifications", json=example))["id"])
+        for example in examples(datetime.now(zone), device)
+    ]
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            settled = [await _settled(client, id) for _, id in sent]
+    except TimeoutError:
+        raise CommandFailed(f"Not all was sent within {_PATIENCE:g} s: look at the log.") from None
+    for (example, id), deliveries in zip(sent, settled, strict=True):
+        captured = await client.call("GET", "/v1/outbox", params={"notification": id})
+        console.rule(f"{example['kind']}, {example['locale']}")
+        _show(console, zone, deliveries, captured["items"])
+
+
+async def _settled(client: Client, id: str) -> Sequence[dict[str, Any]]:
+    """The deliveries of a notification, once each is over or waits for a time."""
+    while True:
+        page = await client.call("GET", f"/v1/notifications/{id}/deliveries")
+        deliveries: Sequence[dict[str, Any]] = page["items"]
+        if deliveries and not any(map(_under_way, deliveries)):
+            return deliveries
+        await asyncio.sleep(_PAUSE)
+
+
+def _under_way(delivery: dict[str, Any]) -> bool:
+    return delivery["status"] in ("queued", "sending") and delivery["reason"] is None
+
+
+def _show(
+    console: Console,
+    zone: ZoneInfo,
+    deliveries: Sequence[dict[str, Any]],
+    captured: Sequence[dict[str, Any]],
+) -> None:
+    messages = {message["delivery_id"]: message for message in captured}
+    for delivery in deliveries:
+        channel = delivery["channel"]
+        title = f"{channel} to {delivery['to']}"
+        message = messages.get(delivery["id"])
+        content = _content(message) if message is not None else _fate(delivery, zone)
+        colour = _COLOURS.get(channel, "") if message is not None else "yellow"
+        console.print(Panel(content, title=title, title_align="left", border_style=colour))
+
+
+def _content(message: dict[str, Any]) -> Group:
+    subject = [Text(f"{message['subject']}\n", style="bold")] if message["subject"] else []
+    return Group(*subject, Text(message["text"]))
+
+
+def _fate(delivery: dict[str, Any], zone: ZoneInfo) -> Text:
+    """What became of a delivery that is not in the outbox: it waits, or did not go."""
+    until = delivery["next_attempt_at"]
+    at = f", at {datetime.fromisoformat(until).astimezone(zone):%H:%M}" if until else ""
+    return Text(f"{delivery['status']}: {delivery['reason']}{at}")

@@ -1,0 +1,94 @@
+"""`flashnotify doctor`: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from flashnotify import logs
+from flashnotify.cli.doctor.configuration import keys, settings
+from flashnotify.cli.doctor.database import database
+from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.cli.doctor.serving import serving
+from flashnotify.cli.doctor.transports import transports
+from flashnotify.cli.progress import progress_bar
+from flashnotify.errors import SettingsError
+from flashnotify.settings import ServiceConfig
+
+_COLOURS = {State.ok: "green", State.warning: "yellow", State.failed: "bold red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+) -> None:
+    """Check the settings, the archive, the keys, each transport and a running `serve`.
+
+    It says what to do about each thing that is not as it should be. Nothing is sent, and nothing is
+    changed. The exit code is 1 if something has failed.
+    """
+    with progress_bar() as bar:
+        bar.add_task("looking around", total=None)
+        findings = list(_examine())
+    worst = max((f.state for f in findings), key=list(State).index)
+    if as_json:
+        found = {"state": worst, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        _show(findings)
+    if worst is State.failed:
+        raise typer.Exit(1)
+
+
+def _examine() -> Iterable[Finding]:
+    told = set()
+    for finding in settings():
+        told.add(finding.part)
+        yield finding
+    try:
+        config = ServiceConfig()
+    except SettingsError:
+        yield Finding("archive", State.warning, "not looked at", "The settings come first.")
+        return
+    logs.configure(config.log_format)
+    try:
+        yield from keys(config)
+        yield from database(config.archive_file)
+        yield from asyncio.run(_transports_and_serve(config, told))
+    except PermissionError as error:
+        yield Finding(
+            "archive",
+            State.failed,
+            f"{error.filename}: {error.strerror}",
+            "Run this as the user that runs serve.",
+        )
+
+
+async def _transports_and_serve(config: ServiceConfig, told: set[str]) -> Sequence[Finding]:
+    found, names = await transports(config, told)
+    return [*found, *await serving(config, names)]
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    width = max(len(finding.part) for finding in findings)
+    for finding in findings:
+        line = Text.assemble((f"{finding.state:<7}", _COLOURS[finding.state]))
+        line.append(f"  {finding.part:<{width}}  {finding.found}")
+        console.print(line)
+        if finding.remedy:
+            console.print(Text(f"{'':<{width + 9}}  -> {finding.remedy}"))
+    counts = Counter(finding.state for finding in findings)
+    console.print(", ".join(f"{counts[state]} {state}" for state in State))

@@ -1,0 +1,113 @@
+"""Looks at the settings, and at the keys that belong to the archive."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from flashnotify.archive.inspection import has_api_keys, open_read_only
+from flashnotify.channels.webpush import VAPID_FILE
+from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.errors import SettingsError
+from flashnotify.meta.configs import Config
+from flashnotify.meta.registry import CONFIGS
+from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
+
+
+def settings() -> Iterator[Finding]:
+    """Each setting that cannot work, and each name that sets nothing."""
+    sound = True
+    for config in _declared(Config):
+        try:
+            config()
+        except SettingsError as error:
+            sound = False
+            for line in str(error).splitlines():
+                found, _, example = line.partition(" Example: ")
+                name, _, found = found.partition(": ")
+                yield Finding(name, State.failed, found, f"Example: {example}")
+    for name, nearest in unknown_names(CONFIGS, given_names()).items():
+        sound = False
+        meant = f"Did you mean {nearest}? " if nearest else ""
+        yield Finding(
+            name,
+            State.failed,
+            "there is no such setting",
+            f"{meant}docs/settings.md has all; remove it, or write it as it is there.",
+        )
+    if sound:
+        known = {setting.env for config in CONFIGS for setting in config.settings}
+        count = len(known & given_names())
+        yield Finding("settings", State.ok, f"{count} of {len(known)} set, the others at default")
+
+
+def keys(config: ServiceConfig) -> Iterator[Finding]:
+    """The secret key, and the key for Web Push if there is one."""
+    secret = config.beside(KEY_FILE)
+    if config.secret_key is not None:
+        yield Finding("secret key", State.ok, "FLASHNOTIFY_SECRET_KEY is set")
+    elif secret.exists():
+        yield _key("secret key", secret) or _readable(config)
+    elif _has_api_keys(config.archive_file):
+        yield Finding(
+            "secret key",
+            State.failed,
+            f"{secret} is missing: no API key that has been made works",
+            "Restore it from a backup. If there is none, start `flashnotify serve`, which makes a "
+            "new one, and make new API keys.",
+        )
+    else:
+        yield Finding("secret key", State.ok, "serve makes it at its next start")
+    vapid = config.beside(VAPID_FILE)
+    if vapid.exists():
+        yield _key("Web Push key", vapid) or Finding("Web Push key", State.ok, f"{vapid}")
+
+
+def _key(part: str, file: Path) -> Finding | None:
+    """What is wrong with a key's file, if anything is."""
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o077:
+        return Finding(
+            part,
+            State.failed,
+            f"{file} has mode {mode:04o}: others on this machine can get at it",
+            f"chmod 600 {file}",
+        )
+    try:
+        file.read_bytes()
+    except OSError as error:
+        return Finding(
+            part,
+            State.failed,
+            f"{file} cannot be read: {error.strerror}",
+            "Run this as the user that runs serve, or make that user its owner.",
+        )
+    return None
+
+
+def _readable(config: ServiceConfig) -> Finding:
+    try:
+        config.pepper()
+    except SettingsError as error:
+        return Finding("secret key", State.failed, str(error))
+    return Finding("secret key", State.ok, f"{config.beside(KEY_FILE)}")
+
+
+def _has_api_keys(file: Path) -> bool:
+    try:
+        with closing(open_read_only(file)) as archive:
+            return has_api_keys(archive)
+    except sqlite3.Error:
+        # There is no archive yet, or one that `database` has more to say of.
+        return False
+
+
+def _declared(base: type[Config]) -> Iterator[type[Config]]:
+    """Every group of settings."""
+    for config in base.__subclasses__():
+        if "__config__" in vars(config):
+            yield config
+        yield from _declared(config)

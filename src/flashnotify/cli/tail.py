@@ -1,0 +1,89 @@
+"""`flashnotify tail`: follow what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from flashnotify import logs
+from flashnotify.archive.lock import ArchiveLock
+from flashnotify.cli.client import CommandFailed, over_socket
+from flashnotify.cli.event_stream import Event, follow
+from flashnotify.settings import ServiceConfig
+
+_COLOURS = {
+    "completed": "green",
+    "sent": "green",
+    "delivered": "green",
+    "failed": "red",
+    "skipped": "yellow",
+    "cancelled": "yellow",
+    "expired": "yellow",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("tail")(tail)
+
+
+def tail(
+    since: Annotated[
+        int | None,
+        typer.Option(min=0, help="Go on after this event, instead of from now; 0: from the first."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object on each line, with the event's id.")
+    ] = False,
+) -> None:
+    """Follow what happens in a running `serve`, a line for each event.
+
+    Where the connection breaks, it is taken up again without missing any. It ends with `serve`
+    (exit code 0), or by Ctrl-C (exit code 130).
+    """
+    config = ServiceConfig()
+    logs.configure(config.log_format)
+    asyncio.run(_tail(config, since, as_json=as_json))
+
+
+async def _tail(config: ServiceConfig, since: int | None, *, as_json: bool) -> None:
+    lock = ArchiveLock(config.archive_file)
+    if lock.holder() is None:
+        raise CommandFailed(
+            f"There is nothing to follow: nobody serves {config.archive_file}. "
+            "Start `flashnotify serve`."
+        )
+    console = Console(soft_wrap=True, highlight=False)
+    async with over_socket(config) as http, aclosing(follow(http, lock, since)) as events:
+        async for event in events:
+            if as_json:
+                print(_json(event), flush=True)
+            else:
+                console.print(_line(event))
+    print("serve has stopped.", file=sys.stderr)
+
+
+def _json(event: Event) -> str:
+    return json.dumps({"id": event.id, "type": event.type, **(event.data or {})})
+
+
+def _line(event: Event) -> Text:
+    data = event.data or {}
+    at = datetime.fromisoformat(data["at"]).astimezone()
+    status = data["status"]
+    line = Text.assemble(
+        (f"{at:%Y-%m-%d %H:%M:%S}", "dim"),
+        f"  {event.id}  {event.type:<12}  {data['notification_id']}  ",
+        (status, _COLOURS.get(status, "")),
+    )
+    if "channel" in data:
+        line.append(f"  {data['channel']}  {data['delivery_id']}")
+    return line

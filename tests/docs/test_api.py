@@ -1,0 +1,15 @@
+"""docs/api.md lists every path and every scope there is."""
+
+from pathlib import Path
+
+from tests.docs.api_tables import paths_table, scopes_table
+from tests.running import Running
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+
+
+async def test_the_tables_say_what_the_code_says(service: Running) -> None:
+    document = (await service.anonymous.get("/openapi.json")).json()
+    page = PAGE.read_text()
+    assert paths_table(document) in page
+    assert scopes_table() in page

@@ -1,0 +1,264 @@
+"""Chat: destinations that the settings name, over Apprise, each on its own."""
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.channels.chat import ChatMixin
+from flashnotify.errors import SettingsError
+from flashnotify.meta.descriptors import Priority
+from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta.registry import Registry
+from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from flashnotify.meta.templates import Templates, Wording
+from flashnotify.settings import ServiceConfig
+from tests.http_server import HANG, HttpServer, Reply
+from tests.manual_clock import ManualClock
+from tests.running import Running, running
+
+KINDS: Registry[NotifierSpec] = Registry("kind")
+WORDINGS: Registry[TemplatesSpec] = Registry("template set")
+TOKEN = "correct-horse-battery-staple"
+
+
+class OutageNotifier(ChatMixin, Notifier, registry=KINDS):
+    """Something does not work."""
+
+    priority = Priority(default="high")
+
+
+class OutageTemplates(Templates, of=OutageNotifier, registry=WORDINGS):
+    """One line each."""
+
+    en = Wording(push_title="Outage: {{ title }}", text="{{ body }}")
+
+
+OUTAGE = {"kind": "outage", "title": "Mail", "body": "Le courriel est arrêté.", "data": {}}
+
+Serve = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HttpServer]:
+    """Where the destination `it-team` leads."""
+    async with HttpServer() as started:
+        yield started
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[HttpServer]:
+    """Where the destination `security` leads."""
+    async with HttpServer() as started:
+        yield started
+
+
+@pytest.fixture
+def serve(
+    monkeypatch: pytest.MonkeyPatch, server: HttpServer, other: HttpServer, clock: ManualClock
+) -> Serve:
+    """Runs a service with two destinations; settings as keywords."""
+
+    def make(**settings: object) -> AbstractAsyncContextManager[Running]:
+        urls = (
+            f"it-team=json://bot:{TOKEN}@{server.host}/{TOKEN}?-key={TOKEN}",
+            f"security=json://bot:{TOKEN}@{other.host}/{TOKEN}",
+        )
+        for name, value in {"CHAT_URLS": " ".join(urls), **settings}.items():
+            monkeypatch.setenv(f"FLASHNOTIFY_{name}", str(value))
+        return running(Service(ServiceConfig(), clock, KINDS, WORDINGS))
+
+    return make
+
+
+async def deliver(service: Running, to: str) -> Any:
+    """Send to `to`; the delivery once it is final."""
+    id = await service.send(**OUTAGE, to=[to])
+    await service.completed(id)
+    (delivery,) = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
+    return delivery
+
+
+async def attempts(service: Running, id: str, number: int) -> list[Any]:
+    """The attempts of a notification's one delivery, once there are `number`."""
+    found = await service.until(
+        f"/v1/notifications/{id}/deliveries",
+        lambda shown: shown["items"] and len(shown["items"][0]["attempts"]) >= number,
+    )
+    attempts: list[Any] = found["items"][0]["attempts"]
+    return attempts
+
+
+async def test_a_destination_gets_the_message_and_no_other_does(
+    serve: Serve, server: HttpServer, other: HttpServer
+) -> None:
+    async with serve() as service:
+        delivery = await deliver(service, "chat:it-team")
+    assert delivery["status"] == "sent"
+    (attempt,) = delivery["attempts"]
+    assert attempt["transport"] == "json://it-team"
+    assert "Sent JSON" in attempt["answer"]
+    (request,) = server.requests
+    document = json.loads(request.body)
+    assert document["title"] == "Outage: Mail"
+    assert document["message"] == "Le courriel est arrêté."
+    assert document["type"] == "warning"
+    assert not other.requests
+
+
+async def test_a_destination_that_nobody_named_is_refused_with_the_names(serve: Serve) -> None:
+    async with serve() as service:
+        answer = await service.http.post(
+            "/v1/notifications", json=OUTAGE | {"to": ["chat:nobody", "chat:it-team"]}
+        )
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/to/0"
+    assert "it-team, security" in error["detail"]
+    assert TOKEN not in answer.text
+
+
+async def test_a_url_is_no_destination(serve: Serve, server: HttpServer) -> None:
+    async with serve() as service:
+        answer = await service.http.post(
+            "/v1/notifications", json=OUTAGE | {"to": [f"chat:json://{server.host}"]}
+        )
+    assert answer.status_code == 422
+    assert not server.requests
+
+
+async def test_the_refusal_of_a_provider_is_kept_in_its_words(
+    serve: Serve, server: HttpServer, clock: ManualClock
+) -> None:
+    server.next(Reply(503, f"la boîte est pleine ({TOKEN})"))
+    async with serve() as service:
+        id = await service.send(**OUTAGE, to=["chat:it-team"])
+        (refused,) = await attempts(service, id, 1)
+        await clock.advance(60)
+        await service.completed(id)
+        _, sent = await attempts(service, id, 2)
+    assert refused["outcome"] == "retryable"
+    assert "error=503. la boîte est pleine (***)" in refused["answer"]
+    assert sent["outcome"] == "sent"
+
+
+async def test_a_destination_that_hangs_delays_no_other(
+    serve: Serve, server: HttpServer, other: HttpServer
+) -> None:
+    server.next(*[HANG] * 20)
+    async with serve(CHAT_TIMEOUT=50, THREADS=4, WORKERS=8) as service:
+        stuck = [await service.send(**OUTAGE, to=["chat:it-team"]) for _ in range(6)]
+        await server.until(lambda: len(server.requests) == 2)
+        for _ in range(5):
+            assert (await deliver(service, "chat:security"))["status"] == "sent"
+        # None of those that hang has come to its time-out meanwhile.
+        for id in stuck:
+            shown = await service.get(f"/v1/notifications/{id}/deliveries")
+            assert not shown["items"] or not shown["items"][0]["attempts"]
+        assert len(other.requests) == 5
+        await server.stop()
+
+
+async def test_each_destination_has_its_own_breaker(serve: Serve, server: HttpServer) -> None:
+    server.next(*[Reply(500)] * 5)
+    async with serve() as service:
+        for _ in range(5):
+            id = await service.send(**OUTAGE, to=["chat:it-team"])
+            await attempts(service, id, 1)
+        ready = await service.get("/readyz")
+        assert ready["status"] == "degraded"
+        assert ready["parts"]["chat json://it-team"] == "open"
+        assert ready["parts"]["chat json://security"] == "ok"
+        assert (await deliver(service, "chat:security"))["status"] == "sent"
+        metrics = (await service.http.get("/metrics")).text
+    label = 'flashnotify_breaker_open{channel="chat",transport="json://'
+    assert f'{label}it-team"}} 1.0' in metrics
+    assert f'{label}security"}} 0.0' in metrics
+    assert len(server.requests) == 5
+
+
+async def test_nothing_shows_the_url_or_the_message(
+    serve: Serve,
+    server: HttpServer,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level("INFO")
+    caplog.set_level("DEBUG", logger="apprise")
+    async with serve() as service:
+        await deliver(service, "chat:it-team")
+        await server.stop()
+        id = await service.send(**OUTAGE, to=["chat:it-team"])
+        await attempts(service, id, 1)
+        pages = [
+            (await service.http.get(path)).text
+            for path in (
+                "/readyz",
+                "/metrics",
+                "/v1/channels",
+                f"/v1/notifications/{id}/deliveries",
+            )
+        ]
+    assert not [record for record in caplog.records if record.name == "apprise"]
+    shown = [*pages, caplog.text, *capsys.readouterr()]
+    assert not [text for text in shown if TOKEN in text or server.host in text]
+    assert not [text for text in shown[len(pages) :] if "courriel" in text]
+
+
+async def test_capture_is_a_destination_too(serve: Serve) -> None:
+    async with serve(CHAT_URLS="it-team=capture:// security=capture://") as service:
+        delivery = await deliver(service, "chat:security")
+        (message,) = (await service.get("/v1/outbox"))["items"]
+        ready = await service.get("/readyz")
+    assert delivery["attempts"][0]["transport"] == "capture://security"
+    assert (message["to"], message["subject"]) == ("security", "Outage: Mail")
+    assert {"chat capture://it-team", "chat capture://security"} <= ready["parts"].keys()
+
+
+async def test_lost_threads_show_in_readiness_and_metrics(serve: Serve) -> None:
+    gate = threading.Event()
+    async with serve() as service:
+        threads = service.service.threads
+        with pytest.raises(TimeoutError):
+            await threads.run(gate.wait, within=0.01)
+        ready = await service.get("/readyz")
+        assert (ready["status"], ready["parts"]["threads"]) == ("degraded", "1 lost")
+        busy = asyncio.create_task(threads.run(gate.wait, within=60))
+        await service.until("/readyz", lambda _: threads.busy == 1)
+        metrics = (await service.http.get("/metrics")).text
+        assert "flashnotify_threads_lost 1.0" in metrics
+        assert "flashnotify_threads_busy 1.0" in metrics
+        assert 'flashnotify_threads_depth{lane="low"} 0.0' in metrics
+        gate.set()
+        await busy
+        await service.until("/readyz", lambda shown: shown["status"] == "ok")
+
+
+@pytest.mark.parametrize("url", [f"nosuch://{TOKEN}/", f"slack://{TOKEN}", f"json://b:{TOKEN}@"])
+def test_a_url_that_apprise_does_not_know_stops_the_start(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", f"it-team=capture:// security={url}")
+    with pytest.raises(SettingsError, match="FLASHNOTIFY_CHAT_URLS: the URL of security ") as error:
+        Service(ServiceConfig())
+    assert TOKEN not in str(error.value)
+    assert "it-team=msteams://" in str(error.value)
+
+
+def test_without_the_package_the_start_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", f"it-team=json://{TOKEN}/")
+    with pytest.raises(SettingsError, match=r"pip install 'flashnotify\[chat\]'") as error:
+        Service(ServiceConfig())
+    assert TOKEN not in str(error.value)
+    # Without a destination that needs it, nobody needs it.
+    monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", "it-team=capture://")
+    Service(ServiceConfig())

@@ -1,0 +1,77 @@
+"""`GET /v1/events`: what happens, in commit order, taken up again after an interruption."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from flashnotify.app import Service
+from flashnotify.settings import ServiceConfig
+from tests.faults.serving import Serving, serving
+from tests.running import ACADEMIC
+
+
+async def events(http: httpx.AsyncClient, **headers: str) -> AsyncIterator[dict[str, Any]]:
+    """The events of a stream, as they come."""
+    async with http.stream("GET", "/v1/events", headers=headers, timeout=10) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        event: dict[str, Any] = {}
+        async for line in answer.aiter_lines():
+            name, _, value = line.partition(": ")
+            if not line and "data" in event:
+                yield event
+                event = {}
+            elif name in ("id", "event"):
+                event[name] = value
+            elif name == "data":
+                event["data"] = json.loads(value)
+
+
+async def send(service: Serving) -> str:
+    answer = await service.admin.post("/v1/notifications", json=ACADEMIC)
+    assert answer.status_code == 202
+    return str(answer.json()["id"])
+
+
+async def until_completed(stream: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    seen = []
+    async for event in stream:
+        seen.append(event)
+        if event["data"]["status"] == "completed":
+            break
+    return seen
+
+
+async def test_what_happens_is_told_in_order_and_taken_up_after_a_restart() -> None:
+    async with serving(Service(ServiceConfig())) as service:
+        stream = events(service.admin, **{"Last-Event-ID": "0"})
+        id = await send(service)
+        seen = await until_completed(stream)
+        await stream.aclose()
+        assert [(e["event"], e["data"]["status"]) for e in seen] == [
+            ("notification", "queued"),
+            ("notification", "sending"),
+            ("delivery", "sent"),
+            ("notification", "completed"),
+        ]
+        assert {e["data"]["notification_id"] for e in seen} == {id}
+        numbers = [int(e["id"]) for e in seen]
+        assert numbers == sorted(set(numbers))
+    async with serving(Service(ServiceConfig())) as service:
+        second = await send(service)
+        resumed = await until_completed(events(service.admin, **{"Last-Event-ID": seen[1]["id"]}))
+        assert [e["data"]["status"] for e in resumed] == ["sent", "completed"]
+        assert {e["data"]["notification_id"] for e in resumed} == {id}
+        more = await until_completed(events(service.admin, **{"Last-Event-ID": seen[-1]["id"]}))
+        assert {e["data"]["notification_id"] for e in more} == {second}
+
+
+async def test_it_needs_a_key_that_may_read() -> None:
+    async with serving(Service(ServiceConfig())) as service:
+        assert (await service.http.get("/v1/events")).status_code == 401
+        wanted = {"name": "x", "scopes": ["notify:*"]}
+        key = (await service.admin.post("/v1/api-keys", json=wanted)).json()["key"]
+        answer = await service.http.get("/v1/events", headers={"X-API-Key": key})
+        assert answer.status_code == 403

@@ -1,0 +1,310 @@
+"""Push, from the POST to the browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.archive.statements import REGISTER_DEVICE
+from flashnotify.domain import moment
+from flashnotify.settings import ServiceConfig
+from tests.browser import Browser, vapid_claims
+from tests.http_server import HANG, HttpServer, Reply
+from tests.manual_clock import ManualClock
+from tests.running import Running, running
+
+# Of the tests' clock, half an hour on.
+LATER = moment(ManualClock().now() + 1_800_000).isoformat()
+
+
+@pytest.fixture
+async def browsers() -> AsyncIterator[HttpServer]:
+    """A push service."""
+    async with HttpServer(Reply(201)) as server:
+        yield server
+
+
+@pytest.fixture
+async def ntfy() -> AsyncIterator[HttpServer]:
+    async with HttpServer(Reply(200, '{"id": "hwQ2YpKdmg"}')) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(ntfy: HttpServer, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Web Push and ntfy; push services may be on this machine."""
+    monkeypatch.setenv("FLASHNOTIFY_PUSH_URL", f"webpush: ntfy://{ntfy.host}")
+    monkeypatch.setenv("FLASHNOTIFY_PUSH_CONTACT", "mailto:it@univ.example")
+    monkeypatch.setenv("FLASHNOTIFY_PUSH_ALLOWED_NETWORKS", "127.0.0.0/8")
+    return monkeypatch
+
+
+@pytest.fixture
+async def service(settings: pytest.MonkeyPatch, clock: ManualClock) -> AsyncIterator[Running]:
+    async with running(Service(ServiceConfig(), clock)) as started:
+        yield started
+
+
+async def register(service: Running, device: dict[str, Any]) -> str:
+    """A device's address."""
+    answer = await service.http.post("/v1/devices", json=device)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["address"])
+
+
+async def subscribe(service: Running, endpoint: str) -> tuple[str, Browser]:
+    browser = Browser()
+    return await register(service, browser.subscription(endpoint)), browser
+
+
+async def delivery(service: Running, id: str) -> Any:
+    """The one delivery of a notification."""
+    (found,) = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
+    return found
+
+
+async def attempted(service: Running, id: str, times: int = 1) -> Any:
+    """The one delivery of a notification, once it has been tried."""
+    found = await service.until(
+        f"/v1/notifications/{id}/deliveries",
+        lambda page: page["items"] and len(page["items"][0]["attempts"]) >= times,
+    )
+    return found["items"][0]
+
+
+async def test_each_device_is_reached_by_its_own_transport(
+    service: Running, browsers: HttpServer, ntfy: HttpServer
+) -> None:
+    address, browser = await subscribe(service, f"{browsers.url}/p/1")
+    topic = await register(service, {"type": "ntfy", "topic": "ada-5Hk2xQ"})
+    id = await service.send(to=[address, topic], title="Room changed", priority="high")
+    assert (await service.completed(id))["counts"] == {"push": {"sent": 2}}
+    (pushed,), (published,) = browsers.requests, ntfy.requests
+    found = browser.read(pushed.body)
+    assert "Room changed" in found["title"]
+    assert found["priority"] == "high"
+    assert pushed.headers["Urgency"] == "high"
+    document = json.loads(published.body)
+    assert (document["topic"], document["title"]) == ("ada-5Hk2xQ", found["title"])
+    # What the provider got is what the delivery is called here.
+    deliveries = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
+    assert {d["id"] for d in deliveries} == {found["id"], document["sequence_id"]}
+    names = {d["to"]: d["attempts"][0]["transport"] for d in deliveries}
+    assert names[address.removeprefix("push:")] == "webpush:"
+    assert names[topic.removeprefix("push:")] == f"ntfy://{ntfy.host}"
+
+
+async def test_the_key_that_browsers_get_is_the_one_that_signs(
+    service: Running, browsers: HttpServer
+) -> None:
+    address, _ = await subscribe(service, browsers.url)
+    await service.completed(await service.send(to=[address]))
+    _, key = vapid_claims(browsers.requests[0].headers["Authorization"])
+    assert key == (await service.get("/v1/devices/vapid-key"))["key"]
+
+
+async def test_a_device_whose_subscription_has_ended_is_dropped(
+    service: Running, browsers: HttpServer
+) -> None:
+    address, browser = await subscribe(service, f"{browsers.url}/p/1")
+    kept, _ = await subscribe(service, f"{browsers.url}/p/2")
+    browsers.next(Reply(410, "unsubscribed"))
+    id = await service.send(to=[address])
+    assert (await service.completed(id))["counts"] == {"push": {"failed": 1}}
+    assert (await delivery(service, id))["reason"] == "410 unsubscribed"
+    path = f"/v1/devices/{address.removeprefix('push:')}"
+    assert (await service.http.get(path)).status_code == 404
+    listed = (await service.get("/v1/devices"))["items"]
+    assert [device["address"] for device in listed] == [kept]
+    # The browser subscribes again: a new device.
+    answer = await service.http.post("/v1/devices", json=browser.subscription(browsers.url))
+    assert answer.status_code == 201
+    assert answer.json()["address"] != address
+
+
+async def test_what_was_accepted_for_a_device_that_is_gone_by_then_fails(
+    service: Running, browsers: HttpServer, clock: ManualClock
+) -> None:
+    address, _ = await subscribe(service, browsers.url)
+    id = await service.send(to=[address], send_at=LATER)
+    path = f"/v1/devices/{address.removeprefix('push:')}"
+    assert (await service.http.delete(path)).status_code == 204
+    await clock.advance(24 * 3600)
+    await service.completed(id)
+    found = await delivery(service, id)
+    assert found["status"] == "failed"
+    assert found["reason"] == "the device is not registered any more"
+    assert browsers.requests == []
+
+
+async def test_new_keys_are_used_from_then_on(service: Running, browsers: HttpServer) -> None:
+    address, _ = await subscribe(service, browsers.url)
+    renewed = Browser()
+    answer = await service.http.post("/v1/devices", json=renewed.subscription(browsers.url))
+    assert answer.status_code == 200
+    await service.completed(await service.send(to=[address]))
+    assert renewed.read(browsers.requests[0].body)["body"]
+
+
+async def test_a_service_that_is_too_busy_is_asked_again_when_it_says(
+    service: Running, browsers: HttpServer, clock: ManualClock
+) -> None:
+    address, _ = await subscribe(service, browsers.url)
+    browsers.next(Reply(429, "slow down", {"Retry-After": "120"}))
+    id = await service.send(to=[address])
+    first = await attempted(service, id)
+    assert first["status"] == "queued"
+    await clock.advance(119)
+    assert len(browsers.requests) == 1
+    await clock.advance(2)
+    await service.completed(id)
+    topics = {request.headers["Topic"] for request in browsers.requests}
+    assert len(browsers.requests) == 2
+    # Both tries are the same message to the push service.
+    assert len(topics) == 1
+
+
+async def test_one_dead_push_service_does_not_hold_up_the_others(
+    service: Running, browsers: HttpServer
+) -> None:
+    address, _ = await subscribe(service, browsers.url)
+    async with HttpServer(Reply(500, "broken")) as broken:
+        dead = [(await subscribe(service, f"{broken.url}/{n}"))[0] for n in range(8)]
+        lost = await service.send(to=dead)
+        await service.until(
+            f"/v1/notifications/{lost}/deliveries",
+            lambda page: len([d for d in page["items"] if d["reason"]]) == 8,
+        )
+        # Its breaker is open: more for it waits, and costs no attempt.
+        waiting = await service.send(to=dead[:1])
+        path = f"/v1/notifications/{waiting}/deliveries"
+        found = await service.until(path, lambda page: page["items"] and page["items"][0]["reason"])
+        assert found["items"][0]["attempts"] == []
+        assert len(broken.requests) == 8
+        id = await service.send(to=[address])
+        assert (await service.completed(id))["counts"] == {"push": {"sent": 1}}
+        parts = (await service.get("/readyz"))["parts"]
+        assert parts["push webpush:"] == "ok"
+
+
+async def test_a_stranger_whose_service_refuses_us_does_not_hold_up_the_others(
+    service: Running, browsers: HttpServer
+) -> None:
+    address, _ = await subscribe(service, browsers.url)
+    async with HttpServer(Reply(403, "go away")) as hostile:
+        stranger, _ = await subscribe(service, hostile.url)
+        tried = await attempted(service, await service.send(to=[stranger]))
+        assert tried["attempts"][0]["outcome"] == "misconfigured"
+        parts = (await service.get("/readyz"))["parts"]
+        assert parts["push webpush:"] == "misconfigured: 403 go away"
+        id = await service.send(to=[address])
+        assert (await service.completed(id))["counts"] == {"push": {"sent": 1}}
+        assert (await service.get("/readyz"))["parts"]["push webpush:"] == "ok"
+
+
+async def test_an_unregistered_device_tells_nothing_about_the_transport(
+    service: Running, ntfy: HttpServer, clock: ManualClock
+) -> None:
+    topic = await register(service, {"type": "ntfy", "topic": "ada"})
+    gone = await register(service, {"type": "ntfy", "topic": "bob"})
+    part = f"push ntfy://{ntfy.host}"
+    ntfy.next(*[Reply(500, "broken")] * 5)
+    for _ in range(5):
+        tried = await service.send(to=[topic])
+        await attempted(service, tried)
+        await service.http.post(f"/v1/notifications/{tried}/cancel")
+    assert (await service.get("/readyz"))["parts"][part] == "open"
+    id = await service.send(to=[gone], send_at=LATER)
+    await service.http.delete(f"/v1/devices/{gone.removeprefix('push:')}")
+    await clock.advance(3600)
+    assert (await service.completed(id))["counts"] == {"push": {"failed": 1}}
+    assert (await service.get("/readyz"))["parts"][part] == "half_open"
+    # It is still there to be probed.
+    await service.completed(await service.send(to=[topic]))
+    assert (await service.get("/readyz"))["parts"][part] == "ok"
+
+
+async def test_an_address_that_is_not_allowed_any_more_is_not_connected_to(
+    settings: pytest.MonkeyPatch, clock: ManualClock, browsers: HttpServer
+) -> None:
+    async with running(Service(ServiceConfig(), clock)) as service:
+        address, _ = await subscribe(service, f"{browsers.url}/p/1")
+    settings.delenv("FLASHNOTIFY_PUSH_ALLOWED_NETWORKS")
+    async with running(Service(ServiceConfig(), clock)) as service:
+        id = await service.send(to=[address])
+        assert (await service.completed(id))["counts"] == {"push": {"failed": 1}}
+        found = await delivery(service, id)
+        assert "not public" in found["reason"]
+        # A device is dropped when its service says so, and only then.
+        assert len((await service.get("/v1/devices"))["items"]) == 1
+    assert browsers.connections == 0
+
+
+async def test_a_redirect_leads_nowhere(service: Running, browsers: HttpServer) -> None:
+    address, _ = await subscribe(service, browsers.url)
+    async with HttpServer() as elsewhere:
+        browsers.next(Reply(307, "", {"Location": f"{elsewhere.url}/admin"}))
+        await attempted(service, await service.send(to=[address]))
+        assert elsewhere.connections == 0
+
+
+async def test_no_transport_for_a_type_of_device_is_said(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch, ntfy: HttpServer
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_PUSH_URL", f"ntfy://{ntfy.host}")
+    async with running(Service(ServiceConfig(), clock)) as service:
+        address, _ = await subscribe(service, "https://8.8.8.8/p/1")
+        id = await service.send(to=[address])
+        await service.completed(id)
+        found = await delivery(service, id)
+        assert found["reason"] == "no transport in the settings serves this address"
+
+
+async def test_capture_keeps_pushes(clock: ManualClock) -> None:
+    async with running(Service(ServiceConfig(), clock)) as service:
+        address, _ = await subscribe(service, "https://8.8.8.8/p/1")
+        await service.completed(await service.send(to=[address], title="Room changed"))
+        (message,) = (await service.get("/v1/outbox"))["items"]
+        assert (message["channel"], message["to"]) == ("push", address.removeprefix("push:"))
+        assert "Room changed" in message["subject"]
+
+
+async def test_a_batch_of_thousands_is_encrypted_for_each(
+    service: Running, browsers: HttpServer, clock: ManualClock
+) -> None:
+    browser = Browser()
+    rows = [
+        {
+            "id": UUID(int=number + 1),
+            "type": "webpush",
+            "target": f"{browsers.url}/{number}",
+            "p256dh": browser.p256dh,
+            "auth": browser.auth,
+            "label": None,
+            "created_at": clock.now(),
+        }
+        for number in range(1000)
+    ]
+    await service.service.writer.write(*((REGISTER_DEVICE, row) for row in rows))
+    id = await service.send(to=[f"push:{row['id']}" for row in rows])
+    assert (await service.completed(id))["counts"] == {"push": {"sent": 1000}}
+    assert {request.path for request in browsers.requests} == {f"/{n}" for n in range(1000)}
+    assert len({browser.read(request.body)["id"] for request in browsers.requests}) == 1000
+    # One signature serves them all.
+    assert len({request.headers["Authorization"] for request in browsers.requests}) == 1
+
+
+async def test_a_service_that_hangs_is_left_after_its_time(
+    settings: pytest.MonkeyPatch, clock: ManualClock, browsers: HttpServer
+) -> None:
+    settings.setenv("FLASHNOTIFY_WEBPUSH_TIMEOUT", "0.2")
+    async with running(Service(ServiceConfig(), clock)) as service:
+        address, _ = await subscribe(service, browsers.url)
+        browsers.next(HANG)
+        tried = await attempted(service, await service.send(to=[address]))
+        assert tried["attempts"][0]["outcome"] == "retryable"

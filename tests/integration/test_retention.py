@@ -1,0 +1,29 @@
+"""Each kind's notifications are forgotten when their time is over, and nothing else is."""
+
+from flashnotify.app import Service
+from flashnotify.settings import ServiceConfig
+from tests.manual_clock import ManualClock
+from tests.running import running
+
+_DAY = 24 * 3600
+
+
+async def test_what_is_over_is_forgotten_after_its_time_and_all_that_belongs_to_it(
+    clock: ManualClock,
+) -> None:
+    async with running(Service(ServiceConfig(), clock)) as service:
+        old = await service.send(to=[f"mailto:p{n}@univ.example" for n in range(700)])
+        await service.completed(old)
+        waiting = await service.send(send_at="2029-01-01T00:00:00Z")
+        await clock.advance(364 * _DAY)
+        young = await service.send()
+        await service.completed(young)
+        assert (await service.http.get(f"/v1/notifications/{old}")).status_code == 200
+        await clock.advance(2 * _DAY)
+        while old in [n["id"] for n in (await service.get("/v1/notifications"))["items"]]:
+            await clock.advance(60)
+        page = await service.get("/v1/notifications")
+        assert [n["id"] for n in page["items"]] == [young, waiting]
+        outbox = await service.get("/v1/outbox", limit=200)
+        assert {m["notification_id"] for m in outbox["items"]} == {young}
+        assert (await service.http.get(f"/v1/notifications/{old}/deliveries")).status_code == 404
