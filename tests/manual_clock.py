@@ -51,6 +51,9 @@ class ManualClock:
         await asyncio.sleep(0)
 
     async def _until(self, at: int) -> None:
+        if at <= self._now:  # `advance` went past it before this coroutine began
+            await asyncio.sleep(0)
+            return
         sleeper = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (at, next(self._order), sleeper))
         await sleeper

@@ -33,8 +33,9 @@ from flashnotify.channels.smtp import SmtpTransport
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery import Delivery
 from flashnotify.domain import Job, UUIDv7
-from flashnotify.errors import SettingsError
+from flashnotify.errors import DeclarationError, SettingsError
 from flashnotify.expansion import Expansion
+from flashnotify.meta.configs import Config
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
 from flashnotify.metrics import Metrics
@@ -67,6 +68,13 @@ class Service:
         kinds: Registry[NotifierSpec] = NOTIFIERS,
         wordings: Registry[TemplatesSpec] = TEMPLATES,
     ) -> None:
+        for kind in kinds:
+            if kind.kind not in wordings:
+                name = kind.notifier.__name__
+                raise DeclarationError(
+                    f"{name}: has no templates; write `class "
+                    f"{name.removesuffix('Notifier')}Templates(Templates, of={name}): …`."
+                )
         self.config = config
         self.clock = clock = clock or SystemClock()
         self.lock = ArchiveLock(config.archive_file)
@@ -165,7 +173,13 @@ class Service:
         for router in (
             notifications_router(submission, self.reader, authenticate, config.max_request_bytes),
             outbox_router(self.reader, authenticate),
-            api_keys_router(keys, known_scopes(self._kinds), self.clock, authenticate),
+            api_keys_router(
+                keys,
+                known_scopes(self._kinds),
+                self.clock,
+                authenticate,
+                config.max_request_bytes,
+            ),
             health_router(self.supervisor, self.reader, self.queue, self.channels, self.metrics),
         ):
             app.include_router(router)
@@ -188,18 +202,29 @@ def _open_channel(spec: ChannelSpec, clock: Clock) -> OpenChannel:
     assert spec.config is not None
     config = spec.config()
     variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")
-    by_scheme = {scheme: t for t in TRANSPORTS[spec.name] for scheme in t.schemes}
-    outlets = []
-    for url in config.url.get_secret_value().split():
-        try:
-            parsed = TransportURL(SecretStr(url))
-            transport = by_scheme.get(parsed.scheme)
-            if transport is None:
-                known = ", ".join(f"{scheme}://" for scheme in by_scheme)
-                raise SettingsError(f"has a URL of no known transport; the transports are {known}")
-            opened = transport(parsed, transport.config() if transport.config else None)
-        except SettingsError as error:
-            example = by_scheme[next(iter(by_scheme))].example
-            raise SettingsError(f"{variable}: {error}. Example: {variable}={example}") from None
-        outlets.append(Outlet(opened, Breaker(spec.breaker, clock)))
+    known = TRANSPORTS[spec.name]
+    configs = {transport: transport.config() if transport.config else None for transport in known}
+    try:
+        transports = [
+            _open_transport(SecretStr(url), configs)
+            for url in config.url.get_secret_value().split()
+        ]
+        if not transports:
+            raise SettingsError("names no transport")
+    except SettingsError as error:
+        example = known[0].example
+        raise SettingsError(f"{variable}: {error}. Example: {variable}={example}") from None
+    outlets = [Outlet(transport, Breaker(spec.breaker, clock)) for transport in transports]
     return OpenChannel(spec, config, outlets)
+
+
+def _open_transport(
+    setting: SecretStr, configs: Mapping[type[Transport[Any]], Config | None]
+) -> Transport[Any]:
+    """The transport of a URL, one of those that `configs` has the settings of."""
+    url = TransportURL(setting)
+    for transport, config in configs.items():
+        if url.scheme in transport.schemes:
+            return transport(url, config)
+    schemes = ", ".join(f"{scheme}://" for transport in configs for scheme in transport.schemes)
+    raise SettingsError(f"has a URL of no known transport; the transports are {schemes}")

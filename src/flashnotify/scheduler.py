@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import FORGET_IDEMPOTENCY_KEYS
 from flashnotify.archive.writer import Writer
 from flashnotify.clock import Clock
 from flashnotify.domain import IDEMPOTENCY_LIFETIME, Job, Priority
+from flashnotify.errors import Unavailable
 from flashnotify.queue.async_queue import AsyncQueue
 
 # Times are in milliseconds. Looked at this often whatever happens, in case a notice went missing.
@@ -73,6 +75,8 @@ class Scheduler:
         now = self._clock.now()
         if now - self._tidied >= _TICK:
             self._tidied = now
-            await self._writer.write(
-                (FORGET_IDEMPOTENCY_KEYS, {"before": now - IDEMPOTENCY_LIFETIME})
-            )
+            # Not written now (the disk is full), it is at the next tick; the writer logs why.
+            with suppress(Unavailable):
+                await self._writer.write(
+                    (FORGET_IDEMPOTENCY_KEYS, {"before": now - IDEMPOTENCY_LIFETIME})
+                )

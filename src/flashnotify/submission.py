@@ -15,7 +15,13 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from flashnotify.archive.reader import Reader
-from flashnotify.archive.statements import ADD_IDEMPOTENCY_KEY, ADD_JOB, ADD_NOTIFICATION, Change
+from flashnotify.archive.statements import (
+    ADD_IDEMPOTENCY_KEY,
+    ADD_JOB,
+    ADD_NOTIFICATION,
+    FORGET_IDEMPOTENCY_KEYS,
+    Change,
+)
 from flashnotify.archive.writer import Writer
 from flashnotify.audience import Audience
 from flashnotify.auth.permissions import Caller
@@ -125,6 +131,9 @@ class Submission:
                 )
             answer = json.loads(earlier.answer)
             return Accepted(UUID(answer["id"]), NotificationStatus(answer["status"]), replayed=True)
+        if earlier is not None:  # too old, and not tidied away yet
+            before = now - IDEMPOTENCY_LIFETIME + 1
+            await self._writer.write((FORGET_IDEMPOTENCY_KEYS, {"before": before}))
         row = {"caller": caller.id, "key": key, "fingerprint": fingerprint, "created_at": now}
         return await self._accept(caller, document, [(ADD_IDEMPOTENCY_KEY, row)])
 
@@ -181,7 +190,7 @@ class Submission:
         except ValidationError as error:
             raise InvalidInput(
                 [
-                    FieldError(_pointer(fault["loc"]), _explain(fault, kind))
+                    FieldError.at(fault["loc"], _explain(fault, kind))
                     for fault in error.errors(include_url=False, include_input=False)
                 ]
             ) from None
@@ -242,11 +251,6 @@ class Submission:
             "expanded": 0,
             "pending": 1,
         }
-
-
-def _pointer(loc: tuple[int | str, ...]) -> str:
-    """A JSON Pointer (RFC 6901, section 3)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
 
 
 def _explain(fault: Mapping[str, Any], kind: NotifierSpec) -> str:

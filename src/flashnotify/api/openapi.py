@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,7 +9,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from flashnotify.api.api_keys import ApiKeyIn
 from flashnotify.api.problems import Problem
+from flashnotify.auth.permissions import known_scopes
+from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 
 _REF = "#/components/schemas/"
@@ -20,21 +22,23 @@ of urgency. Errors are problem details (RFC 9457).
 """
 
 
-def openapi_document(app: FastAPI, kinds: Iterable[NotifierSpec]) -> dict[str, Any]:
+def openapi_document(app: FastAPI, kinds: Registry[NotifierSpec]) -> dict[str, Any]:
     """The document of `app`, with one branch of the accepting endpoint's `oneOf` for each kind."""
     document = get_openapi(
         title=app.title, version=app.version, description=_SUMMARY, routes=app.routes
     )
     requests: dict[str, type[BaseModel]] = {kind.kind: kind.request for kind in kinds}
-    models: list[type[BaseModel]] = [*requests.values(), Problem]
+    models: list[type[BaseModel]] = [*requests.values(), ApiKeyIn, Problem]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_REF + "{model}",
     )
-    document["components"].setdefault("schemas", {}).update(definitions["$defs"])
+    schemas = document["components"].setdefault("schemas", {})
+    schemas.update(definitions["$defs"])
+    schemas["ApiKeyIn"]["properties"]["scopes"]["items"]["enum"] = list(known_scopes(kinds))
     # FastAPI's own form of a validation error never leaves this service.
     for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
+        schemas.pop(name, None)
     refs = {kind: _REF + model.__name__ for kind, model in requests.items()}
     document["paths"]["/v1/notifications"]["post"]["requestBody"] = {
         "required": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flashnotify.errors import (
@@ -84,6 +86,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FlashNotifyError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_crash)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
@@ -104,7 +107,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     """A fault in the query or a header: FastAPI's own validation."""
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldError("/" + "/".join(str(part) for part in fault["loc"][1:]), fault["msg"])
+        FieldError.at(fault["loc"][1:], str(fault["msg"]).removeprefix("Value error, "))
         for fault in error.errors()
     ]
     return await _on_error(request, InvalidInput(errors))
@@ -114,11 +117,35 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     detail = {
-        404: "There is nothing at this path. The API is described at /docs.",
-        405: "This path does not take this method. The API is described at /docs.",
+        404: "There is nothing at this path. The API is described at /openapi.json.",
+        405: "This path does not take this method. The API is described at /openapi.json.",
     }.get(status, error.detail)
     slug = status.phrase.lower().replace(" ", "-")
-    return _response(request.scope, status, slug, detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
+        headers["Allow"] = ", ".join(methods)
+    return _response(request.scope, status, slug, detail, headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """The methods of a path (RFC 9110, section 10.2.1). Starlette names those of one route only."""
+    return [
+        method.upper()
+        for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].match(request.scope["path"])
+        for method in operations
+    ]
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    """What nobody expected. Starlette raises it on, and `RequestBoundary` logs it."""
+    return _response(
+        request.scope,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        "Something went wrong here, and is in the log under this request_id.",
+        {},
+    )
 
 
 def _response(
@@ -144,7 +171,7 @@ def _response(
 
 
 class RequestBoundary:
-    """Gives each request an id (`X-Request-ID`), and turns what nobody expected into a problem."""
+    """Gives each request an id (`X-Request-ID`), and logs what nobody expected."""
 
     def __init__(self, app: ASGIApp, ids: Any) -> None:
         self._app = app
@@ -157,10 +184,12 @@ class RequestBoundary:
             return
         request_id = self._ids().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        started = False
+        started = answered = False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal started, answered
+            if message["type"] == "http.response.body":
+                answered = not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] = [
@@ -171,7 +200,14 @@ class RequestBoundary:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception as error:
+        except asyncio.CancelledError:
+            # The service stops, and this request took longer than it can wait.
+            if not started:
+                stopping = Unavailable("The service is stopping.", retry_after=5)
+                response = await _on_error(Request(scope), stopping)
+                await response(scope, receive, send_with_id)
+            raise
+        except Exception as error:  # noqa: BLE001  # `_on_crash` has answered
             log.error(
                 "request.crashed",
                 request_id=request_id,
@@ -179,13 +215,6 @@ class RequestBoundary:
                 error=type(error).__name__,
                 stack=stack_of(error),
             )
-            if started:
-                raise
-            response = _response(
-                scope,
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong here, and is in the log under this request_id.",
-                {},
-            )
-            await response(scope, receive, send_with_id)
+            if not answered:
+                # The server breaks the connection off, and logs this; the error may quote data.
+                raise RuntimeError("a response was broken off") from None

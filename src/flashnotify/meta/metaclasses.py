@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, ClassVar, TypeVar, cast
 
 from flashnotify.domain import Rendering
@@ -62,9 +63,9 @@ def _compile_channel(
                 f"{name}.{attribute}: is missing; write `{attribute} = {example}`."
             )
     send = f"send_{channel}"
-    if not callable(namespace.get(send)):
+    if not iscoroutinefunction(namespace.get(send)):
         raise DeclarationError(
-            f"{name}.{send}: is missing; write "
+            f"{name}.{send}: must be there, and a coroutine; write "
             f"`async def {send}(self, message, transport, config)`."
         )
     return ChannelSpec(
@@ -164,6 +165,9 @@ _RESERVED = frozenset(
         "send_at",
         "expires_at",
         "reference",
+        # What a Notifier has by itself.
+        "values",
+        "once",
     }
 )
 

@@ -107,6 +107,12 @@ class AsyncQueue(Generic[T]):
         item = self._lanes[lane].popleft()
         self._now = max(self._now, self._passes[lane])
         self._passes[lane] += 1 / WEIGHTS[lane]
+        for other, waiting in self._lanes.items():
+            if waiting:
+                # Gets of some lanes only leave the others behind: by one turn, not for ever.
+                self._passes[other] = max(self._passes[other], self._now - 1 / WEIGHTS[other])
+                # Whoever was woken for `other` may be the one who took this item instead.
+                self._wake(other)
         if lane in self._overflowed and len(self._lanes[lane]) <= self._bound // 4:
             self._overflowed.discard(lane)
             if self._refill is not None:

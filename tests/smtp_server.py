@@ -1,0 +1,283 @@
+"""An SMTP server (aiosmtpd) in the test's own loop, which answers as a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import ssl
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from types import TracebackType
+from typing import Any, Self, cast
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaviour:
+    """What a server does instead of answering."""
+
+    name: str
+
+
+DROP = Misbehaviour("drop the connection")
+HANG = Misbehaviour("never answer")
+# Of CONTENT only: the message is kept, and the answer gets lost.
+TAKE_AND_DROP = Misbehaviour("take the message and drop the connection")
+
+Answer = str | Misbehaviour
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A message that the server has taken."""
+
+    sender: str
+    recipients: list[str]
+    content: bytes
+    connection: int
+    login: str | None
+    encrypted: bool
+
+    @property
+    def message(self) -> EmailMessage:
+        """The message, parsed."""
+        return message_from_bytes(self.content, policy=policy.default)
+
+    @property
+    def message_id(self) -> str:
+        return str(self.message["Message-ID"])
+
+
+class SmtpServer:
+    """Takes mail on a port of 127.0.0.1, and keeps it in `mails`.
+
+    `tls` encrypts from the start, `starttls` offers it. With `accounts` (names and passwords) it
+    offers AUTH, in the clear too, and takes mail only after it.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        starttls: ssl.SSLContext | None = None,
+        accounts: dict[str, str] | None = None,
+    ) -> None:
+        self.tls = tls
+        self.starttls = starttls
+        self.accounts = accounts
+        self.port = 0
+        self.mails: list[Mail] = []
+        # Contents of messages that came whole and were not taken.
+        self.refused: list[bytes] = []
+        self.connections = 0
+        self.most_at_once = 0
+        self.recipients: list[str] = []
+        self.plaintext = b""
+        self._answers: dict[str, deque[Answer]] = defaultdict(deque)
+        self._always: dict[str, Answer] = {}
+        self._open: dict[int, _Protocol] = {}
+        self._numbers = itertools.count(1)
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """The transport URL of this server, without credentials."""
+        return f"{'smtps' if self.tls else 'smtp'}://127.0.0.1:{self.port}"
+
+    @property
+    def open(self) -> int:
+        """How many connections there are now."""
+        return len(self._open)
+
+    def next(self, command: str, *answers: Answer) -> None:
+        """Give `answers`, one each time, to the next of `command`.
+
+        That is CONNECT (the greeting), MAIL, RCPT, DATA or CONTENT (the end of the message).
+        """
+        self._answers[command].extend(answers)
+
+    def always(self, command: str, answer: Answer | None) -> None:
+        """Give `answer` to `command`, or to `RCPT <address>` alone; None: as usual again."""
+        if answer is None:
+            self._always.pop(command, None)
+        else:
+            self._always[command] = answer
+
+    def answer(self, command: str, argument: str = "") -> Answer | None:
+        """What a command gets now, other than the usual."""
+        if self._answers[command]:
+            return self._answers[command].popleft()
+        return self._always.get(f"{command} {argument}", self._always.get(command))
+
+    def disconnect(self) -> None:
+        """Close the connections as a server does that has waited long enough: with a 421."""
+        for protocol in list(self._open.values()):
+            assert isinstance(protocol.transport, asyncio.Transport)
+            protocol.transport.write(b"421 4.4.2 idle for too long\r\n")
+            protocol.transport.close()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Let others run until something is true: the tests' time-out bounds it."""
+        while not true():  # noqa: ASYNC110  # nothing here makes an event for each question
+            await asyncio.sleep(0)
+
+    async def start(self) -> None:
+        """Listen, on the same port as before if there was one."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Protocol(self), "127.0.0.1", self.port, ssl=self.tls
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Drop all connections and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+        handlers = [p._handler_coroutine for p in self._open.values() if p._handler_coroutine]
+        for protocol in list(self._open.values()):
+            protocol.drop()
+        await asyncio.gather(*handlers, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        stack: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
+    ) -> AuthResult:
+        """Check a password; aiosmtpd calls it."""
+        assert isinstance(data, LoginPassword)
+        name, password = data.login.decode(), data.password.decode()
+        right = (self.accounts or {}).get(name) == password
+        return AuthResult(success=right, handled=False, auth_data=name)
+
+
+class _Protocol(SMTP):
+    """One connection."""
+
+    def __init__(self, owner: SmtpServer) -> None:
+        super().__init__(
+            _Handler(owner, self),
+            hostname="mail.test",
+            ident="tests",
+            loop=asyncio.get_running_loop(),
+            tls_context=owner.starttls,
+            auth_require_tls=False,
+            auth_exclude_mechanism=["LOGIN", "PLAIN"] if owner.accounts is None else None,
+            authenticator=owner.authenticate,
+        )
+        self._auth_required = owner.accounts is not None
+        self.owner = owner
+        self.number = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self.number:  # not again after STARTTLS
+            self.number = next(self.owner._numbers)
+            self.owner.connections += 1
+            self.owner._open[self.number] = self
+            self.owner.most_at_once = max(self.owner.most_at_once, self.owner.open)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.owner._open.pop(self.number, None)
+        super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        assert self.transport is not None
+        if self.transport.get_extra_info("sslcontext") is None:
+            self.owner.plaintext += data
+        super().data_received(data)
+
+    async def push(self, status: Any) -> None:
+        """Send an answer; the greeting is the answer to CONNECT."""
+        if isinstance(status, str) and status.startswith("220 mail.test"):
+            status = await self.instead("CONNECT") or status
+        await super().push(status)
+
+    async def instead(self, command: str, argument: str = "") -> str | None:
+        """The answer that the test wants, or its misbehaviour; None: the usual."""
+        return await self.give(self.owner.answer(command, argument))
+
+    async def give(self, answer: Answer | None) -> str | None:
+        """Misbehave, or return what to answer."""
+        if isinstance(answer, Misbehaviour):
+            if answer is not HANG:
+                self.drop()
+            # The end of the connection cancels this.
+            await asyncio.get_running_loop().create_future()
+        return cast("str | None", answer)
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        """Begin to take a message, or refuse to."""
+        answer = await self.instead("DATA")
+        await (super().smtp_DATA(arg) if answer is None else self.push(answer))
+
+    def drop(self) -> None:
+        """Break the connection off."""
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
+
+
+class _Handler:
+    """What aiosmtpd calls for the commands of one connection."""
+
+    def __init__(self, owner: SmtpServer, protocol: _Protocol) -> None:
+        self.owner = owner
+        self.protocol = protocol
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        answer = await self.protocol.instead("MAIL", address)
+        if answer is None:
+            envelope.mail_from = address
+        return answer or "250 2.1.0 sender ok"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        self.owner.recipients.append(address)
+        answer = await self.protocol.instead("RCPT", address)
+        if answer is None:
+            envelope.rcpt_tos.append(address)
+        return answer or "250 2.1.5 recipient ok"
+
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        answer = self.owner.answer("CONTENT")
+        if answer is TAKE_AND_DROP or answer is None:
+            self._take(session, envelope)
+        else:
+            assert isinstance(envelope.content, bytes)
+            self.owner.refused.append(envelope.content)
+        return await self.protocol.give(answer) or f"250 2.0.0 queued as {len(self.owner.mails)}"
+
+    def _take(self, session: Session, envelope: Envelope) -> None:
+        login = session.auth_data if session.authenticated else None
+        assert self.protocol.transport is not None
+        assert isinstance(envelope.content, bytes)
+        self.owner.mails.append(
+            Mail(
+                str(envelope.mail_from),
+                list(envelope.rcpt_tos),
+                envelope.content,
+                self.protocol.number,
+                login,
+                self.protocol.transport.get_extra_info("sslcontext") is not None,
+            )
+        )
