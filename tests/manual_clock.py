@@ -51,8 +51,7 @@ class ManualClock:
         await asyncio.sleep(0)
 
     async def _until(self, at: int) -> None:
-        if at <= self._now:
-            # Its time came while it was on its way here: nobody need advance for it.
+        if at <= self._now:  # `advance` went past it before this coroutine began
             await asyncio.sleep(0)
             return
         sleeper = asyncio.get_running_loop().create_future()

@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx
 
 # Seconds that a process gets to start or to end, on a busy machine.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from flashnotify import __version__, notifiers, templates
-from flashnotify.api.api_keys import api_keys_router
+from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
 from flashnotify.api.batch import batch_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.docs import install_docs
@@ -54,7 +54,7 @@ from flashnotify.claims import Claims
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery import Delivery
 from flashnotify.domain import Job, UUIDv7
-from flashnotify.errors import SettingsError
+from flashnotify.errors import DeclarationError, SettingsError
 from flashnotify.events import Events
 from flashnotify.expansion import Expansion
 from flashnotify.interventions import Interventions
@@ -98,6 +98,13 @@ class Service:
         kinds: Registry[NotifierSpec] = NOTIFIERS,
         wordings: Registry[TemplatesSpec] = TEMPLATES,
     ) -> None:
+        for kind in kinds:
+            if kind.kind not in wordings:
+                name = kind.notifier.__name__
+                raise DeclarationError(
+                    f"{name}: has no templates; write `class "
+                    f"{name.removesuffix('Notifier')}Templates(Templates, of={name}): …`."
+                )
         self.config = config
         self.clock = clock = clock or SystemClock()
         self.lock = ArchiveLock(config.archive_file)
@@ -260,7 +267,13 @@ class Service:
                 self._vapid_key(),
                 authenticate,
             ),
-            api_keys_router(keys, known_scopes(self._kinds), self.clock, authenticate),
+            api_keys_router(
+                keys,
+                known_scopes(self._kinds),
+                self.clock,
+                authenticate,
+                config.max_request_bytes,
+            ),
             health_router(
                 self.supervisor,
                 self.reader,
@@ -273,7 +286,7 @@ class Service:
             app.include_router(router)
         install_docs(app)
         install(app)
-        document = openapi_document(app, self._kinds, DEVICE_REQUESTS.values())
+        document = openapi_document(app, self._kinds, [*DEVICE_REQUESTS.values(), ApiKeyIn])
         app.openapi = lambda: document  # type: ignore[method-assign]  # the way FastAPI documents
         return RequestBoundary(app, self._ids)
 

@@ -8,7 +8,7 @@ transport answered (these decide whether a delivery is tried again).
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -25,6 +25,12 @@ class FieldError:
 
     pointer: str
     detail: str
+
+    @classmethod
+    def at(cls, place: Iterable[int | str], detail: str) -> FieldError:
+        """The error at a place given by its steps: `("to", 3)`."""
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in place)
+        return cls("".join(f"/{step}" for step in steps), detail)
 
 
 class InvalidInput(FlashNotifyError):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy import Row
 
 from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import (
@@ -71,6 +74,17 @@ class Expansion:
                 (END_JOB, {"of": job.id}),
             )
             return None
+        return await self._make(job, notification, enqueue)
+
+    async def fail(self, job: Job, error: Exception) -> int:
+        """Leave a job that broke off for later; when, in milliseconds since the epoch."""
+        due = self._clock.now() + _RETRY_AFTER
+        await self._writer.write((POSTPONE_JOB, {"of": job.id, "due": due}))
+        return due
+
+    async def _make(
+        self, job: Job, notification: Row[Any], enqueue: Callable[[Job], None]
+    ) -> int | None:
         recipients = [_address(entry) for entry in json.loads(notification.audience)]
         channels = json.loads(notification.channels) if notification.channels else None
         kind = self._kinds.get(notification.kind)
@@ -91,6 +105,7 @@ class Expansion:
                 return None
             last = end == len(recipients)
             if last:
+                now = self._clock.now()
                 changes.append((FINISH_SOME, {"of": notification.id, "finished": 1, "now": now}))
                 changes.append((END_JOB, {"of": job.id}))
             await self._writer.write(*changes)
@@ -102,12 +117,6 @@ class Expansion:
             if last:
                 return min(later, default=None)
             start = end
-
-    async def fail(self, job: Job, error: Exception) -> int:
-        """Leave a job that broke off for later; when, in milliseconds since the epoch."""
-        due = self._clock.now() + _RETRY_AFTER
-        await self._writer.write((POSTPONE_JOB, {"of": job.id, "due": due}))
-        return due
 
     def _slice(
         self, job: Job, routes: Iterable[Route], upto: int

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from flashnotify.archive.reader import Reader
 from flashnotify.clock import Clock
 from flashnotify.domain import Job, Priority
+from flashnotify.errors import Unavailable
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.retention import Retention
 
@@ -71,5 +73,8 @@ class Scheduler:
     async def _tidy(self) -> None:
         """Forget what has been kept long enough, a slice at a time: what is due goes first."""
         if self._clock.now() >= self._tidy_at:
-            more = await self._retention.forget_some()
+            more = False
+            # Not written now (the disk is full), it is at the next tick; the writer logs why.
+            with suppress(Unavailable):
+                more = await self._retention.forget_some()
             self._tidy_at = self._clock.now() + (0 if more else _TICK)

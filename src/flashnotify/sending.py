@@ -23,6 +23,7 @@ from flashnotify.errors import (
     Misconfigured,
     NotTried,
     Rejected,
+    Retryable,
     TransportError,
     Unavailable,
     Unreachable,
@@ -119,6 +120,10 @@ class Outcome:
 
     changes: list[Change]
     retry_at: int | None = None
+
+
+class _Crashed(Retryable):
+    """A fault of ours: it says nothing about the transport, which others still need."""
 
 
 class Sending:
@@ -254,7 +259,7 @@ class Sending:
             return Unreachable(f"no answer within {transport.timeout:g} s")
         except Exception as error:  # noqa: BLE001  # a transport's bug is an outcome too
             log.error("sending.crashed", error=type(error).__name__, stack=stack_of(error))
-            return Unreachable(f"internal error: {type(error).__name__}")
+            return _Crashed(f"internal error: {type(error).__name__}")
         return answer
 
 
@@ -270,6 +275,9 @@ def _report(breaker: Breaker, answer: Sent | TransportError) -> AttemptOutcome:
         case NotTried():
             breaker.abandoned()
             return AttemptOutcome.retryable
+        case _Crashed():
+            breaker.abandoned()
+            return AttemptOutcome.error
         case Sent():
             breaker.worked()
             return AttemptOutcome.sent

@@ -177,4 +177,11 @@ def unknown_names(
     """`FLASHNOTIFY_…` names that set nothing, each with the known name most like it."""
     known = [setting.env for config in configs for setting in config.settings]
     unknown = [name for name in environment if name.startswith(ENV_PREFIX) and name not in known]
-    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown}
+    return {name: _nearest(name, known) for name in unknown}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, by what follows the prefix that all have."""
+    tails = [env.removeprefix(ENV_PREFIX) for env in known]
+    found = difflib.get_close_matches(name.removeprefix(ENV_PREFIX), tails, n=1)
+    return ENV_PREFIX + found[0] if found else None

@@ -17,6 +17,7 @@ from flashnotify.archive.statements import (
     ADD_JOB,
     ADD_NOTIFICATION,
     ADD_TOTAL,
+    FORGET_IDEMPOTENCY_KEYS,
     Change,
 )
 from flashnotify.archive.writer import Writer
@@ -121,6 +122,9 @@ class Submission:
                 answer = json.loads(earlier.answer)
                 status = NotificationStatus(answer["status"])
                 return Accepted(UUID(answer["id"]), status, replayed=True)
+            if earlier is not None:  # too old, and not tidied away yet
+                before = now - IDEMPOTENCY_LIFETIME + 1
+                await self._writer.write((FORGET_IDEMPOTENCY_KEYS, {"before": before}))
             row = {"caller": caller.id, "key": key, "fingerprint": fingerprint, "created_at": now}
             return await self.accept_parsed(caller, document, row)
 

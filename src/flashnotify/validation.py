@@ -66,7 +66,7 @@ class Validation:
         except ValidationError as error:
             raise InvalidInput(
                 [
-                    FieldError(pointer(fault["loc"]), _explain(fault, kind))
+                    FieldError.at(fault["loc"], _explain(fault, kind))
                     for fault in error.errors(include_url=False, include_input=False)
                 ]
             ) from None
@@ -128,11 +128,6 @@ def parse(document: bytes) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise MalformedDocument("The body must be a JSON object, {…}.")
     return found
-
-
-def pointer(loc: tuple[int | str, ...]) -> str:
-    """A JSON Pointer (RFC 6901, section 3)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
 
 
 def _explain(fault: Mapping[str, Any], kind: NotifierSpec) -> str:

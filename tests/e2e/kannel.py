@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote_to_bytes
@@ -17,7 +17,7 @@ FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
 USER = "campus"
 PASSWORD = "pass: word/ü"
 # Numbers that start so cannot be reached: no SMSC takes them.
-NO_ROUTE = "+3399"
+NO_ROUTE = "+49"
 
 _CONFIG = """
 group = core
@@ -73,8 +73,16 @@ class Kannel:
     def texted(self) -> list[Texted]:
         """What the fake SMSC got until now."""
         log = self.folder / "fakesmsc.log"
-        lines = re.findall(r"Got message \d+: <(\S+) (\S+) (.+)>\n", log.read_text())
-        return [Texted(sender, to, _text(rest)) for sender, to, rest in lines]
+        got: list[Texted] = []
+        for entry in _ENTRY.findall(log.read_text()):
+            message = _MESSAGE.fullmatch(entry)
+            if message is not None:
+                sender, to, form, data = message.groups()
+                got.append(Texted(sender, to, _text(form, data)))
+            else:
+                # It takes each line of a text for a message.
+                got[-1] = replace(got[-1], text=f"{got[-1].text}\n{entry}")
+        return got
 
     async def __aenter__(self) -> Self:
         self.folder.mkdir()
@@ -122,13 +130,18 @@ class Kannel:
                 await asyncio.sleep(0.05)
 
 
-def _text(message: str) -> str:
-    """The text in fakesmsc's own form of a message: its type, a header perhaps, and the data."""
-    kind, _, data = message.partition(" ")
-    if kind == "text":
+_ENTRY = re.compile(r"Got message \d+: <(.*)>\n")
+_MESSAGE = re.compile(r"(\S+) (\+\d+) (text|ucs-2|udh) (.*)")
+
+
+def _text(form: str, data: str) -> str:
+    """The text in fakesmsc's own form of a message."""
+    if form == "text":
         return data
-    form = unquote_to_bytes(data.rpartition(" ")[2].replace("+", " "))
-    return form.decode("utf-16-be" if kind == "ucs-2" else "utf-8")
+    # In parts of a long one their header comes first.
+    octets = unquote_to_bytes(data.rpartition(" ")[2].replace("+", " "))
+    # It doesn't say how parts are encoded. In UTF-16, spaces have a zero octet.
+    return octets.decode("utf-16-be" if b"\0" in octets else "utf-8")
 
 
 def free_ports(number: int) -> list[int]:

@@ -208,25 +208,27 @@ async def test_a_stranger_whose_service_refuses_us_does_not_hold_up_the_others(
 
 
 async def test_an_unregistered_device_tells_nothing_about_the_transport(
-    service: Running, ntfy: HttpServer, clock: ManualClock
+    settings: pytest.MonkeyPatch, ntfy: HttpServer, clock: ManualClock
 ) -> None:
-    topic = await register(service, {"type": "ntfy", "topic": "ada"})
-    gone = await register(service, {"type": "ntfy", "topic": "bob"})
-    part = f"push ntfy://{ntfy.host}"
-    ntfy.next(*[Reply(500, "broken")] * 5)
-    for _ in range(5):
-        tried = await service.send(to=[topic])
-        await attempted(service, tried)
-        await service.http.post(f"/v1/notifications/{tried}/cancel")
-    assert (await service.get("/readyz"))["parts"][part] == "open"
-    id = await service.send(to=[gone], send_at=LATER)
-    await service.http.delete(f"/v1/devices/{gone.removeprefix('push:')}")
-    await clock.advance(3600)
-    assert (await service.completed(id))["counts"] == {"push": {"failed": 1}}
-    assert (await service.get("/readyz"))["parts"][part] == "half_open"
-    # It is still there to be probed.
-    await service.completed(await service.send(to=[topic]))
-    assert (await service.get("/readyz"))["parts"][part] == "ok"
+    settings.setenv("FLASHNOTIFY_PUSH_URL", f"ntfy://{ntfy.host}")
+    async with running(Service(ServiceConfig(), clock)) as service:
+        topic = await register(service, {"type": "ntfy", "topic": "ada"})
+        gone = await register(service, {"type": "ntfy", "topic": "bob"})
+        part = f"push ntfy://{ntfy.host}"
+        ntfy.next(*[Reply(500, "broken")] * 5)
+        for _ in range(5):
+            tried = await service.send(to=[topic])
+            await attempted(service, tried)
+            await service.http.post(f"/v1/notifications/{tried}/cancel")
+        assert (await service.get("/readyz"))["parts"][part] == "open"
+        id = await service.send(to=[gone], send_at=LATER)
+        await service.http.delete(f"/v1/devices/{gone.removeprefix('push:')}")
+        await clock.advance(3600)
+        assert (await service.completed(id))["counts"] == {"push": {"failed": 1}}
+        assert (await service.get("/readyz"))["parts"][part] == "half_open"
+        # It is still there to be probed.
+        await service.completed(await service.send(to=[topic]))
+        assert (await service.get("/readyz"))["parts"][part] == "ok"
 
 
 async def test_an_address_that_is_not_allowed_any_more_is_not_connected_to(

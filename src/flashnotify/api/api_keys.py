@@ -4,11 +4,11 @@ import json
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from flashnotify.api.problems import problems
-from flashnotify.api.requests import Authenticate
+from flashnotify.api.requests import Authenticate, Moment, body_of, read_model
 from flashnotify.auth.keys import ApiKeys
 from flashnotify.auth.permissions import ADMIN, Caller
 from flashnotify.clock import Clock
@@ -24,7 +24,7 @@ class ApiKeyIn(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
     scopes: Annotated[list[str], Field(min_length=1, max_length=50)]
     max_priority: Literal["low", "medium", "high", "critical"] = "high"
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class ApiKeyOut(BaseModel):
@@ -55,7 +55,11 @@ class ApiKeyList(BaseModel):
 
 
 def api_keys_router(
-    keys: ApiKeys, scopes: tuple[str, ...], clock: Clock, authenticate: Authenticate
+    keys: ApiKeys,
+    scopes: tuple[str, ...],
+    clock: Clock,
+    authenticate: Authenticate,
+    max_request_bytes: int,
 ) -> APIRouter:
     """The endpoints under `/v1/api-keys`. `scopes` are all that a key can have."""
     router = APIRouter(prefix="/v1/api-keys", tags=["api keys"])
@@ -64,12 +68,14 @@ def api_keys_router(
         "",
         status_code=201,
         summary="Make an API key",
-        responses=problems(401, 403, 422, 429, 503),
+        responses=problems(400, 401, 403, 413, 415, 422, 429, 503),
+        openapi_extra=body_of(ApiKeyIn),
     )
     async def create(
-        wanted: ApiKeyIn, caller: Annotated[Caller, Depends(authenticate)]
+        request: Request, caller: Annotated[Caller, Depends(authenticate)]
     ) -> NewApiKeyOut:
         caller.require(ADMIN)
+        wanted = await read_model(request, ApiKeyIn, max_request_bytes)
         expires_at = _check(wanted)
         key = await keys.create(
             wanted.name,
@@ -115,9 +121,8 @@ def api_keys_router(
         ]
         expires_at = None
         if wanted.expires_at is not None:
-            if wanted.expires_at.utcoffset() is None:
-                errors.append(FieldError("/expires_at", "has no offset; end it with Z or +01:00"))
-            elif (expires_at := milliseconds(wanted.expires_at)) <= clock.now():
+            expires_at = milliseconds(wanted.expires_at)
+            if expires_at <= clock.now():
                 errors.append(FieldError("/expires_at", "is in the past"))
         if errors:
             raise InvalidInput(errors)

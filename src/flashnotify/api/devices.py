@@ -24,7 +24,7 @@ from flashnotify.domain import DeviceType, moment
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
 from flashnotify.meta.descriptors import Text
 from flashnotify.meta.requests import field_type
-from flashnotify.validation import parse, pointer
+from flashnotify.validation import parse
 
 # Bytes of a request: an endpoint of 2048, keys, a label, and room for their JSON.
 _MOST_BYTES = 16 * 1024
@@ -224,7 +224,7 @@ def _parse(body: bytes) -> WebPushDeviceIn | NtfyDeviceIn:
     except ValidationError as error:
         raise InvalidInput(
             [
-                FieldError(pointer(fault["loc"]), _explain(fault))
+                FieldError.at(fault["loc"], _explain(fault))
                 for fault in error.errors(include_url=False, include_input=False)
             ]
         ) from None

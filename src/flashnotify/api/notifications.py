@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from starlette.responses import JSONResponse
 
 from flashnotify.api.problems import problems
-from flashnotify.api.requests import Authenticate, Cursor, Limit, read_json
+from flashnotify.api.requests import Authenticate, Cursor, Limit, Moment, read_json
 from flashnotify.archive.reader import NotificationFilter, Reader
 from flashnotify.auth.permissions import READ, Caller
 from flashnotify.claims import Claims
@@ -23,7 +23,7 @@ from flashnotify.domain import (
     milliseconds,
     moment,
 )
-from flashnotify.errors import FieldError, InvalidInput, NotFound
+from flashnotify.errors import NotFound
 from flashnotify.interventions import Interventions
 from flashnotify.submission import Accepted, Submission
 
@@ -158,8 +158,8 @@ def notifications_router(
             str | None, Query(pattern="^(" + "|".join(Priority.__members__) + ")$")
         ] = None,
         reference: str | None = None,
-        since: Annotated[datetime | None, Query(description="Accepted from then on.")] = None,
-        until: Annotated[datetime | None, Query(description="Accepted before then.")] = None,
+        since: Annotated[Moment | None, Query(description="Accepted from then on.")] = None,
+        until: Annotated[Moment | None, Query(description="Accepted before then.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> NotificationPage:
@@ -169,8 +169,8 @@ def notifications_router(
             status=status,
             priority=Priority[priority] if priority is not None else None,
             reference=reference,
-            since=_time("since", since),
-            until=_time("until", until),
+            since=None if since is None else milliseconds(since),
+            until=None if until is None else milliseconds(until),
         )
         page = await reader.notifications(wanted, limit=limit, cursor=cursor)
         items = [NotificationOut(**_notification(row)) for row in page.items]
@@ -205,7 +205,11 @@ def notifications_router(
         )
         attempts = await reader.attempts([row.id for row in page.items])
         sending = claims.sending(id)
-        items = [_delivery(row, attempts[row.id], row.id in sending) for row in page.items]
+        # Those that the row knows of: more may have been written since it was read.
+        items = [
+            _delivery(row, attempts[row.id][: row.attempts], row.id in sending)
+            for row in page.items
+        ]
         return DeliveryPage(items=items, next=page.next)
 
     @router.post(
@@ -301,13 +305,3 @@ def _delivery(row: Row[Any], attempts: list[Row[Any]], sending: bool) -> Deliver
 
 def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else moment(ms)
-
-
-def _time(name: str, value: datetime | None) -> int | None:
-    if value is None:
-        return None
-    if value.utcoffset() is None:
-        raise InvalidInput(
-            [FieldError(f"/{name}", "has no offset; write it as 2026-12-01T08:00:00Z")]
-        )
-    return milliseconds(value)

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from flashnotify.api.problems import Problem
+from flashnotify.auth.permissions import known_scopes
+from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 
 _REF = "#/components/schemas/"
@@ -21,7 +23,7 @@ of urgency. Errors are problem details (RFC 9457).
 
 
 def openapi_document(
-    app: FastAPI, kinds: Iterable[NotifierSpec], bodies: Iterable[type[BaseModel]]
+    app: FastAPI, kinds: Registry[NotifierSpec], bodies: Iterable[type[BaseModel]]
 ) -> dict[str, Any]:
     """The document of `app`, with one branch of the accepting endpoint's `oneOf` for each kind.
 
@@ -36,10 +38,12 @@ def openapi_document(
         [(model, "validation") for model in models],
         ref_template=_REF + "{model}",
     )
-    document["components"].setdefault("schemas", {}).update(definitions["$defs"])
+    schemas = document["components"].setdefault("schemas", {})
+    schemas.update(definitions["$defs"])
+    schemas["ApiKeyIn"]["properties"]["scopes"]["items"]["enum"] = list(known_scopes(kinds))
     # FastAPI's own form of a validation error never leaves this service.
     for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
+        schemas.pop(name, None)
     refs = {kind: _REF + model.__name__ for kind, model in requests.items()}
     document["paths"]["/v1/notifications"]["post"]["requestBody"] = {
         "required": True,

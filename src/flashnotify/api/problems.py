@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flashnotify.errors import (
@@ -89,6 +91,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FlashNotifyError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_crash)
 
 
 def problem(error: FlashNotifyError) -> dict[str, Any]:
@@ -120,7 +123,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     """A fault in the query or a header: FastAPI's own validation."""
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldError("/" + "/".join(str(part) for part in fault["loc"][1:]), fault["msg"])
+        FieldError.at(fault["loc"][1:], str(fault["msg"]).removeprefix("Value error, "))
         for fault in error.errors()
     ]
     return await _on_error(request, InvalidInput(errors))
@@ -133,13 +136,31 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         404: "There is nothing at this path. The API is described at /docs.",
         405: "This path does not take this method. The API is described at /docs.",
     }.get(status, error.detail)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
+        headers["Allow"] = ", ".join(methods)
     content = {
         "type": "about:blank",
         "title": status.phrase,
         "status": int(status),
         "detail": detail,
     }
-    return _response(request.scope, content, dict(error.headers or {}))
+    return _response(request.scope, content, headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """The methods of a path (RFC 9110, section 10.2.1). Starlette names those of one route only."""
+    return [
+        method.upper()
+        for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].match(request.scope["path"])
+        for method in operations
+    ]
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    """What nobody expected. Starlette raises it on, and `RequestBoundary` logs it."""
+    return _response(request.scope, problem(FlashNotifyError(_CRASHED)), {})
 
 
 def _response(scope: Scope, content: dict[str, Any], headers: Mapping[str, str]) -> Response:
@@ -150,7 +171,7 @@ def _response(scope: Scope, content: dict[str, Any], headers: Mapping[str, str])
 
 
 class RequestBoundary:
-    """Gives each request an id (`X-Request-ID`), and turns what nobody expected into a problem.
+    """Gives each request an id (`X-Request-ID`), and logs what nobody expected.
 
     Headers that a dependency leaves in `state["headers"]` go with the answer, whatever it is.
     """
@@ -166,10 +187,12 @@ class RequestBoundary:
             return
         request_id = self._ids().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        started = False
+        started = answered = False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal started, answered
+            if message["type"] == "http.response.body":
+                answered = not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] = [
@@ -181,7 +204,14 @@ class RequestBoundary:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception as error:
+        except asyncio.CancelledError:
+            # The service stops, and this request took longer than it can wait.
+            if not started:
+                stopping = Unavailable("The service is stopping.", retry_after=5)
+                response = await _on_error(Request(scope), stopping)
+                await response(scope, receive, send_with_id)
+            raise
+        except Exception as error:  # noqa: BLE001  # `_on_crash` has answered
             log.error(
                 "request.crashed",
                 request_id=request_id,
@@ -189,8 +219,6 @@ class RequestBoundary:
                 error=type(error).__name__,
                 stack=stack_of(error),
             )
-            if started:
-                raise
-            content = problem(FlashNotifyError(_CRASHED))
-            response = _response(scope, content, {})
-            await response(scope, receive, send_with_id)
+            if not answered:
+                # The server breaks the connection off, and logs this; the error may quote data.
+                raise RuntimeError("a response was broken off") from None

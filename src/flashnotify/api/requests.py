@@ -1,20 +1,43 @@
 """What every endpoint asks of a request: who sent it, its body within a limit, which page."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
+from pydantic import BaseModel, PlainValidator, ValidationError, WithJsonSchema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flashnotify.auth.keys import ApiKeys
 from flashnotify.auth.permissions import LOCAL_ADMIN, Caller
 from flashnotify.auth.rates import Rates
-from flashnotify.errors import DocumentTooLarge, NotAuthenticated, UnsupportedMediaType
+from flashnotify.errors import (
+    DocumentTooLarge,
+    FieldError,
+    InvalidInput,
+    MalformedDocument,
+    NotAuthenticated,
+    UnsupportedMediaType,
+)
+from flashnotify.meta import descriptors
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items of this page.")]
-Cursor = Annotated[str | None, Query(max_length=64, description="The `next` of the page before.")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        description="The `next` of the page before.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]{22}$"},
+    ),
+]
+# ISO 8601 with an offset, as everywhere; pydantic by itself would take numbers too.
+Moment = Annotated[
+    datetime,
+    PlainValidator(descriptors.Moment().validate, json_schema_input_type=str),
+    WithJsonSchema(descriptors.Moment().schema()),
+]
+M = TypeVar("M", bound=BaseModel)
 Authenticate = Callable[..., Awaitable[Caller]]
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key.")
@@ -96,6 +119,35 @@ async def read_body(request: Request, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
     return b"".join(chunks)
+
+
+async def read_model(request: Request, model: type[M], limit: int) -> M:
+    """The body of a JSON request of at most `limit` bytes, as a `model`.
+
+    Raises:
+        MalformedDocument: it is no JSON object.
+        InvalidInput: something in it is wrong; every fault is named.
+        UnsupportedMediaType, DocumentTooLarge: as `read_json`.
+    """
+    document = await read_json(request, limit)
+    try:
+        return model.model_validate_json(document)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+    if not faults[0]["loc"]:
+        raise MalformedDocument(f"The body is no JSON object: {faults[0]['msg']}.")
+    raise InvalidInput(
+        [
+            FieldError.at(fault["loc"], fault["msg"].removeprefix("Value error, "))
+            for fault in faults
+        ]
+    )
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """How OpenAPI describes the body of a request that `read_model` reads."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def _too_large(limit: int) -> DocumentTooLarge:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flashnotify.errors import SettingsError
 
-_EXAMPLE = "Example: FLASHNOTIFY_DATABASE_URL=sqlite:///var/flashnotify.db"
+EXAMPLE = "Example: FLASHNOTIFY_DATABASE_URL=sqlite:///var/flashnotify.db"
 
 
 def archive_url(setting: str) -> URL:
@@ -24,15 +24,15 @@ def archive_url(setting: str) -> URL:
     try:
         url = make_url(setting)
     except ArgumentError:
-        raise SettingsError(f"FLASHNOTIFY_DATABASE_URL is not a database URL. {_EXAMPLE}") from None
+        raise SettingsError(f"FLASHNOTIFY_DATABASE_URL is not a database URL. {EXAMPLE}") from None
     if url.get_backend_name() != "sqlite":
         raise SettingsError(
-            f"FLASHNOTIFY_DATABASE_URL: {url.get_backend_name()} is not supported. {_EXAMPLE}"
+            f"FLASHNOTIFY_DATABASE_URL: {url.get_backend_name()} is not supported. {EXAMPLE}"
         )
     if not url.database or url.database == ":memory:":
         raise SettingsError(
             "FLASHNOTIFY_DATABASE_URL names no file, and what is accepted must be on disk. "
-            + _EXAMPLE
+            + EXAMPLE
         )
     return url.set(drivername="sqlite+aiosqlite")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import time
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 
-# Instructions of SQLite's machine between two looks at the clock.
-_STEP = 100_000
 # Faults that are told, at the most.
 _FAULTS = 5
 
@@ -45,20 +45,27 @@ def has_api_keys(archive: sqlite3.Connection) -> bool:
     return archive.execute("SELECT EXISTS (SELECT 1 FROM api_keys)").fetchone() == (1,)
 
 
-def faults(archive: sqlite3.Connection, *, within: float) -> Sequence[str] | None:
+def faults(file: Path, *, within: float) -> Sequence[str] | None:
     """What SQLite's quick check finds wrong; None if it has not ended `within` seconds.
+
+    For a process that ends soon: the check goes on until it does.
 
     Raises:
         sqlite3.Error: it cannot be read.
     """
-    deadline = time.monotonic() + within
-    archive.set_progress_handler(lambda: time.monotonic() > deadline, _STEP)
+    outcome: Future[Sequence[str]] = Future()
+
+    def check() -> None:
+        try:
+            with closing(open_read_only(file)) as archive:
+                found = archive.execute(f"PRAGMA quick_check({_FAULTS})").fetchall()
+            outcome.set_result([line for (line,) in found if line != "ok"])
+        except sqlite3.Error as error:
+            outcome.set_exception(error)
+
+    # In a daemon thread, since SQLite before 3.42 cannot be interrupted while it checks a table.
+    threading.Thread(target=check, daemon=True).start()
     try:
-        found = archive.execute(f"PRAGMA quick_check({_FAULTS})").fetchall()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorname == "SQLITE_INTERRUPT":
-            return None
-        raise
-    finally:
-        archive.set_progress_handler(None, 0)
-    return [line for (line,) in found if line != "ok"]
+        return outcome.result(within)
+    except TimeoutError:
+        return None

@@ -6,7 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
-from flashnotify.errors import ArchiveLocked
+from flashnotify.archive.engine import EXAMPLE
+from flashnotify.errors import ArchiveLocked, SettingsError
 
 
 class ArchiveLock:
@@ -22,9 +23,16 @@ class ArchiveLock:
 
         Raises:
             ArchiveLocked: another process has it.
+            SettingsError: no file can be made there.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SettingsError(
+                f"FLASHNOTIFY_DATABASE_URL: {self.path} cannot be written: {error.strerror}. "
+                f"{EXAMPLE}"
+            ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,9 +8,12 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DatabaseError
 
-from flashnotify.archive.engine import archive_file, open_writer
+from flashnotify.archive.engine import EXAMPLE, archive_file, open_writer
+from flashnotify.errors import ArchiveOutdated, SettingsError
 
 
 def migrations_folder() -> Path:
@@ -21,12 +24,27 @@ def migrations_folder() -> Path:
 
 
 async def upgrade(url: URL) -> None:
-    """Create or upgrade the tables, in one transaction."""
-    archive_file(url).parent.mkdir(parents=True, exist_ok=True)
+    """Create or upgrade the tables, in one transaction.
+
+    Raises:
+        SettingsError: the file is no archive, or cannot be opened.
+        ArchiveOutdated: its tables are of a later version.
+    """
+    file = archive_file(url)
+    file.parent.mkdir(parents=True, exist_ok=True)
     engine = open_writer(url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
+    except DatabaseError as error:
+        raise SettingsError(
+            f"FLASHNOTIFY_DATABASE_URL: {file} cannot be used: {error.orig}. {EXAMPLE}"
+        ) from None
+    except CommandError as error:
+        raise ArchiveOutdated(
+            f"{file} is not of this version of flashnotify, nor of an earlier one ({error}). "
+            "Use the version that wrote it, or a later one."
+        ) from None
     finally:
         await engine.dispose()
 

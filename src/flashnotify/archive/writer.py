@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from flashnotify.archive.statements import Change, Row, Statement
@@ -28,6 +35,8 @@ _SLICE = 250
 _TRANSACTION = 4000
 # What SQLAlchemy and the driver raise. The last three: values that no column can hold.
 _REFUSALS = (SQLAlchemyError, OverflowError, ValueError, TypeError)
+# What the driver raises about the values it was given. All else is about the archive itself.
+_DATA_ERRORS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
 
 
 @dataclass(slots=True)
@@ -205,14 +214,14 @@ def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
 
 def _classify(error: Exception) -> WriteRefused | Unavailable:
     """Whether the data was wrong, or nothing can be written at all."""
-    if isinstance(error, OperationalError) and not _about_data(error):
+    if isinstance(error, DBAPIError) and not _about_data(error):
         log.error("archive.write_failed", error=_plain(error))
         return Unavailable(f"The archive cannot be written to: {_plain(error)}.", retry_after=5)
     return WriteRefused(_plain(error))
 
 
-def _about_data(error: OperationalError) -> bool:
-    return "too big" in str(error.orig)
+def _about_data(error: DBAPIError) -> bool:
+    return isinstance(error, _DATA_ERRORS) or "too big" in str(error.orig)
 
 
 def _plain(error: Exception) -> str:

@@ -50,6 +50,8 @@ class TransportURL:
         try:
             self._parts: SplitResult = urlsplit(url.get_secret_value())
             self.port = self._parts.port
+            if "@" in self._parts.path + self._parts.query + self._parts.fragment:
+                raise ValueError("the password ends early, and its beginning is taken for a host")
             self.options = {
                 name: values[-1]
                 for name, values in parse_qs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -23,8 +24,7 @@ from flashnotify.meta.metaclasses import Channel
 def _sender(value: str) -> str:
     check_text(value, multiline=False)
     _, address = parseaddr(value)
-    Email().validate(address)
-    return value
+    return value.replace(address, Email().validate(address))
 
 
 class EmailConfig(ChannelConfig):
@@ -49,7 +49,8 @@ class EmailContent:
     """What all recipients of a notification in one locale get alike: its MIME is built once."""
 
     def __init__(self, rendering: Rendering, sender: str) -> None:
-        self.subject = rendering.parts["subject"]
+        # A header has one line, whatever a template makes of the fields.
+        self.subject = " ".join(rendering.parts["subject"].splitlines())
         self.text = rendering.parts["text"]
         self.html = rendering.parts["html"]
         self.sender = sender
@@ -71,6 +72,10 @@ class EmailContent:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(self.text + "\n", cte="quoted-printable")
         message.add_alternative(self.html + "\n", subtype="html", cte="quoted-printable")
+        # Not a random one, so that every attempt sends the same bytes. What is quoted-printable
+        # never has "=_" in it (RFC 2045, section 6.7).
+        digest = hashlib.sha256(f"{self.subject}\0{self.text}\0{self.html}".encode())
+        message.set_boundary(f"=_{digest.hexdigest()[:32]}")
         return message.as_bytes()
 
 

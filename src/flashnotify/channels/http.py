@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from datetime import UTC
 
 import aiohttp
 import httpx
@@ -19,6 +21,8 @@ from flashnotify.errors import Misconfigured, Rejected, Retryable, Unreachable, 
 # What is read of an answer: enough for a provider's words, too little to fill the memory.
 _ANSWER = 64 * 1024
 _USER_AGENT = "FlashNotify"
+# Seconds: what a provider asks for beyond it is not taken seriously.
+_LONGEST_WAIT = 86_400.0
 
 
 class HttpClient:
@@ -93,7 +97,7 @@ class HttpClient:
                 if len(body) > _ANSWER:
                     break
             return httpx.Response(
-                answer.status_code, headers=_decoded(answer.headers), content=body[:_ANSWER]
+                answer.status_code, headers=_plain(answer.headers), content=body[:_ANSWER]
             )
 
     def check(self, answer: httpx.Response) -> None:
@@ -138,21 +142,25 @@ class HttpClient:
 
     def _retry_after(self, answer: httpx.Response) -> float | None:
         """Seconds to wait (RFC 9110, section 10.2.3): a number of them, or a date."""
-        value = answer.headers.get("retry-after")
-        if value is None:
-            return None
-        if value.isdigit():
-            return float(min(int(value), 86_400))
+        value = answer.headers.get("retry-after", "")
+        if re.fullmatch(r"[0-9]{1,9}", value):
+            return min(float(value), _LONGEST_WAIT)
         try:
             moment = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
-        return min(max(0.0, moment.timestamp() - self._clock.now() / 1000), 86_400.0)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return min(max(0.0, moment.timestamp() - self._clock.now() / 1000), _LONGEST_WAIT)
 
 
-def _decoded(headers: httpx.Headers) -> dict[str, str]:
-    """The headers for a body that was not decoded: what we keep of it is for people to read."""
-    return {k: v for k, v in headers.items() if k not in ("content-encoding", "content-length")}
+def _plain(headers: httpx.Headers) -> dict[str, str]:
+    """The headers without those by which httpx would decode the body, some of which make it fail.
+
+    What we keep of a body is for people to read: it is taken for UTF-8, whatever it is.
+    """
+    left_out = ("content-encoding", "content-length", "content-type")
+    return {name: value for name, value in headers.items() if name not in left_out}
 
 
 def _explain(error: BaseException) -> str:

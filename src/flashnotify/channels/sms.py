@@ -81,5 +81,7 @@ class SMSMixin(Channel, channel="sms"):
         Raises:
             TransportError: as the transport's `send` does.
         """
-        text = self.once(message.rendering, lambda r: economical(r.parts["sms"], config.max_segments))
+        text = self.once(
+            message.rendering, lambda r: economical(r.parts["sms"], config.max_segments)
+        )
         return await transport.send(SMSToOne(text, message, config.sender))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -26,9 +27,15 @@ from flashnotify.errors import (
 from flashnotify.meta.configs import Config, setting
 
 
-def _readable(path: Path | None) -> Path | None:
-    if path is not None and not path.is_file():
-        raise ValueError("there is no such file")
+def _certificates(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise ValueError("it holds no certificates in PEM form") from None
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}") from None
     return path
 
 
@@ -44,7 +51,7 @@ class SmtpConfig(Config):
     timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
         30.0, env="SMTP_TIMEOUT", help="Seconds that one email may take.", example="30"
     )
-    ca_file: Annotated[Path | None, AfterValidator(_readable)] = setting(
+    ca_file: Annotated[Path | None, AfterValidator(_certificates)] = setting(
         None,
         env="SMTP_CA_FILE",
         help="Certificates to trust besides the system's, as PEM.",
@@ -82,12 +89,9 @@ class SmtpTransport(Transport[EmailToOne]):
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def close(self) -> None:
-        """Say goodbye on the idle connections."""
-        while self._idle:
-            client = self._idle.pop()
-            with suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit(timeout=1)
-            client.close()
+        """Say goodbye on the idle connections, on all at once: some servers never answer."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(_say_goodbye(client) for client in idle))
 
     async def check(self) -> str:
         """Connect, say hello and log in, if the URL has a user.
@@ -116,10 +120,8 @@ class SmtpTransport(Transport[EmailToOne]):
             async with self._transaction(content.content.sender_address) as client:
                 await client.rcpt(content.to)
                 answer = await client.data(content.as_bytes())
-        except aiosmtplib.SMTPException as error:
+        except (aiosmtplib.SMTPException, OSError) as error:
             raise _explain(error) from error
-        except OSError as error:
-            raise Unreachable(words(str(error))) from error
         return Sent(answer=words(f"{answer.code} {answer.message}"), reference=content.message_id)
 
     @asynccontextmanager
@@ -193,16 +195,23 @@ class SmtpTransport(Transport[EmailToOne]):
         return client
 
 
+async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
+    with suppress(aiosmtplib.SMTPException, OSError):
+        await client.quit(timeout=1)
+    client.close()
+
+
 _STARTTLS = {"auto": None, "require": True, "never": False}
 
 
-def _explain(error: aiosmtplib.SMTPException) -> TransportError:
-    """What an SMTP error means for the delivery."""
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
+def _explain(error: aiosmtplib.SMTPException | OSError) -> TransportError:
+    """What an error of SMTP, or of the connection below it, means for the delivery."""
+    if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
+        return Misconfigured(words(str(error)))
+    # aiosmtplib raises its base class itself for a missing STARTTLS or AUTH, and nothing else.
+    if type(error) is aiosmtplib.SMTPException or isinstance(error, aiosmtplib.SMTPNotSupported):
         return Misconfigured(words(f"the server does not offer what the settings ask for: {error}"))
     if not isinstance(error, aiosmtplib.SMTPResponseException):
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-            return Misconfigured(words(str(error)))
         return Unreachable(words(str(error)))
     reason = words(f"{error.code} {error.message}")
     if error.code == 421 or isinstance(error, aiosmtplib.SMTPConnectError):

@@ -26,7 +26,9 @@ def create(
     name: Annotated[str, typer.Option(help="Whose key it is.")],
     scope: Annotated[
         list[str],
-        typer.Option(help="What it may do: notify:KIND, notify:*, read, admin. Repeat it."),
+        typer.Option(
+            help="What it may do: notify:KIND, notify:*, read, devices, admin. Repeat it."
+        ),
     ],
     max_priority: Annotated[
         str, typer.Option(help="How urgent its notifications may be, beyond the kind's default.")

@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 Welcome = Callable[[ASGIApp, int], Awaitable[None]]
 # The most that a path of a Unix socket may have, with its end (unix(7)).
 _SOCKET_PATH = 107
+# Seconds in which a service that has failed still answers: `/readyz` that, and senders 503.
+_LAST_WORDS = 2.0
 
 
 def register(app: typer.Typer) -> None:
@@ -65,13 +67,14 @@ async def run(
     With `once` it ends by itself after the `welcome`.
     """
     stop = asyncio.Event()
-    try:
-        await service.open()
-        app = service.app()
-        network = _listen(host, port)
-        local = _listen_locally(service.config.socket)
-        await service.start()
-        with _signals_set(stop):
+    # To the very end: a second signal must not break off the last commits.
+    with _signals_set(stop):
+        try:
+            await service.open()
+            app = service.app()
+            network = _listen(host, port)
+            local = _listen_locally(service.config.socket)
+            await service.start()
             servers = [_Server(app, network), _Server(LocalSocket(app), local)]
             if welcome is not None:
                 await welcome(app, network.getsockname()[1])
@@ -80,12 +83,15 @@ async def run(
             log.info("serve.started", host=host, port=network.getsockname()[1])
             await _first(stop, service.supervisor.failed, servers)
             log.info("serve.stopping")
+            if service.supervisor.failures:
+                # Whoever watches or sends is told why, rather than to find nobody there.
+                await service.clock.wait(stop, _LAST_WORDS)
             # Together: a request that is being answered may wait for what the workers finish.
             drain = service.config.drain_seconds
             await asyncio.gather(service.drain(), *(server.stop(drain) for server in servers))
             service.config.socket.unlink(missing_ok=True)
-    finally:
-        await service.close()
+        finally:
+            await service.close()
     return 1 if service.supervisor.failures else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -103,9 +104,13 @@ class _EnvironmentModel(BaseSettings):
         env_file=ENV_FILE,
         env_ignore_empty=True,
         extra="ignore",
-        populate_by_name=True,
         validate_default=True,
     )
+
+
+def _shown(value: object) -> str:
+    """A wrong value as it may be shown: a URL's credentials may be right."""
+    return re.sub(r"//[^/@]*@", "//***@", repr(value))
 
 
 def _type_name(hint: Any) -> str:
@@ -141,19 +146,21 @@ class Config(metaclass=ConfigMeta):
         Raises:
             SettingsError: some variable cannot work; the message names each, with an example.
         """
+        # By variable: a model that took attributes' names would read them from the environment too.
+        names = {setting.attribute: setting.env for setting in self.__config__.settings}
         try:
-            model = self.__config__.model(**values)
+            model = self.__config__.model(**{names[name]: value for name, value in values.items()})
         except ValidationError as error:
             raise SettingsError("\n".join(self._explain(error))) from None
         for setting in self.__config__.settings:
             self.__dict__[setting.attribute] = getattr(model, setting.attribute)
 
     def _explain(self, error: ValidationError) -> list[str]:
-        named = {name: s for s in self.__config__.settings for name in (s.env, s.attribute)}
+        named = {setting.env: setting for setting in self.__config__.settings}
         lines = []
         for fault in error.errors(include_url=False):
             setting = named[str(fault["loc"][0])]
-            given = "the value given" if setting.secret else repr(fault["input"])
+            given = "the value given" if setting.secret else _shown(fault["input"])
             reason = fault["msg"].removeprefix("Value error, ")
             lines.append(
                 f"{setting.env}: {given} cannot be used: {reason}. "

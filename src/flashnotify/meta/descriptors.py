@@ -120,7 +120,8 @@ class Moment(Field[datetime]):
         if moment.utcoffset() is None:
             raise ValueError("has no offset; write it as 2026-12-01T08:00:00+01:00 or …Z")
         try:
-            domain.milliseconds(moment)
+            # What is kept must be a moment that can be shown again.
+            domain.moment(domain.milliseconds(moment))
         except (OverflowError, ValueError):
             raise ValueError("is too far away") from None
         return moment

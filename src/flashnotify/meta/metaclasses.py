@@ -191,6 +191,9 @@ _RESERVED = frozenset(
         "send_at",
         "expires_at",
         "reference",
+        # What a Notifier has by itself.
+        "values",
+        "once",
     }
 )
 

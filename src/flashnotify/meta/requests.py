@@ -47,7 +47,9 @@ def _plain(value: Any) -> Any:
 
 
 def _no_duplicates(value: Any) -> Any:
-    return list(dict.fromkeys(value)) if isinstance(value, list) else value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return list(dict.fromkeys(value))
+    return value
 
 
 class NotificationRequest(BaseModel):

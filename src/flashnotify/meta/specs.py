@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class RetryPolicy:
     """When a delivery is tried again. All times in seconds.
 
-    The wait before attempt n+1 is drawn from 0 to `base * 2**n`, at most `cap` ("full jitter"),
+    The wait before attempt n+1 is drawn from 0 to `base * 2**(n-1)`, at most `cap` ("full jitter"),
     until `lifetime` has passed since the first attempt.
     """
 
@@ -134,9 +134,10 @@ class TemplatesSpec:
 
     def nearest(self, locale: str) -> str:
         """The locale of these templates that serves `locale` best (RFC 4647, section 3.4)."""
-        tags = locale.replace("_", "-").split("-")
+        known = {name.lower(): name for name in self.locales}
+        tags = locale.replace("_", "-").lower().split("-")
         for length in range(len(tags), 0, -1):
             candidate = "-".join(tags[:length])
-            if candidate in self.locales:
-                return candidate
+            if candidate in known:
+                return known[candidate]
         return next(iter(self.locales))

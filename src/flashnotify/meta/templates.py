@@ -101,13 +101,15 @@ def _parse(place: str, part: str, source: str) -> nodes.Template:
 
 
 def _uses(body: list[nodes.Node], safe: frozenset[str]) -> Iterator[str]:
-    """The variables that `body` uses outside of an `if … is defined` that asks for them first."""
+    """The variables that `body` uses without asking by `… is defined` first."""
     for node in body:
         if isinstance(node, nodes.If):
-            asked = safe | frozenset(_asked(node.test))
-            yield from _uses([node.test], asked)
-            yield from _uses(node.body, asked)
+            yield from _uses([node.test], safe)
+            yield from _uses(node.body, safe | frozenset(_asked(node.test)))
             yield from _uses([*node.elif_, *node.else_], safe)
+        elif isinstance(node, nodes.And):
+            yield from _uses([node.left], safe)
+            yield from _uses([node.right], safe | frozenset(_asked(node.left)))
         elif isinstance(node, nodes.Test) and list(_asked(node)):
             # To ask whether it is there is no use of it.
             continue
@@ -122,12 +124,17 @@ def _asked(test: nodes.Node) -> Iterator[str]:
     if isinstance(test, nodes.And):
         yield from _asked(test.left)
         yield from _asked(test.right)
-    elif (
-        isinstance(test, nodes.Test)
-        and test.name == "defined"
-        and isinstance(test.node, nodes.Name)
-    ):
-        yield test.node.name
+    elif (name := _defined(test)) is not None:
+        yield name
+
+
+def _defined(node: nodes.Node) -> str | None:
+    """The variable that `node` asks for, if it is a `… is defined`."""
+    match node:
+        case nodes.Test(name="defined", node=nodes.Name(name=variable)):
+            return str(variable)
+        case _:
+            return None
 
 
 @pass_context

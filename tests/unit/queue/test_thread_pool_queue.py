@@ -146,6 +146,16 @@ async def test_a_call_past_its_deadline_is_over_and_its_thread_is_replaced(
     assert await queue.run(here, within=NEVER, lane=Priority.critical)
 
 
+async def test_what_waits_goes_on_in_place_of_what_is_lost(
+    queue: ThreadPoolQueue, gate: Gate
+) -> None:
+    await start(queue, gate)
+    hung = await start(queue, gate, within=SOON)
+    assert await queue.run(here, within=NEVER)
+    with pytest.raises(TimeoutError):
+        await hung
+
+
 async def test_a_lost_thread_that_comes_back_when_replaced_ends(
     ours: Threads, queue: ThreadPoolQueue, gate: Gate
 ) -> None:

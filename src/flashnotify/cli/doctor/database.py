@@ -43,7 +43,7 @@ def database(file: Path) -> Iterator[Finding]:
     try:
         with closing(open_read_only(file)) as archive:
             yield _tables(archive)
-            yield _soundness(archive, file)
+        yield _soundness(file)
     except sqlite3.Error as error:
         yield Finding(
             "archive",
@@ -101,9 +101,9 @@ def _tables(archive: sqlite3.Connection) -> Finding:
     )
 
 
-def _soundness(archive: sqlite3.Connection, file: Path) -> Finding:
+def _soundness(file: Path) -> Finding:
     size = f"{file.stat().st_size // _MIB:,} MiB"
-    found = faults(archive, within=_PATIENCE)
+    found = faults(file, within=_PATIENCE)
     if found is None:
         return Finding(
             "archive",

@@ -1,0 +1,140 @@
+"""A command of `flashnotify` that runs for a while, as a process, watched line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+# Seconds for a line to come or the process to end, on a busy machine.
+PATIENCE = 30.0
+
+
+class CommandProcess:
+    """`python -m flashnotify <arguments>` in `folder`, with settings as `ServeProcess` has them.
+
+    With `terminal` it writes to a pseudo-terminal, standard error included.
+
+        async with CommandProcess(folder, "tail") as tail:
+            await tail.line("completed")
+    """
+
+    def __init__(
+        self, folder: Path, *arguments: str, terminal: bool = False, **settings: str
+    ) -> None:
+        self.folder = folder
+        self.arguments = arguments
+        self.terminal = terminal
+        self.settings = settings
+        self.seen = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
+        self._errors = ""
+
+    @property
+    def stderr(self) -> str:
+        """What it has written to standard error; to a terminal it goes into `seen`."""
+        return self._errors
+
+    async def until(self, text: str) -> str:
+        """All it has written, once `text` is in it.
+
+        Raises:
+            AssertionError: it has ended, or time is up, without that.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while text not in self.seen:
+                    if all(reader.done() for reader in self._readers):
+                        break
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            pass
+        assert text in self.seen, f"{text!r} did not come:\n{self.seen}\n{self._errors}"
+        return self.seen
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def ends(self) -> int:
+        """Wait until it ends; the exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(PATIENCE):
+            code = await self._process.wait()
+            await asyncio.gather(*self._readers)
+        return code
+
+    async def interrupt(self) -> int:
+        """Ctrl-C; the exit code."""
+        self.signal(signal.SIGINT)
+        return await self.ends()
+
+    async def __aenter__(self) -> Self:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASHNOTIFY_")}
+        for name in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
+            environment.pop(name, None)
+        environment |= {"COLUMNS": "200", "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1"}
+        environment |= {f"FLASHNOTIFY_{name}": value for name, value in self.settings.items()}
+        loop = asyncio.get_running_loop()
+        ours, theirs = pty.openpty() if self.terminal else os.pipe()
+        errors, their_errors = (ours, theirs) if self.terminal else os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "flashnotify",
+                *self.arguments,
+                cwd=self.folder,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=their_errors,
+            )
+        finally:
+            for end in {theirs, their_errors}:
+                os.close(end)
+        self._readers = [loop.create_task(self._read(ours, to_errors=False))]
+        if not self.terminal:
+            self._readers.append(loop.create_task(self._read(errors, to_errors=True)))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        stack: TracebackType | None,
+    ) -> None:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.kill()
+        await self.ends()
+
+    async def _read(self, file: int, *, to_errors: bool) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(file, "rb", buffering=0)
+        )
+        try:
+            while data := await reader.read(65536):
+                text = data.decode(errors="replace")
+                if to_errors:
+                    self._errors += text
+                else:
+                    self.seen += text
+                self._news.set()
+        except OSError:
+            # What a pseudo-terminal says when the other side has closed it.
+            pass
+        finally:
+            transport.close()
+            self._news.set()

@@ -1,0 +1,180 @@
+"""`flashnotify backup`, and a restore that works fully."""
+
+import asyncio
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.command_process import CommandProcess
+from tests.running import ACADEMIC
+from tests.serve_process import ServeProcess
+
+KEYS = (".secret", ".vapid.pem")
+WEB_PUSH = {"PUSH_URL": "webpush:", "PUSH_CONTACT": "mailto:it@univ.example"}
+
+
+async def vapid_key(http: httpx.AsyncClient, key: dict[str, str]) -> str:
+    answer = await http.get("/v1/devices/vapid-key", headers=key)
+    assert answer.status_code == 200
+    return str(answer.json()["key"])
+
+
+def count(file: Path) -> int:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return int(copy.execute("SELECT count(*) FROM notifications").fetchone()[0])
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["beside serve", "without serve"])
+async def test_a_restore_has_the_messages_the_api_keys_and_the_web_push_key(
+    tmp_path: Path, served: bool
+) -> None:
+    target = tmp_path / "copies" / "monday.db"
+    target.parent.mkdir()
+    async with ServeProcess(tmp_path, **WEB_PUSH) as serve:
+        key = await serve.key("notify:*", "read")
+        accepted = await serve.http.post("/v1/notifications", json=ACADEMIC, headers=key)
+        public = await vapid_key(serve.http, key)
+        if not served:
+            await serve.terminate()
+        finished = await serve.cli("backup", str(target))
+    assert (finished.code, finished.stderr) == (0, "")
+    made = [target, *(target.with_name(target.name + end) for end in KEYS)]
+    assert sorted(target.parent.iterdir()) == sorted(made)
+    assert [line.split(":")[0] for line in finished.stdout.splitlines()] == list(map(str, made))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in made} == {0o600}
+
+    # As docs/commands.md has it: back to where it was, on another machine.
+    restored = ServeProcess(tmp_path / "elsewhere", **WEB_PUSH)
+    restored.archive.parent.mkdir(parents=True)
+    for end in ("", *KEYS):
+        shutil.copy(f"{target}{end}", f"{restored.archive}{end}")
+    async with restored:
+        shown = await restored.http.get(accepted.json()["href"], headers=key)
+        assert (shown.status_code, shown.json()["title"]) == (200, ACADEMIC["title"])
+        assert await vapid_key(restored.http, key) == public
+
+    # Or served as it is.
+    async with ServeProcess(tmp_path, DATABASE_URL=f"sqlite:///{target}", **WEB_PUSH) as copy:
+        # It finds no socket of that archive under the usual name: HTTP will do.
+        shown = await copy.http.get(accepted.json()["href"], headers=key)
+        assert shown.status_code == 200
+        assert await vapid_key(copy.http, key) == public
+
+
+async def test_a_copy_taken_while_serve_is_busy_is_whole(tmp_path: Path) -> None:
+    async with ServeProcess(tmp_path) as serve:
+        done = asyncio.Event()
+        accepted = 0
+
+        async def keep_busy() -> None:
+            nonlocal accepted
+            while not done.is_set():
+                lines = [ACADEMIC] * 50
+                answer = await serve.admin.post("/v1/notifications/batch", json=lines)
+                assert answer.status_code == 202
+                accepted += 50
+
+        busy = asyncio.create_task(keep_busy())
+        try:
+            while accepted < 100:  # noqa: ASYNC110  # asks as a user would
+                await asyncio.sleep(0)
+            before = accepted
+            assert (await serve.cli("backup", "copy.db")).code == 0
+            after = accepted
+        finally:
+            done.set()
+            await busy
+    assert after > before
+    # All that was accepted before, and nothing by halves.
+    assert before <= count(tmp_path / "copy.db") <= after + 50
+
+
+async def test_after_a_kill_what_was_accepted_is_in_the_copy(tmp_path: Path) -> None:
+    async with ServeProcess(tmp_path) as serve:
+        for _ in range(3):
+            assert (await serve.admin.post("/v1/notifications", json=ACADEMIC)).status_code == 202
+        await serve.kill()
+        # It is in the log alone, which nobody has checkpointed.
+        assert serve.archive.with_name(serve.archive.name + "-wal").stat().st_size > 0
+        assert (await serve.cli("backup", "copy.db")).code == 0
+        assert count(tmp_path / "copy.db") == 3
+        # Reading has left the archive for serve to recover.
+        await serve.start()
+        page = (await serve.admin.get("/v1/notifications")).json()
+        assert len(page["items"]) == 3
+
+
+async def test_it_overwrites_only_when_told_to(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path)
+    assert (await serve.cli("keys", "create", "--name", "a", "--scope", "read")).code == 0
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    target.chmod(0o644)
+    finished = await serve.cli("backup", "copy.db")
+    assert finished.code == 1
+    assert "--force" in finished.stderr
+    assert target.read_text() == "precious"
+    assert (await serve.cli("backup", "--force", "copy.db")).code == 0
+    assert count(target) == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+    # A key alone is precious too.
+    target.unlink()
+    finished = await serve.cli("backup", "copy.db")
+    assert (finished.code, target.exists()) == (1, False)
+    assert "copy.db.secret exists" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("var/flashnotify.db", "is the archive itself"),
+        ("var/flashnotify.db.secret", "is the archive itself"),
+        ("nowhere/copy.db", "There is no folder"),
+        ("var", "is a folder"),
+        ("used.db", "used.db-wal exists"),
+        ("/dev/full/copy.db", "There is no folder"),
+    ],
+)
+async def test_it_refuses_what_would_do_harm(tmp_path: Path, target: str, said: str) -> None:
+    serve = ServeProcess(tmp_path)
+    assert (await serve.cli("keys", "create", "--name", "a", "--scope", "read")).code == 0
+    archive, secret = serve.archive.read_bytes(), Path(f"{serve.archive}.secret").read_bytes()
+    (tmp_path / "used.db-wal").touch()
+    before = sorted(tmp_path.rglob("*"))
+    finished = await serve.cli("backup", "--force", target)
+    assert finished.code == 1
+    assert said in finished.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    assert serve.archive.read_bytes() == archive
+    assert Path(f"{serve.archive}.secret").read_bytes() == secret
+
+
+async def test_without_an_archive_it_says_so_and_makes_none(tmp_path: Path) -> None:
+    finished = await ServeProcess(tmp_path).cli("backup", "copy.db")
+    assert finished.code == 1
+    assert "FLASHNOTIFY_DATABASE_URL" in finished.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_key_that_is_set_is_not_in_it_and_it_says_so(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, SECRET_KEY="k" * 40)
+    assert (await serve.cli("migrate")).code == 0
+    finished = await serve.cli("backup", "copy.db")
+    assert "FLASHNOTIFY_SECRET_KEY is not in it" in finished.stdout
+    assert not (tmp_path / "copy.db.secret").exists()
+    assert "k" * 40 not in finished.stdout + finished.stderr
+
+
+async def test_a_terminal_shows_progress(tmp_path: Path) -> None:
+    assert (await ServeProcess(tmp_path).cli("migrate")).code == 0
+    async with CommandProcess(tmp_path, "backup", "copy.db", terminal=True) as backup:
+        assert await backup.ends() == 0
+    assert "checking" in backup.seen
+    assert f"{(tmp_path / 'copy.db').stat().st_size:,} bytes" in backup.seen

@@ -1,0 +1,47 @@
+"""Schemathesis makes requests up from the OpenAPI document: no crash, nothing undocumented."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.serve_process import ServeProcess
+
+OPTIONS = (
+    "--checks=all",
+    # A moment in the past, an address that nobody can have: no schema says all that is refused.
+    "--exclude-checks=positive_data_acceptance",
+    "--max-examples=25",
+    "--generation-deterministic",
+    # With a key that works: without one, every answer would be a 401.
+    "--generation-with-security-parameters=false",
+    "--request-timeout=10",
+    "--continue-on-failure",
+    "--no-color",
+)
+
+
+@pytest.mark.timeout(120)
+async def test_the_api_does_what_its_document_says(tmp_path: Path) -> None:
+    async with ServeProcess(tmp_path / "serve") as serve:
+        key = await serve.key("admin", max_priority="critical")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "schemathesis.cli", "run", f"{serve.url}/openapi.json"),
+            *("--header", f"Authorization: {key['Authorization']}"),
+            *OPTIONS,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        report, _ = await process.communicate()
+        assert process.returncode == 0, report.decode()
+        assert (await serve.http.get("/readyz")).json()["status"] == "ok"
+        assert "request.crashed" not in [entry["event"] for entry in serve.log()]
+        # It got past the checks of the input, for every kind.
+        for kind in ("academic", "security"):
+            page = await serve.admin.get("/v1/notifications", params={"kind": kind})
+            assert page.json()["items"], report.decode()

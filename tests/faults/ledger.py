@@ -1,0 +1,108 @@
+"""An SMTP server that is quick, takes everything, and writes down what it took, in order."""
+
+import asyncio
+import re
+from types import TracebackType
+from typing import Self
+
+_MESSAGE_ID = re.compile(rb"^Message-ID: <([0-9a-f-]{36})@", re.MULTILINE)
+
+
+class MailLedger:
+    """`taken` holds, for each message in the order they came, its delivery id and recipient.
+
+    A message is written down before the client is told so: whoever was told, it is here.
+
+    While it `hangs`, it does not answer what concerns an address that begins with "hang", and puts
+    that into `hung`. While `silent`, it answers nothing at all.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str]] = []
+        self.hangs = False
+        self.hung: asyncio.Queue[str] = asyncio.Queue()
+        self.silent = False
+        self.url = ""
+        self._more = asyncio.Condition()
+        self._server: asyncio.Server | None = None
+        self._sessions: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.url = f"smtp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        stack: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._sessions.values():
+            writer.transport.abort()
+        await self.quiet()
+        await self._server.wait_closed()
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._sessions)
+
+    async def until_taken(self, number: int) -> None:
+        """Wait until it has taken so many messages in all."""
+        async with self._more:
+            await self._more.wait_for(lambda: len(self.taken) >= number)
+
+    async def quiet(self) -> None:
+        """Wait until no connection is open: all that was under way has been written down."""
+        while self._sessions:
+            await asyncio.wait(self._sessions.keys())
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        session = asyncio.current_task()
+        assert session is not None
+        self._sessions[session] = writer
+        try:
+            await self._converse(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client was killed
+        finally:
+            del self._sessions[session]
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 ledger\r\n")
+        recipient = ""
+        while line := await reader.readline():
+            if self.silent:
+                await reader.read()
+                return
+            match line[:4].upper():
+                case b"EHLO":
+                    writer.write(b"250 ledger\r\n")
+                case b"RCPT":
+                    recipient = line[line.index(b"<") + 1 : line.index(b">")].decode()
+                    if self.hangs and recipient.startswith("hang"):
+                        self.hung.put_nowait(recipient)
+                        await reader.read()
+                        return
+                    writer.write(b"250 ok\r\n")
+                case b"DATA":
+                    writer.write(b"354 go on\r\n")
+                    content = await reader.readuntil(b"\r\n.\r\n")
+                    await self._take(content, recipient)
+                    writer.write(b"250 ok\r\n")
+                case b"QUIT":
+                    writer.write(b"221 bye\r\n")
+                    return
+                case _:
+                    writer.write(b"250 ok\r\n")
+
+    async def _take(self, content: bytes, recipient: str) -> None:
+        found = _MESSAGE_ID.search(content)
+        assert found is not None
+        self.taken.append((found[1].decode(), recipient))
+        async with self._more:
+            self._more.notify_all()

@@ -1,0 +1,189 @@
+"""A disk that is full, or fails: 503 while it lasts, nothing half done, nothing sent twice."""
+
+import asyncio
+import resource
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
+
+from flashnotify.app import Service
+from flashnotify.channels.capture import CaptureTransport
+from flashnotify.domain import Sent
+from flashnotify.settings import ServiceConfig
+from tests.faults.archive import copy_of, ids
+from tests.faults.watching import completed
+from tests.manual_clock import ManualClock
+from tests.running import ACADEMIC, Running, running
+from tests.serve_process import ServeProcess
+
+# Too much for what is free in the pages that the archive has.
+LARGE = {"body": "x" * 60_000}
+# Seconds after which a write that could not be is tried again.
+AGAIN = 5.0
+
+
+class Disk:
+    """The archive's disk: `full` as SQLite sees it, or `broken` so that nothing can be written."""
+
+    def __init__(self, service: Service) -> None:
+        self.full = False
+        self.broken = False
+        self.transactions = 0
+        engine = service.writer._engine.sync_engine
+        event.listen(engine, "before_cursor_execute", self._before)
+        event.listen(engine, "begin", self._begin)
+
+    def _before(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("BEGIN"):
+            self.transactions += 1
+            if self.broken:
+                raise OperationalError(statement, {}, sqlite3.OperationalError("disk I/O error"))
+
+    def _begin(self, connection: Connection) -> None:
+        # As SQLite has it, the least is what the file has already.
+        pages = 1 if self.full else 1_000_000
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+
+@pytest.fixture
+def instance(clock: ManualClock) -> Service:
+    return Service(ServiceConfig(), clock)
+
+
+@pytest.fixture
+def disk(instance: Service) -> Disk:
+    return Disk(instance)
+
+
+@pytest.fixture
+async def service(instance: Service, disk: Disk) -> AsyncIterator[Running]:
+    async with running(instance) as started:
+        yield started
+
+
+async def _post(service: Running, **headers: str) -> Any:
+    return await service.http.post("/v1/notifications", json=ACADEMIC | LARGE, headers=headers)
+
+
+@pytest.mark.parametrize("trouble", ["full", "broken"])
+async def test_accept_is_refused_until_there_is_room(
+    trouble: str, service: Running, disk: Disk
+) -> None:
+    before = await service.send()
+    await service.completed(before)
+    key = {"Idempotency-Key": "once"}
+
+    setattr(disk, trouble, True)
+    refused = await asyncio.gather(_post(service), _post(service, **key), _post(service))
+    for answer in refused:
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.json()["type"] == "urn:flashnotify:problem:unavailable"
+        assert "cannot be written to" in answer.json()["detail"]
+        assert "Room changed" not in answer.text
+    # What is there can be read, and nothing is half there.
+    assert [n["id"] for n in (await service.get("/v1/notifications"))["items"]] == [before]
+    with copy_of(service.service.config.archive_file) as archive:
+        for table in ("jobs", "idempotency_keys"):
+            assert archive.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
+        assert archive.execute("SELECT COUNT(*) FROM notifications").fetchone() == (1,)
+
+    setattr(disk, trouble, False)
+    accepted = await _post(service, **key)
+    assert accepted.status_code == 202
+    assert "Idempotent-Replayed" not in accepted.headers
+    await service.completed(accepted.json()["id"])
+    assert (await _post(service, **key)).headers["Idempotent-Replayed"] == "true"
+    assert len((await service.get("/v1/notifications"))["items"]) == 2
+    assert (await service.get("/readyz"))["status"] == "ok"
+
+
+@pytest.mark.parametrize("trouble", ["full", "broken"])
+async def test_outcome_is_written_later_and_the_message_not_sent_twice(
+    trouble: str,
+    service: Running,
+    disk: Disk,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send = CaptureTransport.send
+    sent: list[str] = []
+
+    async def sends_and_then_the_disk_fills(transport: CaptureTransport, content: Any) -> Sent:
+        sent.append(content.to)
+        setattr(disk, trouble, True)
+        return await send(transport, content)
+
+    monkeypatch.setattr(CaptureTransport, "send", sends_and_then_the_disk_fills)
+    to = [f"mailto:r{n}@univ.example" for n in range(3)]
+    id = await service.send(to=to, **LARGE)
+    # It is tried once, and then again: time passes, and the disk stays as it is.
+    while len(sent) < len(to):  # noqa: ASYNC110  # until the batch is in hand
+        await asyncio.sleep(0)
+    for _ in range(3):
+        tried = disk.transactions
+        while disk.transactions == tried:
+            await clock.advance(AGAIN)
+    shown = await service.get(f"/v1/notifications/{id}")
+    assert shown["counts"] == {"email": {"queued": 3}}
+
+    setattr(disk, trouble, False)
+    while (await service.get(f"/v1/notifications/{id}"))["status"] != "completed":
+        await clock.advance(AGAIN)
+    shown = await service.get(f"/v1/notifications/{id}")
+    assert shown["counts"] == {"email": {"sent": 3}}
+    assert sorted(sent) == ["r0@univ.example", "r1@univ.example", "r2@univ.example"]
+    for delivery in (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]:
+        assert [attempt["outcome"] for attempt in delivery["attempts"]] == ["sent"]
+
+
+async def test_scheduler_outlives_it(service: Running, disk: Disk, clock: ManualClock) -> None:
+    """It tidies the archive now and then, which a full disk must not make its end."""
+    now = clock.now()
+    disk.broken = True
+    for _ in range(3):
+        tried = disk.transactions
+        while disk.transactions == tried:
+            await clock.advance(60)
+    assert clock.now() > now
+    assert (await service.get("/readyz"))["parts"]["scheduler"] == "ok"
+    disk.broken = False
+    assert (await service.completed(await service.send()))["counts"] == {"email": {"sent": 1}}
+
+
+async def test_of_a_process(tmp_path: Path) -> None:
+    """The same for `serve`, whose files cannot grow for a while."""
+    async with ServeProcess(tmp_path) as serve:
+        accepted = []
+
+        async def post() -> int:
+            answer = await serve.admin.post("/v1/notifications", json=ACADEMIC | LARGE)
+            if answer.status_code == 202:
+                accepted.append(answer.json()["id"])
+            else:
+                assert int(answer.headers["Retry-After"]) > 0
+            return answer.status_code
+
+        assert await post() == 202
+        before = resource.prlimit(serve.pid, resource.RLIMIT_FSIZE)
+        log = serve.archive.with_name(serve.archive.name + "-wal")
+        resource.prlimit(serve.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, before[1]))
+        codes = [await post() for _ in range(8)]
+        assert 503 in codes
+        assert set(codes) <= {202, 503}
+        assert (await serve.http.get("/readyz")).status_code == 200
+
+        resource.prlimit(serve.pid, resource.RLIMIT_FSIZE, before)
+        # Work that waits for the disk tries again after some seconds.
+        for id in accepted:
+            await completed(serve, id)
+        assert await post() == 202
+        assert await serve.terminate() == 0
+        with copy_of(serve.archive) as archive:
+            assert archive.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert sorted(ids(archive, "SELECT id FROM notifications")) == sorted(accepted)

@@ -1,0 +1,42 @@
+"""Fixtures of the tests over real sockets."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.settings import ServiceConfig
+from tests.certificates import Authority
+from tests.manual_clock import ManualClock
+from tests.running import Running, running
+from tests.smtp_server import SmtpServer
+
+Emailing = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who vouches for the tests' servers."""
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+async def smtp() -> AsyncIterator[SmtpServer]:
+    """A plain SMTP server."""
+    async with SmtpServer() as server:
+        yield server
+
+
+@pytest.fixture
+def emailing(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> Emailing:
+    """Starts the service with an EMAIL_URL, and other settings by name."""
+
+    @asynccontextmanager
+    async def start(url: str, **settings: str) -> AsyncIterator[Running]:
+        for name, value in {"EMAIL_URL": url, "SMTP_TIMEOUT": "5", **settings}.items():
+            monkeypatch.setenv(f"FLASHNOTIFY_{name}", value)
+        async with running(Service(ServiceConfig(), clock)) as service:
+            yield service
+
+    return start

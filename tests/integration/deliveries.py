@@ -1,0 +1,51 @@
+"""How tests follow the deliveries of a notification, and move time to the next attempt."""
+
+from datetime import datetime
+from typing import Any
+
+from tests.manual_clock import ManualClock
+from tests.running import Running
+
+
+async def delivery_of(service: Running, id: str) -> dict[str, Any]:
+    """The one delivery of a notification, once it is there."""
+    page = await service.until(f"/v1/notifications/{id}/deliveries", lambda p: len(p["items"]) == 1)
+    found: dict[str, Any] = page["items"][0]
+    return found
+
+
+async def tried(service: Running, id: str, attempts: int = 1) -> dict[str, Any]:
+    """The one delivery of a notification, once it has so many attempts."""
+    page = await service.until(
+        f"/v1/notifications/{id}/deliveries",
+        lambda p: p["items"] and len(p["items"][0]["attempts"]) >= attempts,
+    )
+    found: dict[str, Any] = page["items"][0]
+    assert len(found["attempts"]) == attempts
+    return found
+
+
+async def until_due(service: Running, clock: ManualClock, delivery: dict[str, Any]) -> None:
+    """Let time pass until the next attempt at `delivery`, and not longer."""
+    wait = milliseconds(delivery["next_attempt_at"]) - clock.now()
+    if wait > 0:
+        await clock.advance((wait - 1) / 1000)
+        # It is not due yet: whoever would try now shows by the time of the attempt.
+        for _ in range(5):
+            await service.get("/healthz")
+        await clock.advance(0.001)
+
+
+def milliseconds(moment: str) -> int:
+    """Milliseconds since the epoch of a moment as the API writes it."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def answers(delivery: dict[str, Any]) -> list[str | None]:
+    """What the server said to each attempt."""
+    return [attempt["answer"] for attempt in delivery["attempts"]]
+
+
+def outcomes(delivery: dict[str, Any]) -> list[str]:
+    """How each attempt ended."""
+    return [attempt["outcome"] for attempt in delivery["attempts"]]

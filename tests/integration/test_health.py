@@ -1,0 +1,110 @@
+"""`/healthz`, `/readyz` and `/metrics`, which need no key."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.settings import ServiceConfig
+from tests.integration.conftest import Emailing
+from tests.integration.deliveries import tried
+from tests.manual_clock import ManualClock
+from tests.running import Running, running
+from tests.smtp_server import SmtpServer
+
+
+async def metrics(service: Running) -> dict[str, float]:
+    """All samples of /metrics."""
+    answer = await service.anonymous.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+async def test_alive_and_ready(service: Running) -> None:
+    answer = await service.anonymous.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    answer = await service.anonymous.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ok",
+        "parts": {
+            "writer": "ok",
+            "scheduler": "ok",
+            "workers": "ok",
+            "archive": "ok",
+            "email capture://": "ok",
+        },
+    }
+
+
+async def test_an_archive_that_cannot_be_read_is_not_ready(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken() -> None:
+        raise OSError("disk on fire")
+
+    monkeypatch.setattr(service.service.reader, "ping", broken)
+    answer = await service.anonymous.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "failed"
+    assert answer.json()["parts"]["archive"] == "OSError"
+    assert (await service.anonymous.get("/healthz")).status_code == 200
+
+
+async def test_each_transport_has_a_line(emailing: Emailing, smtp: SmtpServer) -> None:
+    async with emailing(f"{smtp.url} smtp://user:pass@mail.invalid:25 capture://") as service:
+        parts = (await service.anonymous.get("/readyz")).json()["parts"]
+        assert {name: state for name, state in parts.items() if name.startswith("email")} == {
+            f"email {smtp.url}": "ok",
+            "email smtp://mail.invalid:25": "ok",
+            "email capture://": "ok",
+        }
+
+
+async def test_metrics_count_what_happens(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    smtp.next("RCPT", "550 5.1.1 no such user")
+    async with emailing(smtp.url) as service:
+        # The series are there before anything happens.
+        before = await metrics(service)
+        for kind in ("academic", "security"):
+            for priority in ("low", "medium", "high", "critical"):
+                name = "flashnotify_notifications_accepted_total"
+                assert before[f'{name}{{kind="{kind}",priority="{priority}"}}'] == 0
+        await tried(service, await service.send())
+        await service.completed(await service.send(priority="high"))
+        found = await metrics(service)
+        assert (
+            found['flashnotify_notifications_accepted_total{kind="academic",priority="low"}'] == 1
+        )
+        assert (
+            found['flashnotify_notifications_accepted_total{kind="academic",priority="high"}'] == 1
+        )
+        for outcome in ("rejected", "sent"):
+            labels = f'channel="email",outcome="{outcome}",transport="{smtp.url}"'
+            assert found[f"flashnotify_attempt_seconds_count{{{labels}}}"] == 1
+        assert found[f'flashnotify_breaker_open{{channel="email",transport="{smtp.url}"}}'] == 0
+        for part in ("writer", "scheduler", "workers"):
+            assert found[f'flashnotify_part_ready{{part="{part}"}}'] == 1
+
+
+async def test_metrics_show_what_waits(clock: ManualClock) -> None:
+    async with running(Service(ServiceConfig(), clock), deliver=False) as service:
+        for _ in range(3):
+            await service.send(priority="high")
+        found = await metrics(service)
+        assert found['flashnotify_queue_depth{lane="high"}'] == 3
+        assert found['flashnotify_queue_depth{lane="low"}'] == 0
+
+
+async def test_every_series_is_explained(service: Running) -> None:
+    text = (await service.anonymous.get("/metrics")).text
+    explained = set(re.findall(r"^# HELP (\S+) \S", text, re.MULTILINE))
+    typed = set(re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)$", text, re.MULTILINE))
+    assert explained == typed != set()
+    assert all(name.startswith("flashnotify_") for name in explained)

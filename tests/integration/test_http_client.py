@@ -1,0 +1,233 @@
+"""What transports over HTTP share, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+
+import pytest
+
+from flashnotify.channels.http import HttpClient
+from flashnotify.errors import Misconfigured, Rejected, Retryable, TransportError, Unreachable
+from tests.certificates import Authority
+from tests.http_server import (
+    DROP,
+    ENDLESS,
+    HANG,
+    HANG_HALF,
+    HttpServer,
+    Misbehaviour,
+    Reply,
+)
+from tests.manual_clock import ManualClock
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HttpServer]:
+    async with HttpServer(Reply(200, "fine")) as started:
+        yield started
+
+
+@pytest.fixture
+async def client(clock: ManualClock) -> AsyncIterator[HttpClient]:
+    made = HttpClient(clock, connections=4, timeout=30)
+    yield made
+    await made.close()
+
+
+async def answered(client: HttpClient, server: HttpServer, reply: Reply) -> TransportError | None:
+    """What `check` makes of an answer."""
+    server.next(reply)
+    answer = await client.request("POST", server.url)
+    try:
+        client.check(answer)
+    except TransportError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+async def test_success_passes(client: HttpClient, server: HttpServer, status: int) -> None:
+    assert await answered(client, server, Reply(status)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "statuses"),
+    [
+        (Retryable, [408, 425, 429]),
+        (Unreachable, [500, 501, 502, 503, 504, 599]),
+        (Misconfigured, [301, 302, 304, 307, 308, 401, 403, 407]),
+        (Rejected, [400, 404, 405, 410, 413, 422, 451]),
+    ],
+)
+async def test_what_a_status_means(
+    client: HttpClient, server: HttpServer, kind: type[TransportError], statuses: list[int]
+) -> None:
+    for status in statuses:
+        error = await answered(client, server, Reply(status, headers={"Location": server.url}))
+        assert type(error) is kind, status
+    # No redirect was followed.
+    assert len(server.requests) == len(statuses)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        ("99999999999999999999", None),
+        ("999999999", 86_400),
+        # The clock says 2027-01-15 08:00:00 UTC.
+        ("Fri, 15 Jan 2027 08:00:30 GMT", 30),
+        ("Fri, 15 Jan 2027 09:00:30 +0100", 30),
+        ("Fri, 15 Jan 2027 08:00:30 -0000", 30),
+        ("Fri, 15 Jan 2027 07:59:30 GMT", 0),
+        ("Fri, 15 Jan 2100 08:00:00 GMT", 86_400),
+        ("Fri, 15 Jan 2027 08:00:30 +99999999999999999", None),
+        ("soon", None),
+        ("-5", None),
+        ("²", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_how_long_to_wait(
+    client: HttpClient, server: HttpServer, value: str, seconds: float | None, status: int
+) -> None:
+    error = await answered(client, server, Reply(status, headers={"Retry-After": value}))
+    assert isinstance(error, Retryable)
+    assert error.after == seconds
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "text/plain; charset=hex"},
+        {"Content-Type": "text/plain; charset=no-such"},
+        {"Content-Type": "text/plain; charset=utf-16"},
+        {"Content-Encoding": "gzip"},
+    ],
+)
+async def test_words_are_kept_whatever_they_are_said_to_be(
+    client: HttpClient, server: HttpServer, headers: dict[str, str]
+) -> None:
+    error = await answered(client, server, Reply(400, "déjà\r\n\tvu \x00", headers))
+    assert error is not None
+    assert error.reason.startswith("400 déjà vu")
+    assert server.requests[0].headers["Accept-Encoding"] == "identity"
+
+
+async def test_bytes_that_are_no_text_do_no_harm(client: HttpClient, server: HttpServer) -> None:
+    compressed = Reply(400, gzip.compress(b"x" * 1000), {"Content-Encoding": "gzip"})
+    error = await answered(client, server, compressed)
+    assert error is not None
+    assert error.reason.encode()
+
+
+@pytest.mark.parametrize("how", [HANG, HANG_HALF])
+async def test_the_time_out_is_for_the_whole_request(
+    server: HttpServer, clock: ManualClock, how: Misbehaviour
+) -> None:
+    client = HttpClient(clock, connections=4, timeout=0.3)
+    server.next(how)
+    with pytest.raises(Unreachable, match="no answer within 0.3 s"):
+        await client.request("GET", server.url)
+    await server.until(lambda: server.open == 0)
+    await client.close()
+
+
+async def test_an_answer_that_never_arrives_whole_ends_at_the_time_out(
+    server: HttpServer, clock: ManualClock
+) -> None:
+    """Each piece of it comes in time: only the whole is too slow."""
+    dripping = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        try:
+            while not dripping.is_set():
+                writer.write(b".")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(drip, "127.0.0.1", 0)
+    client = HttpClient(clock, connections=4, timeout=0.5)
+    port = listening.sockets[0].getsockname()[1]
+    with pytest.raises(Unreachable, match="no answer within 0.5 s"):
+        await client.request("GET", f"http://127.0.0.1:{port}")
+    dripping.set()
+    await client.close()
+    listening.close()
+    await listening.wait_closed()
+
+
+async def test_no_more_is_read_than_is_kept(client: HttpClient, server: HttpServer) -> None:
+    server.next(ENDLESS)
+    answer = await client.request("GET", server.url)
+    assert len(answer.content) == 64 * 1024
+    await server.until(lambda: server.open == 0)
+
+
+async def test_connections_are_kept(client: HttpClient, server: HttpServer) -> None:
+    for _ in range(5):
+        await client.request("GET", server.url)
+    assert server.connections == 1
+
+
+async def test_no_more_connections_than_allowed(client: HttpClient, server: HttpServer) -> None:
+    await asyncio.gather(*(client.request("GET", server.url) for _ in range(40)))
+    assert len(server.requests) == 40
+    assert server.connections <= 4
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:1/?password=secret", "cannot connect to 127.0.0.1:1"),
+        ("http://no-such-host.invalid/?password=secret", "cannot connect to no-such-host.invalid"),
+        ("http://[secret/", "the URL cannot be used"),
+        ("http:///secret", "the URL cannot be used"),
+    ],
+)
+async def test_what_went_wrong_is_said_without_the_url(
+    client: HttpClient, url: str, words: str
+) -> None:
+    with pytest.raises(Unreachable) as caught:
+        await client.request("GET", url)
+    assert caught.value.reason.startswith(words)
+    assert "secret" not in caught.value.reason
+
+
+async def test_a_server_that_just_goes_away(client: HttpClient, server: HttpServer) -> None:
+    server.next(DROP)
+    with pytest.raises(Unreachable, match="closed the connection without an answer"):
+        await client.request("POST", server.url)
+
+
+async def test_the_environment_has_no_say(
+    client: HttpClient, server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert (await client.request("GET", server.url)).text == "fine"
+
+
+async def test_a_certificate_must_be_trusted(
+    clock: ManualClock, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with HttpServer(Reply(200, "fine"), tls=authority.server()) as server:
+        stranger = HttpClient(clock, connections=1, timeout=30)
+        with pytest.raises(Misconfigured, match="certificate cannot be trusted"):
+            await stranger.request("GET", server.url)
+        await stranger.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+        friend = HttpClient(clock, connections=1, timeout=30)
+        assert (await friend.request("GET", server.url)).text == "fine"
+        await friend.close()

@@ -1,0 +1,152 @@
+"""The OpenAPI document: what clients are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.running import ACADEMIC, Running
+
+SECURITY = ACADEMIC | {
+    "kind": "security",
+    "data": {"location": "Building B", "instructions": "Leave it."},
+}
+
+
+@pytest.fixture
+async def document(service: Running) -> dict[str, Any]:
+    """The document, as anybody may read it."""
+    answer = await service.anonymous.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the document."""
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from nodes(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from nodes(value)
+
+
+def resolve(document: dict[str, Any], ref: str) -> Any:
+    found: Any = document
+    assert ref.startswith("#/")
+    for step in ref[2:].split("/"):
+        found = found[step]
+    return found
+
+
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
+    refs = [node["$ref"] for node in nodes(document) if "$ref" in node]
+    assert refs
+    for ref in refs:
+        assert resolve(document, ref)
+    used = {ref.rpartition("/")[2] for ref in refs}
+    assert used == set(document["components"]["schemas"]), "nothing is left over"
+
+
+def test_every_schema_is_one(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    for name, schema in document["components"]["schemas"].items():
+        assert jsonschema_rs.meta.is_valid(schema | {"$schema": DIALECT}), name
+
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_every_operation_is_described(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    for name, operation in operations(document):
+        assert operation["summary"], name
+        assert operation["tags"], name
+        templated = {part[1:-1] for part in name.split("/") if part.startswith("{")}
+        in_path = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+        assert in_path == templated, name
+        for status, response in operation["responses"].items():
+            assert response["description"], (name, status)
+
+
+def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    schemes = {
+        next(iter(entry)) for _, o in operations(document) for entry in o.get("security", [])
+    }
+    assert schemes == set(document["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    for name, operation in operations(document):
+        if name in ("GET /healthz", "GET /readyz", "GET /metrics"):
+            assert "security" not in operation
+            continue
+        assert {"401", "403", "503"} <= set(operation["responses"]), name
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= set(operation["responses"]), name
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                (media_type,) = response["content"]
+                assert media_type == "application/problem+json", (name, status)
+                schema = response["content"][media_type]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_each_kind_is_a_branch_of_its_own(document: dict[str, Any]) -> None:
+    body = document["paths"]["/v1/notifications"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert set(body["content"]) == {"application/json"}
+    assert schema["discriminator"]["propertyName"] == "kind"
+    mapping = schema["discriminator"]["mapping"]
+    assert set(mapping) == {"academic", "security"}
+    assert [branch["$ref"] for branch in schema["oneOf"]] == list(mapping.values())
+    for kind, ref in mapping.items():
+        branch = resolve(document, ref)
+        assert branch["properties"]["kind"]["const"] == kind
+        assert branch["additionalProperties"] is False
+        assert {"kind", "title", "body", "to", "data"} == set(branch["required"])
+        data = resolve(document, branch["properties"]["data"]["$ref"])
+        assert data["additionalProperties"] is False
+        assert all("description" in field for field in data["properties"].values())
+    course = document["components"]["schemas"]["AcademicData"]
+    assert course["required"] == ["course"]
+    assert set(course["properties"]) == {"course", "room", "starts_at", "teacher"}
+
+
+@pytest.mark.parametrize("example", [ACADEMIC, SECURITY])
+async def test_what_it_describes_is_what_is_taken(
+    service: Running, document: dict[str, Any], example: dict[str, Any]
+) -> None:
+    body = document["paths"]["/v1/notifications"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    validator = jsonschema_rs.validator_for(
+        {"$schema": DIALECT, **schema, "components": document["components"]}
+    )
+    for changes, right in (
+        ({}, True),
+        ({"priority": "high", "locale": "fr", "reference": "r", "channels": ["email"]}, True),
+        ({"send_at": "2027-12-01T08:00:00+01:00", "expires_at": None}, True),
+        ({"kind": "weather"}, False),
+        ({"title": ""}, False),
+        ({"to": []}, False),
+        ({"priority": "urgent"}, False),
+        ({"channels": ["fax"]}, False),
+        ({"data": {}}, False),
+        ({"data": {**example["data"], "unknown": "x"}}, False),
+        ({"data": dict.fromkeys(example["data"], "x" * 2001)}, False),
+        ({"unknown": 1}, False),
+        ({"send_at": 3}, False),
+    ):
+        wanted = example | changes
+        assert validator.is_valid(wanted) is right, changes
+        answer = await service.http.post("/v1/notifications", json=wanted)
+        assert answer.status_code == (202 if right else 422), changes

@@ -1,0 +1,233 @@
+"""SMS over Kannel's protocol and over JSON: what goes out, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from flashnotify.app import Service
+from flashnotify.channels.base import Transport, TransportURL
+from flashnotify.channels.http_json import HttpJsonConfig, HttpJsonTransport
+from flashnotify.channels.kannel import KannelConfig, KannelTransport
+from flashnotify.channels.segments import fit
+from flashnotify.channels.sms import SMSToOne
+from flashnotify.domain import Message, Rendering, UUIDv7
+from flashnotify.errors import Misconfigured, Rejected, SettingsError, TransportError, Unreachable
+from flashnotify.settings import ServiceConfig
+from tests.certificates import Authority
+from tests.conformance.adapter import Lent
+from tests.http_server import HttpServer, Reply
+from tests.manual_clock import ManualClock
+from tests.running import running
+
+DELIVERY = UUIDv7(lambda: 1_800_000_000_000)()
+# What a URL's query and a form would take for something else.
+TRICKY = "50% + 1 & more = a #tag; café?\nLine two €"
+
+
+def sms(text: str = "Room changed") -> SMSToOne:
+    message = Message(DELIVERY, "+33612345678", Rendering("en", {}), 1_800_000_000_000)
+    return SMSToOne(fit(text, 3), message, "Campus")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HttpServer]:
+    async with HttpServer(Reply(202, "0: Accepted for delivery")) as started:
+        yield started
+
+
+def kannel(url: str, folder: Path) -> KannelTransport:
+    return KannelTransport(TransportURL(SecretStr(url)), KannelConfig(), Lent(folder).resources)
+
+
+def gateway(url: str, folder: Path, **settings: Any) -> HttpJsonTransport:
+    config = HttpJsonConfig(**settings)
+    return HttpJsonTransport(TransportURL(SecretStr(url)), config, Lent(folder).resources)
+
+
+async def outcome(transport: Transport[SMSToOne]) -> TransportError | None:
+    """How a send ended; the transport is closed after it."""
+    try:
+        await transport.send(sms())
+    except TransportError as error:
+        return error
+    finally:
+        await transport.close()
+    return None
+
+
+class TestKannel:
+    @pytest.mark.parametrize(
+        ("text", "coding"), [(TRICKY, "0"), ("ça 🎓", "2"), ("déjà ^{}\\[~]|€", "0")]
+    )
+    async def test_gets_the_text_as_it_is(
+        self, server: HttpServer, tmp_path: Path, text: str, coding: str
+    ) -> None:
+        transport = kannel(f"kannel://us%40r:p%3A%2F%25w@{server.host}", tmp_path)
+        sent = await transport.send(sms(text))
+        await transport.close()
+        assert (sent.answer, sent.reference) == ("202 0: Accepted for delivery", str(DELIVERY))
+        (request,) = server.requests
+        assert (request.method, request.path) == ("GET", "/cgi-bin/sendsms")
+        assert dict(request.query) == {
+            "username": "us@r",
+            "password": "p:/%w",
+            "to": "+33612345678",
+            "from": "Campus",
+            "text": text,
+            "charset": "UTF-8",
+            "coding": coding,
+            "dlr-mask": "19",
+            "dlr-url": f"http://127.0.0.1:1/v1/receipts/kannel/{DELIVERY}"
+            f"/token-kannel {DELIVERY}?status=%d",
+        }
+
+    async def test_is_asked_for_an_smsc_at_another_path(
+        self, server: HttpServer, tmp_path: Path
+    ) -> None:
+        transport = kannel(f"kannel://u:p@{server.host}/sendsms?smsc=operator-1", tmp_path)
+        assert await outcome(transport) is None
+        assert server.requests[0].path == "/sendsms"
+        assert server.requests[0].query["smsc"] == "operator-1"
+
+    @pytest.mark.parametrize(
+        ("status", "said", "kind"),
+        [
+            (202, "3: Queued for later delivery", None),
+            (200, "Sent.", None),
+            (202, "<html>nonsense \x00</html>", None),
+            (403, "Authorization failed for sendsms", Misconfigured),
+            (403, "Not routable. Do not try again.", Rejected),
+            (403, "Number(s) has/have been denied by white- and/or black-lists.", Rejected),
+            (400, "Number(s) has/have been denied by white- and/or black-lists.", Rejected),
+            (404, "Unknown request.", Misconfigured),
+            (503, "Temporal failure, try again later.", Unreachable),
+        ],
+    )
+    async def test_says_what_it_means(
+        self,
+        server: HttpServer,
+        tmp_path: Path,
+        status: int,
+        said: str,
+        kind: type[TransportError] | None,
+    ) -> None:
+        server.next(Reply(status, said))
+        error = await outcome(kannel(f"kannel://u:p@{server.host}", tmp_path))
+        assert (type(error) if error else None) is kind
+        if error is not None:
+            assert error.reason == f"{status} {said}"
+
+    def test_has_a_port_of_its_own(self, tmp_path: Path) -> None:
+        assert kannel("kannel://u:p@[::1]", tmp_path).name == "kannel://[::1]"
+        assert kannel("kannel://u:p@[::1]", tmp_path)._sendsms.startswith("http://[::1]:13013/")
+
+
+class TestJson:
+    async def test_gets_a_document(self, server: HttpServer, tmp_path: Path) -> None:
+        transport = gateway(f"http+json://{server.host}/v2/sms?account=7", tmp_path)
+        await transport.send(sms(TRICKY))
+        await transport.close()
+        (request,) = server.requests
+        assert (request.method, request.path) == ("POST", "/v2/sms")
+        assert dict(request.query) == {"account": "7"}
+        assert request.headers["Content-Type"] == "application/json"
+        assert "Authorization" not in request.headers
+        assert json.loads(request.body) == {
+            "to": "+33612345678",
+            "text": TRICKY,
+            "from": "Campus",
+            "reference": str(DELIVERY),
+        }
+
+    @pytest.mark.parametrize(
+        ("user", "setting", "expected"),
+        [
+            ("", "Bearer of-the-setting", "Bearer of-the-setting"),
+            ("us%40r:p%3Aw@", "Bearer of-the-setting", "Basic dXNAcjpwOnc="),
+            ("key@", None, "Basic a2V5Og=="),
+        ],
+    )
+    async def test_is_shown_who_we_are(
+        self, server: HttpServer, tmp_path: Path, user: str, setting: str | None, expected: str
+    ) -> None:
+        url = f"http+json://{user}{server.host}"
+        assert await outcome(gateway(url, tmp_path, authorization=setting)) is None
+        assert server.requests[0].headers["Authorization"] == expected
+
+    @pytest.mark.parametrize("value", ["Bearer a\r\nX-Other: b", "Bearer é"])
+    def test_a_header_that_cannot_be_sent_is_refused(self, value: str) -> None:
+        with pytest.raises(SettingsError, match="SMS_HTTP_AUTHORIZATION") as caught:
+            HttpJsonConfig(authorization=value)
+        assert value not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("said", "reference"),
+        [
+            ('{"id": "gw-1"}', "gw-1"),
+            ('{"message_id": 17, "status": "queued"}', "17"),
+            ('{"messageId": "m"}', "m"),
+            ('{"reference": "r"}', "r"),
+            ('{"id": "", "reference": "r"}', "r"),
+            ('{"id": null}', str(DELIVERY)),
+            ('{"id": ["x"]}', str(DELIVERY)),
+            ('["id"]', str(DELIVERY)),
+            ("nonsense", str(DELIVERY)),
+            ("", str(DELIVERY)),
+            ("[" * 60_000, str(DELIVERY)),
+            ('{"id": ' + "9" * 5_000 + "}", str(DELIVERY)),
+        ],
+    )
+    async def test_may_answer_success_as_it_likes(
+        self, server: HttpServer, tmp_path: Path, said: str, reference: str
+    ) -> None:
+        server.next(Reply(200, said))
+        transport = gateway(f"http+json://{server.host}", tmp_path)
+        sent = await transport.send(sms())
+        await transport.close()
+        assert sent.reference == reference
+        assert sent.answer == f"200 {said}".strip()[:500]
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 405, 410])
+    async def test_a_wrong_url_is_for_a_person_to_mend(
+        self, server: HttpServer, tmp_path: Path, status: int
+    ) -> None:
+        server.next(Reply(status, "no"))
+        error = await outcome(gateway(f"http+json://{server.host}/wrong", tmp_path))
+        assert type(error) is Misconfigured
+
+    async def test_over_tls(
+        self, tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with HttpServer(Reply(200), tls=authority.server()) as server:
+            error = await outcome(gateway(f"https+json://u:p@{server.host}", tmp_path))
+            assert type(error) is Misconfigured
+            assert server.requests == []
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+            assert await outcome(gateway(f"https+json://u:p@{server.host}", tmp_path)) is None
+            assert len(server.requests) == 1
+
+
+async def test_the_next_gateway_takes_what_the_first_does_not(
+    server: HttpServer, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "FLASHNOTIFY_SMS_URL", f"kannel://u:secret@127.0.0.1:1 http+json://k:secret@{server.host}"
+    )
+    async with running(Service(ServiceConfig(), clock)) as service:
+        id = await service.send(to=["tel:+33612345678"], channels=["sms"])
+        shown = await service.completed(id)
+        assert shown["counts"] == {"sms": {"sent": 1}}
+        (delivery,) = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
+        tries = [(a["transport"], a["outcome"]) for a in delivery["attempts"]]
+        assert tries == [
+            ("kannel://127.0.0.1:1", "retryable"),
+            (f"http+json://{server.host}", "sent"),
+        ]
+        assert "secret" not in json.dumps(delivery)
+        assert json.loads(server.requests[0].body)["reference"] == delivery["id"]

@@ -1,0 +1,314 @@
+"""Email on bad days: what the server does wrong, and what becomes of the delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from flashnotify.channels.smtp import SmtpTransport
+from tests.integration.conftest import Emailing
+from tests.integration.deliveries import (
+    answers,
+    delivery_of,
+    milliseconds,
+    outcomes,
+    tried,
+    until_due,
+)
+from tests.manual_clock import ManualClock
+from tests.running import Running
+from tests.smtp_server import DROP, HANG, TAKE_AND_DROP, Answer, SmtpServer
+
+SECURITY = {"kind": "security", "data": {"location": "B", "instructions": "Leave it."}}
+
+
+def transport_of(service: Running) -> SmtpTransport:
+    transport = service.service.channels["email"].outlets[0].transport
+    assert isinstance(transport, SmtpTransport)
+    return transport
+
+
+async def ready(service: Running) -> tuple[str, str]:
+    """The status of /readyz, and that of the first email transport."""
+    answer = await service.anonymous.get("/readyz")
+    assert answer.status_code == 200
+    found = answer.json()
+    name = service.service.channels["email"].outlets[0].transport.name
+    return found["status"], found["parts"][f"email {name}"]
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "CONTENT"])
+async def test_a_refusal_for_now_is_tried_again_when_it_is_due(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock, command: str
+) -> None:
+    smtp.next(command, "451 4.7.1 Greylisted, try again\tlater")
+    async with emailing(smtp.url) as service:
+        id = await service.send()
+        began = clock.now()
+        delivery = await tried(service, id)
+        assert (delivery["status"], outcomes(delivery)) == ("queued", ["retryable"])
+        assert answers(delivery) == ["451 4.7.1 Greylisted, try again later"]
+        due = milliseconds(delivery["next_attempt_at"])
+        assert began <= due <= began + 2000
+        await until_due(service, clock, delivery)
+        await service.completed(id)
+        delivery = await tried(service, id, 2)
+        assert (delivery["status"], outcomes(delivery)) == ("sent", ["retryable", "sent"])
+        assert milliseconds(delivery["attempts"][1]["at"]) == due
+        assert await ready(service) == ("ok", "ok")
+    assert len(smtp.mails) == 1
+    assert smtp.connections == (2 if command == "MAIL" else 1)
+
+
+@pytest.mark.parametrize("command", ["RCPT", "DATA", "CONTENT"])
+async def test_a_refusal_for_good_fails_in_the_servers_words(
+    smtp: SmtpServer, emailing: Emailing, command: str
+) -> None:
+    smtp.next(command, "550-5.1.1 The account does\r\n550 5.1.1 not exist.")
+    async with emailing(smtp.url) as service:
+        id = await service.send(to=["mailto:ada@univ.example", "mailto:bob@univ.example"])
+        shown = await service.completed(id)
+        assert shown["counts"] == {"email": {"failed": 1, "sent": 1}}
+        page = await service.get(f"/v1/notifications/{id}/deliveries", status="failed")
+        (delivery,) = page["items"]
+        assert outcomes(delivery) == ["rejected"]
+        assert answers(delivery) == ["550 5.1.1 The account does 5.1.1 not exist."]
+        assert delivery["reason"] == answers(delivery)[0]
+        assert delivery["next_attempt_at"] is None
+        assert await ready(service) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "words"),
+    [
+        ("CONNECT", "421 4.3.2 shutting down", "421 4.3.2 shutting down"),
+        ("CONNECT", "554 5.7.1 no service for you", "554 5.7.1 no service for you"),
+        ("CONNECT", DROP, "Error connecting to 127.0.0.1 on port"),
+        ("MAIL", "421 4.3.2 shutting down", "421 4.3.2 shutting down"),
+        ("MAIL", DROP, "(Unexpected EOF received|Connection lost)"),
+        ("RCPT", "421 4.3.2 shutting down", "421 4.3.2 shutting down"),
+        ("RCPT", DROP, "(Unexpected EOF received|Connection lost)"),
+        ("DATA", DROP, "(Unexpected EOF received|Connection lost)"),
+        ("CONTENT", "421 4.3.2 shutting down", "421 4.3.2 shutting down"),
+        ("CONTENT", DROP, "(Unexpected EOF received|Connection lost)"),
+    ],
+)
+async def test_a_server_that_breaks_off_is_tried_again(
+    smtp: SmtpServer,
+    emailing: Emailing,
+    clock: ManualClock,
+    command: str,
+    answer: Answer,
+    words: str,
+) -> None:
+    smtp.next(command, answer)
+    async with emailing(smtp.url) as service:
+        id = await service.send()
+        delivery = await tried(service, id)
+        assert (delivery["status"], outcomes(delivery)) == ("queued", ["retryable"])
+        assert re.match(words, str(answers(delivery)[0]))
+        await until_due(service, clock, delivery)
+        await service.completed(id)
+        assert outcomes(await delivery_of(service, id)) == ["retryable", "sent"]
+    assert len(smtp.mails) == 1
+
+
+async def test_a_lost_answer_sends_the_same_message_again(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    smtp.next("CONTENT", TAKE_AND_DROP)
+    async with emailing(smtp.url) as service:
+        id = await service.send()
+        await until_due(service, clock, await tried(service, id))
+        await service.completed(id)
+        assert outcomes(await delivery_of(service, id)) == ["retryable", "sent"]
+    first, second = smtp.mails
+    assert first.content == second.content
+    assert first.message_id == second.message_id
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "MAIL", "RCPT", "DATA", "CONTENT"])
+async def test_a_server_that_hangs_is_left_after_the_time_out(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock, command: str
+) -> None:
+    smtp.next(command, HANG)
+    async with emailing(smtp.url, SMTP_TIMEOUT="0.2") as service:
+        id = await service.send()
+        delivery = await tried(service, id)
+        assert outcomes(delivery) == ["retryable"]
+        assert answers(delivery) == ["no answer within 0.2 s"]
+        transport_of(service).timeout = 5
+        await until_due(service, clock, delivery)
+        await service.completed(id)
+    assert len(smtp.mails) == 1
+
+
+async def test_a_server_that_was_down_gets_all_once_it_is_up(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    await smtp.stop()
+    async with emailing(smtp.url) as service:
+        ids = [await service.send() for _ in range(8)]
+        deliveries = [await delivery_of(service, id) for id in ids]
+        while (await ready(service))[0] == "ok":
+            # Until five have failed in a row.
+            await clock.advance(1)
+        assert await ready(service) == ("degraded", "open")
+        assert "breaker_open" in (await service.anonymous.get("/metrics")).text
+        tries = [await delivery_of(service, id) for id in ids]
+        before = sum(len(delivery["attempts"]) for delivery in tries)
+        assert all(
+            str(a).startswith("Error connecting to")
+            for delivery in tries
+            for a in answers(delivery)
+        )
+        # An open breaker costs no attempt.
+        await clock.advance(20)
+        late = [await service.send() for _ in range(3)]
+        for id in late:
+            page = await service.until(
+                f"/v1/notifications/{id}/deliveries",
+                lambda p: p["items"] and p["items"][0]["reason"],
+            )
+            assert page["items"][0]["reason"] == "waits for the transport to work again"
+            assert page["items"][0]["attempts"] == []
+        after = [await delivery_of(service, id) for id in ids]
+        assert sum(len(delivery["attempts"]) for delivery in after) == before
+        await smtp.start()
+        while set(await statuses(service, [*ids, *late])) != {"completed"}:
+            await clock.advance(1)
+        assert await ready(service) == ("ok", "ok")
+    sent = [mail.message_id for mail in smtp.mails]
+    assert len(sent) == len(set(sent)) == 11
+    assert {f"<{delivery['id']}@campus.example>" for delivery in deliveries} < set(sent)
+
+
+async def statuses(service: Running, ids: list[str]) -> list[str]:
+    return [(await service.get(f"/v1/notifications/{id}"))["status"] for id in ids]
+
+
+async def test_gives_up_when_it_expires_with_the_last_words(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    smtp.always("RCPT", "452 4.2.2 mailbox full")
+    async with emailing(smtp.url) as service:
+        id = await service.send(expires_at="2027-01-15T08:01:00Z")
+        while (await statuses(service, [id])) != ["completed"]:
+            await clock.advance(1)
+        delivery = await delivery_of(service, id)
+    assert delivery["status"] == "failed"
+    assert delivery["reason"] == (
+        "expired before the next attempt; the last one said: 452 4.2.2 mailbox full"
+    )
+    assert set(answers(delivery)) == {"452 4.2.2 mailbox full"}
+    assert len(delivery["attempts"]) > 2
+    assert [a["number"] for a in delivery["attempts"]] == [*range(1, len(delivery["attempts"]) + 1)]
+    assert smtp.mails == []
+
+
+async def test_fails_over_to_the_second_url(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    async with SmtpServer() as second:
+        smtp.next("RCPT", "451 4.3.0 not now")
+        async with emailing(f"{smtp.url} {second.url}") as service:
+            id = await service.send()
+            await service.completed(id)
+            delivery = await delivery_of(service, id)
+            assert outcomes(delivery) == ["retryable", "sent"]
+            assert [a["transport"] for a in delivery["attempts"]] == [smtp.url, second.url]
+            assert answers(delivery) == ["451 4.3.0 not now", "250 2.0.0 queued as 1"]
+            # The first one again, for the next.
+            await service.completed(await service.send())
+            assert (len(smtp.mails), len(second.mails)) == (1, 1)
+            # Refused for good is refused for good.
+            smtp.next("RCPT", "550 5.1.1 no such user")
+            id = await service.send()
+            await service.completed(id)
+            assert outcomes(await delivery_of(service, id)) == ["rejected"]
+            assert (len(smtp.mails), len(second.mails)) == (1, 1)
+            # A server that is down is left alone after five failures, and costs no attempt then.
+            await smtp.stop()
+            ids = [await service.send() for _ in range(7)]
+            for id in ids:
+                await service.completed(id)
+            tries = [len((await delivery_of(service, id))["attempts"]) for id in ids]
+            assert sorted(tries) == [1, 1, 2, 2, 2, 2, 2]
+            assert len(second.mails) == 8
+            assert await ready(service) == ("degraded", "open")
+
+
+async def test_both_urls_down_retries(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    async with SmtpServer() as second:
+        smtp.next("RCPT", "451 4.3.0 not now")
+        second.next("RCPT", "452 4.3.1 not now either")
+        async with emailing(f"{smtp.url} {second.url}") as service:
+            id = await service.send()
+            delivery = await tried(service, id, 2)
+            assert delivery["status"] == "queued"
+            assert answers(delivery) == ["451 4.3.0 not now", "452 4.3.1 not now either"]
+            await until_due(service, clock, delivery)
+            await service.completed(id)
+            assert [a["number"] for a in (await tried(service, id, 3))["attempts"]] == [1, 2, 3]
+
+
+async def test_a_sender_that_the_server_refuses_is_a_matter_of_settings(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    smtp.always("MAIL", "553 5.7.1 not your address")
+    async with emailing(smtp.url) as service:
+        id = await service.send()
+        delivery = await tried(service, id)
+        assert outcomes(delivery) == ["misconfigured"]
+        assert await ready(service) == ("degraded", "misconfigured: 553 5.7.1 not your address")
+        smtp.always("MAIL", None)
+        await clock.advance(60)
+        await service.completed(id)
+        assert await ready(service) == ("ok", "ok")
+
+
+@pytest.mark.parametrize("words", ["é 451 €\xff", "x" * 400])
+async def test_odd_answers_are_kept_as_text(
+    smtp: SmtpServer, emailing: Emailing, words: str
+) -> None:
+    async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"554 " + words.encode("latin-1", "replace") + b"\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(odd, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, emailing(f"smtp://127.0.0.1:{port}") as service:
+        delivery = await tried(service, await service.send())
+        assert outcomes(delivery) == ["retryable"]
+        assert str(answers(delivery)[0]).startswith("554 ")
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"\x16\x03\x01 nonsense\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220" * 10_000]
+)
+async def test_what_is_no_smtp_server_is_tried_again(emailing: Emailing, greeting: bytes) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(other, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"smtp://127.0.0.1:{port}"
+    async with server, emailing(url, SMTP_TIMEOUT="0.5") as service:
+        delivery = await tried(service, await service.send())
+        assert outcomes(delivery) == ["retryable"]
+        assert not str(answers(delivery)[0]).startswith("internal error")
+
+
+async def test_a_name_that_does_not_resolve_is_tried_again(emailing: Emailing) -> None:
+    async with emailing("smtp://mail.invalid:25") as service:
+        delivery: dict[str, Any] = await tried(service, await service.send())
+        assert outcomes(delivery) == ["retryable"]
+        assert "mail.invalid" in str(answers(delivery)[0])

@@ -1,0 +1,214 @@
+"""Starting `serve`: wrong settings stop it and say how to mend them; the trial works as printed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.cli.client import connect
+from flashnotify.errors import SettingsError
+from flashnotify.settings import ServiceConfig
+from tests.serve_process import ServeProcess
+from tests.system import requires_program
+
+# As in test_cli.
+pytestmark = pytest.mark.timeout(180)
+
+WRONG = {
+    "SECRET_KEY": "too short",
+    "WORKERS": "1",
+    "QUEUE_BOUND": "many",
+    "DRAIN_SECONDS": "-1",
+    "LOG_FORMAT": "xml",
+    "LOCALE": "français",
+    "MAX_REQUEST_BYTES": "10",
+    "MAX_TITLE_LENGTH": "0",
+    "MAX_BODY_BYTES": "-5",
+    "MAX_RECIPIENTS": "1.5",
+    "DATABASE_URL": "postgresql://user:hunter2@db.example/flash",
+}
+
+
+async def test_every_wrong_setting_is_named_with_an_example(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path)
+    refused = await serve.cli("serve", "--port=0", **WRONG)
+    assert (refused.code, refused.stdout) == (1, "")
+    lines = refused.stderr.removeprefix("flashnotify: ").splitlines()
+    assert len(lines) == len(WRONG)
+    for name, value in WRONG.items():
+        (line,) = [line for line in lines if line.startswith(f"FLASHNOTIFY_{name}: ")]
+        assert f"Example: FLASHNOTIFY_{name}=" in line
+        assert (value in line) is (name not in ("SECRET_KEY", "DATABASE_URL"))
+    assert "hunter2" not in refused.stderr
+    assert not (tmp_path / "var").exists(), "nothing was made"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"EMAIL_URL": "smtp://"}, "names no host"),
+        ({"EMAIL_URL": "smtp:mail.example"}, "names no host"),
+        ({"EMAIL_URL": "mail.example"}, "the transports are smtp://, smtps://, capture://"),
+        ({"EMAIL_URL": "https://mail.example"}, "no known transport"),
+        ({"EMAIL_URL": "smtp://user:hunter2@h:port"}, "is not a URL"),
+        ({"EMAIL_URL": "smtp://user:hunter2/x@mail.example"}, "is not a URL"),
+        ({"EMAIL_URL": "smtp://user:hunter2@mail.example?tls=1"}, "only starttls is known"),
+        ({"EMAIL_URL": "smtp://user:hunter2@mail.example?starttls=yes"}, "auto, require, never"),
+        ({"EMAIL_URL": "smtp://user:hunter2@mail.example?starttls"}, "is not a URL"),
+        ({"EMAIL_URL": "capture:// smtp://"}, "names no host"),
+        ({"EMAIL_FROM": "Campus"}, "@-sign"),
+        ({"EMAIL_FROM": "Campus <a@univ.example>\r\nBcc: x@y.example"}, "line break"),
+        ({"SMTP_CONNECTIONS": "0"}, "greater than or equal to 1"),
+        ({"SMTP_TIMEOUT": "0"}, "greater than 0"),
+        ({"SMTP_CA_FILE": "nowhere.pem"}, "No such file"),
+        ({"SMTP_CA_FILE": "."}, "it cannot be read"),
+        ({"SMTP_CA_FILE": "empty.pem"}, "no certificates in PEM form"),
+    ],
+)
+def test_a_wrong_setting_of_a_channel_is_named(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], words: str
+) -> None:
+    Path("empty.pem").touch()
+    monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", "smtp://mail.example")
+    ((name, value),) = settings.items()
+    monkeypatch.setenv(f"FLASHNOTIFY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        Service(ServiceConfig())
+    message = str(caught.value)
+    assert message.startswith(f"FLASHNOTIFY_{name}: ")
+    assert words in message
+    assert f"Example: FLASHNOTIFY_{name}=" in message
+    assert "hunter2" not in message
+
+
+async def test_a_wrong_channel_stops_every_start(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path, EMAIL_URL="smtp://user:hunter2@mail.example?tls=1")
+    for command in await asyncio.gather(serve.cli("serve", "--port=0"), serve.cli("keys", "list")):
+        assert (command.code, command.stdout) == (1, "")
+        assert command.stderr.startswith("flashnotify: FLASHNOTIFY_EMAIL_URL: has the option 'tls'")
+        assert command.stderr.count("\n") == 1
+        assert "hunter2" not in command.stderr
+
+
+def no_folder(folder: Path) -> str:
+    (folder / "file").touch()
+    return "file/flash.db"
+
+
+def a_folder(folder: Path) -> str:
+    (folder / "folder").mkdir()
+    return "folder"
+
+
+def another_file(folder: Path) -> str:
+    (folder / "notes.txt").write_text("Remember the milk.\n" * 500)
+    return "notes.txt"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (no_folder, "cannot be written"),
+        (a_folder, "unable to open database file"),
+        (another_file, "file is not a database"),
+    ],
+)
+async def test_a_file_that_cannot_be_the_archive_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, words: str
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_DATABASE_URL", f"sqlite:///{make(tmp_path)}")
+    with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_DATABASE_URL: .* Example") as caught:
+        async with connect():
+            pass
+    assert words in str(caught.value)
+
+
+async def test_an_archive_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path)
+    assert (await serve.cli("migrate")).code == 0
+    with sqlite3.connect(serve.archive) as archive:
+        archive.execute("UPDATE alembic_version SET version_num = '9999'")
+    archive.close()
+    refused = await serve.cli("serve", "--port=0")
+    assert refused.code == 1
+    assert "Use the version that wrote it" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+async def test_an_unknown_setting_is_warned_about(tmp_path: Path) -> None:
+    async with ServeProcess(tmp_path, WORKRS="8", EMAIL_RUL="x") as serve:
+        warned = {
+            entry["name"]: entry["did_you_mean"]
+            for entry in serve.log()
+            if entry["event"] == "settings.unknown"
+        }
+    assert warned == {
+        "FLASHNOTIFY_WORKRS": "FLASHNOTIFY_WORKERS",
+        "FLASHNOTIFY_EMAIL_RUL": "FLASHNOTIFY_EMAIL_URL",
+    }
+
+
+async def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
+    serve = ServeProcess(tmp_path)
+    assert (await serve.cli("keys", "list")).code == 0
+    secret = serve.archive.with_name("flashnotify.db.secret")
+    secret.write_text("damaged\n")
+    refused = await serve.cli("serve", "--port=0")
+    assert refused.code == 1
+    assert "flashnotify.db.secret is damaged" in refused.stderr
+    assert secret.read_text() == "damaged\n"
+
+
+async def shell(line: str) -> Any:
+    """Run a line as it was printed; the JSON that it prints."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", line.replace("curl ", "curl -sS ")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    return json.loads(out)
+
+
+def lines_of(printed: str) -> tuple[str, str, str]:
+    """The key and the two lines that `serve --trial` has printed."""
+    head, _, rest = printed.rpartition("Send a notification:\n")
+    first, _, second = rest.partition("See what its recipient would have got:\n")
+    return head.rpartition(": ")[2].strip(), first.strip(), second.strip()
+
+
+@requires_program("curl")
+async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
+    async with ServeProcess(tmp_path, "--trial") as serve:
+        assert f"FlashNotify answers at {serve.url}\n" in serve.stdout
+        key, send, look = lines_of(serve.stdout)
+        assert key == (serve.archive.parent / "trial.key").read_text().strip()
+        assert key not in serve.stderr
+        accepted = await shell(send)
+        assert accepted["status"] == "queued"
+        while not (page := await shell(look))["items"]:  # noqa: ASYNC110  # as a person would
+            await asyncio.sleep(0.05)
+        (message,) = page["items"]
+        assert message["notification_id"] == accepted["id"]
+        assert message["subject"] == "[ALG-2] Room changed"
+        assert await serve.terminate() == 0
+        # The same key at the next start.
+        before = len(serve.stdout)
+        await serve.start()
+        assert lines_of(serve.stdout[before:])[0] == key
+        assert len((await shell(lines_of(serve.stdout)[2]))["items"]) == 1
+        # One that was revoked is replaced.
+        await serve.cli("keys", "revoke", key.split("_")[1])
+        await serve.terminate()
+        await serve.start()
+        renewed = lines_of(serve.stdout)[0]
+        assert renewed != key
+        assert (await shell(lines_of(serve.stdout)[1]))["status"] == "queued"
+        assert (serve.archive.parent / "trial.key").stat().st_mode & 0o777 == 0o600

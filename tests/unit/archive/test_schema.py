@@ -1,0 +1,88 @@
+"""The migrations make the tables that the models say."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine
+
+from flashnotify.archive import schema
+from flashnotify.archive.engine import archive_url
+from flashnotify.archive.models import Base
+
+
+def differences(file: Path) -> list[object]:
+    """What Alembic would change to make the archive as the models say."""
+    engine = create_engine(f"sqlite:///{file}")
+    try:
+        with engine.connect() as connection:
+            return list(_compare(connection))
+    finally:
+        engine.dispose()
+
+
+def _compare(connection: Connection) -> list[object]:
+    options = {"compare_type": True, "compare_server_default": True}
+    return list(
+        compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
+    )
+
+
+def definitions(file: Path) -> dict[str, str]:
+    """The SQL of each table and index, by name."""
+    with closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute(
+            "SELECT name, sql FROM sqlite_master "
+            "WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+        ).fetchall()
+    return {name: " ".join(sql.replace('"', "").split()) for name, sql in rows}
+
+
+def test_alembic_finds_nothing_to_change(migrated: Path) -> None:
+    assert differences(migrated) == []
+
+
+def test_indexes_and_tables_are_those_of_the_models(migrated: Path, tmp_path: Path) -> None:
+    """What Alembic does not compare: partial indexes, and tables without rowid."""
+    engine = create_engine(f"sqlite:///{tmp_path}/models.db")
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    models, migrations = definitions(tmp_path / "models.db"), definitions(migrated)
+    assert set(models) == set(migrations)
+    for name, sql in models.items():
+        assert sql.partition("WHERE")[2] == migrations[name].partition("WHERE")[2], name
+        assert sql.endswith("WITHOUT ROWID") == migrations[name].endswith("WITHOUT ROWID"), name
+    partial = {name for name, sql in migrations.items() if " WHERE " in sql}
+    assert partial == {
+        "ix_deliveries_queued",
+        "ix_notifications_reference",
+        "ix_notifications_unfinished",
+    }
+
+
+def test_hot_queries_use_the_partial_indexes(migrated: Path) -> None:
+    with closing(sqlite3.connect(migrated)) as connection:
+        for query, index in (
+            (
+                "SELECT id FROM deliveries WHERE job_id = ? AND status = 'queued'",
+                "ix_deliveries_queued",
+            ),
+            (
+                "SELECT id FROM jobs WHERE priority = ? AND due_at < 5 ORDER BY due_at, id LIMIT 9",
+                "ix_jobs_due",
+            ),
+        ):
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", (b"",)).fetchall()
+            assert index in plan[0][3]
+            assert not any("TEMP B-TREE" in step[3] for step in plan)
+
+
+async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "not" / "yet" / "there" / "archive.db"
+    url = archive_url(f"sqlite:///{file}")
+    await schema.upgrade(url)
+    before = definitions(file)
+    await schema.upgrade(url)
+    assert definitions(file) == before

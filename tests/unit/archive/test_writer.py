@@ -1,0 +1,313 @@
+"""The writer: many writes in one commit, each whole or not at all, and none that hangs."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from flashnotify.archive.statements import (
+    ADD_COUNT,
+    ADD_DELIVERY,
+    ADD_NOTIFICATION,
+    END_DELIVERY,
+    FINISH_SOME,
+    Change,
+    Stage,
+    Statement,
+)
+from flashnotify.errors import Unavailable, WriteRefused
+from tests.manual_clock import ManualClock
+from tests.unit.archives import Archive, opened
+
+
+def delivery(archive: Archive, notification: Any, **more: Any) -> Change:
+    """A delivery of a notification."""
+    row = {
+        "id": archive.ids(),
+        "notification_id": notification,
+        "job_id": archive.ids(),
+        "channel": "email",
+        "address": "ada@univ.example",
+        "status": "queued",
+        "reason": None,
+        "attempts": 0,
+        "due_at": 0,
+        "first_attempt_at": None,
+        "updated_at": 0,
+    }
+    return ADD_DELIVERY, row | more
+
+
+def count(notification: Any, status: str, number: int) -> Change:
+    """Some more or fewer deliveries in a status."""
+    row = {
+        "notification_id": notification,
+        "channel": "email",
+        "status": status,
+        "deliveries": number,
+    }
+    return ADD_COUNT, row
+
+
+def finished(notification: Any, number: int, now: int) -> Change:
+    """Some deliveries have ended."""
+    return FINISH_SOME, {"of": notification, "finished": number, "now": now}
+
+
+def limit(pages: int) -> Change:
+    """Let the archive have so many pages, at least those it has: beyond them the disk is full."""
+    return Statement(text(f"PRAGMA max_page_count={pages}"), Stage.parents), {}
+
+
+NOTIFICATIONS = "SELECT count(*) FROM notifications"
+
+
+async def test_a_write_is_on_disk_when_it_returns(archive: Archive) -> None:
+    await archive.writer.write(archive.notification())
+    assert archive.one(NOTIFICATIONS) == 1
+
+
+async def test_nothing_is_on_disk_before(archive: Archive) -> None:
+    done = archive.writer.submit([archive.notification()])
+    assert not done.done()
+    assert archive.one(NOTIFICATIONS) == 0
+    await done
+
+
+async def test_what_comes_at_once_is_committed_together(archive: Archive) -> None:
+    await archive.writer.write()
+    before = archive.commits
+    writes = [archive.writer.write(archive.notification()) for _ in range(200)]
+    await asyncio.gather(*writes)
+    assert archive.one(NOTIFICATIONS) == 200
+    assert archive.commits - before <= 2
+
+
+async def test_equal_statements_go_to_the_driver_together(archive: Archive) -> None:
+    statements: list[str] = []
+    event.listen(
+        archive.engines[1].sync_engine,
+        "before_cursor_execute",
+        lambda *arguments: statements.append(arguments[2]),
+    )
+    changes = [archive.notification() for _ in range(100)]
+    await asyncio.gather(*(archive.writer.write(change) for change in changes))
+    assert len([s for s in statements if "INSERT INTO notifications" in s]) == 1
+
+
+async def test_writes_come_in_the_order_that_references_need(archive: Archive) -> None:
+    notification = archive.notification()
+    id = notification[1]["id"]
+    await archive.writer.write(finished(id, 1, 5), delivery(archive, id), notification)
+    assert archive.one("SELECT count(*) FROM deliveries") == 1
+    assert archive.one("SELECT completed_at FROM notifications") == 5
+
+
+async def test_one_bad_write_fails_alone(archive: Archive) -> None:
+    good = [archive.notification() for _ in range(20)]
+    bad: list[list[Change]] = [
+        [good[0]],  # the same id again
+        [archive.notification(kind=None)],
+        [delivery(archive, archive.ids())],  # of no notification
+        [archive.notification(), delivery(archive, archive.ids())],
+        [archive.notification(accepted_at=2**70)],
+        [archive.notification(title=object())],
+        [archive.notification(title="\ud800")],
+        [(ADD_NOTIFICATION, {"id": archive.ids()})],
+    ]
+    writes = [archive.writer.submit([change]) for change in good]
+    refused = [archive.writer.submit(changes) for changes in bad]
+    answers = await asyncio.gather(*writes, *refused, return_exceptions=True)
+    assert answers[:20] == [None] * 20
+    assert [type(answer) for answer in answers[20:]] == [WriteRefused] * len(bad)
+    # The notification beside a bad delivery is not there either.
+    assert archive.one(NOTIFICATIONS) == 20
+    await archive.writer.write(archive.notification())
+
+
+async def test_a_refusal_does_not_quote_the_data(archive: Archive) -> None:
+    with pytest.raises(WriteRefused) as failure:
+        await archive.writer.write(archive.notification(title="TOP SECRET", kind=None))
+    assert "TOP SECRET" not in str(failure.value)
+    assert "notifications.kind" in str(failure.value)
+
+
+async def test_amounts_are_added_up(archive: Archive) -> None:
+    first, second = archive.notification(pending=100), archive.notification(pending=100)
+    one, two = first[1]["id"], second[1]["id"]
+    await archive.writer.write(first, second)
+    writes = [archive.writer.write(count(one, "sent", 1), finished(one, 1, 7)) for _ in range(30)]
+    writes += [archive.writer.write(count(one, "failed", 2)) for _ in range(5)]
+    writes += [
+        archive.writer.write(count(two, "sent", 1), finished(two, 1, 7 + n)) for n in range(3)
+    ]
+    await asyncio.gather(*writes)
+    await archive.writer.write(count(one, "sent", -4))
+    found = [await archive.reader.counts(id) for id in (one, two)]
+    assert found == [{"email": {"sent": 26, "failed": 10}}, {"email": {"sent": 3}}]
+    assert archive.rows("SELECT pending FROM notifications ORDER BY id") == [(70,), (97,)]
+
+
+async def test_the_last_delivery_to_end_completes_its_notification(archive: Archive) -> None:
+    notification = archive.notification(pending=3, status="sending")
+    id = notification[1]["id"]
+    await archive.writer.write(notification)
+    shown = "SELECT status, pending, completed_at FROM notifications"
+    await archive.writer.write(finished(id, 2, 5))
+    assert archive.rows(shown) == [("sending", 1, None)]
+    await archive.writer.write(finished(id, 1, 6))
+    assert archive.rows(shown) == [("completed", 0, 6)]
+
+
+async def test_a_final_status_is_never_overwritten(archive: Archive) -> None:
+    notification = archive.notification()
+    added = delivery(archive, notification[1]["id"])
+    outcome = {"of": added[1]["id"], "why": None, "tried": 1, "first": 0, "now": 1}
+    await archive.writer.write(notification, added)
+    await archive.writer.write((END_DELIVERY, outcome | {"to_status": "sent"}))
+    await archive.writer.write((END_DELIVERY, outcome | {"to_status": "failed"}))
+    assert archive.one("SELECT status FROM deliveries") == "sent"
+
+
+async def test_a_full_disk_is_told_and_when_there_is_room_writing_goes_on(archive: Archive) -> None:
+    await archive.writer.write(limit(1))
+    big = [archive.notification(body="x" * 60_000) for _ in range(10)]
+    answers = await asyncio.gather(
+        *(archive.writer.write(change) for change in big), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Unavailable] * 10
+    assert "full" in str(answers[0])
+    # Nothing half done.
+    assert archive.one(NOTIFICATIONS) == 0
+    await archive.writer.write(limit(1_000_000))
+    await asyncio.gather(*(archive.writer.write(change) for change in big))
+    assert archive.one(NOTIFICATIONS) == 10
+
+
+async def test_a_full_disk_and_a_bad_write_together(archive: Archive) -> None:
+    """The bad one makes the writer try one by one, and there the disk is full."""
+    await archive.writer.write(limit(1))
+    big = archive.notification(body="x" * 60_000)
+    bad = archive.notification(kind=None)
+    answers = await asyncio.gather(
+        *(archive.writer.write(change) for change in (bad, big)), return_exceptions=True
+    )
+    assert isinstance(answers[1], Unavailable)
+    assert archive.one(NOTIFICATIONS) == 0
+    await archive.writer.write(limit(1_000_000))
+    await archive.writer.write(big)
+
+
+async def test_a_damaged_archive_is_no_fault_of_the_data(
+    migrated: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    with closing(sqlite3.connect(migrated)) as connection:
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = 'notifications'"
+        ((page,),) = connection.execute(sql).fetchall()
+        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+    damaged = bytearray(migrated.read_bytes())
+    damaged[(page - 1) * size : page * size] = b"\xa5" * size
+    (tmp_path / "damaged.db").write_bytes(damaged)
+    async with opened(tmp_path / "damaged.db", clock) as archive:
+        with pytest.raises(Unavailable, match="malformed"):
+            await archive.writer.write(archive.notification())
+
+
+async def test_who_stops_waiting_harms_nobody(archive: Archive) -> None:
+    writes = [asyncio.create_task(archive.writer.write(archive.notification())) for _ in range(30)]
+    await asyncio.sleep(0)
+    for write in writes[::2]:
+        write.cancel()
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(answer) for answer in answers[::2]] == [asyncio.CancelledError] * 15
+    assert answers[1::2] == [None] * 15
+    assert archive.one(NOTIFICATIONS) == 30
+    bad = asyncio.create_task(archive.writer.write(archive.notification(kind=None)))
+    await asyncio.sleep(0)
+    bad.cancel()
+    await archive.writer.write(archive.notification())
+
+
+async def test_closing_writes_what_was_handed_over(archive: Archive) -> None:
+    writes = [archive.writer.submit([archive.notification()]) for _ in range(30)]
+    archive.writer.close()
+    assert archive.writing is not None
+    await archive.writing
+    assert [write.result() for write in writes] == [None] * 30
+    assert archive.one(NOTIFICATIONS) == 30
+
+
+async def test_a_closed_writer_refuses(archive: Archive) -> None:
+    archive.writer.close()
+    with pytest.raises(Unavailable):
+        await archive.writer.write(archive.notification())
+    assert archive.writing is not None
+    await archive.writing
+    with pytest.raises(Unavailable):
+        await archive.writer.write(archive.notification())
+
+
+async def test_a_writer_that_ends_leaves_nobody_waiting(archive: Archive) -> None:
+    await archive.writer.write()
+    taken = [archive.writer.submit([archive.notification()]) for _ in range(3)]
+    await asyncio.sleep(0)
+    behind = [archive.writer.submit([archive.notification()]) for _ in range(3)]
+    assert archive.writing is not None
+    archive.writing.cancel()
+    answers = await asyncio.gather(*taken, *behind, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Unavailable] * 6
+    with pytest.raises(Unavailable):
+        await archive.writer.write(archive.notification())
+
+
+async def test_a_writer_that_cannot_begin_leaves_nobody_waiting(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    archive = Archive(tmp_path / "nowhere" / "archive.db", clock)
+    archive.start()
+    with pytest.raises(Unavailable):
+        await archive.writer.write(archive.notification())
+    assert archive.writing is not None
+    with pytest.raises(Exception, match="unable to open"):
+        await archive.writing
+    await archive.close()
+
+
+async def test_a_transaction_has_a_bound(archive: Archive) -> None:
+    """So that what is urgent never waits long for its turn."""
+    await archive.writer.write()
+    before = archive.commits
+    await asyncio.gather(*(archive.writer.write(archive.notification()) for _ in range(9000)))
+    assert archive.commits - before >= 3
+
+
+async def test_is_overloaded_while_too_much_waits(migrated: Path, clock: ManualClock) -> None:
+    async with opened(migrated, clock, max_backlog=100) as archive:
+        writes = [archive.writer.submit([limit(1_000_000)]) for _ in range(101)]
+        assert archive.writer.overloaded
+        archive.writer.close()
+        await asyncio.gather(*writes, return_exceptions=True)
+        assert not archive.writer.overloaded
+
+
+async def test_is_overloaded_while_the_disk_hangs(archive: Archive, clock: ManualClock) -> None:
+    await archive.writer.write()
+    blocker = sqlite3.connect(archive.file, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    try:
+        write = archive.writer.submit([archive.notification()])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        states = [archive.writer.overloaded]
+        await clock.advance(6)
+        states.append(archive.writer.overloaded)
+    finally:
+        blocker.execute("ROLLBACK")
+        blocker.close()
+    await write
+    assert archive.one(NOTIFICATIONS) == 1
+    assert [*states, archive.writer.overloaded] == [False, True, False]

@@ -1,0 +1,48 @@
+"""Fixtures for the unit tests: registries of their own, and an archive without a service."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from flashnotify.archive import schema
+from flashnotify.archive.engine import archive_url
+from flashnotify.meta.registry import Registry
+from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from tests.manual_clock import ManualClock
+from tests.unit.archives import Archive, opened
+
+# How long an example takes says nothing where others use the same processors.
+settings.register_profile("unit", deadline=None)
+settings.load_profile("unit")
+
+
+@pytest.fixture
+def kinds() -> Registry[NotifierSpec]:
+    """For the kinds that a test declares."""
+    return Registry("kind")
+
+
+@pytest.fixture
+def wordings() -> Registry[TemplatesSpec]:
+    """For the templates that a test declares."""
+    return Registry("template set")
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty archive, as the migrations make it. To be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "archive.db"
+    asyncio.run(schema.upgrade(archive_url(f"sqlite:///{file}")))
+    return file
+
+
+@pytest.fixture
+async def archive(migrated: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Archive]:
+    """An open, empty archive with its writer at work."""
+    shutil.copy(migrated, tmp_path / "archive.db")
+    async with opened(tmp_path / "archive.db", clock) as archive:
+        yield archive

@@ -1,0 +1,236 @@
+"""The fields: one validator each, on assignment and in the request model alike."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from flashnotify.channels.email import EmailMixin
+from flashnotify.domain import Priority as Level
+from flashnotify.domain import milliseconds, moment
+from flashnotify.errors import DeclarationError
+from flashnotify.meta.descriptors import Email, Field, Moment, Priority, Text
+from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta.registry import Registry
+
+KINDS: Registry[Any] = Registry("kind")
+
+
+class FieldNotifier(EmailMixin, Notifier, registry=KINDS):
+    """Every sort of field."""
+
+    line = Text(max_length=10)
+    lines = Text(multiline=True)
+    at = Moment()
+    contact = Email()
+    priority = Priority(default="low")
+
+
+REQUEST: dict[str, Any] = {"kind": "field", "title": "t", "body": "b", "to": ["mailto:a@x.example"]}
+
+
+def assigned(name: str, value: object) -> Any:
+    """The value as the attribute has it afterwards."""
+    notifier = FieldNotifier()
+    setattr(notifier, name, value)
+    return getattr(notifier, name)
+
+
+def requested(name: str, value: object) -> Any:
+    """The value as the request model has it afterwards."""
+    model = KINDS["field"].request.model_validate(REQUEST | {"data": {name: value}})
+    return model.model_dump()["data"][name]
+
+
+WAYS = pytest.mark.parametrize("way", [assigned, requested])
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("name", "value", "canonical"),
+    [
+        ("line", "Salle B204", "Salle B204"),
+        ("line", "教室", "教室"),
+        ("lines", "one\ntwo\r\n\tthree", "one\ntwo\r\n\tthree"),
+        ("at", "2026-12-01T08:00:00+01:00", datetime(2026, 12, 1, 7, tzinfo=UTC)),
+        ("at", "2026-12-01t08:00z", datetime(2026, 12, 1, 8, tzinfo=UTC)),
+        ("at", "2026-12-01 08:00:00.5Z", datetime(2026, 12, 1, 8, 0, 0, 500_000, tzinfo=UTC)),
+        ("at", datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)),
+        ("contact", "Ada.L@UNIV.example", "Ada.L@univ.example"),
+        ("contact", "ada@bücher.example", "ada@xn--bcher-kva.example"),
+    ],
+)
+def test_takes_and_gives_the_canonical_value(
+    way: Any, name: str, value: object, canonical: object
+) -> None:
+    assert way(name, value) == canonical
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("line", 3, "expected a text"),
+        ("line", "  ", "is empty"),
+        ("line", "x" * 11, "has 11 characters; at most 10"),
+        ("line", "a\nb", "has a line break"),
+        ("line", "a\rb", "has a line break"),
+        ("line", "a\tb", r"control character U\+0009"),
+        ("line", "a\x00b", r"control character U\+0000"),
+        ("line", "a\x85b", r"control character U\+0085"),
+        ("line", "a\u2028b", r"control character U\+2028"),
+        ("line", "a\ud800b", r"control character U\+D800"),
+        ("lines", "a\x0bb", r"control character U\+000B"),
+        ("lines", "a\x1bb", r"control character U\+001B"),
+        ("at", "tomorrow", "expected a moment such as"),
+        ("at", "2026-12-01", "expected a moment such as"),
+        ("at", 1_800_000_000, "expected a moment such as"),
+        ("at", "2026-12-01T08:00:00", "expected a moment such as"),
+        ("at", datetime(2026, 12, 1), "has no offset"),  # noqa: DTZ001  # the point of it
+        ("at", "2026-13-01T08:00:00Z", "is no such moment"),
+        ("at", "2026-02-30T08:00:00Z", "is no such moment"),
+        # Moments that exist, but not in UTC with four digits: nothing could show them again.
+        ("at", "0001-01-01T00:00:00+01:00", "is too far away"),
+        ("at", "9999-12-31T23:59:59-01:00", "is too far away"),
+        ("at", "9999-12-31T23:59:59.9999Z", "is too far away"),
+        ("contact", 3, "expected an email address"),
+        ("contact", "ada", "@-sign"),
+        ("contact", "ada@univ.example\r\nBcc: all@univ.example", "."),
+        ("contact", "ada lovelace@univ.example", "."),
+        ("contact", "Ada <ada@univ.example>", "."),
+        ("contact", "zoë@univ.example", "."),
+    ],
+)
+def test_refuses_alike(way: Any, name: str, value: object, message: str) -> None:
+    with pytest.raises((ValueError, ValidationError), match=message):
+        way(name, value)
+
+
+def test_a_refused_value_leaves_the_old_one() -> None:
+    notifier = FieldNotifier(line="old")
+    with pytest.raises(ValueError, match="line break"):
+        notifier.line = "new\n"
+    assert notifier.line == "old"
+
+
+def test_each_instance_has_its_own_values() -> None:
+    first, second = FieldNotifier(line="1"), FieldNotifier()
+    assert (first.line, second.line) == ("1", None)
+    assert first.values() == {"line": "1"}
+    assert second.values() == {}
+
+
+@pytest.mark.parametrize("value", ["Low", "urgent", "", 3, None, True])
+def test_priority_refuses_what_is_no_priority(value: object) -> None:
+    with pytest.raises(ValueError, match="expected one of low, medium, high, critical"):
+        Priority(default="low").validate(value)
+    with pytest.raises(ValueError, match="expected one of low, medium, high, critical"):
+        FieldNotifier().priority = value
+    if value is not None:
+        with pytest.raises(ValidationError, match="expected one of low, medium, high, critical"):
+            KINDS["field"].request.model_validate(REQUEST | {"priority": value})
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_priority_takes_each_name(level: Level) -> None:
+    model = KINDS["field"].request.model_validate(REQUEST | {"priority": level.name})
+    assert model.model_dump()["priority"] is level
+    notifier = FieldNotifier()
+    notifier.priority = level.name
+    assert notifier.priority is level
+
+
+def test_a_wrong_default_priority_fails_at_import() -> None:
+    with pytest.raises(ValueError, match="expected one of low"):
+        Priority(default="hgih")
+
+
+def test_the_base_validates_nothing_by_itself() -> None:
+    with pytest.raises(NotImplementedError):
+        Field[str]().validate("x")
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_every_moment_taken_can_be_shown_again(value: datetime) -> None:
+    try:
+        taken = Moment().validate(value)
+    except ValueError:
+        # Only at the ends of the calendar.
+        assert value.year in (1, 9999)
+        return
+    assert abs(moment(milliseconds(taken)) - taken) <= timedelta(milliseconds=1)
+
+
+DOMAINS = (
+    "univ.example",
+    "a-b.c.univ.example",
+    "xn--bcher-kva.example",
+    ".".join(["d" * 60] * 3 + ["e" * 40, "example"]),
+    "localhost",
+    "Univ.example",
+    "univ..example",
+)
+LOCALS = st.one_of(
+    st.from_regex(
+        r"[a-z0-9]+([._+-][a-z0-9]+)*", fullmatch=True, alphabet=st.characters(codec="ascii")
+    ),
+    st.text("abz09._+-\"%@ '/=Aé\r\n\x00", max_size=70),
+    st.text("ab.", min_size=58, max_size=68),
+    st.text(max_size=10),
+    st.sampled_from(["postmaster", "POSTMASTER", "abuse", "a" * 64, "a" * 65, '"a@b"']),
+)
+
+
+def expected(value: str) -> str | None:
+    """What email-validator says, or None if it refuses."""
+    try:
+        found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        return None
+    return found.ascii_email
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(LOCALS, st.sampled_from(DOMAINS)), min_size=1, max_size=4))
+@example([("x", DOMAINS[3]), ("a" * 31, DOMAINS[3]), ("a" * 32, DOMAINS[3])])
+def test_the_short_path_is_equal_to_email_validator(addresses: list[tuple[str, str]]) -> None:
+    field = Email()
+    for known in DOMAINS[:4]:
+        field.validate(f"x@{known}")
+    for local, domain in addresses:
+        value = f"{local}@{domain}"
+        try:
+            found: str | None = field.validate(value)
+        except ValueError:
+            found = None
+        assert found == expected(value)
+
+
+def test_the_short_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    field = Email()
+    field.validate("first@univ.example")
+    with monkeypatch.context() as patch:
+        patch.setattr("flashnotify.meta.descriptors.validate_email", None)
+        assert field.validate("second@univ.example") == "second@univ.example"
+
+
+def test_domains_remembered_are_bounded() -> None:
+    field = Email()
+    for number in range(4200):
+        field._remember(f"d{number}.example")
+    assert len(field._domains) <= 4096
+    assert "d4199.example" in field._domains
+
+
+def test_a_reserved_name_is_no_field() -> None:
+    with pytest.raises(DeclarationError, match=r"BadNotifier\.title"):
+
+        class BadNotifier(EmailMixin, Notifier, registry=KINDS):
+            """Wrong."""
+
+            title = Text()
+            priority = Priority(default="low")
