@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,21 +17,26 @@ PATIENCE = 30.0
 
 
 class CommandProcess:
-    """`python -m flashnotify <arguments>` in `folder`, with settings as `ServeProcess` has them.
+    """`python -m flashnotify <arguments>` in `folder`.
 
-    With `terminal` it writes to a pseudo-terminal, standard error included.
+    `settings` are named as `ServeProcess` has them. With `terminal` it writes to a
+    pseudo-terminal, standard error included.
 
         async with CommandProcess(folder, "tail") as tail:
-            await tail.line("completed")
+            await tail.until("completed")
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, terminal: bool = False, **settings: str
+        self,
+        folder: Path,
+        *arguments: str,
+        terminal: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.arguments = arguments
         self.terminal = terminal
-        self.settings = settings
+        self.settings = settings or {}
         self.seen = ""
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []

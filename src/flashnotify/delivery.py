@@ -176,7 +176,7 @@ class Delivery:
             tally = _tally(job, notification, row)
             changes += outcomes.ended(tally, status, [], now=now, reason=reason)
         if reason == _EXPIRED:
-            changes.append((MARK_EXPIRED, {"of": job.notification_id}))
+            changes.append((MARK_EXPIRED, {"of": job.notification_id, "now": now}))
         await self._writer.write(*changes, (END_JOB, {"of": job.id}))
 
     async def _devices(self, job: Job, rows: Sequence[Row[Any]]) -> Mapping[str, Device]:

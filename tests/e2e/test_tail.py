@@ -5,9 +5,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.command_process import CommandProcess
 from tests.running import ACADEMIC
 from tests.serve_process import ServeProcess
+
+# Each command is a process that has to start, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(180)
 
 
 async def send(serve: ServeProcess) -> str:

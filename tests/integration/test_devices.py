@@ -182,7 +182,7 @@ async def test_who_may_do_what(service: Running) -> None:
 
 
 async def test_there_is_no_vapid_key_without_web_push(service: Running) -> None:
-    answer = await service.http.get("/v1/devices/vapid-key")
+    answer = await service.http.get("/v1/vapid-key")
     assert answer.status_code == 404
     assert "FLASHNOTIFY_PUSH_URL" in answer.json()["detail"]
 
@@ -195,9 +195,9 @@ async def test_any_key_may_ask_for_the_vapid_key(
     seen = set()
     for _ in range(2):
         async with running(Service(ServiceConfig(), clock)) as service:
-            assert (await service.anonymous.get("/v1/devices/vapid-key")).status_code == 401
+            assert (await service.anonymous.get("/v1/vapid-key")).status_code == 401
             key = await service.key("devices")
-            answer = await service.anonymous.get("/v1/devices/vapid-key", headers=key)
+            answer = await service.anonymous.get("/v1/vapid-key", headers=key)
             seen.add(answer.json()["key"])
     # Browsers have subscribed with it: it must stay.
     (key_text,) = seen

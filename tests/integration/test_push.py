@@ -105,7 +105,7 @@ async def test_the_key_that_browsers_get_is_the_one_that_signs(
     address, _ = await subscribe(service, browsers.url)
     await service.completed(await service.send(to=[address]))
     _, key = vapid_claims(browsers.requests[0].headers["Authorization"])
-    assert key == (await service.get("/v1/devices/vapid-key"))["key"]
+    assert key == (await service.get("/v1/vapid-key"))["key"]
 
 
 async def test_a_device_whose_subscription_has_ended_is_dropped(

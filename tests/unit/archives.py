@@ -88,6 +88,7 @@ class Archive:
             "sender": "local",
             "status": "queued",
             "accepted_at": self.clock.now(),
+            "updated_at": self.clock.now(),
             "completed_at": None,
             "expanded": 0,
             "pending": 1,

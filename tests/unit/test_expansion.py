@@ -3,15 +3,19 @@
 import asyncio
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from flashnotify.archive.statements import ADD_DELIVERY, Change
+from flashnotify.claims import Claims
 from flashnotify.domain import Job, Priority
 from flashnotify.errors import Unavailable
 from flashnotify.expansion import BATCH, Expansion
 from flashnotify.meta.registry import NOTIFIERS, Registry
+from flashnotify.routing import QUIET, Routing
 from tests.manual_clock import ManualClock
 from tests.unit.archives import Archive
 
@@ -35,8 +39,31 @@ class Crashing:
         await self._writer.write(*changes)
 
 
-def expansion(archive: Archive, writer: Any = None, kinds: Any = NOTIFIERS) -> Expansion:
-    return Expansion(kinds, archive.reader, writer or archive.writer, archive.clock, archive.ids)
+def expansion(
+    archive: Archive, writer: Any = None, kinds: Any = NOTIFIERS, claims: Claims | None = None
+) -> Expansion:
+    return Expansion(
+        kinds,
+        archive.reader,
+        writer or archive.writer,
+        claims or Claims(),
+        Routing(ZoneInfo("UTC")),
+        archive.clock,
+        archive.ids,
+    )
+
+
+async def expand(
+    archive: Archive,
+    job: Job,
+    enqueue: Callable[[Job], None] = lambda batch: None,
+    writer: Any = None,
+    kinds: Any = NOTIFIERS,
+) -> int | None:
+    """Expand a job as a worker does, which holds it meanwhile."""
+    claims = Claims()
+    with claims.job(job):
+        return await expansion(archive, writer, kinds, claims).expand(job, enqueue)
 
 
 def people(number: int) -> list[str]:
@@ -48,7 +75,7 @@ async def test_ten_thousand_recipients_are_expanded_in_slices(archive: Archive) 
     job = await archive.accepted(to=people(10_000))
     writer = Crashing(archive)
     enqueued: list[Job] = []
-    await expansion(archive, writer).expand(job, enqueued.append)
+    await expand(archive, job, enqueued.append, writer)
 
     assert sum(writer.slices) == 10_000
     assert max(writer.slices) <= 500
@@ -75,7 +102,7 @@ async def test_a_batch_is_enqueued_only_once_it_is_on_disk(archive: Archive) -> 
         sql = f"SELECT count(*) FROM deliveries WHERE job_id = x'{batch.id.hex}'"
         seen.append(archive.one(sql))
 
-    await expansion(archive).expand(job, enqueue)
+    await expand(archive, job, enqueue)
     assert seen == [BATCH] * 5
 
 
@@ -83,12 +110,12 @@ async def test_a_batch_is_enqueued_only_once_it_is_on_disk(archive: Archive) -> 
 async def test_a_crash_in_the_middle_loses_and_doubles_nothing(archive: Archive, last: int) -> None:
     job = await archive.accepted(to=people(9_990))
     with pytest.raises(Crash):
-        await expansion(archive, Crashing(archive, last)).expand(job, lambda batch: None)
+        await expand(archive, job, writer=Crashing(archive, last))
     # The job is still there, for the next start.
     assert job.id.bytes in {bytes(id) for (id,) in archive.rows("SELECT id FROM jobs")}
     assert await archive.reader.jobs_due(job.priority, archive.clock.now(), 1) == [job]
 
-    await expansion(archive).expand(job, lambda batch: None)
+    await expand(archive, job)
     addresses = Counter(address for (address,) in archive.rows("SELECT address FROM deliveries"))
     assert len(addresses) == 9_990
     assert set(addresses.values()) == {1}
@@ -99,7 +126,7 @@ async def test_a_crash_in_the_middle_loses_and_doubles_nothing(archive: Archive,
 async def test_expanding_again_does_nothing(archive: Archive) -> None:
     job = await archive.accepted(to=people(3))
     for _ in range(3):
-        await expansion(archive).expand(job, lambda batch: None)
+        await expand(archive, job)
     assert archive.one("SELECT count(*) FROM deliveries") == 3
     assert archive.one("SELECT pending FROM notifications") == 3
 
@@ -109,7 +136,7 @@ async def test_a_notification_that_has_expired_makes_no_deliveries(
 ) -> None:
     job = await archive.accepted(expires_at=clock.now() + 1000)
     await clock.advance(1)
-    await expansion(archive).expand(job, lambda batch: None)
+    await expand(archive, job)
     assert archive.rows("SELECT status, pending, completed_at FROM notifications") == [
         ("expired", 0, clock.now())
     ]
@@ -121,7 +148,7 @@ async def test_a_notification_that_is_over_makes_no_deliveries(
     archive: Archive, status: str
 ) -> None:
     job = await archive.accepted(status=status)
-    await expansion(archive).expand(job, lambda batch: None)
+    await expand(archive, job)
     assert archive.rows("SELECT 1 FROM deliveries UNION ALL SELECT 1 FROM jobs") == []
     assert archive.one("SELECT status FROM notifications") == status
 
@@ -130,7 +157,7 @@ async def test_channels_that_were_not_asked_for_are_skipped_with_the_reason(
     archive: Archive,
 ) -> None:
     job = await archive.accepted(channels='["push"]', to=people(2))
-    await expansion(archive).expand(job, lambda batch: None)
+    await expand(archive, job)
     assert (
         archive.rows("SELECT status, reason FROM deliveries")
         == [("skipped", "not among the request's channels")] * 2
@@ -140,9 +167,31 @@ async def test_channels_that_were_not_asked_for_are_skipped_with_the_reason(
 
 async def test_a_kind_that_is_gone_ends_its_notifications(archive: Archive) -> None:
     job = await archive.accepted(to=people(1000))
-    await expansion(archive, kinds=Registry("kind")).expand(job, lambda batch: None)
+    await expand(archive, job, kinds=Registry("kind"))
     assert archive.rows("SELECT status, pending FROM notifications") == [("completed", 0)]
     assert archive.rows("SELECT 1 FROM jobs") == []
+
+
+async def test_what_rings_at_night_is_on_disk_for_the_morning_and_not_enqueued(
+    archive: Archive, clock: ManualClock
+) -> None:
+    midnight = 1_800_057_600_000
+    await clock.advance((midnight - clock.now()) / 1000)
+    morning = midnight + 7 * 3_600_000
+    job = await archive.accepted(
+        to=[*people(300), *(f"tel:+336120000{number:02}" for number in range(50))]
+    )
+    enqueued: list[Job] = []
+    assert await expand(archive, job, enqueued.append) == morning
+    assert [batch.channel for batch in enqueued] == ["email", "email"]
+    assert sorted(archive.rows("SELECT channel, due_at FROM jobs")) == [
+        ("email", midnight),
+        ("email", midnight),
+        ("sms", morning),
+    ]
+    assert archive.rows(
+        "SELECT channel, due_at, reason, count(*) FROM deliveries GROUP BY 1, 2, 3 ORDER BY 1"
+    ) == [("email", midnight, None, 300), ("sms", morning, QUIET, 50)]
 
 
 async def test_others_run_between_the_slices(archive: Archive) -> None:
@@ -160,7 +209,7 @@ async def test_others_run_between_the_slices(archive: Archive) -> None:
             await asyncio.sleep(0)
 
     running = asyncio.create_task(other())
-    await expansion(archive).expand(job, enqueue)
+    await expand(archive, job, enqueue)
     running.cancel()
     # Never more than a slice between two turns.
     assert max(later - earlier for earlier, later in itertools.pairwise(turns)) <= 2
@@ -178,5 +227,5 @@ async def test_what_cannot_be_written_is_told(archive: Archive) -> None:
     archive.writer.close()
     enqueued: list[Job] = []
     with pytest.raises(Unavailable):
-        await expansion(archive).expand(job, enqueued.append)
+        await expand(archive, job, enqueued.append)
     assert enqueued == []

@@ -1,4 +1,7 @@
-"""`/v1/devices`: what gets push, which is Web Push subscriptions and ntfy topics."""
+"""`/v1/devices`: what gets push, which is Web Push subscriptions and ntfy topics.
+
+And `/v1/vapid-key`: what a browser needs to subscribe.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -6,7 +9,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 from sqlalchemy import Row
 from starlette.responses import JSONResponse
 
@@ -29,6 +39,10 @@ from flashnotify.validation import parse
 # Bytes of a request: an endpoint of 2048, keys, a label, and room for their JSON.
 _MOST_BYTES = 16 * 1024
 
+# The keys in the example of RFC 8291, section 5.
+_P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+_AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
+
 _LABEL: Any = field_type(
     Text(max_length=100, help="To tell it from others.", example="Ada's phone")
 )
@@ -39,8 +53,18 @@ class SubscriptionKeys(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    p256dh: Annotated[str, AfterValidator(public_key), Field(max_length=100)]
-    auth: Annotated[str, AfterValidator(auth_secret), Field(max_length=30)]
+    p256dh: Annotated[
+        str,
+        AfterValidator(public_key),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{87}=?$"}),
+        Field(description="An uncompressed point on P-256.", examples=[_P256DH]),
+    ]
+    auth: Annotated[
+        str,
+        AfterValidator(auth_secret),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{22}={0,2}$"}),
+        Field(description="16 bytes.", examples=[_AUTH]),
+    ]
 
 
 class WebPushDeviceIn(BaseModel):
@@ -127,11 +151,11 @@ def devices_router(
     vapid_key: str | None,
     authenticate: Authenticate,
 ) -> APIRouter:
-    """The endpoints under `/v1/devices`. `addresses` are where push services may be."""
-    router = APIRouter(prefix="/v1/devices", tags=["devices"])
+    """The endpoints about devices. `addresses` are where push services may be."""
+    router = APIRouter(prefix="/v1", tags=["devices"])
 
     @router.post(
-        "",
+        "/devices",
         status_code=201,
         response_model=RegisteredOut,
         summary="Register a device, or renew it",
@@ -158,7 +182,7 @@ def devices_router(
         content = RegisteredOut(id=kept.id, address=f"push:{kept.id}")
         return JSONResponse(content.model_dump(mode="json"), 201 if kept.id == id else 200)
 
-    @router.get("", summary="List devices", responses=problems(401, 403, 422, 429, 503))
+    @router.get("/devices", summary="List devices", responses=problems(401, 403, 422, 429, 503))
     async def index(
         caller: Annotated[Caller, Depends(authenticate)], limit: Limit = 50, cursor: Cursor = None
     ) -> DevicePage:
@@ -180,14 +204,16 @@ def devices_router(
         return VapidKeyOut(key=vapid_key)
 
     @router.get(
-        "/{id}", summary="Look at a device", responses=problems(401, 403, 404, 422, 429, 503)
+        "/devices/{id}",
+        summary="Look at a device",
+        responses=problems(401, 403, 404, 422, 429, 503),
     )
     async def show(id: UUID, caller: Annotated[Caller, Depends(authenticate)]) -> DeviceOut:
         caller.require(READ)
         return _device(await _find(id))
 
     @router.delete(
-        "/{id}",
+        "/devices/{id}",
         status_code=204,
         summary="Remove a device",
         responses=problems(401, 403, 404, 422, 429, 503),

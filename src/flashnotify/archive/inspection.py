@@ -42,7 +42,7 @@ def has_api_keys(archive: sqlite3.Connection) -> bool:
     Raises:
         sqlite3.Error: it has no such table, or cannot be read.
     """
-    return archive.execute("SELECT EXISTS (SELECT 1 FROM api_keys)").fetchone() == (1,)
+    return archive.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
 def faults(file: Path, *, within: float) -> Sequence[str] | None:
@@ -61,7 +61,10 @@ def faults(file: Path, *, within: float) -> Sequence[str] | None:
                 found = archive.execute(f"PRAGMA quick_check({_FAULTS})").fetchall()
             outcome.set_result([line for (line,) in found if line != "ok"])
         except sqlite3.Error as error:
-            outcome.set_exception(error)
+            if error.sqlite_errorname == "SQLITE_CORRUPT":
+                outcome.set_result([str(error)])
+            else:
+                outcome.set_exception(error)
 
     # In a daemon thread, since SQLite before 3.42 cannot be interrupted while it checks a table.
     threading.Thread(target=check, daemon=True).start()

@@ -133,7 +133,7 @@ EXPIRE_NOTIFICATION = Statement(
 MARK_EXPIRED = Statement(
     update(Notification)
     .where(Notification.id == bindparam("of"), Notification.status == "sending")
-    .values(status="expired"),
+    .values(status="expired", updated_at=bindparam("now")),
     Stage.changes,
 )
 

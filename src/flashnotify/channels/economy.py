@@ -16,7 +16,7 @@ def economical(text: str, most: int) -> Segmented:
     if fitted.text != text:
         unaccented = text.translate(_LETTERS)
         if fitted.encoding is Encoding.ucs2 and encoding_of(unaccented) is Encoding.gsm7:
-            return fit(unaccented, most)
+            pass
     return fitted
 
 
@@ -46,6 +46,6 @@ _PUNCTUATION = str.maketrans(
         "•": "-",
     }
 )
-_LETTERS = str.maketrans("âêîôûëïÿçÀÂÈÊËÎÏÔÙÛŸ", "aeioueiycAAEEEIIOUUY", "") | str.maketrans(
+_LETTERS = str.maketrans("âêîôûëïÿçÀÂÈÊËÎÏÔÙÛŸ", "aeioueiycAAEEEIIOUUY") | str.maketrans(
     {"œ": "oe", "Œ": "OE", "æ": "ae"}
 )

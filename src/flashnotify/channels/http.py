@@ -23,6 +23,8 @@ _ANSWER = 64 * 1024
 _USER_AGENT = "FlashNotify"
 # Seconds: what a provider asks for beyond it is not taken seriously.
 _LONGEST_WAIT = 86_400.0
+# What the libraries raise; the last, of a host name that is none.
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError)
 
 
 class HttpClient:
@@ -78,7 +80,7 @@ class HttpClient:
                 return await self._exchange(method, url, content, headers or {})
         except TimeoutError as error:
             raise Unreachable(f"no answer within {self._timeout:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
+        except _FAILURES as error:
             if _is_about(
                 error, ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError
             ):
@@ -122,7 +124,7 @@ class HttpClient:
         raise Rejected(reason)
 
     def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._connections,
                 ssl=self._tls,
@@ -131,6 +133,9 @@ class HttpClient:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+        # By itself aiohttp sends a GET that got no answer once more: Kannel would send two SMS.
+        session._retry_connection = False
+        return session
 
     def _permitted_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         """A socket for a connection to exactly this address."""
@@ -154,13 +159,13 @@ class HttpClient:
         return min(max(0.0, moment.timestamp() - self._clock.now() / 1000), _LONGEST_WAIT)
 
 
-def _plain(headers: httpx.Headers) -> dict[str, str]:
+def _plain(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
     """The headers without those by which httpx would decode the body, some of which make it fail.
 
     What we keep of a body is for people to read: it is taken for UTF-8, whatever it is.
     """
-    left_out = ("content-encoding", "content-length", "content-type")
-    return {name: value for name, value in headers.items() if name not in left_out}
+    left_out = (b"content-encoding", b"content-length", b"content-type")
+    return [(name, value) for name, value in headers.raw if name.lower() not in left_out]
 
 
 def _explain(error: BaseException) -> str:
@@ -174,7 +179,7 @@ def _explain(error: BaseException) -> str:
             return "the answer broke off"
         case aiohttp.ClientResponseError():
             return "the answer is not HTTP"
-        case aiohttp.InvalidURL() | httpx.InvalidURL():
+        case aiohttp.InvalidURL() | httpx.InvalidURL() | UnicodeError():
             return "the URL cannot be used"
         case other:
             return type(other).__name__

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from flashnotify.channels.shortening import shorten
+
 # 3GPP TS 23.038, section 6.2.1: the default alphabet, and its extension, whose characters take two
 # septets each.
 _BASIC = frozenset(
@@ -66,27 +68,8 @@ def fit(text: str, most: int) -> Segmented:
     if len(text) <= room and (needed := segments(text, encoding)) <= most:
         return Segmented(text, encoding, needed)
     mark = _ELLIPSIS if encoding is Encoding.ucs2 else "..."
-    low, high = 0, min(len(text), room)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if segments(text[:middle].rstrip() + mark, encoding) <= most:
-            low = middle
-        else:
-            high = middle - 1
-    shortened = _at_word(text, low) + mark
+    shortened = shorten(text[: room + 1], lambda some: segments(some, encoding) <= most, mark)
     return Segmented(shortened, encoding, segments(shortened, encoding))
-
-
-def _at_word(text: str, end: int) -> str:
-    """`text` up to the last word that ends before `end`; up to `end` if no word does."""
-    cut = text[:end].rstrip()
-    if text[end : end + 1].isspace() or len(cut) < end:
-        return cut
-    words = cut.split()
-    if len(words) < 2:
-        # A single word longer than all the room is cut where the room ends.
-        return cut
-    return cut.removesuffix(words[-1]).rstrip()
 
 
 def _width(character: str, encoding: Encoding) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 def shorten(text: str, fits: Callable[[str], bool], mark: str = "…") -> str:
     """`text` if it `fits`, else as much of its beginning as does with `mark` after it.
 
-    It is cut at a word; a single word longer than all the room is cut where the room ends.
+    It is cut at a word, if there is one. Of a long text give no more than could fit: `fits` is
+    asked about what is given, some dozen times.
     """
     if fits(text):
         return text
@@ -19,6 +20,16 @@ def shorten(text: str, fits: Callable[[str], bool], mark: str = "…") -> str:
             low = middle
         else:
             high = middle - 1
-    cut = text[:low]
-    at_word = cut if text[low : low + 1].isspace() else " ".join(cut.split(" ")[:-1])
-    return (at_word if at_word.strip() else cut).rstrip() + mark
+    return _at_word(text, low) + mark
+
+
+def _at_word(text: str, end: int) -> str:
+    """`text` up to the last word that ends before `end`; up to `end` if no word does."""
+    cut = text[:end].rstrip()
+    if text[end : end + 1].isspace() or len(cut) < end:
+        return cut
+    words = cut.split()
+    if len(words) < 2:
+        # A single word longer than all the room is cut where the room ends.
+        return cut
+    return cut.removesuffix(words[-1]).rstrip()

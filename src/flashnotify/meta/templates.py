@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, ClassVar
 
-import phonenumbers
-from babel.dates import format_datetime
-from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
+from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
-from jinja2.runtime import Context
-from markupsafe import Markup, escape
 
 from flashnotify.errors import DeclarationError
+from flashnotify.meta.filters import moment, phone, prose
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import TEMPLATES, Registry
 from flashnotify.meta.specs import TemplatesSpec
@@ -110,8 +105,7 @@ def _uses(body: list[nodes.Node], safe: frozenset[str]) -> Iterator[str]:
         elif isinstance(node, nodes.And):
             yield from _uses([node.left], safe)
             yield from _uses([node.right], safe | frozenset(_asked(node.left)))
-        elif isinstance(node, nodes.Test) and list(_asked(node)):
-            # To ask whether it is there is no use of it.
+        elif _defined(node) is not None:
             continue
         elif isinstance(node, nodes.Name) and node.name not in safe:
             yield node.name
@@ -137,57 +131,6 @@ def _defined(node: nodes.Node) -> str | None:
             return None
 
 
-@pass_context
-def _moment(context: Context, value: datetime, style: str = "full") -> str:
-    """A moment as people of the template's locale write it, in its own offset.
-
-    `style` is "full", or "short" for SMS and push.
-    """
-    locale = str(context["locale"]).replace("-", "_")
-    form = _FORMATS[style].get(locale.partition("_")[0], _FORMATS[style][""])
-    return format_datetime(value, form, locale=locale)
-
-
-# "août" is not in GSM-7: the short form in French has numbers.
-_FORMATS = {
-    "full": {
-        "fr": "EEEE d MMMM y 'à'\N{NO-BREAK SPACE}HH'h'mm",
-        "en": "EEEE d MMMM y 'at'\N{NO-BREAK SPACE}HH:mm",
-        "": "EEEE d MMMM y, HH:mm",
-    },
-    "short": {
-        "fr": "EEE dd/MM 'à'\N{NO-BREAK SPACE}HH'h'mm",
-        "en": "EEE d MMM 'at'\N{NO-BREAK SPACE}HH:mm",
-        "": "EEE d MMM, HH:mm",
-    },
-}
-
-
-def _prose(value: str) -> Markup:
-    """A person's text as HTML: escaped, its lines kept, its web addresses made links."""
-    text = value.replace("\r\n", "\n").strip()
-    pieces: list[str] = []
-    end = 0
-    for link in _LINK.finditer(text):
-        address = escape(link[0])
-        pieces += (escape(text[end : link.start()]), f'<a href="{address}">{address}</a>')
-        end = link.end()
-    pieces.append(escape(text[end:]))
-    return Markup("".join(pieces).replace("\n", "<br>\n"))  # noqa: S704  # each piece is escaped
-
-
-# A web address ends before the punctuation of its sentence, and before a `)` that it did not open.
-_LINK = re.compile(
-    r"""https?://[^\s<>"«»()]+(?:\([^\s<>"«»()]*\)[^\s<>"«»()]*)*(?<![.,;:!?'’])""", re.IGNORECASE
-)
-
-
-def _phone(value: str) -> str:
-    """An E.164 number with the spaces that people of its country write it with."""
-    number = phonenumbers.parse(value)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-
-
 def _environment(part: str) -> Environment:
     return _HTML if part == "html" else _TEXT
 
@@ -200,7 +143,7 @@ def _make_environment(*, autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"moment": _moment, "phone": _phone, "prose": _prose}
+    environment.filters |= {"moment": moment, "phone": phone, "prose": prose}
     return environment
 
 

@@ -92,7 +92,8 @@ def _readable(config: ServiceConfig) -> Finding:
     try:
         config.pepper()
     except SettingsError as error:
-        return Finding("secret key", State.failed, str(error))
+        found, _, remedy = str(error).partition(". ")
+        return Finding("secret key", State.failed, found, remedy)
     return Finding("secret key", State.ok, f"{config.beside(KEY_FILE)}")
 
 
@@ -108,6 +109,6 @@ def _has_api_keys(file: Path) -> bool:
 def _declared(base: type[Config]) -> Iterator[type[Config]]:
     """Every group of settings."""
     for config in base.__subclasses__():
-        if "__config__" in vars(config):
+        if any(vars(config).get("__config__") is registered for registered in CONFIGS):
             yield config
         yield from _declared(config)

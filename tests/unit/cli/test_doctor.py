@@ -1,0 +1,181 @@
+"""What `doctor` finds, one thing at a time."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flashnotify.archive import schema
+from flashnotify.cli.doctor.configuration import keys, settings
+from flashnotify.cli.doctor.database import database
+from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.cli.doctor.transports import transports
+from flashnotify.settings import ServiceConfig
+from tests.smtp_server import HANG, SmtpServer
+
+ARCHIVE = Path("var/flashnotify.db")
+
+
+def by_part(findings: Iterable[Finding]) -> dict[str, Finding]:
+    found = list(findings)
+    assert all(finding.remedy for finding in found if finding.state is not State.ok)
+    return {finding.part: finding for finding in found}
+
+
+def states(findings: Iterable[Finding]) -> dict[str, str]:
+    return {part: str(finding.state) for part, finding in by_part(findings).items()}
+
+
+@pytest.fixture
+async def archive() -> Path:
+    """A new archive, in the working directory."""
+    await schema.upgrade(ServiceConfig().archive)
+    ARCHIVE.chmod(0o600)
+    return ARCHIVE
+
+
+def execute(*statements: str) -> None:
+    with closing(sqlite3.connect(ARCHIVE, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_settings_that_work() -> None:
+    (found,) = settings()
+    assert found.state is State.ok
+
+
+def test_each_setting_that_cannot_work_is_named_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_WORKERS", "many")
+    monkeypatch.setenv("FLASHNOTIFY_SMTP_TIMEOUT", "-1")
+    monkeypatch.setenv("FLASHNOTIFY_SECRET_KEY", "hunter2")
+    found = by_part(settings())
+    assert set(found) == {
+        "FLASHNOTIFY_WORKERS",
+        "FLASHNOTIFY_SMTP_TIMEOUT",
+        "FLASHNOTIFY_SECRET_KEY",
+    }
+    assert {finding.state for finding in found.values()} == {State.failed}
+    assert found["FLASHNOTIFY_WORKERS"].remedy == "Example: FLASHNOTIFY_WORKERS=16"
+    assert "hunter2" not in str(found)
+
+
+def test_names_that_set_nothing_are_found_in_the_environment_and_in_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_EMIAL_URL", "capture://")
+    (tmp_path / ".env").write_text("FLASHNOTIFY_WROKERS=4\nOTHER=1\n")
+    found = by_part(settings())
+    assert {part: finding.state for part, finding in found.items()} == {
+        "FLASHNOTIFY_EMIAL_URL": State.failed,
+        "FLASHNOTIFY_WROKERS": State.failed,
+    }
+    assert "FLASHNOTIFY_EMAIL_URL?" in str(found["FLASHNOTIFY_EMIAL_URL"].remedy)
+    assert "FLASHNOTIFY_WORKERS?" in str(found["FLASHNOTIFY_WROKERS"].remedy)
+
+
+def test_keys_that_others_can_get_at_fail() -> None:
+    config = ServiceConfig()
+    assert states(keys(config)) == {"secret key": "ok"}
+    assert not ARCHIVE.parent.exists()
+    config.pepper()
+    config.beside("vapid.pem").touch(0o600)
+    assert states(keys(config)) == {"secret key": "ok", "Web Push key": "ok"}
+    for name in ("secret", "vapid.pem"):
+        config.beside(name).chmod(0o640)
+    found = by_part(keys(config))
+    assert {finding.state for finding in found.values()} == {State.failed}
+    assert found["secret key"].remedy == f"chmod 600 {ARCHIVE}.secret"
+    config.beside("secret").chmod(0o600)
+    config.beside("secret").write_text("short")
+    assert states(keys(config))["secret key"] == "failed"
+
+
+async def test_a_secret_key_is_missed_when_there_are_api_keys(archive: Path) -> None:
+    config = ServiceConfig()
+    assert states(keys(config)) == {"secret key": "ok"}
+    execute(
+        "INSERT INTO api_keys (id, name, secret_hmac, scopes, max_priority, created_at)"
+        " VALUES ('a', 'a', x'00', '[]', 0, 0)"
+    )
+    assert states(keys(config)) == {"secret key": "failed"}
+
+
+async def test_a_sound_archive(archive: Path) -> None:
+    before = archive.read_bytes()
+    assert set(states(database(archive)).values()) == {"ok"}
+    assert archive.read_bytes() == before
+    archive.chmod(0o644)
+    assert "warning" in [f.state for f in database(archive)]
+
+
+async def test_tables_of_other_versions(archive: Path) -> None:
+    execute("UPDATE alembic_version SET version_num = '9999'")
+    assert states(database(archive))["tables"] == "failed"
+    execute("DROP TABLE alembic_version")
+    found = by_part(database(archive))["tables"]
+    assert (found.state, "flashnotify migrate" in str(found.remedy)) == (State.warning, True)
+
+
+async def test_a_damaged_archive_and_what_is_none(archive: Path) -> None:
+    with archive.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (archive.stat().st_size - 8192))
+    assert states(database(archive))["archive"] == "failed"
+    archive.write_text("This is a text, and no database. " * 100)
+    assert states(database(archive))["archive"] == "failed"
+
+
+def test_a_folder_that_cannot_be_used() -> None:
+    found = by_part(database(Path("/dev/null/flashnotify.db")))
+    assert found["folder"].state is State.failed
+    assert "FLASHNOTIFY_DATABASE_URL" in str(found["folder"].remedy)
+
+
+@pytest.mark.parametrize(("free", "state"), [(2**31, "ok"), (2**29, "warning"), (2**24, "failed")])
+def test_a_disk_that_fills_up(monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
+    usage = shutil.disk_usage("/")._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+    assert states(database(ARCHIVE))["disk"] == state
+
+
+async def test_each_transport_is_tried_and_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with SmtpServer() as works, SmtpServer() as hangs:
+        hangs.always("CONNECT", HANG)
+        urls = f"{works.url} {hangs.url} smtp://127.0.0.1:1"
+        for name, value in {
+            "EMAIL_URL": urls,
+            "SMTP_TIMEOUT": "0.5",
+            "PUSH_URL": "webpush:",
+            "PUSH_CONTACT": "mailto:it@univ.example",
+        }.items():
+            monkeypatch.setenv(f"FLASHNOTIFY_{name}", value)
+        found, names = await transports(ServiceConfig(), ())
+    assert states(found) == {
+        f"email {works.url}": "ok",
+        f"email {hangs.url}": "failed",
+        "email smtp://127.0.0.1:1": "failed",
+        "sms capture://": "warning",
+        "push webpush:": "ok",
+        "chat": "ok",
+    }
+    assert names == {part for part in states(found) if part != "chat"}
+    assert works.recipients == []
+    # The key for Web Push is for serve to make.
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_has_been_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", "smtp://127.0.0.1:1")
+    monkeypatch.setenv("FLASHNOTIFY_SMTP_TIMEOUT", "-1")
+    told, _ = await transports(ServiceConfig(), ())
+    assert states(told)["email"] == "failed"
+    rest, _ = await transports(ServiceConfig(), {"FLASHNOTIFY_SMTP_TIMEOUT"})
+    assert "email" not in states(rest)
