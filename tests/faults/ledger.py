@@ -14,13 +14,15 @@ class MailLedger:
     A message is written down before the client is told so: whoever was told, it is here.
 
     While it `hangs`, it does not answer what concerns an address that begins with "hang", and puts
-    that into `hung`. While `silent`, it answers nothing at all.
+    that into `hung`. What is for an address that begins with "slow" it takes, and does not answer
+    before `release`. While `silent`, it answers nothing at all.
     """
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
         self.hangs = False
         self.hung: asyncio.Queue[str] = asyncio.Queue()
+        self.release = asyncio.Event()
         self.silent = False
         self.url = ""
         self._more = asyncio.Condition()
@@ -93,6 +95,8 @@ class MailLedger:
                     writer.write(b"354 go on\r\n")
                     content = await reader.readuntil(b"\r\n.\r\n")
                     await self._take(content, recipient)
+                    if recipient.startswith("slow"):
+                        await self.release.wait()
                     writer.write(b"250 ok\r\n")
                 case b"QUIT":
                     writer.write(b"221 bye\r\n")

@@ -4,56 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy.util import await_only
 
 from flashnotify.app import Service
+from flashnotify.channels.capture import CaptureTransport
+from flashnotify.domain import Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids
+from tests.faults.gates import Gates, some_turns
 from tests.manual_clock import ManualClock
 from tests.running import ACADEMIC, Running, running
-
-# A request whose commit is let through is answered in far fewer turns of the loop.
-TURNS = 2000
-
-
-class Gates:
-    """Holds every commit, once before SQLite does it and once after, while they are closed."""
-
-    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.before = asyncio.Event()
-        self.after = asyncio.Event()
-        self.arrived = asyncio.Event()
-        self.done = asyncio.Event()
-        self.pragmas: dict[str, Any] = {}
-        self.open()
-        dialect = service.writer._engine.sync_engine.dialect
-        self._commit = dialect.do_commit
-        monkeypatch.setattr(dialect, "do_commit", self._do_commit)
-
-    def open(self) -> None:
-        self.before.set()
-        self.after.set()
-
-    def close(self) -> None:
-        for gate in (self.before, self.after, self.arrived, self.done):
-            gate.clear()
-
-    def _do_commit(self, connection: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in ("journal_mode", "synchronous"):
-            cursor.execute(f"PRAGMA {pragma}")
-            self.pragmas[pragma] = cursor.fetchone()[0]
-        cursor.close()
-        self.arrived.set()
-        await_only(self.before.wait())
-        self._commit(connection)
-        self.done.set()
-        await_only(self.after.wait())
-
-
-async def _some_turns() -> None:
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
 
 
 def _on_disk(service: Running) -> list[str]:
@@ -71,14 +30,14 @@ async def test_answer_waits_for_the_commit(
         answers = [asyncio.create_task(service.send(reference=str(n))) for n in range(3)]
         answers += [asyncio.create_task(_send_with_key(service))]
         await gates.arrived.wait()
-        await _some_turns()
+        await some_turns()
         assert not any(answer.done() for answer in answers)
         assert _on_disk(service) == []
 
         # All but the first may share a second commit, as group commit has it.
         gates.before.set()
         await gates.done.wait()
-        await _some_turns()
+        await some_turns()
         assert not any(answer.done() for answer in answers)
         assert len(_on_disk(service)) >= 1
 
@@ -104,7 +63,7 @@ async def test_second_request_with_a_key_waits_for_the_commit_of_the_first(
         gates.close()
         answers = [asyncio.create_task(_send_with_key(service)) for _ in range(5)]
         await gates.arrived.wait()
-        await _some_turns()
+        await some_turns()
         assert not any(answer.done() for answer in answers)
         gates.open()
         assert len(set(await asyncio.gather(*answers))) == 1
@@ -120,7 +79,7 @@ async def test_nothing_is_sent_before_the_commit(
         gates.close()
         answer = asyncio.create_task(service.send())
         await gates.arrived.wait()
-        await _some_turns()
+        await some_turns()
         assert instance.queue.held == 0
         gates.open()
         await service.completed(await answer)
@@ -134,3 +93,38 @@ async def test_commit_is_fsynced(clock: ManualClock, monkeypatch: pytest.MonkeyP
         # With WAL, FULL (2) is what fsyncs the log at every commit; NORMAL (1) does not.
         # https://sqlite.org/pragma.html#pragma_synchronous
         assert gates.pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+async def test_outcomes_of_what_is_broken_off_are_flushed(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that does not end in time: what it has sent is known to be sent."""
+    monkeypatch.setenv("FLASHNOTIFY_DRAIN_SECONDS", "0")
+    instance = Service(ServiceConfig(), clock)
+    gates = Gates(instance, monkeypatch)
+    send, sent = CaptureTransport.send, asyncio.Event()
+
+    async def one_hangs(transport: CaptureTransport, content: Any) -> Sent:
+        if content.to.startswith("hang"):
+            await asyncio.get_running_loop().create_future()
+        gates.close()
+        sent.set()
+        return await send(transport, content)
+
+    monkeypatch.setattr(CaptureTransport, "send", one_hangs)
+    async with running(instance) as service:
+        await service.send(to=["mailto:hang@univ.example", "mailto:ada@univ.example"])
+        await sent.wait()
+        await gates.arrived.wait()
+        await instance.drain()
+        closing = asyncio.create_task(instance.close())
+        await some_turns()
+        assert not closing.done()
+        gates.open()
+        await closing
+    with copy_of(instance.config.archive_file) as archive:
+        deliveries = archive.execute("SELECT address, status FROM deliveries")
+        assert dict(deliveries.fetchall()) == {
+            "ada@univ.example": "sent",
+            "hang@univ.example": "queued",
+        }

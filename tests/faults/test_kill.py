@@ -6,7 +6,6 @@ import random
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 
 from tests.faults.archive import copy_of, ids
 from tests.faults.ledger import MailLedger
-from tests.faults.watching import until
+from tests.faults.watching import all_completed, until
 from tests.running import ACADEMIC
 from tests.serve_process import ServeProcess
 
@@ -131,15 +130,6 @@ class Chaos:
         await until(reached, every=0.001)
         await asyncio.sleep(self.chance.uniform(0, 0.02))
 
-    async def settle(self) -> None:
-        """Wait until the archive says that all is completed."""
-        for status in ("scheduled", "queued", "sending"):
-            await until(partial(self._none_is, status))
-
-    async def _none_is(self, status: str) -> bool:
-        listing = f"/v1/notifications?limit=1&status={status}"
-        return not (await self.serve.admin.get(listing)).json()["items"]
-
 
 @pytest.mark.timeout(180)
 async def test_nothing_accepted_is_lost_and_only_what_was_not_committed_comes_twice(
@@ -164,7 +154,7 @@ async def test_nothing_accepted_is_lost_and_only_what_was_not_committed_comes_tw
                 clients.up.set()
                 clients.finish()
                 await posting
-                await chaos.settle()
+                await all_completed(serve)
             finally:
                 posting.cancel()
                 await asyncio.gather(posting, return_exceptions=True)

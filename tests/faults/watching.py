@@ -23,6 +23,33 @@ async def completed(serve: ServeProcess, id: str) -> None:
     await until(is_completed)
 
 
+async def all_completed(serve: ServeProcess) -> None:
+    """Wait until the archive says that there is nothing left to do."""
+    for status in ("scheduled", "queued", "sending"):
+        listing = f"/v1/notifications?limit=1&status={status}"
+
+        async def none_is(listing: str = listing) -> bool:
+            answer = await serve.admin.get(listing)
+            assert answer.status_code == 200, answer.text
+            return not answer.json()["items"]
+
+        await until(none_is)
+
+
+async def refused(serve: ServeProcess) -> None:
+    """Wait until it refuses new connections."""
+
+    async def is_refused() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", serve.port)
+        except ConnectionError:
+            return True
+        writer.close()
+        return False
+
+    await until(is_refused)
+
+
 async def logged(serve: ServeProcess, event: str) -> None:
     """Wait until it has logged `event` since its latest start."""
 

@@ -36,6 +36,13 @@ async def until_due(service: Running, clock: ManualClock, delivery: dict[str, An
         await clock.advance(0.001)
 
 
+async def let_pass(service: Running, clock: ManualClock, seconds: int) -> None:
+    """Let time pass second by second, so that no commit seems to take long."""
+    for _ in range(seconds):
+        await clock.advance(1)
+        await service.service.writer.write()
+
+
 def milliseconds(moment: str) -> int:
     """Milliseconds since the epoch of a moment as the API writes it."""
     return round(datetime.fromisoformat(moment).timestamp() * 1000)

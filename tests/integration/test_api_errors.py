@@ -224,6 +224,10 @@ async def test_refuses_what_is_too_large(
     async with running(Service(ServiceConfig(), clock), deliver=False) as service:
         answer = await service.http.post(path, content=b" " * 2001, headers=JSON)
         assert "2000 bytes" in problem(answer, 413, "document-too-large")["detail"]
+        declared = JSON | {"Content-Length": "100000"}
+        answer = await service.http.post(path, content=chunks(), headers=declared)
+        problem(answer, 413, "document-too-large")
+        assert sent == 0, "it was not read"
         answer = await service.http.post(path, content=chunks(), headers=JSON)
         problem(answer, 413, "document-too-large")
         assert sent < 100_000

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from flashnotify.domain import moment
+from tests.integration.deliveries import let_pass
 from tests.manual_clock import ManualClock
 from tests.running import Running
 
@@ -59,7 +60,7 @@ async def test_notifications_are_found_by_what_they_are(
     security = await service.send(**SECURITY, priority="high")
     for id in (academic, security):
         await service.completed(id)
-    await clock.advance(2)
+    await let_pass(service, clock, 2)
     boundary = moment(clock.now())
     scheduled = await service.send(reference="r-1", send_at=later.isoformat())
     assert await ids(service, kind="security") == [security]

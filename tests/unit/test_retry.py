@@ -121,6 +121,10 @@ def test_retry_after_is_the_least_wait(
     assert found <= max(after, cap) + 0.001
 
 
+def test_a_short_retry_after_does_not_shorten_the_wait() -> None:
+    assert wait(decided(Retryable("busy", after=1), attempts=5)) == 32
+
+
 def test_retry_after_beyond_the_lifetime_gives_up() -> None:
     assert isinstance(decided(Retryable("busy", after=25 * 3600)), GiveUp)
 

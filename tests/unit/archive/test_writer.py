@@ -226,10 +226,18 @@ async def test_who_stops_waiting_harms_nobody(archive: Archive) -> None:
     assert [type(answer) for answer in answers[::2]] == [asyncio.CancelledError] * 15
     assert answers[1::2] == [None] * 15
     assert archive.one(NOTIFICATIONS) == 30
-    bad = asyncio.create_task(archive.writer.write(archive.notification(kind=None)))
+
+
+async def test_who_stops_waiting_beside_a_bad_write_harms_nobody(archive: Archive) -> None:
+    changes = [archive.notification(), archive.notification(kind=None), archive.notification()]
+    writes = [asyncio.create_task(archive.writer.write(change)) for change in changes]
     await asyncio.sleep(0)
-    bad.cancel()
+    writes[0].cancel()
+    writes[1].cancel()
+    await asyncio.wait(writes)
+    assert writes[2].exception() is None
     await archive.writer.write(archive.notification())
+    assert archive.one(NOTIFICATIONS) == 3
 
 
 async def test_closing_writes_what_was_handed_over(archive: Archive) -> None:

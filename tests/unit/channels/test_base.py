@@ -68,6 +68,14 @@ def test_the_password_is_never_shown(password: str, encoded: bool) -> None:
         assert url.password == password
 
 
+def test_the_reason_why_it_is_no_url_does_not_quote_the_password() -> None:
+    """urlsplit takes what follows the colon for a port, and says so."""
+    setting = SecretStr("smtp://me:hunter2/1@mail.univ.example")
+    with pytest.raises(SettingsError) as failure:
+        TransportURL(setting)
+    assert "hunter2" not in "".join(traceback.format_exception(failure.value))
+
+
 @pytest.mark.parametrize("url", ["smtp://h:port", "smtp://h:99999", "smtp://[::1", "smtp://h?a"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="is not a URL"):

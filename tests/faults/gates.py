@@ -1,0 +1,53 @@
+"""Commits that a test holds back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy.util import await_only
+
+from flashnotify.app import Service
+
+# What is let through gets done in far fewer turns of the loop.
+TURNS = 2000
+
+
+class Gates:
+    """Holds every commit, once before SQLite does it and once after, while they are closed."""
+
+    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.before = asyncio.Event()
+        self.after = asyncio.Event()
+        self.arrived = asyncio.Event()
+        self.done = asyncio.Event()
+        self.pragmas: dict[str, Any] = {}
+        self.open()
+        dialect = service.writer._engine.sync_engine.dialect
+        self._commit = dialect.do_commit
+        monkeypatch.setattr(dialect, "do_commit", self._do_commit)
+
+    def open(self) -> None:
+        self.before.set()
+        self.after.set()
+
+    def close(self) -> None:
+        for gate in (self.before, self.after, self.arrived, self.done):
+            gate.clear()
+
+    def _do_commit(self, connection: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode", "synchronous"):
+            cursor.execute(f"PRAGMA {pragma}")
+            self.pragmas[pragma] = cursor.fetchone()[0]
+        cursor.close()
+        self.arrived.set()
+        await_only(self.before.wait())
+        self._commit(connection)
+        self.done.set()
+        await_only(self.after.wait())
+
+
+async def some_turns() -> None:
+    """Time enough for whatever is not held back."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
