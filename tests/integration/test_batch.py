@@ -24,7 +24,8 @@ async def test_an_array_is_accepted_whole(service: Running) -> None:
 
 
 async def test_a_bad_line_in_the_middle_rejects_itself_only(service: Running) -> None:
-    body = lines(ACADEMIC, ACADEMIC | {"to": ["mailto:nobody"]}) + b"\n{nonsense\n\n" + lines(ACADEMIC)
+    first = lines(ACADEMIC, ACADEMIC | {"to": ["mailto:nobody"]})
+    body = first + b"\n{nonsense\n\n" + lines(ACADEMIC)
     answer = await service.http.post(PATH, content=body, headers=LINES)
     content = answer.json()
     assert (content["accepted"], content["rejected"]) == (2, 2)
@@ -73,7 +74,5 @@ async def test_the_same_key_again_accepts_only_what_is_missing(service: Running)
 
 
 async def test_a_batch_of_another_type_is_refused(service: Running) -> None:
-    answer = await service.http.post(
-        PATH, content=b"a,b", headers={"Content-Type": "text/csv"}
-    )
+    answer = await service.http.post(PATH, content=b"a,b", headers={"Content-Type": "text/csv"})
     assert answer.status_code == 415

@@ -1,7 +1,7 @@
 """`GET /v1/events`: what happens, in commit order, taken up again after an interruption."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import httpx
@@ -12,7 +12,7 @@ from tests.faults.serving import Serving, serving
 from tests.running import ACADEMIC
 
 
-async def events(http: httpx.AsyncClient, **headers: str) -> AsyncIterator[dict[str, Any]]:
+async def events(http: httpx.AsyncClient, **headers: str) -> AsyncGenerator[dict[str, Any]]:
     """The events of a stream, as they come."""
     async with http.stream("GET", "/v1/events", headers=headers, timeout=10) as answer:
         assert answer.status_code == 200

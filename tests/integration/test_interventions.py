@@ -87,9 +87,7 @@ async def test_what_is_over_cannot_be_cancelled(service: Running) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_what_failed_is_sent_again_and_keeps_its_attempts(
-    gated: Running, gate: Gate
-) -> None:
+async def test_what_failed_is_sent_again_and_keeps_its_attempts(gated: Running, gate: Gate) -> None:
     gate.refusing = True
     id = await gated.send(to=["mailto:ada@univ.example", "mailto:emmy@univ.example"])
     failed = await gated.completed(id)

@@ -1,4 +1,4 @@
-"""`/v1/queue`, `/v1/stats`, `/v1/performance`, `/v1/kinds`, `/v1/channels`, rate limits, `/docs`."""
+"""What there is to do, was done, and how fast; kinds and channels; rate limits; `/docs`."""
 
 from collections.abc import AsyncIterator
 

@@ -12,6 +12,7 @@ from flashnotify.archive.statements import (
 )
 from flashnotify.domain import Job, Priority
 from flashnotify.queue.async_queue import AsyncQueue
+from flashnotify.retention import Retention
 from flashnotify.scheduler import Scheduler
 from tests.manual_clock import ManualClock
 from tests.unit.archives import Archive
@@ -42,7 +43,12 @@ class Scheduled:
         self.archive = archive
         self.clock = clock
         self.queue: AsyncQueue[Job] = AsyncQueue(bound)
-        self.scheduler = Scheduler(self.queue, archive.reader, archive.writer, clock)
+        self.scheduler = Scheduler(
+            self.queue,
+            archive.reader,
+            Retention((), archive.reader, archive.writer, clock),
+            clock,
+        )
         self.task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

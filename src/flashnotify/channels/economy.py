@@ -16,7 +16,7 @@ def economical(text: str, most: int) -> Segmented:
     if fitted.text != text:
         unaccented = text.translate(_LETTERS)
         if fitted.encoding is Encoding.ucs2 and encoding_of(unaccented) is Encoding.gsm7:
-            pass
+            return fit(unaccented, most)
     return fitted
 
 

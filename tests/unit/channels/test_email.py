@@ -2,6 +2,7 @@
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import cast
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.email import EmailConfig, EmailContent, EmailMixin, EmailToOne
 from flashnotify.domain import Message, Rendering
 from flashnotify.notifiers import AcademicNotifier
+from tests.conformance.adapter import Lent
 
 SENDER = "Université <noreply@univ.example>"
 DELIVERY = UUID("01890000-0000-7000-8000-000000000001")
@@ -157,7 +159,9 @@ def test_a_sender_of_an_international_domain_can_send(monkeypatch: pytest.Monkey
     assert email["From"].addresses[0].domain == "xn--universit-j4a.example"
 
 
-async def test_the_body_is_built_once_for_all_recipients(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_body_is_built_once_for_all_recipients(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     built = 0
     make = EmailContent.__init__
 
@@ -170,7 +174,7 @@ async def test_the_body_is_built_once_for_all_recipients(monkeypatch: pytest.Mon
     notifier = AcademicNotifier(course="ALG-2")
     assert isinstance(notifier, EmailMixin)
     config = EmailConfig()
-    transport = CaptureTransport(TransportURL(config.url), None)
+    transport = CaptureTransport(TransportURL(config.url), None, Lent(tmp_path).resources)
     for number in range(10):
         message = Message(UUID(int=number), f"a{number}@univ.example", rendering(), 0)
         answer = await notifier.send_email(message, transport, config)

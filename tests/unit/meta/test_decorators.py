@@ -1,6 +1,7 @@
 """The decorators attach policies, and the running service goes by them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -19,6 +20,7 @@ from flashnotify.meta.metaclasses import Channel, Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
+from tests.conformance.adapter import Lent
 from tests.manual_clock import ManualClock
 from tests.running import Running, running
 
@@ -224,5 +226,6 @@ def test_a_policy_goes_on_a_channel_only(decorator: Any, name: str) -> None:
         decorator(PlainNotifier)
 
 
-def test_transports_are_named_without_their_password() -> None:
-    assert Line(TransportURL(SecretStr("line://me:hunter2@host")), None).name == "line://host"
+def test_transports_are_named_without_their_password(tmp_path: Path) -> None:
+    url = TransportURL(SecretStr("line://me:hunter2@host"))
+    assert Line(url, None, Lent(tmp_path).resources).name == "line://host"
