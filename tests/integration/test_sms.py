@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -16,7 +17,7 @@ from flashnotify.channels.http_json import HttpJsonConfig, HttpJsonTransport
 from flashnotify.channels.kannel import KannelConfig, KannelTransport
 from flashnotify.channels.segments import fit
 from flashnotify.channels.sms import SMSToOne
-from flashnotify.domain import Message, Rendering, UUIDv7
+from flashnotify.domain import Message, Rendering
 from flashnotify.errors import Misconfigured, Rejected, SettingsError, TransportError, Unreachable
 from flashnotify.settings import ServiceConfig
 from tests.certificates import Authority
@@ -25,7 +26,7 @@ from tests.http_server import HttpServer, Reply
 from tests.manual_clock import ManualClock
 from tests.running import running
 
-DELIVERY = UUIDv7(lambda: 1_800_000_000_000)()
+DELIVERY = UUID("01a3185c-5000-7000-b017-5b84b7b894d2")
 # What a URL's query and a form would take for something else.
 TRICKY = "50% + 1 & more = a #tag; café?\nLine two €"
 

@@ -171,8 +171,6 @@ class ThreadPoolQueue:
                 if self._working >= self._size:
                     return False
                 self._working += 1
-            # There may be room for bulk again, which another thread waits to take.
-            self._changed.notify()
         return True
 
     def depth(self) -> Mapping[Lane, int]:
@@ -224,7 +222,7 @@ class ThreadPoolQueue:
             self._working -= 1
             self._lost += 1
             self._staff()
-            # As in `done`.
+            # There may be room for bulk again, which an idle thread waits to take.
             self._changed.notify()
         log.warning("threads.lost", lost=self._lost, most=self._most)
         return True

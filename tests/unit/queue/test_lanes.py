@@ -37,10 +37,10 @@ def test_shares_are_the_weights(busy: set[Priority], rounds: int) -> None:
         assert abs(order.count(lane) - WEIGHTS[lane] * rounds) <= 1
 
 
-@given(st.integers(0, 100), st.integers(0, 100))
+@given(st.integers(0, 100), st.integers(0, 450))
 def test_nothing_starves_whatever_others_took(alone: int, urgent: int) -> None:
     """Takers of urgent lanes only, and lanes that were idle, run up no debt and no credit."""
-    lanes = full(*Priority, each=400)
+    lanes = full(*Priority, each=600)
     served(lanes, alone)
     served(lanes, urgent, URGENT)
     order = served(lanes, sum(WEIGHTS.values()) * 2)

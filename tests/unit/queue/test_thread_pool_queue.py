@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from flashnotify.domain import Priority
 from flashnotify.errors import Unavailable
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 
-# A deadline that a call which never ends is sure to miss, and one that no test reaches.
+# Deadlines pass when a test says so (`Deadlines`): this one first, the other never.
 SOON = 0.02
 NEVER = 60.0
 _PREFIX = "blocking-"
@@ -34,6 +35,37 @@ class Gate:
         self.came += 1
         assert self.opened.wait(NEVER)
         return threading.current_thread().name
+
+
+class Deadlines:
+    """The loop's timers, which run out by hand: a slow machine changes nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timers: list[tuple[asyncio.TimerHandle, Callable[..., object], tuple[Any, ...]]] = []
+        monkeypatch.setattr(self._loop, "call_later", self._call_later)
+
+    def _call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any
+    ) -> asyncio.TimerHandle:
+        handle = self._loop.call_at(self._loop.time() + 3600, callback, *args)
+        if delay == SOON:
+            self._timers.append((handle, callback, args))
+        return handle
+
+    def run_out(self) -> None:
+        """Let every deadline that is `SOON` pass."""
+        timers, self._timers = self._timers, []
+        for handle, callback, args in timers:
+            if not handle.cancelled():
+                handle.cancel()
+                callback(*args)
+
+
+@pytest.fixture
+async def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    """Time, for deadlines."""
+    return Deadlines(monkeypatch)
 
 
 Threads = Callable[[], list[threading.Thread]]
@@ -84,11 +116,13 @@ async def start(
     return task
 
 
-async def lose(queue: ThreadPoolQueue, gate: Gate, number: int) -> None:
+async def lose(queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines, number: int) -> None:
     """Lose some threads at the gate."""
     for _ in range(number):
+        hung = await start(queue, gate, within=SOON)
+        deadlines.run_out()
         with pytest.raises(TimeoutError):
-            await (await start(queue, gate, within=SOON))
+            await hung
 
 
 async def test_returns_what_the_call_returns(queue: ThreadPoolQueue) -> None:
@@ -134,10 +168,11 @@ async def test_an_error_is_the_callers_and_the_thread_goes_on(
 
 
 async def test_a_call_past_its_deadline_is_over_and_its_thread_is_replaced(
-    queue: ThreadPoolQueue, gate: Gate
+    queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
 ) -> None:
     hung = await start(queue, gate, within=SOON, lane=Priority.low)
     assert queue.busy == 1
+    deadlines.run_out()
     with pytest.raises(TimeoutError, match=r"within 0\.02 s"):
         await hung
     assert (queue.busy, queue.lost, queue.state) == (0, 1, "1 lost")
@@ -147,19 +182,52 @@ async def test_a_call_past_its_deadline_is_over_and_its_thread_is_replaced(
 
 
 async def test_what_waits_goes_on_in_place_of_what_is_lost(
-    queue: ThreadPoolQueue, gate: Gate
+    queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
 ) -> None:
     await start(queue, gate)
     hung = await start(queue, gate, within=SOON)
-    assert await queue.run(here, within=NEVER)
+    waiting = asyncio.create_task(queue.run(here, within=NEVER))
+    await until(lambda: queue.depth()[Priority.medium] == 1)
+    deadlines.run_out()
+    assert await waiting
+    with pytest.raises(TimeoutError):
+        await hung
+
+
+async def test_calls_that_come_together_run_together(gate: Gate) -> None:
+    """One idle thread is no reason not to start another. Several times: threads race."""
+    for number in range(10):
+        queue = ThreadPoolQueue(2)
+        await queue.run(here, within=NEVER)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        calls = [
+            asyncio.create_task(queue.run(gate, within=NEVER, lane=Priority.high)) for _ in "ab"
+        ]
+        await until(lambda came=number * 2: gate.came == came + 2)  # type: ignore[misc]
+        gate.opened.set()
+        await asyncio.gather(*calls)
+        gate.opened.clear()
+        queue.close()
+
+
+async def test_an_idle_thread_takes_bulk_in_place_of_a_lost_one(
+    queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
+) -> None:
+    hung = await start(queue, gate, within=SOON, lane=Priority.low)
+    await queue.run(here, within=NEVER, lane=Priority.high)
+    waiting = asyncio.create_task(queue.run(here, within=NEVER, lane=Priority.low))
+    await until(lambda: queue.depth()[Priority.low] == 1)
+    deadlines.run_out()
+    assert await waiting
     with pytest.raises(TimeoutError):
         await hung
 
 
 async def test_a_lost_thread_that_comes_back_when_replaced_ends(
-    ours: Threads, queue: ThreadPoolQueue, gate: Gate
+    ours: Threads, queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
 ) -> None:
-    await lose(queue, gate, 1)
+    await lose(queue, gate, deadlines, 1)
     lost = ours()
     held = Gate()
     others = [await start(queue, held), await start(queue, held)]
@@ -173,11 +241,26 @@ async def test_a_lost_thread_that_comes_back_when_replaced_ends(
 
 
 async def test_with_all_lost_calls_are_refused_at_once_until_one_comes_back(
-    ours: Threads, queue: ThreadPoolQueue, gate: Gate
+    ours: Threads, queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
 ) -> None:
-    await lose(queue, gate, 3)
+    await lose(queue, gate, deadlines, 3)
     assert queue.state == "3 lost"
-    await lose(queue, gate, 1)
+    # The last one: another is not started for what waits.
+    last = await start(queue, gate)
+    waiting = asyncio.create_task(queue.run(here, within=SOON, lane=Priority.high))
+    await until(lambda: queue.depth()[Priority.high] == 1)
+    deadlines.run_out()
+    with pytest.raises(Unavailable, match="No thread became free"):
+        await waiting
+    assert len(ours()) == 4
+    last.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await last
+    gate.opened.set()
+    await until(lambda: (queue.lost, queue.busy) == (0, 0))
+    gate.opened.clear()
+    await lose(queue, gate, deadlines, 3)
+    await lose(queue, gate, deadlines, 1)
     assert queue.state == "all lost"
     with pytest.raises(Unavailable, match="All 4 threads are held") as caught:
         await queue.run(here, within=NEVER)
@@ -191,13 +274,16 @@ async def test_with_all_lost_calls_are_refused_at_once_until_one_comes_back(
 
 
 async def test_a_call_that_never_began_is_not_the_calls_fault(
-    queue: ThreadPoolQueue, gate: Gate
+    queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
 ) -> None:
     await start(queue, gate)
     await start(queue, gate)
-    began = []
+    began: list[int] = []
+    late = asyncio.create_task(queue.run(lambda: began.append(1), within=SOON, lane=Priority.high))
+    await until(lambda: queue.depth()[Priority.high] == 1)
+    deadlines.run_out()
     with pytest.raises(Unavailable, match=r"No thread became free within 0\.02 s"):
-        await queue.run(lambda: began.append(1), within=SOON, lane=Priority.high)
+        await late
     assert (queue.lost, sum(queue.depth().values())) == (0, 0)
     gate.opened.set()
     await queue.run(here, within=NEVER)
@@ -250,13 +336,15 @@ async def test_a_cancelled_call_that_waits_is_never_made(
 
 
 async def test_a_cancelled_call_that_has_begun_still_has_its_deadline(
-    queue: ThreadPoolQueue, gate: Gate
+    queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
 ) -> None:
     begun = await start(queue, gate, within=SOON)
     begun.cancel()
     with pytest.raises(asyncio.CancelledError):
         await begun
-    await until(lambda: queue.lost == 1)
+    assert queue.lost == 0
+    deadlines.run_out()
+    assert queue.lost == 1
     gate.opened.set()
     await until(lambda: queue.lost == 0)
 
@@ -341,7 +429,7 @@ from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 async def main():
     queue = ThreadPoolQueue(2)
     try:
-        await queue.run(threading.Event().wait, within=0.01)
+        await queue.run(threading.Event().wait, within=1)
     except TimeoutError:
         print("lost", queue.lost)
     begun = threading.Event()
