@@ -59,6 +59,9 @@ ADAPTERS: tuple[type[Adapter], ...] = (
 
 Made = Callable[..., Transport[Any]]
 
+# Seconds that the servers get to notice the end of a connection, on a busy machine.
+_PATIENCE = 20.0
+
 
 def who_can(case: Case) -> pytest.MarkDecorator:
     """Run the test with each transport whose protocol can express `case`."""
@@ -119,9 +122,13 @@ async def transport(make: Made) -> Transport[Any]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Let others run until something is true: the tests' time-out bounds it."""
-    while not true():  # noqa: ASYNC110  # no server makes an event for each question
-        await asyncio.sleep(0)
+    """Let others run until something is true.
+
+    With a bound of its own: the tests' time-out does not go for the end of a fixture after it.
+    """
+    async with asyncio.timeout(_PATIENCE):
+        while not true():  # noqa: ASYNC110  # no server makes an event for each question
+            await asyncio.sleep(0)
 
 
 async def send(adapter: Adapter, transport: Transport[Any]) -> None:

@@ -14,6 +14,7 @@ from tests.certificates import Authority
 from tests.http_server import (
     DROP,
     ENDLESS,
+    GARBAGE,
     HANG,
     HANG_HALF,
     HttpServer,
@@ -185,6 +186,12 @@ async def test_no_more_connections_than_allowed(client: HttpClient, server: Http
     await asyncio.gather(*(client.request("GET", server.url) for _ in range(40)))
     assert len(server.requests) == 40
     assert server.connections <= 4
+
+
+async def test_another_protocol_is_called_so(client: HttpClient, server: HttpServer) -> None:
+    server.next(GARBAGE)
+    with pytest.raises(Unreachable, match="the answer is not HTTP"):
+        await client.request("GET", f"{server.url}?password=secret")
 
 
 @pytest.mark.parametrize(

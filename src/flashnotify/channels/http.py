@@ -170,7 +170,9 @@ def _plain(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
 
 def _explain(error: BaseException) -> str:
     """What went wrong, in words without the URL: it may hold a password, and errors quote it."""
-    match error.__cause__ or error:
+    # httpx-aiohttp gives most of aiohttp's errors the name of one of httpx's.
+    translated = isinstance(error, httpx.HTTPError) and error.__cause__ is not None
+    match error.__cause__ if translated else error:
         case aiohttp.ClientConnectorError() as refused:
             return f"cannot connect to {refused.host}:{refused.port}: {refused.os_error}"
         case aiohttp.ServerDisconnectedError() | ConnectionError():
