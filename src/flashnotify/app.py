@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,7 +112,6 @@ class Service:
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds)
         self.threads = ThreadPoolQueue(config.threads)
-        self._pepper = config.pepper()
         resources = Resources(clock, self.threads, config.beside, config.public_url, self._token)
         self.channels = {
             channel.__channel__.name: open_channel(channel.__channel__, resources)
@@ -200,8 +200,13 @@ class Service:
             await engine.dispose()
         self.lock.release()
 
+    @cache  # noqa: B019  # a service lives as long as its process
+    def _pepper(self) -> bytes:
+        """The secret key. Made when first asked for, which is after the archive's lock is taken."""
+        return self.config.pepper()
+
     def _token(self, of: str) -> str:
-        return hmac.new(self._pepper, f"callback {of}".encode(), "sha256").hexdigest()[:32]
+        return hmac.new(self._pepper(), f"callback {of}".encode(), "sha256").hexdigest()[:32]
 
     def _vapid_key(self) -> str | None:
         """What browsers need to subscribe, if Web Push is among the transports."""
@@ -213,7 +218,7 @@ class Service:
     def app(self) -> ASGIApp:
         """The ASGI app that serves the API of this service."""
         config = self.config
-        keys = ApiKeys(self.reader, self.writer, self.clock, self._pepper)
+        keys = ApiKeys(self.reader, self.writer, self.clock, self._pepper())
         authenticate = authentication(keys, Rates(parse_rate(config.rate_limit)))
         audience = Audience(
             {channel.spec.scheme: channel.check_address for channel in self.channels.values()},
@@ -303,22 +308,31 @@ def open_channel(spec: ChannelSpec, resources: Resources) -> OpenChannel:
     """
     assert spec.config is not None
     config = spec.config()
+    known = TRANSPORTS[spec.name]
+    # Read whether the URL names them or not: a wrong setting is told now, not when it is needed.
+    settings = {made: made.config() if made.config else None for made in known}
+    setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
     outlets = []
     for only, url in config.transports:
         try:
-            transport = _transport(spec.name, url, resources)
+            made = _transport(url, known)
+            transport = made(made.form(SecretStr(url)), settings[made], resources)
         except SettingsError as error:
-            setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
             of = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
             raise SettingsError(f"{of} {error}. Example: {setting.env}={setting.example}") from None
         outlets.append(Outlet(transport, Breaker(spec.breaker, resources.clock), only))
+    if not outlets and setting.default:
+        raise SettingsError(
+            f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"
+        )
     return OpenChannel(spec, config, outlets)
 
 
-def _transport(channel: str, url: str, resources: Resources) -> Transport[Any]:
-    by_scheme = {scheme: made for made in TRANSPORTS[channel] for scheme in made.schemes}
+def _transport(url: str, known: Sequence[type[Transport[Any]]]) -> type[Transport[Any]]:
+    """The transport of a URL, by its scheme; `*` stands for any."""
+    by_scheme = {scheme: made for made in known for scheme in made.schemes}
     made = by_scheme.get(url.partition(":")[0].lower(), by_scheme.get("*"))
     if made is None:
-        known = ", ".join(f"{scheme}:" for scheme in by_scheme)
-        raise SettingsError(f"has a URL of no known transport; the transports are {known}")
-    return made(made.form(SecretStr(url)), made.config() if made.config else None, resources)
+        schemes = ", ".join(f"{scheme}:" for scheme in by_scheme)
+        raise SettingsError(f"has a URL of no known transport; the transports are {schemes}")
+    return made

@@ -15,6 +15,7 @@ _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
 # How many entries are checked before others get the event loop: an unknown domain costs 43 µs.
 _SLICE = 100
 _SHOWN_ERRORS = 100
+_EXAMPLE = "mailto:ada@univ.example"
 # How many are looked up at once.
 _LOOKUP = 500
 
@@ -78,7 +79,7 @@ class Audience:
         scheme, colon, rest = entry.partition(":")
         scheme = scheme.lower()
         if not colon:
-            raise ValueError(f"is not a URI; write it with its scheme, such as {self._example()}")
+            raise ValueError(f"is not a URI; write it with its scheme, such as {_EXAMPLE}")
         check = self._addresses.get(scheme)
         if check is None:
             known = ", ".join(f"{name}:" for name in self._addresses)
@@ -88,9 +89,6 @@ class Audience:
         if scheme not in schemes:
             raise ValueError(f"no channel of this kind reaches a {scheme}: address")
         return Address(scheme, check(_decode(rest)))
-
-    def _example(self) -> str:
-        return next(iter(self._addresses), "mailto") + ":ada@univ.example"
 
 
 def _decode(rest: str) -> str:

@@ -48,7 +48,7 @@ async def test_arrives_as_text_and_html_with_utf8_headers(
     lines = text.get_content().splitlines()
     assert {"L'examen a lieu ailleurs.", ".", "From ici, merci à vous ❤"} <= set(lines)
     assert "é" * 1200 in text.get_content()
-    assert "Salle: B204 <b>& co</b>" in text.get_content()
+    assert "Salle\xa0: B204 <b>& co</b>" in text.get_content()
     assert "B204 &lt;b&gt;&amp; co&lt;/b&gt;" in html.get_content()
     assert "é" * 1200 in html.get_content()
     assert delivery["attempts"][0]["reference"] == message["Message-ID"]

@@ -54,7 +54,7 @@ async def test_every_wrong_setting_is_named_with_an_example(tmp_path: Path) -> N
     [
         ({"EMAIL_URL": "smtp://"}, "names no host"),
         ({"EMAIL_URL": "smtp:mail.example"}, "names no host"),
-        ({"EMAIL_URL": "mail.example"}, "the transports are smtp://, smtps://, capture://"),
+        ({"EMAIL_URL": "mail.example"}, "the transports are smtp:, smtps:, capture:"),
         ({"EMAIL_URL": "https://mail.example"}, "no known transport"),
         ({"EMAIL_URL": "smtp://user:hunter2@h:port"}, "is not a URL"),
         ({"EMAIL_URL": "smtp://user:hunter2/x@mail.example"}, "is not a URL"),

@@ -140,7 +140,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
         headers["Allow"] = ", ".join(methods)
     content = {
-        "type": "about:blank",
+        "type": f"urn:flashnotify:problem:{status.phrase.lower().replace(' ', '-')}",
         "title": status.phrase,
         "status": int(status),
         "detail": detail,

@@ -35,7 +35,7 @@ def definitions(file: Path) -> dict[str, str]:
     with closing(sqlite3.connect(file)) as connection:
         rows = connection.execute(
             "SELECT name, sql FROM sqlite_master "
-            "WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+            "WHERE type <> 'trigger' AND sql IS NOT NULL AND name <> 'alembic_version'"
         ).fetchall()
     return {name: " ".join(sql.replace('"', "").split()) for name, sql in rows}
 

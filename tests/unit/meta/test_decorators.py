@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from flashnotify import app
 from flashnotify.app import Service
-from flashnotify.channels.base import Transport, TransportURL
+from flashnotify.channels.base import ChannelConfig, Transport, TransportURL
 from flashnotify.channels.email import EmailConfig, EmailMixin
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.errors import DeclarationError, Retryable, SettingsError, Unreachable
@@ -55,7 +55,7 @@ class Line(Transport[PlainContent]):
         return Sent("ok")
 
 
-class LineConfig(Config, registry=Registry("config")):
+class LineConfig(ChannelConfig, registry=Registry("config")):
     """How the line is reached."""
 
     url: SecretStr = setting("line://", env="LINE_URL", help="Where.", example="line://")
@@ -187,7 +187,7 @@ def test_a_wrong_config_of_a_channel_stops_the_start(
 def test_without_it_the_config_is_not_read(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_LINE_LENGTH", "long")
 
-    class OtherConfig(Config, registry=Registry("config")):
+    class OtherConfig(ChannelConfig, registry=Registry("config")):
         """Of another channel."""
 
         url: SecretStr = setting("line://", env="OTHER_URL", help="Where.", example="line://")

@@ -1,6 +1,7 @@
 """What a declared kind and a declared channel do, and what a wrong declaration is told."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -265,8 +266,9 @@ async def send_pigeon(self: Any, message: Any, transport: Any, config: Any) -> N
     """Send a pigeon."""
 
 
-def send_pigeon_at_once(self: Any, message: Any, transport: Any, config: Any) -> None:
-    """Hold the event loop until the pigeon has landed."""
+def send_pigeons(self: Any, message: Any, transport: Any, config: Any) -> Iterator[None]:
+    """Send nothing until somebody iterates."""
+    yield
 
 
 def channel(registry: Registry[Any], name: str = "pigeon", **body: Any) -> ChannelMeta:
@@ -307,7 +309,7 @@ def test_a_second_class_for_a_channel_is_refused() -> None:
         ({"scheme": None}, 'PigeonMixin.scheme: is missing; write `scheme = "mailto"`'),
         ({"parts": None}, "PigeonMixin.parts: is missing; write `parts = "),
         ({"send_pigeon": None}, "PigeonMixin.send_pigeon: .* `async def send_pigeon"),
-        ({"send_pigeon": send_pigeon_at_once}, "PigeonMixin.send_pigeon: .* `async def send_pi"),
+        ({"send_pigeon": send_pigeons}, "PigeonMixin.send_pigeon: yields.* `async def send_pi"),
         ({"name": "Pigeon Post"}, "PigeonMixin: the channel name 'Pigeon Post' must be"),
     ],
 )
