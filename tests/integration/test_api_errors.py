@@ -23,6 +23,8 @@ SECURITY = {
     "data": {"location": "Building B", "instructions": "Leave\nthe building."},
 }
 
+KINDS = "security, health, weather, infrastructure, academic, administrative"
+
 
 def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
     """The problem of an answer, once it is seen to be one (RFC 9457)."""
@@ -63,22 +65,22 @@ async def api(clock: ManualClock) -> AsyncIterator[Running]:
         (
             {"kind": "weather"},
             "/kind",
-            "the kinds are security, health, weather, infrastructure, academic, administrative",
+            f"the kinds are {KINDS}",
         ),
         (
             {"kind": 7},
             "/kind",
-            "the kinds are security, health, weather, infrastructure, academic, administrative",
+            f"the kinds are {KINDS}",
         ),
         (
             {"kind": None},
             "/kind",
-            "the kinds are security, health, weather, infrastructure, academic, administrative",
+            f"the kinds are {KINDS}",
         ),
         (
             {"kind": ...},
             "/kind",
-            "is missing; the kinds are security, health, weather, infrastructure, academic, administrative",
+            f"is missing; the kinds are {KINDS}",
         ),
         ({"title": ...}, "/title", "is missing"),
         ({"title": ""}, "/title", "is empty"),

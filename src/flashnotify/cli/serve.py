@@ -67,6 +67,7 @@ async def run(
     With `once` it ends by itself after the `welcome`.
     """
     stop = asyncio.Event()
+    servers: list[_Server] = []
     # To the very end: a second signal must not break off the last commits.
     with _signals_set(stop):
         try:
@@ -75,7 +76,7 @@ async def run(
             network = _listen(host, port)
             local = _listen_locally(service.config.socket)
             await service.start()
-            servers = [_Server(app, network), _Server(LocalSocket(app), local)]
+            servers += _Server(app, network), _Server(LocalSocket(app), local)
             if welcome is not None:
                 await welcome(app, network.getsockname()[1])
             if once:
@@ -91,6 +92,10 @@ async def run(
             await asyncio.gather(service.drain(), *(server.stop(drain) for server in servers))
             service.config.socket.unlink(missing_ok=True)
         finally:
+            # Over already, but when this was cancelled.
+            for server in servers:
+                server.task.cancel()
+            await asyncio.gather(*(server.task for server in servers), return_exceptions=True)
             await service.close()
     return 1 if service.supervisor.failures else 0
 
