@@ -86,7 +86,8 @@ async def test_keys(commands: ServeProcess) -> None:
 async def test_a_wrong_key_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:weather")
     failed(wrong, "/scopes/0 is no scope; the scopes are read, admin")
-    failed(await commands.cli("keys", "revoke", "nothing"), "There is no API key 'nothing'")
+    if served(commands):
+        failed(await commands.cli("keys", "revoke", "nothing"), "There is no API key 'nothing'")
 
 
 async def test_send_status_outbox(commands: ServeProcess) -> None:
@@ -96,16 +97,16 @@ async def test_send_status_outbox(commands: ServeProcess) -> None:
     assert re.fullmatch(r"[0-9a-f-]{36}\n", sent.stdout)
     if served(commands):
         assert sent.stderr == ""
+        await completed(commands, id)
     else:
         assert sent.stderr.endswith("It is sent when `flashnotify serve` runs next.\n")
         shown = await status(commands, id)
         assert (shown["status"], shown["deliveries"]) == ("queued", [])
-        empty = await commands.cli("outbox")
-        assert "Nothing was captured" in empty.stdout
         async with commands:
             await completed(commands, id)
             await commands.terminate()
-    shown = await completed(commands, id)
+    shown = await status(commands, id)
+    assert shown["status"] == "completed"
     assert shown["body"] == "The exam is in B204."
     assert shown["data"] == {"course": "ALG-2", "room": "B204"}
     assert [d["status"] for d in shown["deliveries"]] == ["sent"]
@@ -114,6 +115,8 @@ async def test_send_status_outbox(commands: ServeProcess) -> None:
     assert "academic: Room changed" in table.stdout
     assert "completed, low, accepted 20" in table.stdout
     assert re.search(r"email.*ada@univ\.example.*sent.*1.*kept in the outbox", table.stdout)
+    if not served(commands):
+        return
     outbox = await commands.cli("outbox")
     assert "email to ada@univ.example" in outbox.stdout
     assert "[ALG-2] Room changed" in outbox.stdout
@@ -129,10 +132,11 @@ async def status(commands: ServeProcess, id: str) -> dict[str, Any]:
     return found
 
 
-async def completed(commands: ServeProcess, id: str) -> dict[str, Any]:
-    while (shown := await status(commands, id))["status"] != "completed":  # noqa: ASYNC110
+async def completed(commands: ServeProcess, id: str) -> None:
+    """Wait for the running `serve` to have sent a notification."""
+    path = f"/v1/notifications/{id}"
+    while (await commands.admin.get(path)).json()["status"] != "completed":  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-    return shown
 
 
 async def test_sends_what_comes_on_standard_input_once_per_key(commands: ServeProcess) -> None:
@@ -152,6 +156,8 @@ async def test_what_is_wrong_is_explained(commands: ServeProcess) -> None:
         *("send", *EXAMPLE, "--to=tel:+33612345678", "--data=floor=2", "--priority=urgent", "x")
     )
     failed(wrong, "/priority expected one of low", "/data/floor is no field of academic")
+    if not served(commands):
+        return  # the same API has answered
     failed(await commands.cli("send", *EXAMPLE, "--to=ada", "x"), "/to/1 is not a URI")
     failed(await commands.cli("status", "../api-keys"), "There is nothing at this path")
     missing = "0196e0a0-0000-7000-8000-000000000000"
@@ -188,7 +194,7 @@ async def test_what_a_kill_leaves_behind_is_in_nobodys_way(tmp_path: Path) -> No
     async with ServeProcess(tmp_path) as serve:
         await serve.kill()
         assert serve.archive.with_name("flashnotify.db.sock").exists()
-        assert (await serve.cli("keys", "list")).code == 0
+        assert "Nothing was captured" in (await serve.cli("outbox")).stdout
         assert (await serve.cli("migrate")).code == 0
         await serve.start()
         assert (await serve.admin.get("/v1/api-keys")).status_code == 200
