@@ -210,10 +210,9 @@ class Service:
 
     def _vapid_key(self) -> str | None:
         """What browsers need to subscribe, if Web Push is among the transports."""
-        for outlet in self.channels[PushNotificationMixin.__channel__.name].outlets:
-            if isinstance(outlet.transport, WebPushTransport):
-                return outlet.transport.public_key
-        return None
+        outlets = (outlet for channel in self.channels.values() for outlet in channel.outlets)
+        transports = (outlet.transport for outlet in outlets)
+        return next((t.public_key for t in transports if isinstance(t, WebPushTransport)), None)
 
     def app(self) -> ASGIApp:
         """The ASGI app that serves the API of this service."""

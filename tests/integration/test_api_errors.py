@@ -63,7 +63,7 @@ async def api(clock: ManualClock) -> AsyncIterator[Running]:
     [
         ({"kind": "acedemic"}, "/kind", "academic, administrative; did you mean 'academic'?"),
         (
-            {"kind": "weather"},
+            {"kind": "party"},
             "/kind",
             f"the kinds are {KINDS}",
         ),

@@ -69,12 +69,12 @@ async def run(
     stop = asyncio.Event()
     servers: list[_Server] = []
     # To the very end: a second signal must not break off the last commits.
-    with _signals_set(stop):
+    with _signals_set(stop), contextlib.ExitStack() as listeners:
         try:
             await service.open()
             app = service.app()
-            network = _listen(host, port)
-            local = _listen_locally(service.config.socket)
+            network = listeners.enter_context(_listen(host, port))
+            local = listeners.enter_context(_listen_locally(service.config.socket))
             await service.start()
             servers += _Server(app, network), _Server(LocalSocket(app), local)
             if welcome is not None:
@@ -92,10 +92,9 @@ async def run(
             await asyncio.gather(service.drain(), *(server.stop(drain) for server in servers))
             service.config.socket.unlink(missing_ok=True)
         finally:
-            # Over already, but when this was cancelled.
-            for server in servers:
-                server.task.cancel()
-            await asyncio.gather(*(server.task for server in servers), return_exceptions=True)
+            # Over already, but when something broke this off.
+            service.events.close()
+            await asyncio.gather(*(server.stop(0) for server in servers), return_exceptions=True)
             await service.close()
     return 1 if service.supervisor.failures else 0
 
