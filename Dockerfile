@@ -18,9 +18,11 @@ WORKDIR /src
 COPY requirements-build.lock requirements.lock ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: -r requirements-build.lock \
+    && /opt/build/bin/python -m pip wheel --require-hashes --only-binary :all: --no-binary http-ece \
+        --no-build-isolation --wheel-dir /opt/wheels -r requirements.lock \
     && python -m venv --without-pip /opt/flashnotify \
-    && /opt/build/bin/python -m pip --python /opt/flashnotify/bin/python install \
-        --require-hashes --only-binary :all: -r requirements.lock
+    && /opt/build/bin/python -m pip --python /opt/flashnotify/bin/python install --no-deps --no-index \
+        /opt/wheels/*.whl
 
 COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations

@@ -13,9 +13,11 @@ export HOME ?= $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-# Every package comes by exact version and hash, as a wheel: no compiler is needed, and nothing in
-# a package runs while it is installed. The build backend is in the lock too, hence no isolation.
-PIP_LOCKED   := $(BIN)/python -m pip install --quiet --require-hashes --only-binary :all:
+# Every package comes by exact version and hash, and as a wheel: no compiler is needed, and nothing
+# in a package runs while it is installed. http-ece alone has no wheel: its few lines of Python are
+# built here. The build backends are in a lock too, and installed first, hence no isolation.
+PIP_LOCKED   := $(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: \
+	--no-binary http-ece --no-build-isolation
 PIP_EDITABLE := $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 UV_COMPILE   := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
@@ -77,12 +79,14 @@ $(VENV_STAMP):
 	@touch $@
 
 $(RUN_STAMP): $(VENV_STAMP) pyproject.toml requirements.lock requirements-build.lock
-	$(PIP_LOCKED) -r requirements-build.lock -r requirements.lock
+	$(PIP_LOCKED) -r requirements-build.lock
+	$(PIP_LOCKED) -r requirements.lock
 	$(PIP_EDITABLE)
 	@touch $@
 
 # The development lock holds everything that the others do, in the same versions.
-$(DEV_STAMP): $(VENV_STAMP) pyproject.toml requirements-dev.lock
+$(DEV_STAMP): $(VENV_STAMP) pyproject.toml requirements-dev.lock requirements-build.lock
+	$(PIP_LOCKED) -r requirements-build.lock
 	$(PIP_LOCKED) -r requirements-dev.lock
 	$(PIP_EDITABLE)
 	@touch $@ $(RUN_STAMP)
