@@ -68,6 +68,21 @@ async def test_what_happens_is_told_in_order_and_taken_up_after_a_restart() -> N
         assert {e["data"]["notification_id"] for e in more} == {second}
 
 
+async def test_who_is_cut_off_before_the_first_event_knows_where_to_go_on() -> None:
+    async with serving(Service(ServiceConfig())) as service:
+        stream = events(service.admin, **{"Last-Event-ID": "0"})
+        await send(service)
+        last = (await until_completed(stream))[-1]["id"]
+        await stream.aclose()
+        async with service.admin.stream("GET", "/v1/events", timeout=10) as answer:
+            sign: list[str] = []
+            async for line in answer.aiter_lines():
+                sign.append(line)
+                if not line:
+                    break
+        assert sign == [": still here", f"id: {last}", ""]
+
+
 async def test_it_needs_a_key_that_may_read() -> None:
     async with serving(Service(ServiceConfig())) as service:
         assert (await service.http.get("/v1/events")).status_code == 401

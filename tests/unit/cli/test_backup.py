@@ -19,6 +19,7 @@ SECRET = Path("var/flashnotify.db.secret")
 @pytest.fixture
 def archive() -> None:
     """An archive with its secret key, in the working directory."""
+    ARCHIVE.parent.mkdir()
     ServiceConfig().pepper()
     with closing(sqlite3.connect(ARCHIVE)) as connection:
         connection.execute("CREATE TABLE notifications (id)")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from flashnotify.archive import schema
-from flashnotify.cli.doctor.configuration import keys, settings
-from flashnotify.cli.doctor.database import database
+from flashnotify.cli.doctor import transports
+from flashnotify.cli.doctor.configuration import key_findings, setting_findings
+from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding, State
-from flashnotify.cli.doctor.transports import transports
+from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.settings import ServiceConfig
 from tests.smtp_server import HANG, SmtpServer
 
@@ -44,7 +45,7 @@ def execute(*statements: str) -> None:
 
 
 def test_settings_that_work() -> None:
-    (found,) = settings()
+    (found,) = setting_findings()
     assert found.state is State.ok
 
 
@@ -54,7 +55,7 @@ def test_each_setting_that_cannot_work_is_named_without_its_secrets(
     monkeypatch.setenv("FLASHNOTIFY_WORKERS", "many")
     monkeypatch.setenv("FLASHNOTIFY_SMTP_TIMEOUT", "-1")
     monkeypatch.setenv("FLASHNOTIFY_SECRET_KEY", "hunter2")
-    found = by_part(settings())
+    found = by_part(setting_findings())
     assert set(found) == {
         "FLASHNOTIFY_WORKERS",
         "FLASHNOTIFY_SMTP_TIMEOUT",
@@ -70,7 +71,7 @@ def test_names_that_set_nothing_are_found_in_the_environment_and_in_the_file(
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMIAL_URL", "capture://")
     (tmp_path / ".env").write_text("FLASHNOTIFY_WROKERS=4\nOTHER=1\n")
-    found = by_part(settings())
+    found = by_part(setting_findings())
     assert {part: finding.state for part, finding in found.items()} == {
         "FLASHNOTIFY_EMIAL_URL": State.failed,
         "FLASHNOTIFY_WROKERS": State.failed,
@@ -81,44 +82,45 @@ def test_names_that_set_nothing_are_found_in_the_environment_and_in_the_file(
 
 def test_keys_that_others_can_get_at_fail() -> None:
     config = ServiceConfig()
-    assert states(keys(config)) == {"secret key": "ok"}
+    assert states(key_findings(config)) == {"secret key": "ok"}
     assert not ARCHIVE.parent.exists()
+    ARCHIVE.parent.mkdir()
     config.pepper()
     config.beside("vapid.pem").touch(0o600)
-    assert states(keys(config)) == {"secret key": "ok", "Web Push key": "ok"}
+    assert states(key_findings(config)) == {"secret key": "ok", "Web Push key": "ok"}
     for name in ("secret", "vapid.pem"):
         config.beside(name).chmod(0o640)
-    found = by_part(keys(config))
+    found = by_part(key_findings(config))
     assert {finding.state for finding in found.values()} == {State.failed}
     assert found["secret key"].remedy == f"chmod 600 {ARCHIVE}.secret"
     config.beside("secret").chmod(0o600)
     config.beside("secret").write_text("short")
-    assert states(keys(config))["secret key"] == "failed"
+    assert states(key_findings(config))["secret key"] == "failed"
 
 
 async def test_a_secret_key_is_missed_when_there_are_api_keys(archive: Path) -> None:
     config = ServiceConfig()
-    assert states(keys(config)) == {"secret key": "ok"}
+    assert states(key_findings(config)) == {"secret key": "ok"}
     execute(
         "INSERT INTO api_keys (id, name, secret_hmac, scopes, max_priority, created_at)"
         " VALUES ('a', 'a', x'00', '[]', 0, 0)"
     )
-    assert states(keys(config)) == {"secret key": "failed"}
+    assert states(key_findings(config)) == {"secret key": "failed"}
 
 
 async def test_a_sound_archive(archive: Path) -> None:
     before = archive.read_bytes()
-    assert set(states(database(archive)).values()) == {"ok"}
+    assert set(states(archive_findings(archive)).values()) == {"ok"}
     assert archive.read_bytes() == before
     archive.chmod(0o644)
-    assert "warning" in [f.state for f in database(archive)]
+    assert "warning" in [f.state for f in archive_findings(archive)]
 
 
 async def test_tables_of_other_versions(archive: Path) -> None:
     execute("UPDATE alembic_version SET version_num = '9999'")
-    assert states(database(archive))["tables"] == "failed"
+    assert states(archive_findings(archive))["tables"] == "failed"
     execute("DROP TABLE alembic_version")
-    found = by_part(database(archive))["tables"]
+    found = by_part(archive_findings(archive))["tables"]
     assert (found.state, "flashnotify migrate" in str(found.remedy)) == (State.warning, True)
 
 
@@ -126,13 +128,13 @@ async def test_a_damaged_archive_and_what_is_none(archive: Path) -> None:
     with archive.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (archive.stat().st_size - 8192))
-    assert states(database(archive))["archive"] == "failed"
+    assert states(archive_findings(archive))["archive"] == "failed"
     archive.write_text("This is a text, and no database. " * 100)
-    assert states(database(archive))["archive"] == "failed"
+    assert states(archive_findings(archive))["archive"] == "failed"
 
 
 def test_a_folder_that_cannot_be_used() -> None:
-    found = by_part(database(Path("/dev/null/flashnotify.db")))
+    found = by_part(archive_findings(Path("/dev/null/flashnotify.db")))
     assert found["folder"].state is State.failed
     assert "FLASHNOTIFY_DATABASE_URL" in str(found["folder"].remedy)
 
@@ -141,7 +143,7 @@ def test_a_folder_that_cannot_be_used() -> None:
 def test_a_disk_that_fills_up(monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     usage = shutil.disk_usage("/")._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    assert states(database(ARCHIVE))["disk"] == state
+    assert states(archive_findings(ARCHIVE))["disk"] == state
 
 
 async def test_each_transport_is_tried_and_nothing_is_sent(
@@ -157,7 +159,7 @@ async def test_each_transport_is_tried_and_nothing_is_sent(
             "PUSH_CONTACT": "mailto:it@univ.example",
         }.items():
             monkeypatch.setenv(f"FLASHNOTIFY_{name}", value)
-        found, names = await transports(ServiceConfig(), ())
+        found, names = await transport_findings(ServiceConfig(), ())
     assert states(found) == {
         f"email {works.url}": "ok",
         f"email {hangs.url}": "failed",
@@ -172,10 +174,21 @@ async def test_each_transport_is_tried_and_nothing_is_sent(
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_transport_that_hangs_is_given_up_before_its_own_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with SmtpServer() as hangs:
+        hangs.always("CONNECT", HANG)
+        monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", hangs.url)
+        monkeypatch.setattr(transports, "_PATIENCE", 0.2)
+        found, _ = await transport_findings(ServiceConfig(), ())
+        assert by_part(found)[f"email {hangs.url}"].found == "no answer within 0.2 s"
+
+
 async def test_what_has_been_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", "smtp://127.0.0.1:1")
     monkeypatch.setenv("FLASHNOTIFY_SMTP_TIMEOUT", "-1")
-    told, _ = await transports(ServiceConfig(), ())
+    told, _ = await transport_findings(ServiceConfig(), ())
     assert states(told)["email"] == "failed"
-    rest, _ = await transports(ServiceConfig(), {"FLASHNOTIFY_SMTP_TIMEOUT"})
+    rest, _ = await transport_findings(ServiceConfig(), {"FLASHNOTIFY_SMTP_TIMEOUT"})
     assert "email" not in states(rest)

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 from flashnotify import logs
-from flashnotify.cli.doctor.configuration import keys, settings
-from flashnotify.cli.doctor.database import database
+from flashnotify.cli.doctor.configuration import key_findings, setting_findings
+from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding, State
-from flashnotify.cli.doctor.serving import serving
-from flashnotify.cli.doctor.transports import transports
+from flashnotify.cli.doctor.serving import serve_findings
+from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.cli.progress import progress_bar
 from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
@@ -54,7 +54,7 @@ def doctor(
 
 def _examine() -> Iterable[Finding]:
     told = set()
-    for finding in settings():
+    for finding in setting_findings():
         told.add(finding.part)
         yield finding
     try:
@@ -64,8 +64,8 @@ def _examine() -> Iterable[Finding]:
         return
     logs.configure(config.log_format)
     try:
-        yield from keys(config)
-        yield from database(config.archive_file)
+        yield from key_findings(config)
+        yield from archive_findings(config.archive_file)
         yield from asyncio.run(_transports_and_serve(config, told))
     except PermissionError as error:
         yield Finding(
@@ -77,8 +77,8 @@ def _examine() -> Iterable[Finding]:
 
 
 async def _transports_and_serve(config: ServiceConfig, told: set[str]) -> Sequence[Finding]:
-    found, names = await transports(config, told)
-    return [*found, *await serving(config, names)]
+    found, names = await transport_findings(config, told)
+    return [*found, *await serve_findings(config, names)]
 
 
 def _show(findings: Sequence[Finding]) -> None:

@@ -17,7 +17,7 @@ from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
 
 
-def settings() -> Iterator[Finding]:
+def setting_findings() -> Iterator[Finding]:
     """Each setting that cannot work, and each name that sets nothing."""
     sound = True
     for config in _declared(Config):
@@ -44,7 +44,7 @@ def settings() -> Iterator[Finding]:
         yield Finding("settings", State.ok, f"{count} of {len(known)} set, the others at default")
 
 
-def keys(config: ServiceConfig) -> Iterator[Finding]:
+def key_findings(config: ServiceConfig) -> Iterator[Finding]:
     """The secret key, and the key for Web Push if there is one."""
     secret = config.beside(KEY_FILE)
     if config.secret_key is not None:
@@ -102,7 +102,7 @@ def _has_api_keys(file: Path) -> bool:
         with closing(open_read_only(file)) as archive:
             return has_api_keys(archive)
     except sqlite3.Error:
-        # There is no archive yet, or one that `database` has more to say of.
+        # There is no archive yet, or one that `archive_findings` has more to say of.
         return False
 
 

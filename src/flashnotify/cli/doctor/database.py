@@ -24,7 +24,7 @@ _PATIENCE = 60.0
 _RESTORE = "Stop serve, and restore the archive from a backup (docs/commands.md, Restore)."
 
 
-def database(file: Path) -> Iterator[Finding]:
+def archive_findings(file: Path) -> Iterator[Finding]:
     """All that can be said of the archive without writing to it."""
     yield _folder(file)
     yield _space(file)

@@ -17,7 +17,7 @@ _PATIENCE = 5.0
 _LOOK = "Its log says more."
 
 
-async def serving(config: ServiceConfig, ours: set[str]) -> Sequence[Finding]:
+async def serve_findings(config: ServiceConfig, ours: set[str]) -> Sequence[Finding]:
     """How `serve` does, if it runs. `ours` are the transports in the settings that we see."""
     holder = ArchiveLock(config.archive_file).holder()
     if holder is None:

@@ -23,7 +23,7 @@ from flashnotify.settings import ServiceConfig
 _PATIENCE = 10.0
 
 
-async def transports(
+async def transport_findings(
     config: ServiceConfig, told: Collection[str]
 ) -> tuple[Sequence[Finding], set[str]]:
     """How each transport does, and the names of all.
