@@ -146,6 +146,7 @@ class ServiceConfig(Config):
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
         path = self.beside(KEY_FILE)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

@@ -84,7 +84,7 @@ async def test_keys(commands: ServeProcess) -> None:
 
 
 async def test_a_wrong_key_is_explained(commands: ServeProcess) -> None:
-    wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:weather")
+    wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:party")
     failed(wrong, "/scopes/0 is no scope; the scopes are read, admin")
     if served(commands):
         failed(await commands.cli("keys", "revoke", "nothing"), "There is no API key 'nothing'")

@@ -36,7 +36,10 @@ async def test_alive_and_ready(service: Running) -> None:
             "scheduler": "ok",
             "workers": "ok",
             "archive": "ok",
+            "threads": "ok",
             "email capture://": "ok",
+            "push capture://": "ok",
+            "sms capture://": "ok",
         },
     }
 

@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -77,6 +77,11 @@ def batch_router(batch: Batch, authenticate: Authenticate, max_bytes: int) -> AP
             "results": [_result(result) for result in results],
         }
         return Response(json.dumps(content), 202, media_type="application/json")
+
+    @router.get("", include_in_schema=False)
+    async def refuse() -> None:
+        # Else "batch" would be taken for the id of a notification.
+        raise HTTPException(405)
 
     return router
 

@@ -150,10 +150,14 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _methods_at(request: Request) -> list[str]:
     """The methods of a path (RFC 9110, section 10.2.1). Starlette names those of one route only."""
+    wanted = request.scope["path"]
+    paths = request.app.openapi()["paths"]
+    if wanted in paths:
+        return [method.upper() for method in paths[wanted]]
     return [
         method.upper()
-        for path, operations in request.app.openapi()["paths"].items()
-        if compile_path(path)[0].match(request.scope["path"])
+        for path, operations in paths.items()
+        if compile_path(path)[0].match(wanted)
         for method in operations
     ]
 
