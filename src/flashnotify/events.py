@@ -39,16 +39,20 @@ class Events:
         self._closed = True
         self._wake()
 
+    def require_room(self) -> None:
+        """Check that one more may follow.
+
+        Raises:
+            Unavailable: too many do already, or the service is stopping.
+        """
+        if len(self._followers) >= _FOLLOWERS or self._closed:
+            raise Unavailable("Too many follow the events at the moment.", retry_after=30)
+
     async def follow(self, after: int | None) -> AsyncIterator[Row[Any] | int]:
         """What happens from now on, or has since event `after`.
 
         A number is a sign of life, first of all and while it is quiet: that of the latest event.
-
-        Raises:
-            Unavailable: too many follow already, or the service is stopping.
         """
-        if len(self._followers) >= _FOLLOWERS or self._closed:
-            raise Unavailable("Too many follow the events at the moment.", retry_after=30)
         news = asyncio.Event()
         self._followers.add(news)
         try:

@@ -25,6 +25,8 @@ def events_router(events: Events, authenticate: Authenticate) -> APIRouter:
 
     async def reader(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
         caller.require(READ)
+        # Before the answer begins: after that there is no way to say it.
+        events.require_room()
         return caller
 
     @router.get(

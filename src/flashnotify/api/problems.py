@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import anyio
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -174,6 +175,11 @@ def _response(scope: Scope, content: dict[str, Any], headers: Mapping[str, str])
     return Response(body, content["status"], headers=dict(headers), media_type=MEDIA_TYPE)
 
 
+def _client_gone(error: Exception) -> bool:
+    """Whether this is how one of FastAPI's event streams ends when its client has gone."""
+    return isinstance(error, ExceptionGroup) and error.split(anyio.BrokenResourceError)[1] is None
+
+
 class RequestBoundary:
     """Gives each request an id (`X-Request-ID`), and logs what nobody expected.
 
@@ -216,6 +222,8 @@ class RequestBoundary:
                 await response(scope, receive, send_with_id)
             raise
         except Exception as error:  # noqa: BLE001  # `_on_crash` has answered
+            if _client_gone(error):
+                return
             log.error(
                 "request.crashed",
                 request_id=request_id,
