@@ -117,9 +117,9 @@ class Service:
             channel.__channel__.name: open_channel(channel.__channel__, resources)
             for channel in CHANNELS
         }
-        self._engines = (open_readers(config.archive), open_writer(config.archive))
-        self.reader = Reader(self._engines[0])
-        self.writer = Writer(self._engines[1], clock)
+        self._writing = open_writer(config.archive)
+        self.reader = Reader(open_readers(config.archive))
+        self.writer = Writer(self._writing, clock)
         self.queue: AsyncQueue[Job] = AsyncQueue(config.queue_bound)
         retention = Retention(kinds, self.reader, self.writer, clock)
         self.scheduler = Scheduler(self.queue, self.reader, retention, clock)
@@ -196,8 +196,8 @@ class Service:
             for outlet in channel.outlets:
                 await outlet.transport.close()
         # Readers first: the last connection to close checkpoints the log, and that is the writer's.
-        for engine in self._engines:
-            await engine.dispose()
+        await self.reader.close()
+        await self._writing.dispose()
         self.lock.release()
 
     @cache  # noqa: B019  # a service lives as long as its process

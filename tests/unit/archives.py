@@ -50,8 +50,8 @@ class Archive:
         self.writer.close()
         if self.writing is not None:
             await asyncio.wait({self.writing})
-        for engine in self.engines:
-            await engine.dispose()
+        await self.reader.close()
+        await self.engines[1].dispose()
         # That of a connection which was broken off ends by itself, a little later.
         for thread in threading.enumerate():
             if "_connection_worker_thread" in thread.name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
@@ -91,6 +92,12 @@ class Reader:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._reading: set[asyncio.Task[Sequence[Row[Any]]]] = set()
+
+    async def close(self) -> None:
+        """Close the connections, once what is being read is read."""
+        await asyncio.gather(*self._reading, return_exceptions=True)
+        await self._engine.dispose()
 
     async def ping(self) -> None:
         """Read something."""
@@ -312,14 +319,25 @@ class Reader:
         return Page(rows, _encode(rows[-1].id) if more else None)
 
     async def _all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        # A cancelled caller must not break off its read: the connection's thread would be left
+        # with an answer for nobody.
+        reading = asyncio.create_task(self._fetch(query, values))
+        self._reading.add(reading)
+        reading.add_done_callback(self._read)
+        return await asyncio.shield(reading)
+
+    async def _one(self, query: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
+        return next(iter(await self._all(query, values)), None)
+
+    async def _fetch(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         async with self._engine.connect() as connection:
             result: CursorResult[Any] = await connection.execute(query, values)
             return result.all()
 
-    async def _one(self, query: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
-        async with self._engine.connect() as connection:
-            result: CursorResult[Any] = await connection.execute(query, values)
-            return result.first()
+    def _read(self, reading: asyncio.Task[Sequence[Row[Any]]]) -> None:
+        self._reading.discard(reading)
+        if not reading.cancelled():
+            reading.exception()
 
 
 def first_id(ms: int) -> UUID:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from contextlib import aclosing
 from datetime import datetime
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -51,6 +54,8 @@ def tail(
     """
     config = ServiceConfig()
     logs.configure(config.log_format)
+    # Nothing is under way that needs an end of its own: a stream may be left at any point.
+    signal.signal(signal.SIGINT, _interrupted)
     asyncio.run(_tail(config, since, as_json=as_json))
 
 
@@ -69,6 +74,11 @@ async def _tail(config: ServiceConfig, since: int | None, *, as_json: bool) -> N
             else:
                 console.print(_line(event))
     print("serve has stopped.", file=sys.stderr)
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    sys.stdout.flush()
+    os._exit(128 + signal.SIGINT)
 
 
 def _json(event: Event) -> str:
