@@ -113,6 +113,8 @@ async def test_writer_that_ends_fails_the_accept_that_waits_for_it(
         refused = await served.admin.post("/v1/notifications", json=ACADEMIC)
         assert refused.status_code == 503, refused.text
         assert "Retry-After" in refused.headers
+        # Whoever waited is told first; then the writer's task ends.
+        await served.service.supervisor.failed.wait()
         await _look_at_failure(served, "writer")
         await clock.advance(SOON)
         assert await served.ended == 1
