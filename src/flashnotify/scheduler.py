@@ -60,10 +60,12 @@ class Scheduler:
         self._due[lane] = now + _TICK
         # Those in hand are still in the archive, so they are asked for on top.
         most = self._queue.room(lane) + self._queue.held
-        jobs = await self._reader.jobs_due(lane, now, most)
-        for job in jobs:
-            if not self._queue.put(job, lane):
-                break
+        with self._queue.noting_let_go() as let_go:
+            jobs = await self._reader.jobs_due(lane, now, most)
+            for job in jobs:
+                # One that ended during the read is told of as it was before.
+                if job.id not in let_go and not self._queue.put(job, lane):
+                    break
         if len(jobs) == most:
             self._queue.overflowed(lane)
         following = await self._reader.next_due(lane, now)

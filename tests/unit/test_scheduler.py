@@ -156,6 +156,28 @@ async def test_what_is_in_hand_is_not_queued_a_second_time(
     assert {(await scheduled.queue.get(ALL)).id for _ in jobs} == {job.id for job in jobs}
 
 
+async def test_what_ends_while_the_archive_is_read_is_not_queued_again(
+    scheduled: Scheduled, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, left = await archive.accepted(), await archive.accepted()
+    await scheduled.start()
+    assert await scheduled.queue.get(ALL) == ended
+    read = archive.reader.jobs_due
+
+    async def end_meanwhile(lane: Priority, now: int, most: int) -> list[Job]:
+        jobs = await read(lane, now, most)
+        if lane is ended.priority:
+            assert ended in jobs
+            await archive.writer.write((END_JOB, {"of": ended.id}))
+            scheduled.queue.done(ended)
+        return jobs
+
+    monkeypatch.setattr(archive.reader, "jobs_due", end_meanwhile)
+    await scheduled.advance(60)
+    assert scheduled.queued() == 1
+    assert await scheduled.queue.get(ALL) == left
+
+
 async def test_a_full_lane_leaves_work_on_disk_and_refills_when_it_is_low(
     scheduled: Scheduled, archive: Archive
 ) -> None:

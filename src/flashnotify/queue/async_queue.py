@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Generic
 from uuid import UUID
 
@@ -22,6 +23,7 @@ class AsyncQueue(Generic[T]):
         self._refill: Callable[[Lane], None] | None = None
         self._overflowed: set[Lane] = set()
         self._held: set[UUID] = set()
+        self._let_go: set[UUID] | None = None
         self._waiting: list[tuple[frozenset[Lane], asyncio.Future[None]]] = []
         self._closed = False
 
@@ -77,6 +79,17 @@ class AsyncQueue(Generic[T]):
     def done(self, item: T) -> None:
         """Let go of an item in hand: its id may be queued again."""
         self._held.discard(item.id)
+        if self._let_go is not None:
+            self._let_go.add(item.id)
+
+    @contextmanager
+    def noting_let_go(self) -> Iterator[Set[UUID]]:
+        """The ids that are let go of meanwhile: what is read about those meanwhile is stale."""
+        self._let_go = set()
+        try:
+            yield self._let_go
+        finally:
+            self._let_go = None
 
     def depth(self) -> Mapping[Lane, int]:
         """How many items wait in each lane."""
