@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import structlog
 from fastapi import FastAPI
 from limits import parse as parse_rate
-from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from flashnotify import __version__, notifiers, templates
@@ -21,6 +20,7 @@ from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.docs import install_docs
 from flashnotify.api.events import events_router
 from flashnotify.api.health import health_router
+from flashnotify.api.interventions import interventions_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import notifications_router
 from flashnotify.api.openapi import openapi_document
@@ -40,7 +40,6 @@ from flashnotify.auth.keys import ApiKeys
 from flashnotify.auth.permissions import known_scopes
 from flashnotify.auth.rates import Rates
 from flashnotify.batch import Batch
-from flashnotify.breaker import Breaker
 from flashnotify.channels.apprise import AppriseTransport
 from flashnotify.channels.base import Resources, Transport
 from flashnotify.channels.capture import CaptureTransport
@@ -55,20 +54,21 @@ from flashnotify.claims import Claims
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery import Delivery
 from flashnotify.domain import Job, UUIDv7
-from flashnotify.errors import DeclarationError, SettingsError
+from flashnotify.errors import DeclarationError
 from flashnotify.events import Events
 from flashnotify.expansion import Expansion
 from flashnotify.interventions import Interventions
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
-from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
+from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.metrics import Metrics
+from flashnotify.outlets import open_channel
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.receipts import Receipts
 from flashnotify.retention import Retention
 from flashnotify.routing import Routing
 from flashnotify.scheduler import Scheduler
-from flashnotify.sending import OpenChannel, Outlet, Sending
+from flashnotify.sending import Sending
 from flashnotify.settings import ServiceConfig
 from flashnotify.submission import Submission
 from flashnotify.supervision import Supervisor
@@ -114,7 +114,9 @@ class Service:
         self.threads = ThreadPoolQueue(config.threads)
         resources = Resources(clock, self.threads, config.beside, config.public_url, self._token)
         self.channels = {
-            channel.__channel__.name: open_channel(channel.__channel__, resources)
+            channel.__channel__.name: open_channel(
+                channel.__channel__, TRANSPORTS[channel.__channel__.name], resources
+            )
             for channel in CHANNELS
         }
         self._writing = open_writer(config.archive)
@@ -250,13 +252,9 @@ class Service:
                 config.max_title_length,
             ),
             notifications_router(
-                submission,
-                interventions,
-                self.claims,
-                self.reader,
-                authenticate,
-                config.max_request_bytes,
+                submission, self.claims, self.reader, authenticate, config.max_request_bytes
             ),
+            interventions_router(interventions, self.reader, authenticate),
             outbox_router(self.reader, authenticate),
             receipts_router(Receipts(self.reader, self.writer, self.clock, self._token)),
             events_router(self.events, authenticate),
@@ -297,41 +295,3 @@ class Service:
 
 # Seconds that the last commits get when the service stops.
 _FLUSH = 5.0
-
-
-def open_channel(spec: ChannelSpec, resources: Resources) -> OpenChannel:
-    """A channel with the transports that its settings name.
-
-    Raises:
-        SettingsError: some URL cannot work.
-    """
-    assert spec.config is not None
-    config = spec.config()
-    known = TRANSPORTS[spec.name]
-    # Read whether the URL names them or not: a wrong setting is told now, not when it is needed.
-    settings = {made: made.config() if made.config else None for made in known}
-    setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
-    outlets = []
-    for only, url in config.transports:
-        try:
-            made = _transport(url, known)
-            transport = made(made.form(SecretStr(url)), settings[made], resources)
-        except SettingsError as error:
-            of = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
-            raise SettingsError(f"{of} {error}. Example: {setting.env}={setting.example}") from None
-        outlets.append(Outlet(transport, Breaker(spec.breaker, resources.clock), only))
-    if not outlets and setting.default:
-        raise SettingsError(
-            f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"
-        )
-    return OpenChannel(spec, config, outlets)
-
-
-def _transport(url: str, known: Sequence[type[Transport[Any]]]) -> type[Transport[Any]]:
-    """The transport of a URL, by its scheme; `*` stands for any."""
-    by_scheme = {scheme: made for made in known for scheme in made.schemes}
-    made = by_scheme.get(url.partition(":")[0].lower(), by_scheme.get("*"))
-    if made is None:
-        schemes = ", ".join(f"{scheme}:" for scheme in by_scheme)
-        raise SettingsError(f"has a URL of no known transport; the transports are {schemes}")
-    return made

@@ -15,8 +15,9 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from flashnotify import outcomes
+from flashnotify.archive.changes import Change
 from flashnotify.archive.reader import Reader
-from flashnotify.archive.statements import END_JOB, MARK_EXPIRED, POSTPONE_JOB, Change
+from flashnotify.archive.statements import END_JOB, MARK_EXPIRED, POSTPONE_JOB
 from flashnotify.archive.writer import Writer
 from flashnotify.claims import Claims
 from flashnotify.clock import Clock
@@ -34,8 +35,9 @@ from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.outcomes import Tally, Try
+from flashnotify.outlets import OpenChannel
 from flashnotify.routing import QUIET, Occasion, Routing
-from flashnotify.sending import OpenChannel, Outcome, Sending
+from flashnotify.sending import Outcome, Sending
 
 # Deliveries over a transport that never waits, before others get the event loop.
 _SLICE = 32

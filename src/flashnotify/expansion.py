@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from flashnotify.archive.changes import Change
 from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import (
     ADD_COUNT,
@@ -20,7 +21,6 @@ from flashnotify.archive.statements import (
     EXPIRE_NOTIFICATION,
     FINISH_SOME,
     POSTPONE_JOB,
-    Change,
 )
 from flashnotify.archive.writer import Writer
 from flashnotify.claims import Claims

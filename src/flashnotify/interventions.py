@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy import Row
 
+from flashnotify.archive.changes import Change
 from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import (
     ADD_COUNT,
@@ -18,7 +19,6 @@ from flashnotify.archive.statements import (
     HASTEN_JOBS,
     REOPEN_NOTIFICATION,
     REQUEUE_DELIVERY,
-    Change,
 )
 from flashnotify.archive.writer import Writer
 from flashnotify.claims import Claims

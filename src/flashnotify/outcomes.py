@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from flashnotify.archive.changes import Change
 from flashnotify.archive.statements import (
     ADD_ATTEMPT,
     ADD_COUNT,
@@ -16,7 +17,6 @@ from flashnotify.archive.statements import (
     END_DELIVERY,
     FINISH_SOME,
     POSTPONE_DELIVERY,
-    Change,
 )
 from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, Priority
 from flashnotify.totals import latency, total

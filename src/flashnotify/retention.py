@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from flashnotify.archive.changes import Change
 from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import (
     FORGET_ATTEMPTS,
@@ -17,7 +18,6 @@ from flashnotify.archive.statements import (
     FORGET_NOTIFICATION,
     FORGET_OUTBOX,
     FORGET_TOTALS,
-    Change,
 )
 from flashnotify.archive.writer import Writer
 from flashnotify.clock import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,9 @@ from uuid import UUID
 import structlog
 
 from flashnotify import outcomes
-from flashnotify.archive.statements import DROP_DEVICE, Change
-from flashnotify.breaker import Breaker, BreakerState
+from flashnotify.archive.changes import Change
+from flashnotify.archive.statements import DROP_DEVICE
+from flashnotify.breaker import Breaker
 from flashnotify.channels.base import Threads, Transport
 from flashnotify.clock import Clock
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, Message, Sent
@@ -30,85 +31,14 @@ from flashnotify.errors import (
     Unsendable,
     stack_of,
 )
-from flashnotify.meta.configs import Config
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.specs import ChannelSpec
 from flashnotify.metrics import Metrics
 from flashnotify.outcomes import Tally, Try
+from flashnotify.outlets import OpenChannel, Outlet
 from flashnotify.retry import GiveUp, decide
 
 log = structlog.get_logger(__name__)
-
-
-# Services behind one transport that have a breaker. Strangers name them.
-_MOST_SERVICES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """An open transport and its breaker; `only` is the one address it is for, if it is for one.
-
-    `services` are the breakers of the services behind it, if it has several.
-    """
-
-    transport: Transport[Any]
-    breaker: Breaker
-    only: str | None = None
-    services: dict[str, Breaker] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """What attempts, metrics and readiness call it: `smtp://host:25`, `msteams://it-team`."""
-        return self.transport.name + (self.only or "")
-
-    def serves(self, message: Message) -> bool:
-        """Whether the recipient can be reached this way."""
-        return self.only in (None, message.to) and self.transport.serves(message)
-
-    def breaker_for(self, message: Message) -> Breaker:
-        """The breaker of whatever takes `message`: the transport, or one service behind it."""
-        service = self.transport.service(message)
-        if service is None:
-            return self.breaker
-        if service not in self.services:
-            if len(self.services) >= _MOST_SERVICES:
-                del self.services[next(iter(self.services))]
-            self.services[service] = self.breaker.another()
-        return self.services[service]
-
-    @property
-    def best(self) -> Breaker:
-        """What to judge the transport by: of several services, the one that is best off."""
-        return min(
-            self.services.values(),
-            key=lambda breaker: breaker.state is not BreakerState.closed,
-            default=self.breaker,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class OpenChannel:
-    """A channel with its settings and its transports, in the order they are tried."""
-
-    spec: ChannelSpec
-    config: Config | None
-    outlets: Sequence[Outlet]
-
-    def width(self, *, urgent: bool) -> int:
-        """How many deliveries can be under way at once."""
-        widths = (o.transport.connections.capacity(urgent=urgent) for o in self.outlets)
-        return max(widths, default=1)
-
-    @property
-    def check_address(self) -> Callable[[str], str]:
-        """What makes an address of this channel canonical, and refuses it with a ValueError."""
-
-        def check(value: str) -> str:
-            address = self.spec.address.validate(value)
-            self.spec.mixin.check_address(address, self.config)
-            return str(address)
-
-        return check
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,11 @@ class ServiceConfig(Config):
     threads: Annotated[int, Field(ge=1, le=256)] = setting(
         8, help="Threads for transports whose libraries block.", example="16"
     )
+    queue_url: Literal["memory://"] = setting(
+        "memory://",
+        help="Where jobs wait their turn: in this process. All of them are in the archive too.",
+        example="memory://",
+    )
     queue_bound: Annotated[int, Field(ge=10, le=1_000_000)] = setting(
         1000, help="Jobs of each priority held in memory; the rest waits on disk.", example="5000"
     )

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from flashnotify.archive.changes import Change
 from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import (
     ADD_IDEMPOTENCY_KEY,
@@ -18,7 +19,6 @@ from flashnotify.archive.statements import (
     ADD_NOTIFICATION,
     ADD_TOTAL,
     FORGET_IDEMPOTENCY_KEYS,
-    Change,
 )
 from flashnotify.archive.writer import Writer
 from flashnotify.auth.permissions import Caller

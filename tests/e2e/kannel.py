@@ -13,6 +13,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
+from tests.watching import until
+
 FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
 USER = "campus"
 PASSWORD = "pass: word/ü"
@@ -120,14 +122,15 @@ class Kannel:
         """Wait until the status page says these words: the tests' time-out bounds it."""
         status = f"http://127.0.0.1:{self._ports['admin']}/status.txt?password=admin"
         async with httpx.AsyncClient(trust_env=False) as http:
-            while True:
+
+            async def says_so() -> bool:
                 try:
                     shown = (await http.get(status)).text
                 except httpx.TransportError:
-                    shown = ""
-                if all(word in shown for word in words):
-                    return
-                await asyncio.sleep(0.05)
+                    return False
+                return all(word in shown for word in words)
+
+            await until(says_so)
 
 
 _ENTRY = re.compile(r"Got message \d+: <(.*)>\n")

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.serve_process import Finished, ServeProcess
+from tests.watching import completed
 
 # Each command is a process that has to start, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(180)
@@ -130,13 +131,6 @@ async def status(commands: ServeProcess, id: str) -> dict[str, Any]:
     assert shown.code == 0, shown
     found: dict[str, Any] = json.loads(shown.stdout)
     return found
-
-
-async def completed(commands: ServeProcess, id: str) -> None:
-    """Wait for the running `serve` to have sent a notification."""
-    path = f"/v1/notifications/{id}"
-    while (await commands.admin.get(path)).json()["status"] != "completed":  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
 
 
 async def test_sends_what_comes_on_standard_input_once_per_key(commands: ServeProcess) -> None:

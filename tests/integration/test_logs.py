@@ -13,6 +13,7 @@ from tests.certificates import Authority
 from tests.running import ACADEMIC
 from tests.serve_process import ServeProcess
 from tests.smtp_server import DROP, HANG, SmtpServer
+from tests.watching import until
 
 PASSWORD = "hunter2-password"
 ADDRESS = "augusta.ada@univ.example"
@@ -30,14 +31,15 @@ SECRETS = (
 )  # fmt: skip
 
 
-async def outcomes_of(serve: ServeProcess, id: str, attempts: int) -> list[tuple[str, str]]:
-    """Outcome and answer of each attempt at the one delivery, once there are so many."""
-    while True:
-        answer = await serve.admin.get(f"/v1/notifications/{id}/deliveries")
-        for delivery in answer.json()["items"]:
-            if len(delivery["attempts"]) >= attempts:
-                return [(a["outcome"], a["answer"]) for a in delivery["attempts"]]
-        await asyncio.sleep(0.05)
+async def outcomes_of(serve: ServeProcess, id: str) -> list[tuple[str, str]]:
+    """Outcome and answer of each attempt at the one delivery, once there is one."""
+
+    async def tried() -> list[tuple[str, str]]:
+        page = (await serve.admin.get(f"/v1/notifications/{id}/deliveries")).json()
+        attempts = [attempt for delivery in page["items"] for attempt in delivery["attempts"]]
+        return [(attempt["outcome"], attempt["answer"]) for attempt in attempts]
+
+    return await until(tried)
 
 
 @pytest.mark.timeout(120)
@@ -55,17 +57,17 @@ async def test_the_log_is_silent_about_people_and_secrets(tmp_path: Path) -> Non
                 assert answer.status_code == 202
                 return str(answer.json()["id"])
 
-            assert await outcomes_of(serve, await send(), 1) == [
+            assert await outcomes_of(serve, await send()) == [
                 ("rejected", f"550 5.1.1 <{ADDRESS}>: no such user")
             ]
             for misbehaviour in (DROP, HANG, "451 4.3.0 Bodygeheim later"):
                 smtp.always("RCPT", misbehaviour)
-                ((outcome, _),) = (await outcomes_of(serve, await send(), 1))[:1]
+                ((outcome, _),) = (await outcomes_of(serve, await send()))[:1]
                 assert outcome == "retryable"
             smtp.always("RCPT", None)
             smtp.accounts = {}
             smtp.disconnect()
-            ((outcome, answer),) = (await outcomes_of(serve, await send(), 1))[:1]
+            ((outcome, answer),) = (await outcomes_of(serve, await send()))[:1]
             assert (outcome, answer[:3]) == ("misconfigured", "535")
             # And what senders do wrong.
             for request in (
@@ -110,7 +112,7 @@ async def test_tls_in_the_loop_that_serve_uses(
         serve = ServeProcess(tmp_path, EMAIL_URL=url)
         async with serve:
             answer = await serve.admin.post("/v1/notifications", json=NOTICE)
-            ((outcome, words),) = (await outcomes_of(serve, answer.json()["id"], 1))[:1]
+            ((outcome, words),) = (await outcomes_of(serve, answer.json()["id"]))[:1]
             assert outcome == "misconfigured", words
             assert "certificate verify failed" in words.lower()
             assert (await serve.http.get("/readyz")).json()["status"] == "degraded"
@@ -118,7 +120,7 @@ async def test_tls_in_the_loop_that_serve_uses(
             serve.settings["SMTP_CA_FILE"] = str(authority.ca_file)
             await serve.start()
             answer = await serve.admin.post("/v1/notifications", json=NOTICE)
-            ((outcome, words),) = await outcomes_of(serve, answer.json()["id"], 1)
+            ((outcome, words),) = await outcomes_of(serve, answer.json()["id"])
             assert outcome == "sent", words
             assert await serve.terminate() == 0
         assert {(mail.login, mail.encrypted) for mail in smtp.mails} == {("campus", True)}

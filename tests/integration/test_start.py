@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.cli.client import connect
 from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
 from tests.serve_process import ServeProcess
 from tests.system import requires_program
+from tests.watching import until
 
 # As in test_cli.
 pytestmark = pytest.mark.timeout(180)
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(180)
 WRONG = {
     "SECRET_KEY": "too short",
     "WORKERS": "1",
+    "QUEUE_URL": "nats://queue.example",
     "QUEUE_BOUND": "many",
     "DRAIN_SECONDS": "-1",
     "LOG_FORMAT": "xml",
@@ -123,9 +124,10 @@ async def test_a_file_that_cannot_be_the_archive_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, words: str
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_DATABASE_URL", f"sqlite:///{make(tmp_path)}")
+    service = Service(ServiceConfig())
     with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_DATABASE_URL: .* Example") as caught:
-        async with connect():
-            pass
+        await service.open()
+    await service.close()
     assert words in str(caught.value)
 
 
@@ -193,9 +195,11 @@ async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
         assert key not in serve.stderr
         accepted = await shell(send)
         assert accepted["status"] == "queued"
-        while not (page := await shell(look))["items"]:  # noqa: ASYNC110  # as a person would
-            await asyncio.sleep(0.05)
-        (message,) = page["items"]
+
+        async def kept() -> Any:
+            return (await shell(look))["items"]
+
+        (message,) = await until(kept)
         assert message["notification_id"] == accepted["id"]
         assert message["subject"] == "[ALG-2] Room changed"
         assert await serve.terminate() == 0

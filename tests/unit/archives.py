@@ -12,9 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import event
 
+from flashnotify.archive.changes import Change
 from flashnotify.archive.engine import archive_url, open_readers, open_writer
 from flashnotify.archive.reader import Reader
-from flashnotify.archive.statements import ADD_JOB, ADD_NOTIFICATION, Change
+from flashnotify.archive.statements import ADD_JOB, ADD_NOTIFICATION
 from flashnotify.archive.writer import Writer
 from flashnotify.domain import Job, Priority, UUIDv7
 from tests.manual_clock import ManualClock

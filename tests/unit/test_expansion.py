@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flashnotify.archive.statements import ADD_DELIVERY, Change
+from flashnotify.archive.changes import Change
+from flashnotify.archive.statements import ADD_DELIVERY
 from flashnotify.claims import Claims
 from flashnotify.domain import Job, Priority
 from flashnotify.errors import Unavailable

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from flashnotify.app import Service
-from flashnotify.archive.statements import Stage, Statement
+from flashnotify.archive.changes import Stage, Statement
 from flashnotify.domain import Priority
 from flashnotify.settings import ServiceConfig
 from tests.manual_clock import ManualClock

@@ -11,9 +11,9 @@ from flashnotify.archive.reader import Reader
 from flashnotify.breaker import BreakerState
 from flashnotify.domain import Job
 from flashnotify.metrics import Metrics
+from flashnotify.outlets import OpenChannel
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.sending import OpenChannel
 from flashnotify.supervision import Supervisor
 
 # Seconds that a read of the archive may take before the service counts as not ready.

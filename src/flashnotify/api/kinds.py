@@ -11,7 +11,7 @@ from flashnotify.api.requests import Authenticate
 from flashnotify.auth.permissions import READ, Caller
 from flashnotify.breaker import BreakerState
 from flashnotify.meta.specs import NotifierSpec
-from flashnotify.sending import OpenChannel
+from flashnotify.outlets import OpenChannel
 
 
 class KindOut(BaseModel):

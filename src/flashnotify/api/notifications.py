@@ -24,7 +24,6 @@ from flashnotify.domain import (
     moment,
 )
 from flashnotify.errors import NotFound
-from flashnotify.interventions import Interventions
 from flashnotify.submission import Accepted, Submission
 
 
@@ -124,7 +123,6 @@ def accepted_response(accepted: Accepted) -> JSONResponse:
 
 def notifications_router(
     submission: Submission,
-    interventions: Interventions,
     claims: Claims,
     reader: Reader,
     authenticate: Authenticate,
@@ -183,7 +181,7 @@ def notifications_router(
         id: UUID, caller: Annotated[Caller, Depends(authenticate)]
     ) -> NotificationDetail:
         caller.require(READ)
-        return await _detail(id)
+        return await notification_detail(reader, id)
 
     @router.get(
         "/{id}/deliveries",
@@ -199,7 +197,7 @@ def notifications_router(
         cursor: Cursor = None,
     ) -> DeliveryPage:
         caller.require(READ)
-        await _find(id)
+        await find_notification(reader, id)
         page = await reader.deliveries(
             id, status=status, channel=channel, limit=limit, cursor=cursor
         )
@@ -212,54 +210,37 @@ def notifications_router(
         ]
         return DeliveryPage(items=items, next=page.next)
 
-    @router.post(
-        "/{id}/cancel",
-        summary="Cancel what is not sent yet",
-        responses=problems(401, 403, 404, 409, 422, 429, 503),
-    )
-    async def cancel(
-        id: UUID, caller: Annotated[Caller, Depends(authenticate)]
-    ) -> NotificationDetail:
-        await _may_send(caller, id)
-        await interventions.cancel(id)
-        return await _detail(id)
-
-    @router.post(
-        "/{id}/retry",
-        summary="Queue what failed again",
-        responses=problems(401, 403, 404, 409, 422, 429, 503),
-    )
-    async def retry(
-        id: UUID, caller: Annotated[Caller, Depends(authenticate)]
-    ) -> NotificationDetail:
-        await _may_send(caller, id)
-        await interventions.retry(id)
-        return await _detail(id)
-
-    async def _may_send(caller: Caller, id: UUID) -> None:
-        """Whoever may send a kind may also cancel and retry its notifications."""
-        row = await _find(id)
-        caller.require(f"notify:{row.kind}")
-
-    async def _detail(id: UUID) -> NotificationDetail:
-        row = await _find(id)
-        return NotificationDetail(
-            **_notification(row),
-            body=row.body,
-            data=json.loads(row.data),
-            to=json.loads(row.audience),
-            channels=json.loads(row.channels) if row.channels else None,
-            locale=row.locale,
-            counts=await reader.counts(id),
-        )
-
-    async def _find(id: UUID) -> Row[Any]:
-        row = await reader.notification(id)
-        if row is None:
-            raise NotFound("There is no notification with this id.")
-        return row
-
     return router
+
+
+async def find_notification(reader: Reader, id: UUID) -> Row[Any]:
+    """The row of a notification.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await reader.notification(id)
+    if row is None:
+        raise NotFound("There is no notification with this id.")
+    return row
+
+
+async def notification_detail(reader: Reader, id: UUID) -> NotificationDetail:
+    """All there is to say about a notification.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await find_notification(reader, id)
+    return NotificationDetail(
+        **_notification(row),
+        body=row.body,
+        data=json.loads(row.data),
+        to=json.loads(row.audience),
+        channels=json.loads(row.channels) if row.channels else None,
+        locale=row.locale,
+        counts=await reader.counts(id),
+    )
 
 
 def _notification(row: Row[Any]) -> dict[str, Any]:

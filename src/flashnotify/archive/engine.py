@@ -54,15 +54,13 @@ def open_writer(url: URL) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in (
+        _set(
+            connection,
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "busy_timeout=5000",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        )
 
     # With isolation_level None the driver leaves transactions to us, so that savepoints work.
     @event.listens_for(engine.sync_engine, "begin")
@@ -84,12 +82,21 @@ def open_readers(url: URL, connections: int = 4) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA query_only=ON")
-        cursor.execute("PRAGMA busy_timeout=5000")
-        cursor.close()
+        _set(connection, "query_only=ON", "busy_timeout=5000")
 
     return engine
+
+
+def _set(connection: Any, *pragmas: str) -> None:
+    try:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+    except BaseException:
+        # The pool forgets a connection that it could not set up, and its thread would live on.
+        connection.close()
+        raise
 
 
 def sqlite_version() -> str:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, TypeAlias
-
 from sqlalchemy import (
     BigInteger,
-    Executable,
     Text,
     bindparam,
     case,
@@ -20,6 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from flashnotify.archive.changes import Stage, Statement
 from flashnotify.archive.models import (
     ApiKey,
     Attempt,
@@ -34,35 +29,6 @@ from flashnotify.archive.models import (
     OutboxMessage,
     Total,
 )
-
-Row: TypeAlias = Mapping[str, Any]
-
-
-class Stage(IntEnum):
-    """The order within a commit: what others refer to comes first, what ends things last."""
-
-    parents = 0
-    deliveries = 1
-    children = 2
-    changes = 3
-    totals = 4
-    endings = 5
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Statement:
-    """A Core statement. Rows of one statement are written as one executemany.
-
-    `amounts` name columns that are added to what is there, so that rows which are equal in all
-    others may be written as one row with their sum.
-    """
-
-    clause: Executable
-    stage: Stage
-    amounts: tuple[str, ...] = ()
-
-
-Change: TypeAlias = tuple[Statement, Row]
 
 ADD_NOTIFICATION = Statement(insert(Notification), Stage.parents)
 ADD_DELIVERY = Statement(insert(Delivery), Stage.deliveries)

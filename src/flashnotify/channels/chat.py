@@ -11,7 +11,8 @@ from flashnotify.channels.base import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Field, Slug
+from flashnotify.meta.descriptors import Slug
+from flashnotify.meta.field import Field
 from flashnotify.meta.metaclasses import Channel
 
 

@@ -17,7 +17,8 @@ from flashnotify.channels.base import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Email, Field, check_text
+from flashnotify.meta.descriptors import Email, check_text
+from flashnotify.meta.field import Field
 from flashnotify.meta.metaclasses import Channel
 
 

@@ -11,7 +11,8 @@ from flashnotify.domain import Captured, Device, Message, Priority, Sent
 from flashnotify.errors import Unsendable
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Field, Id
+from flashnotify.meta.descriptors import Id
+from flashnotify.meta.field import Field
 from flashnotify.meta.metaclasses import Channel
 
 

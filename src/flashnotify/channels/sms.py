@@ -13,7 +13,8 @@ from flashnotify.channels.segments import Segmented
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Field, Phone, check_text
+from flashnotify.meta.descriptors import Phone, check_text
+from flashnotify.meta.field import Field
 from flashnotify.meta.metaclasses import Channel
 
 

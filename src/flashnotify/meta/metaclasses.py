@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from flashnotify.domain import Rendering
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Field, Priority, TimeWindow
+from flashnotify.meta.descriptors import Priority, TimeWindow
+from flashnotify.meta.field import Field
 from flashnotify.meta.registry import CHANNELS, NOTIFIERS, Registry
 from flashnotify.meta.requests import request_model
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec

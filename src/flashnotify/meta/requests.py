@@ -18,7 +18,8 @@ from pydantic import (
 from pydantic import Field as PydanticField
 
 from flashnotify import domain
-from flashnotify.meta.descriptors import Field, Moment, Priority, Text
+from flashnotify.meta.descriptors import Moment, Priority, Text
+from flashnotify.meta.field import Field
 
 _TITLE = Text(max_length=1_000_000)
 _BODY = Text(max_length=100_000_000, multiline=True)

@@ -14,7 +14,7 @@ from flashnotify.domain import Priority, Rendering, Window
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from flashnotify.meta.descriptors import Field
+    from flashnotify.meta.field import Field
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """How the archive is opened."""
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive.engine import archive_file, archive_url, open_readers, open_writer
@@ -34,6 +37,19 @@ async def test_readers_cannot_write(migrated: Path) -> None:
                 await connection.exec_driver_sql("DELETE FROM notifications")
     finally:
         await engine.dispose()
+
+
+async def test_a_connection_that_cannot_be_set_up_leaves_no_thread(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Remember the milk.\n" * 500)
+    before = threading.enumerate()
+    engine = open_writer(archive_url(f"sqlite:///{tmp_path}/notes.txt"))
+    with pytest.raises(DatabaseError, match="file is not a database") as failure:
+        await engine.connect()
+    await engine.dispose()
+    for thread in threading.enumerate():
+        if thread not in before:
+            await asyncio.to_thread(thread.join, 5.0)
+            assert not thread.is_alive(), failure
 
 
 def test_an_archive_is_a_file() -> None:

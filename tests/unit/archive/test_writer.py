@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from flashnotify.archive.changes import Change, Stage, Statement
 from flashnotify.archive.statements import (
     ADD_COUNT,
     ADD_DELIVERY,
     ADD_NOTIFICATION,
     END_DELIVERY,
     FINISH_SOME,
-    Change,
-    Stage,
-    Statement,
 )
 from flashnotify.errors import Unavailable, WriteRefused
 from tests.manual_clock import ManualClock

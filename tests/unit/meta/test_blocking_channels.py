@@ -20,8 +20,9 @@ from flashnotify.meta.metaclasses import Channel, Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.metrics import Metrics
 from flashnotify.outcomes import Tally
+from flashnotify.outlets import OpenChannel, Outlet
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.sending import OpenChannel, Outcome, Outlet, Sending
+from flashnotify.sending import Outcome, Sending
 from tests.manual_clock import ManualClock
 
 

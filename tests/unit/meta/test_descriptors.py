@@ -13,7 +13,7 @@ from flashnotify.channels.email import EmailMixin
 from flashnotify.domain import Priority as Level
 from flashnotify.domain import milliseconds, moment
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Email, Field, Moment, Priority, Text
+from flashnotify.meta.descriptors import Email, Moment, Priority, Text
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
 
@@ -147,11 +147,6 @@ def test_priority_takes_each_name(level: Level) -> None:
 def test_a_wrong_default_priority_fails_at_import() -> None:
     with pytest.raises(ValueError, match="expected one of low"):
         Priority(default="hgih")
-
-
-def test_the_base_validates_nothing_by_itself() -> None:
-    with pytest.raises(NotImplementedError):
-        Field[str]().validate("x")
 
 
 @given(st.datetimes(timezones=st.timezones()))

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError, create_model
 from flashnotify.channels.email import EmailMixin
 from flashnotify.domain import Window
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Choice, Field, Id, Phone, Priority, Slug, TimeWindow
+from flashnotify.meta.descriptors import Choice, Id, Phone, Priority, Slug, TimeWindow
+from flashnotify.meta.field import Field
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import field_type

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from flashnotify.app import open_channel
+from flashnotify.app import TRANSPORTS
 from flashnotify.channels.base import Resources
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.cli.doctor.findings import Finding, State
@@ -15,8 +15,8 @@ from flashnotify.clock import SystemClock
 from flashnotify.errors import Misconfigured, SettingsError, TransportError
 from flashnotify.meta.metaclasses import Channel
 from flashnotify.meta.registry import CHANNELS
+from flashnotify.outlets import OpenChannel, Outlet, open_channel
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.sending import OpenChannel, Outlet
 from flashnotify.settings import ServiceConfig
 
 # Seconds that one of them may take to answer, at the most.
@@ -62,7 +62,7 @@ async def _channel(
     assert spec.config is not None
     variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")
     try:
-        opened = open_channel(spec, resources)
+        opened = open_channel(spec, TRANSPORTS[spec.name], resources)
     except SettingsError as error:
         if any(name in str(error) for name in told):
             return [], []

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tests.serve_process import ServeProcess
 
+T = TypeVar("T")
 
-async def until(true: Callable[[], Awaitable[bool]], every: float = 0.02) -> None:
-    """Wait until `true` says so, asking `every` so many seconds."""
-    while not await true():  # noqa: ASYNC110  # another process sets no event of ours
+
+async def until(ask: Callable[[], Awaitable[T]], every: float = 0.02) -> T:
+    """The first answer of `ask` that is not empty or false, asking `every` so many seconds."""
+    while not (answer := await ask()):  # noqa: ASYNC110  # another process sets no event of ours
         await asyncio.sleep(every)
+    return answer
 
 
 async def completed(serve: ServeProcess, id: str) -> None:
