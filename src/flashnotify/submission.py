@@ -18,7 +18,7 @@ from flashnotify.archive.statements import (
     ADD_JOB,
     ADD_NOTIFICATION,
     ADD_TOTAL,
-    FORGET_IDEMPOTENCY_KEYS,
+    FORGET_IDEMPOTENCY_KEY,
 )
 from flashnotify.archive.writer import Writer
 from flashnotify.auth.permissions import Caller
@@ -123,8 +123,9 @@ class Submission:
                 status = NotificationStatus(answer["status"])
                 return Accepted(UUID(answer["id"]), status, replayed=True)
             if earlier is not None:  # too old, and not tidied away yet
-                before = now - IDEMPOTENCY_LIFETIME + 1
-                await self._writer.write((FORGET_IDEMPOTENCY_KEYS, {"before": before}))
+                await self._writer.write(
+                    (FORGET_IDEMPOTENCY_KEY, {"caller": caller.id, "key": key})
+                )
             row = {"caller": caller.id, "key": key, "fingerprint": fingerprint, "created_at": now}
             return await self.accept_parsed(caller, document, row)
 

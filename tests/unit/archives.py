@@ -5,7 +5,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -65,6 +65,11 @@ class Archive:
             return connection.execute(sql).fetchall()
         finally:
             connection.close()
+
+    def change(self, sql: str, *values: Any) -> None:
+        """Write something, past the writer, which must have nothing to do meanwhile."""
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute(sql, values)
 
     def one(self, sql: str) -> Any:
         """The only value that `sql` finds."""

@@ -71,12 +71,12 @@ class Reader(Reading):
 
     async def notification(self, id: UUID) -> Row[Any] | None:
         """One notification."""
-        return await self._one(_notification, {"of": id})
+        return await self.one(_notification, {"of": id})
 
     async def counts(self, notification_id: UUID) -> dict[str, dict[str, int]]:
         """Deliveries of a notification by channel and status."""
         counts: dict[str, dict[str, int]] = {}
-        for row in await self._all(_counts, {"of": notification_id}):
+        for row in await self.all(_counts, {"of": notification_id}):
             if row.deliveries:
                 counts.setdefault(row.channel, {})[row.status] = row.deliveries
         return counts
@@ -102,7 +102,7 @@ class Reader(Reading):
             query = query.where(Notification.id >= first_id(wanted.since))
         if wanted.until is not None:
             query = query.where(Notification.id < first_id(wanted.until))
-        return await self._page(query, Notification.id, limit, cursor)
+        return await self.page(query, Notification.id, limit, cursor)
 
     async def deliveries(
         self,
@@ -119,11 +119,11 @@ class Reader(Reading):
             query = query.where(Delivery.status == status)
         if channel is not None:
             query = query.where(Delivery.channel == channel)
-        return await self._page(query, Delivery.id, limit, cursor)
+        return await self.page(query, Delivery.id, limit, cursor)
 
     async def delivery(self, id: UUID) -> Row[Any] | None:
         """The status, channel and kind of one delivery."""
-        return await self._one(_delivery, {"of": id})
+        return await self.one(_delivery, {"of": id})
 
     async def attempts(self, delivery_ids: Sequence[UUID]) -> Mapping[UUID, list[Row[Any]]]:
         """The attempts at some deliveries, in order."""
@@ -133,31 +133,31 @@ class Reader(Reading):
             .where(Attempt.delivery_id.in_(delivery_ids))
             .order_by(Attempt.delivery_id, Attempt.number)
         )
-        for row in await self._all(query, {}):
+        for row in await self.all(query, {}):
             found[row.delivery_id].append(row)
         return found
 
     async def queued_deliveries(self, job_id: UUID) -> Sequence[Row[Any]]:
         """The deliveries of a batch that have not ended."""
-        return await self._all(_queued, {"job": job_id})
+        return await self.all(_queued, {"job": job_id})
 
     async def device(self, id: UUID) -> Row[Any] | None:
         """One device."""
-        return await self._one(select(Device.__table__).where(Device.id == id), {})
+        return await self.one(select(Device.__table__).where(Device.id == id), {})
 
     async def device_of(self, type: str, target: str) -> Row[Any] | None:
         """The device of a subscription or a topic."""
         query = select(Device.__table__).where(Device.type == type, Device.target == target)
-        return await self._one(query, {})
+        return await self.one(query, {})
 
     async def devices(self, *, limit: int, cursor: str | None) -> Page:
         """All devices, newest first."""
-        return await self._page(select(Device.__table__), Device.id, limit, cursor)
+        return await self.page(select(Device.__table__), Device.id, limit, cursor)
 
     async def registered_devices(self, ids: Sequence[str]) -> frozenset[str]:
         """Those of some devices that are registered."""
         query = select(Device.id).where(Device.id.in_([UUID(id) for id in ids]))
-        return frozenset(str(row.id) for row in await self._all(query, {}))
+        return frozenset(str(row.id) for row in await self.all(query, {}))
 
     async def devices_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, domain.Device]:
         """Those of some devices that are registered."""
@@ -166,7 +166,7 @@ class Reader(Reading):
             row.id: domain.Device(
                 row.id, domain.DeviceType(row.type), row.target, row.p256dh, row.auth
             )
-            for row in await self._all(query, {})
+            for row in await self.all(query, {})
         }
 
     async def failed_deliveries(self, notification_id: UUID, most: int) -> list[Row[Any]]:
@@ -177,7 +177,7 @@ class Reader(Reading):
             .order_by(Delivery.id)
             .limit(most)
         )
-        rows = await self._all(query, {})
+        rows = await self.all(query, {})
         return [row for row in rows if row.channel == rows[0].channel]
 
     async def outbox(
@@ -189,38 +189,38 @@ class Reader(Reading):
             query = query.where(OutboxMessage.notification_id == notification_id)
         if channel is not None:
             query = query.where(OutboxMessage.channel == channel)
-        return await self._page(query, OutboxMessage.id, limit, cursor)
+        return await self.page(query, OutboxMessage.id, limit, cursor)
 
     async def jobs_due(self, lane: Priority, now: int, most: int) -> list[Job]:
         """Unfinished work of a lane that is due, longest due first."""
-        rows = await self._all(_due, {"lane": int(lane), "now": now, "most": most})
+        rows = await self.all(_due, {"lane": int(lane), "now": now, "most": most})
         return [Job(row.id, row.notification_id, lane, row.channel) for row in rows]
 
     async def next_due(self, lane: Priority, now: int) -> int | None:
         """When the next work of a lane is due, after `now`."""
-        row = await self._one(_next_due, {"lane": int(lane), "now": now})
+        row = await self.one(_next_due, {"lane": int(lane), "now": now})
         return None if row is None else row[0]
 
     async def api_key(self, id: str) -> Row[Any] | None:
         """One API key."""
-        return await self._one(_api_key, {"of": id})
+        return await self.one(_api_key, {"of": id})
 
     async def api_keys(self) -> Sequence[Row[Any]]:
         """All API keys, oldest first."""
-        return await self._all(select(ApiKey.__table__).order_by(ApiKey.created_at, ApiKey.id), {})
+        return await self.all(select(ApiKey.__table__).order_by(ApiKey.created_at, ApiKey.id), {})
 
     async def idempotency_key(self, caller: str, key: str) -> Row[Any] | None:
         """What a caller got for its key."""
-        return await self._one(_idempotency_key, {"caller": caller, "key": key})
+        return await self.one(_idempotency_key, {"caller": caller, "key": key})
 
     async def events(self, after: int, most: int) -> Sequence[Row[Any]]:
         """What happened after event number `after`, in commit order."""
         query = select(Event.__table__).where(Event.id > after).order_by(Event.id).limit(most)
-        return await self._all(query, {})
+        return await self.all(query, {})
 
     async def last_event(self) -> int:
         """The number of the last event; 0 if there is none."""
-        row = await self._one(select(func.max(Event.id)), {})
+        row = await self.one(select(func.max(Event.id)), {})
         return 0 if row is None or row[0] is None else int(row[0])
 
     async def totals(self, since: int) -> Sequence[Row[Any]]:
@@ -230,7 +230,7 @@ class Reader(Reading):
             .where(Total.since >= since)
             .group_by(Total.kind, Total.channel, Total.status)
         )
-        return await self._all(query, {})
+        return await self.all(query, {})
 
     async def latencies(self, since: int) -> Sequence[Row[Any]]:
         """Attempts since `since` (milliseconds since the epoch), by channel, transport, bucket."""
@@ -245,34 +245,13 @@ class Reader(Reading):
             .where(Latency.since >= since)
             .group_by(Latency.channel, Latency.transport, Latency.bucket)
         )
-        return await self._all(query, {})
+        return await self.all(query, {})
 
     async def oldest_due(self, lane: Priority) -> int | None:
         """Since when the longest waiting job of a lane is due."""
         query = select(func.min(JobRow.due_at)).where(JobRow.priority == int(lane))
-        row = await self._one(query, {})
+        row = await self.one(query, {})
         return None if row is None else row[0]
-
-    async def forgettable(self, kind: str, before: int, most: int) -> Sequence[UUID]:
-        """Notifications of a kind that ended before `before`, oldest first."""
-        query = (
-            select(Notification.id)
-            .where(
-                Notification.kind == kind,
-                Notification.id < first_id(before),
-                Notification.completed_at < before,
-            )
-            .order_by(Notification.id)
-            .limit(most)
-        )
-        return [row.id for row in await self._all(query, {})]
-
-    async def deliveries_of(self, notification_ids: Sequence[UUID], most: int) -> Sequence[UUID]:
-        """Some deliveries of some notifications."""
-        query = (
-            select(Delivery.id).where(Delivery.notification_id.in_(notification_ids)).limit(most)
-        )
-        return [row.id for row in await self._all(query, {})]
 
 
 def first_id(ms: int) -> UUID:

@@ -38,19 +38,25 @@ class Reading:
 
     async def ping(self) -> None:
         """Read something."""
-        await self._one(select(literal_column("1")), {})
+        await self.one(select(literal_column("1")), {})
 
-    async def _page(
+    async def page(
         self, query: Select[Any], id_column: Any, limit: int, cursor: str | None
     ) -> Page:
+        """One page of what `query` finds, newest first, after `cursor`.
+
+        Raises:
+            InvalidInput: the cursor is none.
+        """
         if cursor is not None:
             query = query.where(id_column < _decode(cursor))
-        rows = await self._all(query.order_by(id_column.desc()).limit(limit + 1), {})
+        rows = await self.all(query.order_by(id_column.desc()).limit(limit + 1), {})
         more = len(rows) > limit
         rows = rows[:limit]
         return Page(rows, _encode(rows[-1].id) if more else None)
 
-    async def _all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    async def all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        """All rows that `query` finds."""
         # A cancelled caller must not break off its read: the connection's thread would be left
         # with an answer for nobody.
         reading = asyncio.create_task(self._fetch(query, values))
@@ -58,8 +64,9 @@ class Reading:
         reading.add_done_callback(self._read)
         return await asyncio.shield(reading)
 
-    async def _one(self, query: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
-        return next(iter(await self._all(query, values)), None)
+    async def one(self, query: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
+        """The first row that `query` finds, if there is one."""
+        return next(iter(await self.all(query, values)), None)
 
     async def _fetch(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         async with self._engine.connect() as connection:

@@ -257,8 +257,8 @@ FORGET_ATTEMPTS = Statement(
     delete(Attempt).where(Attempt.delivery_id == bindparam("of")), Stage.endings
 )
 FORGET_DELIVERY = Statement(delete(Delivery).where(Delivery.id == bindparam("of")), Stage.endings)
-FORGET_OUTBOX = Statement(
-    delete(OutboxMessage).where(OutboxMessage.notification_id == bindparam("of")), Stage.endings
+FORGET_OUTBOX_MESSAGE = Statement(
+    delete(OutboxMessage).where(OutboxMessage.id == bindparam("of")), Stage.endings
 )
 FORGET_COUNTS = Statement(
     delete(Count).where(Count.notification_id == bindparam("of")), Stage.endings
@@ -269,11 +269,14 @@ FORGET_JOBS = Statement(
 FORGET_NOTIFICATION = Statement(
     delete(Notification).where(Notification.id == bindparam("of")), Stage.endings
 )
-FORGET_EVENTS = Statement(delete(Event).where(Event.id <= bindparam("upto")), Stage.endings)
+FORGET_EVENTS = Statement(delete(Event).where(Event.id < bindparam("before")), Stage.endings)
 FORGET_TOTALS = Statement(delete(Total).where(Total.since < bindparam("before")), Stage.endings)
 FORGET_LATENCIES = Statement(
     delete(Latency).where(Latency.since < bindparam("before")), Stage.endings
 )
-FORGET_IDEMPOTENCY_KEYS = Statement(
-    delete(IdempotencyKey).where(IdempotencyKey.created_at < bindparam("before")), Stage.endings
+FORGET_IDEMPOTENCY_KEY = Statement(
+    delete(IdempotencyKey).where(
+        IdempotencyKey.caller == bindparam("caller"), IdempotencyKey.key == bindparam("key")
+    ),
+    Stage.endings,
 )
