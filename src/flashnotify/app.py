@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from limits import parse as parse_rate
 from starlette.types import ASGIApp
 
@@ -27,7 +27,7 @@ from flashnotify.api.openapi import openapi_document
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.problems import RequestBoundary, install
 from flashnotify.api.receipts import receipts_router
-from flashnotify.api.requests import authentication
+from flashnotify.api.requests import authentication, refuse_unknown_parameters
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.text import text_router
 from flashnotify.archive import schema
@@ -241,16 +241,15 @@ class Service:
         interventions = Interventions(
             self.reader, self.writer, self.claims, self.scheduler.notice, self.clock, self._ids
         )
-        app = FastAPI(title="FlashNotify", version=__version__, docs_url=None, redoc_url=None)
+        app = FastAPI(
+            title="FlashNotify",
+            version=__version__,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+        )
         for router in (
             batch_router(Batch(submission, config.max_batch), authenticate, config.max_batch_bytes),
-            text_router(
-                submission,
-                self._kinds,
-                authenticate,
-                config.max_request_bytes,
-                config.max_title_length,
-            ),
             notifications_router(
                 submission, self.claims, self.reader, authenticate, config.max_request_bytes
             ),
@@ -276,6 +275,19 @@ class Service:
                 authenticate,
                 config.max_request_bytes,
             ),
+        ):
+            app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+        # These two read the query in ways of their own: fields of the kinds, or not at all.
+        app.include_router(
+            text_router(
+                submission,
+                self._kinds,
+                authenticate,
+                config.max_request_bytes,
+                config.max_title_length,
+            )
+        )
+        app.include_router(
             health_router(
                 self.supervisor,
                 self.reader,
@@ -283,9 +295,8 @@ class Service:
                 self.threads,
                 self.channels,
                 self.metrics,
-            ),
-        ):
-            app.include_router(router)
+            )
+        )
         install_docs(app)
         install(app)
         document = openapi_document(app, self._kinds, [*DEVICE_REQUESTS.values(), ApiKeyIn])

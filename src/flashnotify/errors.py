@@ -49,6 +49,10 @@ class DocumentTooLarge(FlashNotifyError):
     """The request body is over its limit."""
 
 
+class RequestTimeout(FlashNotifyError):
+    """The body of a request does not come."""
+
+
 class UnsupportedMediaType(FlashNotifyError):
     """The body is of a type that this endpoint does not read."""
 

@@ -419,6 +419,31 @@ async def test_points_at_what_is_wrong_in_a_query(
     assert list(pointers(answer)) == [place]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "there_are"),
+    [
+        ("GET", "/v1/notifications?statsu=failed", "kind, status, priority"),
+        ("GET", "/v1/outbox?statsu=failed", "notification, channel, limit, cursor"),
+        ("GET", "/v1/kinds?statsu=failed", "none"),
+        ("POST", "/v1/notifications?statsu=failed", "none"),
+    ],
+)
+async def test_a_parameter_that_means_nothing_is_refused(
+    api: Running, method: str, path: str, there_are: str
+) -> None:
+    """A filter with a typing mistake would find everything."""
+    answer = await api.http.request(method, path, json=ACADEMIC if method == "POST" else None)
+    found = pointers(answer)
+    assert list(found) == ["/statsu"]
+    assert there_are in found["/statsu"]
+    assert (await api.anonymous.get("/readyz?from=probe")).status_code == 200
+
+
+async def test_a_path_has_one_form(api: Running) -> None:
+    """A redirect would be followed by few, and by most of them with GET."""
+    problem(await api.http.post("/v1/notifications/", json=ACADEMIC), 404, "not-found")
+
+
 async def test_what_nobody_expected_is_a_problem_too(
     api: Running,
     monkeypatch: pytest.MonkeyPatch,

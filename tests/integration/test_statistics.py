@@ -80,6 +80,9 @@ async def test_a_key_that_is_too_fast_is_told_when_to_come_back(slow: Running) -
     answer = await slow.anonymous.post("/v1/notifications", json=ACADEMIC, headers=key)
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert answer.headers["X-RateLimit-Limit"] == "3"
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+    assert answer.headers["X-RateLimit-Reset"] == answer.headers["Retry-After"]
     assert answer.json()["type"] == "urn:flashnotify:problem:too-fast"
     assert len((await slow.get("/v1/notifications"))["items"]) == 3
     answer = await slow.anonymous.post("/v1/notifications", json=ACADEMIC, headers=other)

@@ -68,7 +68,7 @@ def api_keys_router(
         "",
         status_code=201,
         summary="Make an API key",
-        responses=problems(400, 401, 403, 413, 415, 422, 429, 503),
+        responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
         openapi_extra=body_of(ApiKeyIn),
     )
     async def create(
@@ -85,7 +85,7 @@ def api_keys_router(
         )
         return NewApiKeyOut(id=key.id, key=key.token)
 
-    @router.get("", summary="List API keys", responses=problems(401, 403, 429, 503))
+    @router.get("", summary="List API keys", responses=problems(401, 403, 422, 429, 503))
     async def index(caller: Annotated[Caller, Depends(authenticate)]) -> ApiKeyList:
         caller.require(ADMIN)
         items = [

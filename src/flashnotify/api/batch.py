@@ -54,7 +54,7 @@ def batch_router(batch: Batch, authenticate: Authenticate, max_bytes: int) -> AP
         status_code=202,
         response_model=BatchOut,
         summary="Accept many notifications: a JSON array, or NDJSON",
-        responses=problems(400, 401, 403, 413, 415, 422, 429, 503),
+        responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     )
     async def accept(
         request: Request,

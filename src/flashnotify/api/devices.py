@@ -161,7 +161,7 @@ def devices_router(
         summary="Register a device, or renew it",
         responses={
             200: {"model": RegisteredOut, "description": "It was registered before."},
-            **problems(400, 401, 403, 413, 415, 422, 429, 503),
+            **problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
         },
         openapi_extra={"requestBody": _request_body()},
     )
@@ -193,7 +193,7 @@ def devices_router(
     @router.get(
         "/vapid-key",
         summary="The key that browsers need to subscribe",
-        responses=problems(401, 404, 429, 503),
+        responses=problems(401, 404, 422, 429, 503),
     )
     async def show_vapid_key(_caller: Annotated[Caller, Depends(authenticate)]) -> VapidKeyOut:
         if vapid_key is None:

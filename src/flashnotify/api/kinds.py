@@ -64,7 +64,7 @@ def kinds_router(
     """The endpoints `/v1/kinds` and `/v1/channels`."""
     router = APIRouter(prefix="/v1", tags=["kinds and channels"])
 
-    @router.get("/kinds", summary="What can be sent", responses=problems(401, 429, 503))
+    @router.get("/kinds", summary="What can be sent", responses=problems(401, 422, 429, 503))
     async def index_kinds(_caller: Annotated[Caller, Depends(authenticate)]) -> KindList:
         return KindList(
             items=[
@@ -81,7 +81,9 @@ def kinds_router(
             ]
         )
 
-    @router.get("/channels", summary="Over what it is sent", responses=problems(401, 403, 429, 503))
+    @router.get(
+        "/channels", summary="Over what it is sent", responses=problems(401, 403, 422, 429, 503)
+    )
     async def index_channels(caller: Annotated[Caller, Depends(authenticate)]) -> ChannelList:
         caller.require(READ)
         return ChannelList(

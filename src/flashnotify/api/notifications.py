@@ -136,7 +136,7 @@ def notifications_router(
         status_code=202,
         response_model=AcceptedOut,
         summary="Accept a notification",
-        responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
+        responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
     )
     async def accept(
         request: Request,

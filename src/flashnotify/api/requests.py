@@ -1,5 +1,6 @@
 """What every endpoint asks of a request: who sent it, its body within a limit, which page."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -19,6 +20,8 @@ from flashnotify.errors import (
     InvalidInput,
     MalformedDocument,
     NotAuthenticated,
+    RequestTimeout,
+    TooFast,
     UnsupportedMediaType,
 )
 from flashnotify.meta import descriptors
@@ -37,6 +40,9 @@ Moment = Annotated[
     PlainValidator(descriptors.Moment().validate, json_schema_input_type=str),
     WithJsonSchema(descriptors.Moment().schema()),
 ]
+# Seconds that a whole body may take: a sender that has gone silent holds no connection for ever.
+_PATIENCE = 60.0
+
 M = TypeVar("M", bound=BaseModel)
 Authenticate = Callable[..., Awaitable[Caller]]
 
@@ -61,13 +67,43 @@ def authentication(keys: ApiKeys, rates: Rates) -> Authenticate:
                 "Make one: flashnotify keys create"
             )
         caller = await keys.authenticate(token)
-        headers = rates.spend(caller.id)
+        spent = rates.spend(caller.id)
         request.scope["state"]["headers"] = [
-            (name.lower().encode(), value.encode()) for name, value in headers.items()
+            (name.lower().encode(), str(number).encode())
+            for name, number in (
+                ("X-RateLimit-Limit", spent.limit),
+                ("X-RateLimit-Remaining", spent.remaining),
+                ("X-RateLimit-Reset", spent.reset),
+            )
         ]
+        if not spent.granted:
+            raise TooFast(
+                f"This key may call {spent.rate}. Wait {spent.reset} s, or send many at once by "
+                "POST /v1/notifications/batch.",
+                retry_after=spent.reset,
+            )
         return caller
 
     return authenticate
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Check that the query has no parameter that the endpoint does not document.
+
+    A filter with a typing mistake would otherwise find everything.
+
+    Raises:
+        InvalidInput: it has one.
+    """
+    if not request.scope["query_string"]:
+        return
+    path = request.scope["route"].path_format
+    operation = request.app.openapi()["paths"][path][request.method.lower()]
+    documented = (p for p in operation.get("parameters", ()) if p["in"] == "query")
+    known = [parameter["name"] for parameter in documented]
+    if unknown := [name for name in request.query_params if name not in known]:
+        detail = f"is no parameter here; there are {', '.join(known) or 'none'}"
+        raise InvalidInput([FieldError.at((name,), detail) for name in unknown])
 
 
 class LocalSocket:
@@ -107,10 +143,21 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         DocumentTooLarge: it is longer.
+        RequestTimeout: it does not come.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise RequestTimeout(
+            f"The body took over {_PATIENCE:g} s to come. Send it again."
+        ) from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

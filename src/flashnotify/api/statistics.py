@@ -75,7 +75,9 @@ def statistics_router(
     """The endpoints `/v1/queue`, `/v1/stats` and `/v1/performance`."""
     router = APIRouter(prefix="/v1", tags=["statistics"])
 
-    @router.get("/queue", summary="What there is to do", responses=problems(401, 403, 429, 503))
+    @router.get(
+        "/queue", summary="What there is to do", responses=problems(401, 403, 422, 429, 503)
+    )
     async def show_queue(caller: Annotated[Caller, Depends(authenticate)]) -> QueueOut:
         caller.require(READ)
         now = clock.now()

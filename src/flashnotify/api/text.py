@@ -35,7 +35,7 @@ def text_router(
         status_code=202,
         response_model=AcceptedOut,
         summary="Accept a notification whose message is the body",
-        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        responses=problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
         openapi_extra={
             "parameters": [_parameter(name, "array") for name in _LISTS]
             + [_parameter(name, "string") for name in _SINGLES],

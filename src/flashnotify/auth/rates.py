@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 from limits import RateLimitItem
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from flashnotify.errors import TooFast
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A call that was counted, and what is left: `limit` calls until `reset` s have passed."""
+
+    granted: bool
+    rate: str
+    limit: int
+    remaining: int
+    reset: int
 
 
 class Rates:
@@ -19,23 +29,9 @@ class Rates:
         self._rate = rate
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
-    def spend(self, caller: str, cost: int = 1) -> dict[str, str]:
-        """Count `cost` calls of a caller; the headers that tell it what is left.
-
-        Raises:
-            TooFast: it has used up its rate.
-        """
-        granted = self._limiter.hit(self._rate, caller, cost=cost)
+    def spend(self, caller: str) -> Spent:
+        """Count a call of a caller; not granted if it has used up its rate."""
+        granted = self._limiter.hit(self._rate, caller)
         window = self._limiter.get_window_stats(self._rate, caller)
         wait = max(1, math.ceil(window.reset_time - time.time()))
-        if not granted:
-            raise TooFast(
-                f"This key may call {self._rate}. Wait {wait} s, or send many at once by "
-                "POST /v1/notifications/batch.",
-                retry_after=wait,
-            )
-        return {
-            "X-RateLimit-Limit": str(self._rate.amount),
-            "X-RateLimit-Remaining": str(window.remaining),
-            "X-RateLimit-Reset": str(wait),
-        }
+        return Spent(granted, str(self._rate), self._rate.amount, window.remaining, wait)
