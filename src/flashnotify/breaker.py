@@ -19,7 +19,8 @@ class BreakerState(StrEnum):
 class Breaker:
     """Leaves a failing transport alone, then lets one delivery at a time probe it.
 
-    After `policy.failures` failures in a row it opens for `policy.recovery` seconds.
+    After `policy.failures` failures in a row it opens for `policy.recovery` seconds. An urgent
+    delivery may probe beside one that is not: it never waits for a bulk probe that hangs.
     """
 
     def __init__(self, policy: BreakerPolicy, clock: Clock) -> None:
@@ -27,7 +28,7 @@ class Breaker:
         self._clock = clock
         self._failures = 0
         self._open_until: float | None = None
-        self._probing = False
+        self._probes: set[bool] = set()  # the urgency of each
         self.misconfigured: str | None = None
 
     def another(self) -> Breaker:
@@ -43,14 +44,14 @@ class Breaker:
             return BreakerState.open
         return BreakerState.half_open
 
-    def allow(self) -> bool:
+    def allow(self, *, urgent: bool) -> bool:
         """True if a delivery may try now. Each true must be answered by a report below."""
         state = self.state
         if state is BreakerState.closed:
             return True
-        if state is BreakerState.open or self._probing:
+        if state is BreakerState.open or urgent in self._probes:
             return False
-        self._probing = True
+        self._probes.add(urgent)
         return True
 
     def retry_after(self) -> float:
@@ -63,13 +64,13 @@ class Breaker:
         """The transport answered: whatever it said about this message, it is there."""
         self._failures = 0
         self._open_until = None
-        self._probing = False
+        self._probes.clear()
         self.misconfigured = None
 
     def failed(self) -> None:
         """The transport did not work."""
         self._failures += 1
-        if self._probing or self._failures >= self._policy.failures:
+        if self._probes or self._failures >= self._policy.failures:
             self._open()
 
     def refused_us(self, reason: str) -> None:
@@ -77,10 +78,10 @@ class Breaker:
         self.misconfigured = reason
         self._open()
 
-    def abandoned(self) -> None:
+    def abandoned(self, *, urgent: bool) -> None:
         """The delivery was given up on our side (cancelled): nothing was learnt."""
-        self._probing = False
+        self._probes.discard(urgent)
 
     def _open(self) -> None:
-        self._probing = False
+        self._probes.clear()
         self._open_until = self._clock.monotonic() + self._policy.recovery

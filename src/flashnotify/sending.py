@@ -81,7 +81,7 @@ class Sending:
         for outlet in outlets:
             async with outlet.transport.connections.use(urgent=tally.priority.urgent):
                 breaker = outlet.breaker_for(message)
-                if not breaker.allow():
+                if not breaker.allow(urgent=tally.priority.urgent):
                     waits.append(breaker.retry_after())
                     continue
                 tried, answer = await self._attempt(notifier, channel, outlet, breaker, message)
@@ -156,10 +156,10 @@ class Sending:
         try:
             answer = await self._call(notifier, channel, outlet.transport, message)
         except BaseException:
-            breaker.abandoned()
+            breaker.abandoned(urgent=message.priority.urgent)
             raise
         duration = self._clock.monotonic() - began
-        outcome = _report(breaker, answer)
+        outcome = _report(breaker, answer, urgent=message.priority.urgent)
         name = outlet.name
         if channel.spec.tracked:
             self._metrics.attempted(channel.spec.name, name, outcome, duration)
@@ -193,7 +193,7 @@ class Sending:
         return answer
 
 
-def _report(breaker: Breaker, answer: Sent | TransportError) -> AttemptOutcome:
+def _report(breaker: Breaker, answer: Sent | TransportError, *, urgent: bool) -> AttemptOutcome:
     """Tell the breaker, and name the outcome."""
     match answer:
         case Misconfigured():
@@ -203,16 +203,16 @@ def _report(breaker: Breaker, answer: Sent | TransportError) -> AttemptOutcome:
             breaker.failed()
             return AttemptOutcome.retryable
         case NotTried():
-            breaker.abandoned()
+            breaker.abandoned(urgent=urgent)
             return AttemptOutcome.retryable
         case _Crashed():
-            breaker.abandoned()
+            breaker.abandoned(urgent=urgent)
             return AttemptOutcome.error
         case Sent():
             breaker.worked()
             return AttemptOutcome.sent
         case Unsendable():
-            breaker.abandoned()
+            breaker.abandoned(urgent=urgent)
             return AttemptOutcome.rejected
         case Rejected():
             breaker.worked()

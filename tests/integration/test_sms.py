@@ -100,7 +100,6 @@ class TestKannel:
         ("status", "said", "kind"),
         [
             (202, "3: Queued for later delivery", None),
-            (200, "Sent.", None),
             (202, "<html>nonsense \x00</html>", None),
             (403, "Authorization failed for sendsms", Misconfigured),
             (403, "Not routable. Do not try again.", Rejected),
@@ -123,6 +122,12 @@ class TestKannel:
         assert (type(error) if error else None) is kind
         if error is not None:
             assert error.reason == f"{status} {said}"
+
+    async def test_believes_nobody_else(self, server: HttpServer, tmp_path: Path) -> None:
+        server.next(Reply(200, "<html>Please log in</html>"))
+        error = await outcome(kannel(f"kannel://u:p@{server.host}", tmp_path))
+        assert type(error) is Unreachable
+        assert error.reason == "not as Kannel answers: 200 <html>Please log in</html>"
 
     def test_has_a_port_of_its_own(self, tmp_path: Path) -> None:
         assert kannel("kannel://u:p@[::1]", tmp_path).name == "kannel://[::1]"

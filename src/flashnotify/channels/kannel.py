@@ -22,6 +22,9 @@ _SENDSMS = "/cgi-bin/sendsms"
 _DLR_MASK = 1 | 2 | 16
 # How Kannel says 403 of one message rather than of us: no route to the number, or a black-list.
 _ABOUT_THE_NUMBER = ("not routable", "denied by")
+# What Kannel says of an SMS that it takes. Another 2xx comes from somebody else, whom nobody should
+# believe that it was sent.
+_TAKEN = 202
 # What Kannel says to a request without a number, once it has accepted the user and password.
 _NO_NUMBER = 400
 # There is no sendsms at this path, or not for GET: the URL in the settings is wrong.
@@ -92,7 +95,7 @@ class KannelTransport(Transport[SMSToOne]):
         answer = await self._http.request("GET", f"{self._sendsms}?{query}")
         if answer.status_code != _NO_NUMBER:
             self._check(answer)
-            raise Unreachable(words(f"not as Kannel answers: {answer.status_code} {answer.text}"))
+            raise _not_kannel(answer)
         return "it takes the user and password"
 
     async def send(self, content: SMSToOne) -> Sent:
@@ -114,6 +117,8 @@ class KannelTransport(Transport[SMSToOne]):
             "GET", f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
         )
         self._check(answer)
+        if answer.status_code != _TAKEN:
+            raise _not_kannel(answer)
         return Sent(
             answer=words(f"{answer.status_code} {answer.text}"), reference=content.reference
         )
@@ -132,3 +137,7 @@ class KannelTransport(Transport[SMSToOne]):
         if answer.status_code in _WRONG_URL:
             raise Misconfigured(said)
         self._http.check(answer)
+
+
+def _not_kannel(answer: httpx.Response) -> Unreachable:
+    return Unreachable(words(f"not as Kannel answers: {answer.status_code} {answer.text}"))
