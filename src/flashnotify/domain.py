@@ -12,6 +12,8 @@ from uuid import UUID
 
 # How long a caller's `Idempotency-Key` is remembered, in milliseconds.
 IDEMPOTENCY_LIFETIME = 24 * 3_600_000
+# Most deliveries of one batch.
+BATCH_SIZE = 200
 
 
 class Priority(IntEnum):
@@ -48,6 +50,11 @@ class NotificationStatus(StrEnum):
     completed = "completed"
     cancelled = "cancelled"
     expired = "expired"
+
+    @property
+    def over(self) -> bool:
+        """True if nothing more is sent of it, unless somebody asks for it."""
+        return self in (self.completed, self.cancelled, self.expired)
 
 
 class DeliveryStatus(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
@@ -22,6 +23,14 @@ _PAGE = 200
 _FOLLOWERS = 200
 # Seconds between signs of life, so that a proxy keeps a quiet connection open.
 HEARTBEAT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Events that a follower was away for too long to be told of: they are no longer kept."""
+
+    first: int
+    last: int
 
 
 class Events:
@@ -48,7 +57,7 @@ class Events:
         if len(self._followers) >= _FOLLOWERS or self._closed:
             raise Unavailable("Too many follow the events at the moment.", retry_after=30)
 
-    async def follow(self, after: int | None) -> AsyncIterator[Row[Any] | int]:
+    async def follow(self, after: int | None) -> AsyncIterator[Row[Any] | Missed | int]:
         """What happens from now on, or has since event `after`.
 
         A number is a sign of life, first of all and while it is quiet: that of the latest event.
@@ -56,11 +65,17 @@ class Events:
         news = asyncio.Event()
         self._followers.add(news)
         try:
-            seen = await self._reader.last_event() if after is None else after
+            seen = await self._reader.last_event()
+            if after is not None:
+                # A number not given yet is one of an archive before it was restored.
+                seen = min(after, seen)
             yield seen
             while not self._closed:
                 news.clear()
                 page = await self._reader.events(seen, _PAGE)
+                if page and page[0].id > seen + 1:
+                    # They are numbered without gaps, and forgotten from the first one on.
+                    yield Missed(seen + 1, page[0].id - 1)
                 for event in page:
                     seen = event.id
                     yield event

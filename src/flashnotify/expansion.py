@@ -25,12 +25,11 @@ from flashnotify.archive.statements import (
 from flashnotify.archive.writer import Writer
 from flashnotify.claims import Claims
 from flashnotify.clock import Clock
-from flashnotify.domain import Address, DeliveryStatus, Job, NotificationStatus
+from flashnotify.domain import BATCH_SIZE, Address, DeliveryStatus, Job, NotificationStatus
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.routing import QUIET, Occasion, Route, Routing
 
-BATCH = 200
 # Recipients expanded in one commit; the progress is kept, so that a crash repeats none of them.
 _SLICE = 400
 _RETRY_AFTER = 30_000
@@ -64,7 +63,7 @@ class Expansion:
         since the epoch, or None if none waits.
         """
         notification = await self._reader.notification(job.notification_id)
-        if notification is None or notification.status not in _OPEN:
+        if notification is None or NotificationStatus(notification.status).over:
             await self._writer.write((END_JOB, {"of": job.id}))
             return None
         now = self._clock.now()
@@ -129,8 +128,8 @@ class Expansion:
         counts: Counter[tuple[str, DeliveryStatus]] = Counter()
         for way in routes:
             key = (way.channel, way.not_before)
-            batch, size = open_batches.get(key, (None, BATCH))
-            if batch is None or size == BATCH:
+            batch, size = open_batches.get(key, (None, BATCH_SIZE))
+            if batch is None or size == BATCH_SIZE:
                 batch, size = (
                     Job(self._ids(), job.notification_id, job.priority, way.channel),
                     0,
@@ -181,11 +180,6 @@ class Expansion:
             )
         )
         return changes, batches
-
-
-_OPEN = frozenset(
-    {NotificationStatus.scheduled, NotificationStatus.queued, NotificationStatus.sending}
-)
 
 
 def _address(entry: str) -> Address:

@@ -23,11 +23,8 @@ from flashnotify.archive.statements import (
 from flashnotify.archive.writer import Writer
 from flashnotify.claims import Claims
 from flashnotify.clock import Clock
-from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Priority
+from flashnotify.domain import BATCH_SIZE, DeliveryStatus, Job, NotificationStatus, Priority
 from flashnotify.errors import Conflict, NotFound
-
-# Deliveries of one batch.
-_BATCH = 200
 
 
 class Interventions:
@@ -63,7 +60,7 @@ class Interventions:
             notification = await self._find(id)
             if notification.status == NotificationStatus.cancelled:
                 return
-            if notification.status not in _OPEN:
+            if NotificationStatus(notification.status).over:
                 raise Conflict(f"It is {notification.status}: there is nothing left to cancel.")
             now = self._clock.now()
             # In hand first: from here on nothing new of it is begun.
@@ -92,7 +89,7 @@ class Interventions:
                 raise Conflict("It has expired. Send it as a new notification.")
             priority, requeued = Priority(notification.priority), 0
             # Each round leaves fewer that have failed, and is on disk before the next.
-            while failed := await self._reader.failed_deliveries(id, _BATCH):
+            while failed := await self._reader.failed_deliveries(id, BATCH_SIZE):
                 await self._writer.write(*self._requeue(id, priority, failed, now))
                 requeued += len(failed)
                 self._notice(priority, now)
@@ -124,8 +121,3 @@ class Interventions:
         if notification is None:
             raise NotFound("There is no notification with this id.")
         return notification
-
-
-_OPEN = frozenset(
-    {NotificationStatus.scheduled, NotificationStatus.queued, NotificationStatus.sending}
-)

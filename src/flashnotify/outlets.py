@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,18 +24,15 @@ _MOST_SERVICES = 1000
 class Outlet:
     """An open transport and its breaker; `only` is the one address it is for, if it is for one.
 
+    `name` is what attempts, metrics and readiness call it: `smtp://host:25`, `msteams://it-team`.
     `services` are the breakers of the services behind it, if it has several.
     """
 
+    name: str
     transport: Transport[Any]
     breaker: Breaker
     only: str | None = None
     services: dict[str, Breaker] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """What attempts, metrics and readiness call it: `smtp://host:25`, `msteams://it-team`."""
-        return self.transport.name + (self.only or "")
 
     def serves(self, message: Message) -> bool:
         """Whether the recipient can be reached this way."""
@@ -99,7 +97,8 @@ def open_channel(
     # Read whether the URL names them or not: a wrong setting is told now, not when it is needed.
     settings = {made: made.config() if made.config else None for made in known}
     setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
-    outlets = []
+    outlets: list[Outlet] = []
+    names: Counter[str] = Counter()
     for only, url in config.transports:
         try:
             made = _transport(url, known)
@@ -107,7 +106,12 @@ def open_channel(
         except SettingsError as error:
             of = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
             raise SettingsError(f"{of} {error}. Example: {setting.env}={setting.example}") from None
-        outlets.append(Outlet(transport, Breaker(spec.breaker, resources.clock), only))
+        name = transport.name + (only or "")
+        names[name] += 1
+        if names[name] > 1:
+            # What tells two URLs apart may be a password, or a path.
+            name += f" ({names[name]})"
+        outlets.append(Outlet(name, transport, Breaker(spec.breaker, resources.clock), only))
     if not outlets and setting.default:
         raise SettingsError(
             f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"

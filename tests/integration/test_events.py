@@ -1,7 +1,9 @@
 """`GET /v1/events`: what happens, in commit order, taken up again after an interruption."""
 
 import json
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -66,6 +68,38 @@ async def test_what_happens_is_told_in_order_and_taken_up_after_a_restart() -> N
         assert {e["data"]["notification_id"] for e in resumed} == {id}
         more = await until_completed(events(service.admin, **{"Last-Event-ID": seen[-1]["id"]}))
         assert {e["data"]["notification_id"] for e in more} == {second}
+
+
+async def test_who_was_away_for_too_long_is_told_what_it_missed() -> None:
+    config = ServiceConfig()
+    async with serving(Service(config)) as service:
+        await send(service)
+        (*_, last) = await until_completed(events(service.admin, **{"Last-Event-ID": "0"}))
+    with closing(sqlite3.connect(config.archive_file)) as archive, archive:
+        archive.execute("DELETE FROM events WHERE id < ?", (last["id"],))
+    async with serving(Service(config)) as service:
+        stream = events(service.admin, **{"Last-Event-ID": "1"})
+        missed = await anext(stream)
+        number = int(last["id"])
+        assert missed == {
+            "event": "missed",
+            "id": f"{number - 1}",
+            "data": {"first": 2, "last": number - 1},
+        }
+        assert await anext(stream) == last
+
+
+async def test_a_number_from_before_the_archive_was_restored_means_from_now_on() -> None:
+    async with serving(Service(ServiceConfig())) as service:
+        headers = {"Last-Event-ID": "1000000"}
+        async with service.admin.stream("GET", "/v1/events", headers=headers, timeout=10) as answer:
+            lines = answer.aiter_lines()
+            assert [await anext(lines) for _ in range(3)] == [": still here", "id: 0", ""]
+            id = await send(service)
+            event = [await anext(lines) for _ in range(3)]
+            assert event[0] == "event: notification"
+            assert id in event[1]
+            assert event[2] == "id: 1"
 
 
 async def test_who_is_cut_off_before_the_first_event_knows_where_to_go_on() -> None:

@@ -12,9 +12,9 @@ import pytest
 from flashnotify.archive.changes import Change
 from flashnotify.archive.statements import ADD_DELIVERY
 from flashnotify.claims import Claims
-from flashnotify.domain import Job, Priority
+from flashnotify.domain import BATCH_SIZE, Job, Priority
 from flashnotify.errors import Unavailable
-from flashnotify.expansion import BATCH, Expansion
+from flashnotify.expansion import Expansion
 from flashnotify.meta.registry import NOTIFIERS, Registry
 from flashnotify.routing import QUIET, Routing
 from tests.manual_clock import ManualClock
@@ -82,7 +82,7 @@ async def test_ten_thousand_recipients_are_expanded_in_slices(archive: Archive) 
     assert max(writer.slices) <= 500
     assert archive.one("SELECT count(DISTINCT address) FROM deliveries") == 10_000
     sizes = archive.rows("SELECT count(*) FROM deliveries GROUP BY job_id")
-    assert sizes == [(BATCH,)] * 50
+    assert sizes == [(BATCH_SIZE,)] * 50
     # Each batch is a job on disk, and enqueued; the whole is no job any more.
     jobs = {bytes(id) for (id,) in archive.rows("SELECT id FROM jobs")}
     assert jobs == {batch.id.bytes for batch in enqueued}
@@ -104,7 +104,7 @@ async def test_a_batch_is_enqueued_only_once_it_is_on_disk(archive: Archive) -> 
         seen.append(archive.one(sql))
 
     await expand(archive, job, enqueue)
-    assert seen == [BATCH] * 5
+    assert seen == [BATCH_SIZE] * 5
 
 
 @pytest.mark.parametrize("last", [0, 1, 2, 3, 12, 24])

@@ -11,7 +11,7 @@ from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate
 from flashnotify.auth.permissions import READ, Caller
 from flashnotify.domain import moment
-from flashnotify.events import Events
+from flashnotify.events import Events, Missed
 
 LastEventId = Annotated[
     int | None,
@@ -33,7 +33,9 @@ def events_router(events: Events, authenticate: Authenticate) -> APIRouter:
         "",
         response_class=EventSourceResponse,
         summary="Follow what happens",
-        description="Events `notification` and `delivery`, each with the new status.",
+        description="Events `notification` and `delivery`, each with the new status. The latest "
+        "100,000 are kept: whoever goes on after an older one is told by an event `missed` which "
+        "are not.",
         responses=problems(401, 403, 422, 429, 503),
     )
     async def follow(
@@ -43,6 +45,9 @@ def events_router(events: Events, authenticate: Authenticate) -> APIRouter:
             if isinstance(event, int):
                 # With a number: who loses the connection before the first event misses none.
                 yield ServerSentEvent(id=str(event), comment="still here")
+            elif isinstance(event, Missed):
+                data = {"first": event.first, "last": event.last}
+                yield ServerSentEvent(id=str(event.last), event="missed", data=data)
             else:
                 yield ServerSentEvent(id=str(event.id), event=event.type, data=_data(event))
 

@@ -87,6 +87,8 @@ def _json(event: Event) -> str:
 
 def _line(event: Event) -> Text:
     data = event.data or {}
+    if event.type == "missed":
+        return Text(f"Events {data['first']} to {data['last']} are no longer kept.", "yellow")
     at = datetime.fromisoformat(data["at"]).astimezone()
     status = data["status"]
     line = Text.assemble(

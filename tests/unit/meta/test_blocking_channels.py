@@ -73,7 +73,7 @@ class Pager:
         self.transport = CaptureTransport(TransportURL(SecretStr("capture://")), None, lent)
         self.transport.timeout = 1.0
         spec = PagerMixin.__channel__
-        self.outlet = Outlet(self.transport, Breaker(spec.breaker, clock))
+        self.outlet = Outlet("it", self.transport, Breaker(spec.breaker, clock))
         self.channel = OpenChannel(spec, None, [self.outlet])
         self.sending = Sending(clock, self.ids, Metrics(()), self.threads)
 
