@@ -84,6 +84,17 @@ async def test_keys(commands: ServeProcess) -> None:
     assert re.search(rf"{id}.*revoked 20", listed.stdout)
 
 
+async def test_commands_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """As `xargs -P` runs them, without a `serve` that could answer all of them."""
+    commands = ServeProcess(tmp_path / "service")
+    made = await asyncio.gather(
+        *(commands.cli("keys", "create", f"--name=key-{n}", "--scope=read") for n in range(4))
+    )
+    assert [command.code for command in made] == [0] * 4, made
+    listed = (await commands.cli("keys", "list")).stdout
+    assert all(f"key-{n} " in listed for n in range(4))
+
+
 async def test_a_wrong_key_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:party")
     failed(wrong, "/scopes/0 is no scope; the scopes are read, admin")

@@ -5,8 +5,10 @@ Either way a command speaks the same API, as an admin.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +22,9 @@ from flashnotify.settings import ServiceConfig
 
 # Seconds to wait for an answer of `serve`: an accept waits for the disk.
 _TIMEOUT = 30.0
+# How often to try for an archive that another command has, and the seconds between: 10 s in all.
+_TRIES = 200
+_PAUSE = 0.05
 
 
 class CommandFailed(FlashNotifyError):
@@ -57,9 +62,7 @@ async def connect() -> AsyncIterator[Client]:
     config = ServiceConfig()
     logs.configure(config.log_format)
     service = Service(config)
-    try:
-        await service.open()
-    except ArchiveLocked:
+    if not await _open(service):
         await service.close()
         async with over_socket(config) as http:
             yield Client(http, served=True)
@@ -69,6 +72,29 @@ async def connect() -> AsyncIterator[Client]:
             yield Client(http, served=False)
     finally:
         await service.close()
+
+
+async def _open(service: Service) -> bool:
+    """Take the archive; false if `serve` has it. Other commands are waited for: they end soon."""
+    for _ in range(_TRIES):
+        try:
+            await service.open()
+        except ArchiveLocked:
+            if await _answers(service.config.socket):
+                return False
+            await asyncio.sleep(_PAUSE)
+        else:
+            return True
+    return False
+
+
+async def _answers(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def over_socket(config: ServiceConfig) -> httpx.AsyncClient:

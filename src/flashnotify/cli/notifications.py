@@ -85,6 +85,8 @@ def status(
             answer or "",
         )
     console.print(table)
+    if shown["more"]:
+        console.print(f"… and more: GET /v1/notifications/{shown['id']}/deliveries has all.")
 
 
 def outbox(
@@ -127,6 +129,7 @@ async def _status(id: str) -> dict[str, Any]:
         shown: dict[str, Any] = await client.call("GET", path)
         page = await client.call("GET", f"{path}/deliveries", params={"limit": 200})
         shown["deliveries"] = page["items"]
+        shown["more"] = page["next"] is not None
         return shown
 
 
