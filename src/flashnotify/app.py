@@ -128,7 +128,8 @@ class Service:
         self.events = Events(self.reader, self.writer, clock)
         self.claims = Claims()
         ids = UUIDv7(clock.now)
-        routing = Routing(ZoneInfo(config.timezone))
+        zone = ZoneInfo(config.timezone)
+        routing = Routing(zone)
         sending = Sending(clock, ids, self.metrics, self.threads)
         self.pool = WorkerPool(
             config.workers,
@@ -143,6 +144,8 @@ class Service:
                 sending,
                 self.claims,
                 routing,
+                # UTC is no campus's time: where none is set, a sender's own offset is nearer to it.
+                zone if config.timezone != "UTC" else None,
                 clock,
             ),
             self.claims,

@@ -9,8 +9,10 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
@@ -61,7 +63,10 @@ class _Batch:
 
 
 class Delivery:
-    """Carries out batches."""
+    """Carries out batches.
+
+    Messages show moments in the time of `zone`; without one, with the offset that each came with.
+    """
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class Delivery:
         sending: Sending,
         claims: Claims,
         routing: Routing,
+        zone: ZoneInfo | None,
         clock: Clock,
     ) -> None:
         self._kinds = kinds
@@ -83,6 +89,7 @@ class Delivery:
         self._sending = sending
         self._claims = claims
         self._routing = routing
+        self._zone = zone
         self._clock = clock
 
     async def deliver(self, job: Job) -> int | None:
@@ -194,7 +201,7 @@ class Delivery:
         channel = self._channels[str(job.channel)]
         notifier: Notifier = kind.notifier(**json.loads(notification.data))
         values = {
-            **notifier.values(),
+            **{name: self._shown(value) for name, value in notifier.values().items()},
             "title": notification.title,
             "body": notification.body,
             "priority": job.priority.name,
@@ -203,6 +210,12 @@ class Delivery:
             notification.locale, channel.spec.parts, values
         )
         return _Batch(job, notification, channel, notifier, rendering, devices)
+
+    def _shown(self, value: Any) -> Any:
+        """A field as people on the campus read it: moments by their own clocks."""
+        if isinstance(value, datetime) and self._zone is not None:
+            return value.astimezone(self._zone)
+        return value
 
     async def _send(self, batch: _Batch, rows: Sequence[Row[Any]]) -> None:
         """Send to `rows`, as many at once as there are connections."""

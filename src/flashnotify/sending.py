@@ -15,7 +15,7 @@ import structlog
 from flashnotify import outcomes
 from flashnotify.archive.changes import Change
 from flashnotify.archive.statements import DROP_DEVICE
-from flashnotify.breaker import Breaker
+from flashnotify.breaker import Breaker, BreakerState
 from flashnotify.channels.base import Threads, Transport
 from flashnotify.clock import Clock
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, Message, Sent
@@ -159,8 +159,10 @@ class Sending:
             breaker.abandoned(urgent=message.priority.urgent)
             raise
         duration = self._clock.monotonic() - began
-        outcome = _report(breaker, answer, urgent=message.priority.urgent)
         name = outlet.name
+        before = breaker.state
+        outcome = _report(breaker, answer, urgent=message.priority.urgent)
+        _log_change(before, breaker.state, channel.spec.name, name, answer)
         if channel.spec.tracked:
             self._metrics.attempted(channel.spec.name, name, outcome, duration)
         reference = answer.reference if isinstance(answer, Sent) else None
@@ -191,6 +193,27 @@ class Sending:
             log.error("sending.crashed", error=type(error).__name__, stack=stack_of(error))
             return _Crashed(f"internal error: {type(error).__name__}")
         return answer
+
+
+def _log_change(
+    before: BreakerState,
+    after: BreakerState,
+    channel: str,
+    transport: str,
+    answer: Sent | TransportError,
+) -> None:
+    """Tell whoever runs the service. Not the provider's words, which may name a recipient."""
+    if before is BreakerState.closed and after is not before:
+        log.warning(
+            "transport.left_alone",
+            channel=channel,
+            transport=transport,
+            error=type(answer).__name__,
+            meaning="it keeps failing; it is tried again from time to time, and /v1/channels and "
+            "the attempts of deliveries say more",
+        )
+    elif after is BreakerState.closed and after is not before:
+        log.info("transport.works_again", channel=channel, transport=transport)
 
 
 def _report(breaker: Breaker, answer: Sent | TransportError, *, urgent: bool) -> AttemptOutcome:

@@ -97,7 +97,8 @@ class ServiceConfig(Config):
     )
     timezone: Annotated[str, AfterValidator(_timezone)] = setting(
         "UTC",
-        help="The time zone of the campus, by its IANA name: quiet hours are in its time.",
+        help="The time zone of the campus, by its IANA name: messages and quiet hours are in its "
+        "time. As long as it is UTC, messages show times as their senders wrote them.",
         example="Europe/Paris",
     )
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] = setting(

@@ -13,7 +13,7 @@ _LATENCIES = 60_000
 # The status under which accepted notifications are counted, beside those of deliveries.
 ACCEPTED = "accepted"
 # Upper bounds, in milliseconds, of the latency histogram's buckets; above the last is one more.
-BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
+BOUNDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)
 
 
 def total(at: int, kind: str, channel: str, status: str) -> dict[str, Any]:
@@ -57,6 +57,6 @@ def percentile(buckets: dict[int, int], part: float) -> float | None:
             if bucket >= len(BOUNDS):
                 return float(BOUNDS[-1])
             low = BOUNDS[bucket - 1] if bucket else 0
-            return low + (BOUNDS[bucket] - low) * (wanted - seen) / number
+            return round(low + (BOUNDS[bucket] - low) * (wanted - seen) / number, 3)
         seen += number
     return float(BOUNDS[-1])

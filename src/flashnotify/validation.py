@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -74,6 +74,7 @@ class Validation:
         caller.require_priority(priority, kind)
         self._check_whole(kind, request, now)
         recipients = await self._audience.check(request.to, kind.schemes)
+        _check_reach(kind, request.channels, recipients)
         return Checked(kind, request, priority, recipients)
 
     def kind(self, name: object) -> NotifierSpec:
@@ -115,12 +116,27 @@ class Validation:
             raise InvalidInput(errors)
 
 
+def _check_reach(
+    kind: NotifierSpec, channels: Collection[str] | None, recipients: Iterable[Address]
+) -> None:
+    """Refuse what would reach nobody at all."""
+    if channels is None:
+        return
+    schemes = {kind.channels[name].scheme for name in channels}
+    if not any(recipient.scheme in schemes for recipient in recipients):
+        takes = ", ".join(f"{scheme}:" for scheme in sorted(schemes))
+        detail = f"reach nobody in `to`: they take {takes} addresses; add one, or a channel"
+        raise InvalidInput([FieldError("/channels", detail)])
+
+
 def parse(document: bytes) -> Mapping[str, Any]:
     """The JSON object of a request's body.
 
     Raises:
         MalformedDocument: it is none.
     """
+    if not document.strip():
+        raise MalformedDocument("The body is empty. Send a JSON object, {…}.")
     try:
         found = from_json(document)
     except ValueError as error:
@@ -134,6 +150,16 @@ def _explain(fault: Mapping[str, Any], kind: NotifierSpec) -> str:
     match fault["type"]:
         case "missing":
             return "is missing"
+        case "list_type":
+            return 'must be a list, such as ["mailto:ada@univ.example"]'
+        case "string_type":
+            return 'must be a text, such as "mailto:ada@univ.example"'
+        case "model_type" | "dict_type":
+            return "must be a JSON object, {…}"
+        case "too_short":
+            return "is empty; name at least one"
+        case "string_pattern_mismatch" if fault["loc"] == ("locale",):
+            return "is no language tag; write it as fr or pt-BR"
         case "extra_forbidden" if fault["loc"][0] == "data":
             known = ", ".join(kind.fields) or "none"
             return f"is no field of {kind.kind}; its fields are {known}"

@@ -212,7 +212,10 @@ async def test_gives_up_when_it_expires_with_the_last_words(
 
 
 async def test_fails_over_to_the_second_url(
-    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+    smtp: SmtpServer,
+    emailing: Emailing,
+    clock: ManualClock,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     async with SmtpServer() as second:
         smtp.next("RCPT", "451 4.3.0 not now")
@@ -234,6 +237,7 @@ async def test_fails_over_to_the_second_url(
             assert (len(smtp.mails), len(second.mails)) == (1, 1)
             # A server that is down is left alone after five failures, and costs no attempt then.
             await smtp.stop()
+            capsys.readouterr()
             ids = [await service.send() for _ in range(7)]
             for id in ids:
                 await service.completed(id)
@@ -241,6 +245,13 @@ async def test_fails_over_to_the_second_url(
             assert sorted(tries) == [1, 1, 2, 2, 2, 2, 2]
             assert len(second.mails) == 8
             assert await ready(service) == ("degraded", "open")
+            # Whoever reads the log is told once, and again when it is over.
+            assert capsys.readouterr().out.count("transport.left_alone") == 1
+            await smtp.start()
+            await clock.advance(31)
+            await service.completed(await service.send())
+            assert await ready(service) == ("ok", "ok")
+            assert capsys.readouterr().out.count("transport.works_again") == 1
 
 
 async def test_both_urls_down_retries(

@@ -29,7 +29,7 @@ async def test_performance_has_percentiles_by_channel_and_transport(service: Run
     (item,) = (await service.get("/v1/performance"))["items"]
     assert (item["channel"], item["transport"]) == ("email", "capture://")
     assert (item["attempts"], item["failures"]) == (1, 0)
-    assert 0 <= item["p50"] <= item["p99"]
+    assert 0 <= item["p50_ms"] <= item["p99_ms"]
 
 
 async def test_the_queue_shows_depth_and_age_of_each_lane(clock: ManualClock) -> None:
@@ -87,6 +87,12 @@ async def test_a_key_that_is_too_fast_is_told_when_to_come_back(slow: Running) -
     assert len((await slow.get("/v1/notifications"))["items"]) == 3
     answer = await slow.anonymous.post("/v1/notifications", json=ACADEMIC, headers=other)
     assert answer.status_code == 202
+
+
+async def test_the_front_door_leads_to_the_documentation(service: Running) -> None:
+    answer = await service.anonymous.get("/")
+    assert answer.is_redirect
+    assert answer.headers["location"] == "/docs"
 
 
 async def test_the_documentation_loads_nothing_from_another_host(service: Running) -> None:

@@ -1,5 +1,7 @@
 """`POST /v1/notify/{kind}`: the curl way."""
 
+import pytest
+
 from tests.running import Running
 
 
@@ -33,6 +35,27 @@ async def test_without_a_title_the_first_line_is_it(service: Running) -> None:
     )
     shown = await service.get(answer.json()["href"])
     assert shown["title"] == "Room changed"
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data; boundary=x"])
+async def test_what_is_no_text_is_refused(service: Running, media_type: str) -> None:
+    """Else people would get the JSON, or the parts."""
+    answer = await service.http.post(
+        "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2",
+        content='{"title": "x"}',
+        headers={"Content-Type": media_type},
+    )
+    assert answer.status_code == 415
+    assert "/v1/notifications" in answer.json()["detail"]
+
+
+async def test_a_plus_that_was_not_encoded_is_explained(service: Running) -> None:
+    answer = await service.http.post(
+        "/v1/notify/academic?to=tel:+33612345678&course=ALG-2", content="x"
+    )
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == "/to/0"
+    assert "%2B" in fault["detail"]
 
 
 async def test_faults_point_at_the_parameter(service: Running) -> None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import FaultyField, problem, problems
-from flashnotify.api.requests import Authenticate, media_type, read_body
+from flashnotify.api.requests import JSON, Authenticate, media_type, read_body
 from flashnotify.auth.permissions import Caller
 from flashnotify.batch import Batch, Result, read_array, read_lines
 from flashnotify.errors import UnsupportedMediaType
@@ -62,7 +62,7 @@ def batch_router(batch: Batch, authenticate: Authenticate, max_bytes: int) -> AP
         idempotency_key: IdempotencyHeader = None,
     ) -> Response:
         kind = media_type(request)
-        if kind not in ("application/json", *_LINES):
+        if kind not in (*JSON, *_LINES):
             raise UnsupportedMediaType(
                 "Send a JSON array with `Content-Type: application/json`, or one JSON object a "
                 "line with `Content-Type: application/x-ndjson`."

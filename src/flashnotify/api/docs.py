@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 
@@ -13,6 +13,10 @@ def install_docs(app: FastAPI) -> None:
     """Serve the documentation of `app` at `/docs`."""
     folder = Path(str(files("fastapi_offline"))) / "static"
     app.mount("/docs/static", StaticFiles(directory=folder), name="docs-static")
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

@@ -58,7 +58,7 @@ def _data(event: Row[Any]) -> dict[str, Any]:
     data = {
         "notification_id": str(event.notification_id),
         "status": event.status,
-        "at": moment(event.at).isoformat(),
+        "at": moment(event.at).isoformat().replace("+00:00", "Z"),
     }
     if event.delivery_id is not None:
         data |= {"delivery_id": str(event.delivery_id), "channel": event.channel}

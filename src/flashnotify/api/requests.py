@@ -43,6 +43,9 @@ Moment = Annotated[
 # Seconds that a whole body may take: a sender that has gone silent holds no connection for ever.
 _PATIENCE = 60.0
 
+# What JSON is called; some senders say nothing.
+JSON = ("application/json", "")
+
 M = TypeVar("M", bound=BaseModel)
 Authenticate = Callable[..., Awaitable[Caller]]
 
@@ -119,8 +122,8 @@ class LocalSocket:
 
 
 def media_type(request: Request) -> str:
-    """The media type that a request says its body has; JSON if it says nothing."""
-    header = request.headers.get("content-type", "application/json")
+    """The media type that a request says its body has; empty if it says nothing."""
+    header = request.headers.get("content-type", "")
     return header.partition(";")[0].strip().lower()
 
 
@@ -131,7 +134,7 @@ async def read_json(request: Request, limit: int) -> bytes:
         UnsupportedMediaType: it says that it is something else.
         DocumentTooLarge: it is longer.
     """
-    if media_type(request) != "application/json":
+    if media_type(request) not in JSON:
         raise UnsupportedMediaType(
             "Send JSON with `Content-Type: application/json` (with curl: -H or --json)."
         )

@@ -56,9 +56,9 @@ class PerformanceOut(BaseModel):
     transport: str
     attempts: int
     failures: int
-    p50: float | None
-    p95: float | None
-    p99: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
 
 
 class PerformanceList(BaseModel):
@@ -134,9 +134,9 @@ def statistics_router(
                 transport=transport,
                 attempts=sum(found.values()),
                 failures=failures[channel, transport],
-                p50=percentile(found, 0.5),
-                p95=percentile(found, 0.95),
-                p99=percentile(found, 0.99),
+                p50_ms=percentile(found, 0.5),
+                p95_ms=percentile(found, 0.95),
+                p99_ms=percentile(found, 0.99),
             )
             for (channel, transport), found in sorted(buckets.items())
         ]

@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse
 
 from flashnotify.api.notifications import AcceptedOut, IdempotencyHeader, accepted_response
 from flashnotify.api.problems import problems
-from flashnotify.api.requests import Authenticate, read_body
+from flashnotify.api.requests import Authenticate, media_type, read_body
 from flashnotify.auth.permissions import Caller
-from flashnotify.errors import FieldError, InvalidInput, NotFound
+from flashnotify.errors import FieldError, InvalidInput, NotFound, UnsupportedMediaType
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.submission import Submission
@@ -18,6 +18,10 @@ from flashnotify.submission import Submission
 # Parameters of every kind; those that may be repeated are lists.
 _LISTS = ("to", "channels")
 _SINGLES = ("title", "priority", "reference", "locale", "send_at", "expires_at")
+
+
+# What clients say of a text by themselves; a form is what curl says with -d.
+_ALSO_TEXT = ("", "application/x-www-form-urlencoded", "application/octet-stream")
 
 
 def text_router(
@@ -35,7 +39,7 @@ def text_router(
         status_code=202,
         response_model=AcceptedOut,
         summary="Accept a notification whose message is the body",
-        responses=problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
+        responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
         openapi_extra={
             "parameters": [_parameter(name, "array") for name in _LISTS]
             + [_parameter(name, "string") for name in _SINGLES],
@@ -55,6 +59,11 @@ def text_router(
         if spec is None:
             raise NotFound(f"There is no kind {kind!r}; the kinds are {', '.join(kinds.names())}.")
         submission.require_ready()
+        given = media_type(request)
+        if not given.startswith("text/") and given not in _ALSO_TEXT:
+            raise UnsupportedMediaType(
+                "The body is the message itself, as text/plain. Send JSON to /v1/notifications."
+            )
         body = await read_body(request, max_bytes)
         document = _document(spec, request, body, max_title)
         try:

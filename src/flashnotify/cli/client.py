@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+import typer
 from starlette.types import ASGIApp
 
 from flashnotify import logs
@@ -25,6 +26,9 @@ _TIMEOUT = 30.0
 # How often to try for an archive that another command has, and the seconds between: 10 s in all.
 _TRIES = 200
 _PAUSE = 0.05
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
 
 
 class CommandFailed(FlashNotifyError):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from flashnotify.cli.client import connect
+from flashnotify.cli.client import JsonOption, connect
+from flashnotify.cli.tables import print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +46,12 @@ def create(
     print(asyncio.run(_call("POST", "/v1/api-keys", json=wanted))["key"])
 
 
-def index() -> None:
+def index(as_json: JsonOption = False) -> None:
     """List all API keys, without their secrets."""
     listed = asyncio.run(_call("GET", "/v1/api-keys"))
+    if as_json:
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
     table = Table("id", "name", "scopes", "max priority", "last used", "state")
     for key in listed["items"]:
         table.add_row(
@@ -58,7 +62,7 @@ def index() -> None:
             key["last_used_at"] or "never",
             _state(key),
         )
-    Console().print(table)
+    print_table(table)
 
 
 def revoke(

@@ -12,9 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flashnotify.cli.client import connect
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
+from flashnotify.cli.client import JsonOption, connect
+from flashnotify.cli.tables import print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -73,6 +72,8 @@ def status(
     console = Console()
     console.print(f"{shown['kind']}: {shown['title']}", markup=False)
     console.print(f"{shown['status']}, {shown['priority']}, accepted {shown['accepted_at']}")
+    if shown["status"] == "scheduled":
+        console.print(f"It is sent at {shown['send_at']}.")
     table = Table("channel", "to", "status", "attempts", "last answer")
     for delivery in shown["deliveries"]:
         attempts = delivery["attempts"]
@@ -84,7 +85,7 @@ def status(
             str(len(attempts)),
             answer or "",
         )
-    console.print(table)
+    print_table(table)
     if shown["more"]:
         console.print(f"… and more: GET /v1/notifications/{shown['id']}/deliveries has all.")
 

@@ -18,6 +18,9 @@ from email_validator import EmailNotValidError, validate_email
 from flashnotify import domain
 from flashnotify.meta.field import Field
 
+# In milliseconds: no time zone is further from UTC.
+_DAY = 24 * 3_600_000
+
 
 class Text(Field[str]):
     """A text without control characters, on one line unless `multiline`."""
@@ -32,6 +35,7 @@ class Text(Field[str]):
         example: str | None = None,
     ) -> None:
         super().__init__(required=required, help=help, example=example)
+        self._or_leave_it_out = "" if required else ", or leave it out"
         self.multiline = multiline
         self.max_length = max_length
 
@@ -41,7 +45,7 @@ class Text(Field[str]):
             raise ValueError("expected a text")
         check_text(value, multiline=self.multiline)
         if not value.strip():
-            raise ValueError("is empty; write something or leave it out")
+            raise ValueError("is empty; write something" + self._or_leave_it_out)
         if len(value) > self.max_length:
             raise ValueError(f"has {len(value)} characters; at most {self.max_length} are allowed")
         return value
@@ -66,12 +70,15 @@ class Moment(Field[datetime]):
             except ValueError as error:
                 raise ValueError(f"is no such moment: {error}") from None
         else:
-            raise ValueError("expected a moment such as 2026-12-01T08:00:00+01:00")
+            raise ValueError(
+                "expected a moment such as 2026-12-01T08:00:00+01:00; in a URL, + is written %2B"
+            )
         if moment.utcoffset() is None:
             raise ValueError("has no offset; write it as 2026-12-01T08:00:00+01:00 or …Z")
         try:
-            # What is kept must be a moment that can be shown again.
-            domain.moment(domain.milliseconds(moment))
+            # What is kept must be a moment that can be shown again, in every time zone.
+            for margin in (-_DAY, _DAY):
+                domain.moment(domain.milliseconds(moment) + margin)
         except (OverflowError, ValueError):
             raise ValueError("is too far away") from None
         return moment
@@ -137,7 +144,8 @@ class Phone(Field[str]):
             number = phonenumbers.parse(value, None)
         except phonenumbers.NumberParseException:
             raise ValueError(
-                "is no phone number; write it with its country code, such as +33612345678"
+                "is no phone number; write it with its country code, such as +33612345678; "
+                "in a URL, + is written %2B"
             ) from None
         if number.extension or not phonenumbers.is_valid_number(number):
             raise ValueError("is no number that can be in use; check its digits")

@@ -21,8 +21,8 @@ from flashnotify import domain
 from flashnotify.meta.descriptors import Moment, Priority, Text
 from flashnotify.meta.field import Field
 
-_TITLE = Text(max_length=1_000_000)
-_BODY = Text(max_length=100_000_000, multiline=True)
+_TITLE = Text(required=True, max_length=1_000_000)
+_BODY = Text(required=True, max_length=100_000_000, multiline=True)
 _REFERENCE = Text(max_length=200)
 _LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
