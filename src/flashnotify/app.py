@@ -9,25 +9,22 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from fastapi import Depends, FastAPI
 from limits import parse as parse_rate
 from starlette.types import ASGIApp
 
-from flashnotify import __version__, notifiers, templates
+from flashnotify import notifiers, templates
 from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
+from flashnotify.api.application import application
 from flashnotify.api.batch import batch_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
-from flashnotify.api.docs import install_docs
 from flashnotify.api.events import events_router
 from flashnotify.api.health import health_router
 from flashnotify.api.interventions import interventions_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import notifications_router
-from flashnotify.api.openapi import openapi_document
 from flashnotify.api.outbox import outbox_router
-from flashnotify.api.problems import RequestBoundary, install
 from flashnotify.api.receipts import receipts_router
-from flashnotify.api.requests import authentication, refuse_unknown_parameters
+from flashnotify.api.requests import authentication
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.text import text_router
 from flashnotify.archive import schema
@@ -65,6 +62,7 @@ from flashnotify.outlets import open_channel
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.receipts import Receipts
+from flashnotify.rendering import Renderer
 from flashnotify.retention import Retention
 from flashnotify.routing import Routing
 from flashnotify.scheduler import Scheduler
@@ -137,15 +135,14 @@ class Service:
             Expansion(kinds, self.reader, self.writer, self.claims, routing, clock, ids),
             Delivery(
                 kinds,
-                wordings,
                 self.channels,
                 self.reader,
                 self.writer,
+                # UTC is no campus's time: where none is set, a sender's own offset is nearer to it.
+                Renderer(kinds, wordings, zone if config.timezone != "UTC" else None),
                 sending,
                 self.claims,
                 routing,
-                # UTC is no campus's time: where none is set, a sender's own offset is nearer to it.
-                zone if config.timezone != "UTC" else None,
                 clock,
             ),
             self.claims,
@@ -244,14 +241,7 @@ class Service:
         interventions = Interventions(
             self.reader, self.writer, self.claims, self.scheduler.notice, self.clock, self._ids
         )
-        app = FastAPI(
-            title="FlashNotify",
-            version=__version__,
-            docs_url=None,
-            redoc_url=None,
-            redirect_slashes=False,
-        )
-        for router in (
+        routers = (
             batch_router(Batch(submission, config.max_batch), authenticate, config.max_batch_bytes),
             notifications_router(
                 submission, self.claims, self.reader, authenticate, config.max_request_bytes
@@ -278,33 +268,22 @@ class Service:
                 authenticate,
                 config.max_request_bytes,
             ),
-        ):
-            app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
-        # These two read the query in ways of their own: fields of the kinds, or not at all.
-        app.include_router(
+        )
+        # These see to the query themselves: the kinds' fields are in it, or whatever a probe adds.
+        lenient = (
             text_router(
                 submission,
                 self._kinds,
                 authenticate,
                 config.max_request_bytes,
                 config.max_title_length,
-            )
-        )
-        app.include_router(
+            ),
             health_router(
-                self.supervisor,
-                self.reader,
-                self.queue,
-                self.threads,
-                self.channels,
-                self.metrics,
-            )
+                self.supervisor, self.reader, self.queue, self.threads, self.channels, self.metrics
+            ),
         )
-        install_docs(app)
-        install(app)
-        document = openapi_document(app, self._kinds, [*DEVICE_REQUESTS.values(), ApiKeyIn])
-        app.openapi = lambda: document  # type: ignore[method-assign]  # the way FastAPI documents
-        return RequestBoundary(app, self._ids)
+        bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
+        return application(routers, lenient, self._kinds, bodies, self._ids)
 
 
 # Seconds that the last commits get when the service stops.

@@ -6,13 +6,10 @@ The database is never held while a provider is called.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
@@ -35,9 +32,10 @@ from flashnotify.domain import (
 from flashnotify.errors import Retryable, Unavailable
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
-from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from flashnotify.meta.specs import NotifierSpec
 from flashnotify.outcomes import Tally, Try
 from flashnotify.outlets import OpenChannel
+from flashnotify.rendering import Renderer
 from flashnotify.routing import QUIET, Occasion, Routing
 from flashnotify.sending import Outcome, Sending
 
@@ -63,33 +61,28 @@ class _Batch:
 
 
 class Delivery:
-    """Carries out batches.
-
-    Messages show moments in the time of `zone`; without one, with the offset that each came with.
-    """
+    """Carries out batches."""
 
     def __init__(
         self,
         kinds: Registry[NotifierSpec],
-        templates: Registry[TemplatesSpec],
         channels: Mapping[str, OpenChannel],
         reader: Reader,
         writer: Writer,
+        renderer: Renderer,
         sending: Sending,
         claims: Claims,
         routing: Routing,
-        zone: ZoneInfo | None,
         clock: Clock,
     ) -> None:
         self._kinds = kinds
-        self._templates = templates
         self._channels = channels
         self._reader = reader
         self._writer = writer
+        self._renderer = renderer
         self._sending = sending
         self._claims = claims
         self._routing = routing
-        self._zone = zone
         self._clock = clock
 
     async def deliver(self, job: Job) -> int | None:
@@ -197,25 +190,9 @@ class Delivery:
 
     def _prepare(self, job: Job, notification: Row[Any], devices: Mapping[str, Device]) -> _Batch:
         """Render, once for all recipients."""
-        kind = self._kinds[notification.kind]
         channel = self._channels[str(job.channel)]
-        notifier: Notifier = kind.notifier(**json.loads(notification.data))
-        values = {
-            **{name: self._shown(value) for name, value in notifier.values().items()},
-            "title": notification.title,
-            "body": notification.body,
-            "priority": job.priority.name,
-        }
-        rendering = self._templates[kind.kind].render(
-            notification.locale, channel.spec.parts, values
-        )
+        notifier, rendering = self._renderer.render(notification, job.priority, channel.spec)
         return _Batch(job, notification, channel, notifier, rendering, devices)
-
-    def _shown(self, value: Any) -> Any:
-        """A field as people on the campus read it: moments by their own clocks."""
-        if isinstance(value, datetime) and self._zone is not None:
-            return value.astimezone(self._zone)
-        return value
 
     async def _send(self, batch: _Batch, rows: Sequence[Row[Any]]) -> None:
         """Send to `rows`, as many at once as there are connections."""
