@@ -147,6 +147,26 @@ async def test_a_server_that_hangs_is_left_after_the_time_out(
     assert len(smtp.mails) == 1
 
 
+async def test_an_outcome_is_on_disk_while_others_of_its_batch_are_under_way(
+    smtp: SmtpServer, emailing: Emailing
+) -> None:
+    """Or a crash would send all of them again."""
+    smtp.next("RCPT", HANG)
+    async with emailing(smtp.url) as service:
+        id = await service.send(to=[f"mailto:{n}@univ.example" for n in range(3)])
+        found = await service.until(
+            f"/v1/notifications/{id}/deliveries",
+            lambda page: sum(d["status"] == "sent" for d in page["items"]) == 2,
+        )
+        (hanging,) = [d for d in found["items"] if d["status"] != "sent"]
+        assert (hanging["status"], hanging["attempts"]) == ("sending", [])
+        assert all(len(d["attempts"]) == 1 for d in found["items"] if d["status"] == "sent")
+        assert (await service.get(f"/v1/notifications/{id}"))["counts"] == {
+            "email": {"sent": 2, "queued": 1}
+        }
+        transport_of(service).timeout = 0.1
+
+
 async def test_a_server_that_was_down_gets_all_once_it_is_up(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock
 ) -> None:
@@ -158,6 +178,7 @@ async def test_a_server_that_was_down_gets_all_once_it_is_up(
             # Until five have failed in a row.
             await clock.advance(1)
         assert await ready(service) == ("degraded", "open")
+        assert await breaker_of_email(service) == "open"
         assert "breaker_open" in (await service.anonymous.get("/metrics")).text
         tries = [await delivery_of(service, id) for id in ids]
         before = sum(len(delivery["attempts"]) for delivery in tries)
@@ -178,13 +199,22 @@ async def test_a_server_that_was_down_gets_all_once_it_is_up(
             assert page["items"][0]["attempts"] == []
         after = [await delivery_of(service, id) for id in ids]
         assert sum(len(delivery["attempts"]) for delivery in after) == before
+        await let_pass(service, clock, 10)
+        assert await breaker_of_email(service) == "half_open"
         await smtp.start()
         while set(await statuses(service, [*ids, *late])) != {"completed"}:
             await clock.advance(1)
         assert await ready(service) == ("ok", "ok")
+        assert await breaker_of_email(service) == "closed"
     sent = [mail.message_id for mail in smtp.mails]
     assert len(sent) == len(set(sent)) == 11
     assert {f"<{delivery['id']}@campus.example>" for delivery in deliveries} < set(sent)
+
+
+async def breaker_of_email(service: Running) -> str:
+    channels = (await service.get("/v1/channels"))["items"]
+    ((found,),) = [c["transports"] for c in channels if c["channel"] == "email"]
+    return str(found["breaker"])
 
 
 async def statuses(service: Running, ids: list[str]) -> list[str]:

@@ -49,6 +49,15 @@ async def test_kinds_come_with_their_schema_and_scope(service: Running) -> None:
     kinds = {kind["kind"]: kind for kind in (await service.get("/v1/kinds"))["items"]}
     academic = kinds["academic"]
     assert academic["scope"] == "notify:academic"
+    assert academic["summary"].startswith("A course, an exam or a grade")
+    assert {name: kind["priority"] for name, kind in kinds.items()} == {
+        "security": "critical",
+        "health": "critical",
+        "weather": "high",
+        "infrastructure": "medium",
+        "academic": "low",
+        "administrative": "low",
+    }
     assert "email" in academic["channels"]
     assert "mailto:" in academic["addresses"]
     data = academic["request"]["$defs"]["AcademicData"]

@@ -1,10 +1,14 @@
-"""What a wrong transport URL is told when the service starts."""
+"""What the service is made of, and what a wrong transport URL is told at its start."""
 
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.errors import SettingsError
+from flashnotify.channels.email import EmailMixin
+from flashnotify.errors import DeclarationError, SettingsError
+from flashnotify.meta.descriptors import Priority
+from flashnotify.meta.metaclasses import Notifier
 from flashnotify.settings import ServiceConfig
+from tests.running import Running
 
 
 @pytest.mark.parametrize(
@@ -52,3 +56,12 @@ def test_several_urls_are_tried_in_order(monkeypatch: pytest.MonkeyPatch) -> Non
     outlets = Service(ServiceConfig()).channels["email"].outlets
     names = [outlet.transport.name for outlet in outlets]
     assert names == ["smtp://a.example:25", "smtps://b.example", "capture://"]
+
+
+async def test_nothing_is_declared_once_the_service_has_started(service: Running) -> None:
+    with pytest.raises(DeclarationError, match="frozen since the service started"):
+
+        class LateNotifier(EmailMixin, Notifier):
+            """Too late: no request model of the API would know it."""
+
+            priority = Priority(default="low")

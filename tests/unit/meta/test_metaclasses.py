@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -191,6 +192,16 @@ WITH_EMAIL = (EmailMixin, Notifier)
             {"priority": Text()},
             "LostNotifier.priority:",
             'write `priority = Priority(default="low")`',
+        ),
+        *(
+            (
+                "LostNotifier",
+                WITH_EMAIL,
+                {"retention": retention},
+                "LostNotifier.retention:",
+                "such as `timedelta(days=365)`",
+            )
+            for retention in (30, timedelta(), timedelta(days=-1))
         ),
         ("Lost", WITH_EMAIL, {}, "Lost:", "such as AcademicNotifier"),
         ("Notifier", WITH_EMAIL, {}, "Notifier:", "such as AcademicNotifier"),
