@@ -242,7 +242,12 @@ class Service:
             self.reader, self.writer, self.claims, self.scheduler.notice, self.clock, self._ids
         )
         routers = (
-            batch_router(Batch(submission, config.max_batch), authenticate, config.max_batch_bytes),
+            batch_router(
+                Batch(submission, config.max_batch),
+                authenticate,
+                config.max_batch_bytes,
+                config.max_request_bytes,
+            ),
             notifications_router(
                 submission, self.claims, self.reader, authenticate, config.max_request_bytes
             ),

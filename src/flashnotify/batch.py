@@ -105,20 +105,30 @@ class Batch:
             return Result(index, error)
 
 
-async def read_lines(body: bytes) -> AsyncIterator[Document]:
-    """The documents of NDJSON: one a line, empty lines passed over."""
-    for number, line in enumerate(body.split(b"\n")):
-        if number % 100 == 99:
-            await asyncio.sleep(0)
-        if line.strip():
+async def read_lines(body: bytes, longest: int) -> AsyncIterator[Document]:
+    """The documents of NDJSON: one a line of at most `longest` bytes, empty lines passed over."""
+    at = 0
+    for number in itertools.count(1):
+        if at >= len(body):
+            return
+        end = body.find(b"\n", at)
+        line = body[at : end if end >= 0 else len(body)].strip()
+        at = end + 1 if end >= 0 else len(body)
+        if len(line) > longest:
+            yield _too_long(longest)
+        elif line:
             try:
                 yield parse(line)
             except MalformedDocument as error:
                 yield error
+        if number % 100 == 0:
+            await asyncio.sleep(0)
 
 
-async def read_array(body: bytes) -> AsyncIterator[Document]:
+async def read_array(body: bytes, longest: int) -> AsyncIterator[Document]:
     """The documents of a JSON array, read one at a time so that others get the event loop.
+
+    Each may have `longest` characters.
 
     Raises:
         MalformedDocument: it is no JSON array.
@@ -135,8 +145,9 @@ async def read_array(body: bytes) -> AsyncIterator[Document]:
     for number in itertools.count(1):
         if closed:
             break
-        found, at = _element(text, at)
-        yield found
+        found, end = _element(text, at)
+        yield found if end - at <= longest else _too_long(longest)
+        at = end
         closed = text[at : at + 1] == "]"
         if not closed and text[at : at + 1] != ",":
             raise MalformedDocument("The body is not valid JSON: the array is cut off.")
@@ -145,6 +156,10 @@ async def read_array(body: bytes) -> AsyncIterator[Document]:
             await asyncio.sleep(0)
     if _skip(text, at + 1) != len(text):
         raise MalformedDocument("The body is not valid JSON: something follows the array.")
+
+
+def _too_long(longest: int) -> MalformedDocument:
+    return MalformedDocument(f"It is longer than {longest} bytes, which is the most of one.")
 
 
 def _element(text: str, at: int) -> tuple[Document, int]:

@@ -17,6 +17,9 @@ from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import NotificationRequest
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 
+# Most fields of a document, and of its data.
+_FIELDS = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -61,6 +64,7 @@ class Validation:
         """
         kind = self.kind(document.get("kind"))
         caller.require(kind.scope)
+        _check_size(document)
         try:
             request = cast(NotificationRequest, kind.request.model_validate(document))
         except ValidationError as error:
@@ -114,6 +118,13 @@ class Validation:
                 errors.append(FieldError("/expires_at", "is not after send_at"))
         if errors:
             raise InvalidInput(errors)
+
+
+def _check_size(document: Mapping[str, Any]) -> None:
+    """Refuse more fields than any kind has: to name each that is unknown would take too long."""
+    for pointer, part in (("", document), ("/data", document.get("data"))):
+        if isinstance(part, dict) and len(part) > _FIELDS:
+            raise InvalidInput([_too_long(pointer, len(part), _FIELDS, "fields")])
 
 
 def _check_reach(

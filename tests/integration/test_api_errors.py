@@ -93,6 +93,10 @@ async def api(clock: ManualClock) -> AsyncIterator[Running]:
         ({"to": []}, "/to", "name at least one"),
         ({"to": "mailto:ada@univ.example"}, "/to", "must be a list"),
         ({"to": [{}]}, "/to/0", "must be a text"),
+        # To name each would take long: the first one, or how many there are, has to do.
+        ({"to": [1] * 10_000}, "/to/0", "must be a text"),
+        ({"data": {f"x{n}": 1 for n in range(201)}}, "/data", "has 201 fields; at most 200"),
+        ({f"x{n}": 1 for n in range(200)}, "", "fields; at most 200 are allowed"),
         ({"to": ["mailto:a@b.example"] * 10_001}, "/to", "has 10001 entries"),
         ({"channels": []}, "/channels", "name at least one"),
         ({"channels": ["sms", "push"]}, "/channels", "they take push:, tel: addresses"),

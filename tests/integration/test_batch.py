@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.running import ACADEMIC, Running
 
 PATH = "/v1/notifications/batch"
@@ -55,6 +57,25 @@ async def test_more_than_the_limit_is_refused_whole(service: Running) -> None:
     answer = await service.http.post(PATH, json=[{}] * 10_001)
     assert answer.status_code == 413
     assert "10000" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("as_lines", [True, False])
+async def test_one_that_is_longer_than_a_request_may_be_rejects_itself_only(
+    service: Running, as_lines: bool
+) -> None:
+    long = ACADEMIC | {"body": "x" * (1024 * 1024)}
+    if as_lines:
+        answer = await service.http.post(PATH, content=lines(ACADEMIC, long), headers=LINES)
+    else:
+        answer = await service.http.post(PATH, json=[ACADEMIC, long])
+    first, second = answer.json()["results"]
+    assert "id" in first
+    assert "longer than 1048576 bytes" in second["error"]["detail"]
+
+
+async def test_nothing_but_empty_lines_is_nothing(service: Running) -> None:
+    answer = await service.http.post(PATH, content=b"\r\n" * 50_000, headers=LINES)
+    assert answer.json() == {"accepted": 0, "rejected": 0, "results": []}
 
 
 async def test_ten_thousand_are_accepted(service: Running) -> None:

@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
@@ -75,7 +76,8 @@ class NotificationRequest(BaseModel):
         WithJsonSchema({"type": "string", "minLength": 1}),
         PydanticField(description="The message itself, as plain text."),
     ]
-    to: list[str] = PydanticField(
+    # Fails fast: there may be ten thousand, and to list as many faults would hold the loop.
+    to: Annotated[list[str], FailFast()] = PydanticField(
         min_length=1,
         description="The audience: URIs such as `mailto:ada@univ.example`.",
         examples=[["mailto:ada@univ.example"]],
