@@ -118,12 +118,14 @@ class Service:
             for channel in CHANNELS
         }
         self._writing = open_writer(config.archive)
+        # For the work itself; whoever asks for lists waits for connections of their own.
         self.reader = Reader(open_readers(config.archive))
+        self.lists = Reader(open_readers(config.archive))
         self.writer = Writer(self._writing, clock)
         self.queue: AsyncQueue[Job] = AsyncQueue(config.queue_bound)
         retention = Retention(kinds, self.reader, self.writer, clock)
         self.scheduler = Scheduler(self.queue, self.reader, retention, clock)
-        self.events = Events(self.reader, self.writer, clock)
+        self.events = Events(self.lists, self.writer, clock)
         self.claims = Claims()
         ids = UUIDv7(clock.now)
         zone = ZoneInfo(config.timezone)
@@ -198,6 +200,7 @@ class Service:
             for outlet in channel.outlets:
                 await outlet.transport.close()
         # Readers first: the last connection to close checkpoints the log, and that is the writer's.
+        await self.lists.close()
         await self.reader.close()
         await self._writing.dispose()
         self.lock.release()
@@ -249,16 +252,16 @@ class Service:
                 config.max_request_bytes,
             ),
             notifications_router(
-                submission, self.claims, self.reader, authenticate, config.max_request_bytes
+                submission, self.claims, self.lists, authenticate, config.max_request_bytes
             ),
-            interventions_router(interventions, self.reader, authenticate),
-            outbox_router(self.reader, authenticate),
+            interventions_router(interventions, self.lists, authenticate),
+            outbox_router(self.lists, authenticate),
             receipts_router(Receipts(self.reader, self.writer, self.clock, self._token)),
             events_router(self.events, authenticate),
             kinds_router(self._kinds, self.channels, authenticate),
-            statistics_router(self.reader, self.queue, self.clock, authenticate),
+            statistics_router(self.lists, self.queue, self.clock, authenticate),
             devices_router(
-                self.reader,
+                self.lists,
                 self.writer,
                 self.clock,
                 self._ids,

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
+from flashnotify.errors import stack_of
+
 # Libraries that log URLs, addresses or SQL below WARNING.
 QUIET = ("httpx", "httpcore", "aiosmtplib", "alembic", "sqlalchemy", "uvicorn")
+
+
+def _without_values(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Where an error came from, instead of the error: its message and its frames hold values."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event.update(error=type(error).__name__, stack=stack_of(error))
+    return event
 
 
 def configure(form: Literal["console", "json"]) -> None:
@@ -34,7 +47,11 @@ def configure(form: Literal["console", "json"]) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_values,
+                renderer,
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import structlog
+
 from flashnotify.archive.reader import Reader
 from flashnotify.clock import Clock
 from flashnotify.domain import Job, Priority
 from flashnotify.errors import Unavailable
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.retention import Retention
+
+log = structlog.get_logger(__name__)
 
 # Times are in milliseconds. Looked at this often whatever happens, in case a notice went missing.
 _TICK = 60_000
@@ -49,7 +53,11 @@ class Scheduler:
             self._wake.clear()
             for lane in sorted(Priority, reverse=True):
                 if self._due[lane] <= self._clock.now():
-                    await self._fill(lane)
+                    try:
+                        await self._fill(lane)
+                    except Unavailable as error:
+                        log.warning("scheduler.waits", lane=lane.name, reason=str(error))
+                        self._due[lane] = self._clock.now() + error.retry_after * 1000
             await self._tidy()
             wait = min(*self._due.values(), self._tidy_at) - self._clock.now()
             await self._clock.wait(self._wake, max(wait, 0) / 1000)

@@ -10,7 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flashnotify.archive.changes import Change
-from flashnotify.archive.statements import ADD_DELIVERY
+from flashnotify.archive.statements import (
+    ADD_DELIVERY,
+    CANCEL_NOTIFICATION,
+    EXPIRE_NOTIFICATION,
+)
 from flashnotify.claims import Claims
 from flashnotify.domain import BATCH_SIZE, Job, Priority
 from flashnotify.errors import Unavailable
@@ -230,3 +234,33 @@ async def test_what_cannot_be_written_is_told(archive: Archive) -> None:
     with pytest.raises(Unavailable):
         await expand(archive, job, enqueued.append)
     assert enqueued == []
+
+
+@pytest.mark.parametrize("first", ["cancel", "expansion"])
+async def test_what_is_cancelled_while_it_is_expanded_stays_cancelled(
+    archive: Archive, first: str
+) -> None:
+    """Read as queued, cancelled by the next commit, or by the same one."""
+    job = await archive.accepted(to=people(3))
+
+    class Cancelling:
+        async def write(self, *changes: Change) -> None:
+            order = {"of": job.notification_id, "now": archive.clock.now()}
+            cancel = archive.writer.write((CANCEL_NOTIFICATION, order))
+            writes = [cancel, archive.writer.write(*changes)]
+            await asyncio.gather(*(writes if first == "cancel" else reversed(writes)))
+
+    await expand(archive, job, writer=Cancelling())
+    status, completed = archive.rows("SELECT status, completed_at FROM notifications")[0]
+    assert status == "cancelled"
+    assert completed == archive.clock.now()
+    # Its deliveries are there, and their batch will end them.
+    assert archive.one("SELECT count(*) FROM deliveries WHERE status = 'queued'") == 3
+
+
+async def test_what_was_cancelled_does_not_expire(archive: Archive) -> None:
+    job = await archive.accepted()
+    order = {"of": job.notification_id, "now": archive.clock.now()}
+    await archive.writer.write((CANCEL_NOTIFICATION, order))
+    await archive.writer.write((EXPIRE_NOTIFICATION, order))
+    assert archive.one("SELECT status FROM notifications") == "cancelled"

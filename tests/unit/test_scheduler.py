@@ -11,6 +11,7 @@ from flashnotify.archive.statements import (
     POSTPONE_JOB,
 )
 from flashnotify.domain import Job, Priority
+from flashnotify.errors import Unavailable
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.retention import Retention
 from flashnotify.scheduler import Scheduler
@@ -273,6 +274,24 @@ async def test_old_idempotency_keys_are_forgotten(
     for _ in range(3):
         await scheduled.advance(60)
     assert archive.one(number) == 0
+
+
+async def test_goes_on_while_nothing_can_be_read(
+    scheduled: Scheduled, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too much else is read: the next moment it may not be."""
+    job = await archive.accepted()
+
+    async def refuse(lane: Priority, now: int, most: int) -> list[Job]:
+        raise Unavailable("Too much is read at the moment.", retry_after=5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive.reader, "jobs_due", refuse)
+        await scheduled.start()
+        await scheduled.advance(5)
+    assert scheduled.queued() == 0
+    await scheduled.advance(5)
+    assert await scheduled.queue.get(ALL) == job
 
 
 async def test_goes_on_while_nothing_can_be_written(scheduled: Scheduled, archive: Archive) -> None:

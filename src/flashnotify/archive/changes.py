@@ -13,7 +13,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 class Stage(IntEnum):
-    """The order within a commit: what others refer to comes first, what ends things last."""
+    """The order within a commit: what others refer to comes first, what a person orders last."""
 
     parents = 0
     deliveries = 1
@@ -21,6 +21,7 @@ class Stage(IntEnum):
     changes = 3
     totals = 4
     endings = 5
+    orders = 6
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flashnotify.errors import SettingsError
 
+# Seconds to wait for a connection that reads: more are asked for than the disk can serve.
+_PATIENCE = 5.0
 EXAMPLE = "Example: FLASHNOTIFY_DATABASE_URL=sqlite:///var/flashnotify.db"
 
 
@@ -76,6 +78,7 @@ def open_readers(url: URL, connections: int = 4) -> AsyncEngine:
         url,
         pool_size=connections,
         max_overflow=0,
+        pool_timeout=_PATIENCE,
         connect_args={"isolation_level": None},
         isolation_level="AUTOCOMMIT",
     )

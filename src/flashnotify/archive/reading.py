@@ -11,9 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CursorResult, Executable, Row, Select, literal_column, select
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.errors import FieldError, InvalidInput
+from flashnotify.errors import FieldError, InvalidInput, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,12 @@ class Reading:
         return next(iter(await self.all(query, values)), None)
 
     async def _fetch(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        async with self._engine.connect() as connection:
-            result: CursorResult[Any] = await connection.execute(query, values)
-            return result.all()
+        try:
+            async with self._engine.connect() as connection:
+                result: CursorResult[Any] = await connection.execute(query, values)
+                return result.all()
+        except PoolTimeout:
+            raise Unavailable("Too much is read at the moment.", retry_after=5) from None
 
     def _read(self, reading: asyncio.Task[Sequence[Row[Any]]]) -> None:
         self._reading.discard(reading)

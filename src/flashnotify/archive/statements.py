@@ -76,11 +76,13 @@ POSTPONE_DELIVERY = Statement(
     ),
     Stage.changes,
 )
+# What was cancelled meanwhile stays so: its deliveries then end as cancelled.
+_open = Notification.status.in_(("scheduled", "queued", "sending"))
 EXPAND_NOTIFICATION = Statement(
     update(Notification)
     .where(Notification.id == bindparam("of"))
     .values(
-        status="sending",
+        status=case((_open, "sending"), else_=Notification.status),
         updated_at=bindparam("now"),
         expanded=bindparam("upto"),
         pending=Notification.pending + bindparam("more"),
@@ -89,7 +91,7 @@ EXPAND_NOTIFICATION = Statement(
 )
 EXPIRE_NOTIFICATION = Statement(
     update(Notification)
-    .where(Notification.id == bindparam("of"))
+    .where(Notification.id == bindparam("of"), _open)
     .values(
         status="expired", pending=0, updated_at=bindparam("now"), completed_at=bindparam("now")
     ),
@@ -113,7 +115,7 @@ HASTEN_JOBS = Statement(
     update(JobRow)
     .where(JobRow.notification_id == bindparam("notification"))
     .values(due_at=bindparam("now")),
-    Stage.endings,
+    Stage.orders,
 )
 REQUEUE_DELIVERY = Statement(
     update(Delivery)
