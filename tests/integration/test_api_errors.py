@@ -95,6 +95,7 @@ async def api(clock: ManualClock) -> AsyncIterator[Running]:
         ({"to": [{}]}, "/to/0", "must be a text"),
         # To name each would take long: the first one, or how many there are, has to do.
         ({"to": [1] * 10_000}, "/to/0", "must be a text"),
+        ({"channels": [1] * 101}, "/channels", "has 101 entries; name each channel once"),
         ({"data": {f"x{n}": 1 for n in range(201)}}, "/data", "has 201 fields; at most 200"),
         ({f"x{n}": 1 for n in range(200)}, "", "fields; at most 200 are allowed"),
         ({"to": ["mailto:a@b.example"] * 10_001}, "/to", "has 10001 entries"),

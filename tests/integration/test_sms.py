@@ -123,6 +123,18 @@ class TestKannel:
         if error is not None:
             assert error.reason == f"{status} {said}"
 
+    @pytest.mark.parametrize("status", [301, 400, 403, 500])
+    async def test_a_page_that_quotes_the_request_shows_no_password(
+        self, server: HttpServer, tmp_path: Path, status: int
+    ) -> None:
+        page = "<a href='https://x/sendsms?username=u&amp;password=hunter2%26x'>moved</a> hunter2&x"
+        server.next(Reply(status, page))
+        error = await outcome(kannel(f"kannel://u:hunter2%26x@{server.host}", tmp_path))
+        assert error is not None
+        assert "hunter2" not in error.reason
+        if status == 301:
+            assert "sendsms" not in error.reason
+
     async def test_believes_nobody_else(self, server: HttpServer, tmp_path: Path) -> None:
         server.next(Reply(200, "<html>Please log in</html>"))
         error = await outcome(kannel(f"kannel://u:p@{server.host}", tmp_path))

@@ -10,7 +10,6 @@ import structlog
 
 from flashnotify import logs
 
-
 SECRET = "Bearer fn_" + "geheim"
 
 

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -178,7 +179,9 @@ def _response(scope: Scope, content: dict[str, Any], headers: Mapping[str, str])
 
 
 def _client_gone(error: Exception) -> bool:
-    """Whether this is how one of FastAPI's event streams ends when its client has gone."""
+    """Whether this is how a request or an event stream ends when its client has gone."""
+    if isinstance(error, ClientDisconnect):
+        return True
     return isinstance(error, ExceptionGroup) and error.split(anyio.BrokenResourceError)[1] is None
 
 

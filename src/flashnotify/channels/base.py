@@ -225,4 +225,5 @@ class Transport(ABC, Generic[C_contra]):
 def words(text: str) -> str:
     """A provider's own words, fit to be kept: valid Unicode, one line, at most 500 characters."""
     clean = text.encode("utf-8", "replace").decode()
+    clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:5000])
     return " ".join(clean.split())[:500]

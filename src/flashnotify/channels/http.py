@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import html
+import json
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 import httpx
@@ -31,7 +34,8 @@ class HttpClient:
     """A pool of `connections` to HTTP servers. `timeout`, in seconds, is for a whole request.
 
     No redirects are followed, no proxy or credentials are taken from the environment. `permits` is
-    asked for each new connection whether its IP address may be connected to.
+    asked for each new connection whether its IP address may be connected to. `secrets` are ours:
+    a server that quotes them, or our URL, does not get them into what is kept of its answer.
     """
 
     def __init__(
@@ -42,12 +46,19 @@ class HttpClient:
         timeout: float,
         tls: ssl.SSLContext | None = None,
         permits: Callable[[str], bool] | None = None,
+        secrets: Iterable[str | None] = (),
     ) -> None:
         self._clock = clock
         self._connections = connections
         self._timeout = timeout
         self._tls = tls or ssl.create_default_context()
         self._permits = permits
+        # A shorter one guards nothing, and every second word would have it.
+        self._secrets = sorted(
+            {form for secret in secrets if secret and len(secret) > 3 for form in _forms(secret)},
+            key=len,
+            reverse=True,
+        )
         self._http = httpx.AsyncClient(
             transport=AiohttpTransport(client=self._session, verify=self._tls),
             timeout=None,  # noqa: S113  # `request` bounds the whole, not each read
@@ -99,7 +110,9 @@ class HttpClient:
                 if len(body) > _ANSWER:
                     break
             return httpx.Response(
-                answer.status_code, headers=_plain(answer.headers), content=body[:_ANSWER]
+                answer.status_code,
+                headers=_plain(answer.headers),
+                content=self._redact(body[:_ANSWER]),
             )
 
     def check(self, answer: httpx.Response) -> None:
@@ -119,9 +132,17 @@ class HttpClient:
             raise Retryable(reason, after=self._retry_after(answer))
         if status >= 500:
             raise Unreachable(reason, after=self._retry_after(answer))
-        if status in (401, 403, 407) or status < 400:
+        if status < 400:
+            # Its body is a page that quotes the whole of our request.
+            raise Misconfigured(f"{status}: it is not at this URL, and redirects are not followed")
+        if status in (401, 403, 407):
             raise Misconfigured(reason)
         raise Rejected(reason)
+
+    def _redact(self, body: bytes) -> bytes:
+        for secret in self._secrets:
+            body = body.replace(secret, b"***")
+        return body
 
     def _session(self) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
@@ -157,6 +178,13 @@ class HttpClient:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return min(max(0.0, moment.timestamp() - self._clock.now() / 1000), _LONGEST_WAIT)
+
+
+def _forms(secret: str) -> Iterator[bytes]:
+    """How a page or a document would quote `secret`."""
+    for form in (secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)):
+        yield form.encode()
+        yield json.dumps(form)[1:-1].encode()
 
 
 def _plain(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:

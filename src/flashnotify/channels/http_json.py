@@ -84,7 +84,10 @@ class HttpJsonTransport(Transport[SMSToOne]):
         self.connections = Connections(config.connections)
         self.timeout = config.timeout
         self._http = HttpClient(
-            resources.clock, connections=config.connections, timeout=config.timeout
+            resources.clock,
+            connections=config.connections,
+            timeout=config.timeout,
+            secrets=(url.password, self._headers.get("Authorization")),
         )
 
     async def close(self) -> None:

@@ -78,7 +78,10 @@ class KannelTransport(Transport[SMSToOne]):
         self.connections = Connections(config.connections)
         self.timeout = config.timeout
         self._http = HttpClient(
-            resources.clock, connections=config.connections, timeout=config.timeout
+            resources.clock,
+            connections=config.connections,
+            timeout=config.timeout,
+            secrets=(url.password,),
         )
 
     async def close(self) -> None:

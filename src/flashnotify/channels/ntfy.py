@@ -68,7 +68,10 @@ class NtfyTransport(Transport[PushToOne]):
         # Publishing as JSON goes to the root, with the topic in the document.
         self._endpoint = f"{'https' if url.scheme == 'ntfys' else 'http'}://{host}{port}/"
         self._http = HttpClient(
-            resources.clock, connections=config.connections, timeout=config.timeout
+            resources.clock,
+            connections=config.connections,
+            timeout=config.timeout,
+            secrets=(url.password or url.username, self._headers.get("Authorization")),
         )
 
     def serves(self, message: Message) -> bool:
@@ -151,7 +154,7 @@ def _document(content: PushToOne) -> bytes:
 def _healthy(answer: httpx.Response) -> bool:
     try:
         return answer.json()["healthy"] is True
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -163,6 +166,6 @@ def _id(answer: httpx.Response) -> str:
     """
     try:
         return words(str(answer.json()["id"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         reason = words(f"{answer.status_code}, but not as ntfy answers: {answer.text}")
         raise Unreachable(reason) from None

@@ -16,6 +16,7 @@ from flashnotify.settings import KEY_FILE, ServiceConfig
 
 # What SQLite and `serve` keep beside an archive that is in use.
 _IN_USE = ("-wal", "-shm", "-journal")
+_PARTS = (*_IN_USE, ".lock", ".sock")
 
 
 def register(app: typer.Typer) -> None:
@@ -71,6 +72,9 @@ def _refuse(archive: Path, file: Path, keys: Mapping[Path, Path], *, force: bool
         raise BackupFailed(f"There is no folder {file.parent}: make it first.")
     if file.is_dir():
         raise BackupFailed(f"{file} is a folder: name a file in it.")
+    parts = {archive.resolve().with_name(archive.name + suffix) for suffix in _PARTS}
+    if file.resolve() in parts:
+        raise BackupFailed(f"{file} is a part of the archive: name another file.")
     for target in (file, *keys.values()):
         if target.exists() and any(target.samefile(own) for own in (archive, *keys)):
             raise BackupFailed(f"{target} is the archive itself: name another file.")

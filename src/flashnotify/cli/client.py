@@ -55,7 +55,7 @@ class Client:
                 f"serve holds the archive, but does not answer ({type(error).__name__}). "
                 "Look at its log, or stop it."
             ) from None
-        if response.is_error:
+        if not response.is_success:
             raise CommandFailed(explain(response))
         return response.json() if response.content else None
 

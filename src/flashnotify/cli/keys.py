@@ -6,8 +6,10 @@ import asyncio
 import json
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from flashnotify.cli.client import JsonOption, connect
@@ -56,7 +58,7 @@ def index(as_json: JsonOption = False) -> None:
     for key in listed["items"]:
         table.add_row(
             key["id"],
-            key["name"],
+            escape(key["name"]),
             " ".join(key["scopes"]),
             key["max_priority"],
             key["last_used_at"] or "never",
@@ -69,7 +71,7 @@ def revoke(
     id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")],
 ) -> None:
     """Make an API key useless, at once."""
-    asyncio.run(_call("DELETE", f"/v1/api-keys/{id}"))
+    asyncio.run(_call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}"))
 
 
 async def _call(method: str, path: str, **request: Any) -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flashnotify.cli.client import JsonOption, connect
@@ -80,10 +81,10 @@ def status(
         answer = attempts[-1]["answer"] if attempts else delivery["reason"]
         table.add_row(
             delivery["channel"],
-            delivery["to"],
+            escape(delivery["to"]),
             delivery["status"],
             str(len(attempts)),
-            answer or "",
+            escape(answer or ""),
         )
     print_table(table)
     if shown["more"]:
@@ -101,7 +102,7 @@ def outbox(
         return
     console = Console()
     for message in page["items"]:
-        console.rule(f"{message['channel']} to {message['to']}, {message['captured_at']}")
+        console.rule(escape(f"{message['channel']} to {message['to']}, {message['captured_at']}"))
         if message["subject"]:
             console.print(message["subject"], style="bold", markup=False)
         console.print(message["text"], markup=False, highlight=False)

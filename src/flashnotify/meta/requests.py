@@ -25,6 +25,8 @@ from flashnotify.meta.field import Field
 _TITLE = Text(required=True, max_length=1_000_000)
 _BODY = Text(required=True, max_length=100_000_000, multiline=True)
 _REFERENCE = Text(max_length=200)
+# Entries of `channels`: more than there will ever be.
+_CHANNELS = 100
 _LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
 
@@ -49,6 +51,9 @@ def _plain(value: Any) -> Any:
 
 
 def _no_duplicates(value: Any) -> Any:
+    if isinstance(value, list) and len(value) > _CHANNELS:
+        # To name each that is wrong would take too long.
+        raise ValueError(f"has {len(value)} entries; name each channel once")
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return list(dict.fromkeys(value))
     return value

@@ -37,6 +37,15 @@ def refused(*arguments: str) -> str:
 
 
 @pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", ".lock", ".sock"])
+def test_what_serve_keeps_beside_the_archive_is_not_replaced(suffix: str) -> None:
+    part = Path(f"{ARCHIVE}{suffix}")
+    part.write_text("in use")
+    assert "is a part of the archive" in refused("--force", str(part))
+    assert part.read_text() == "in use"
+
+
+@pytest.mark.usefixtures("archive")
 def test_it_overwrites_only_when_told_to(tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("precious")
