@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,5 +50,7 @@ class Renderer:
     def _shown(self, value: Any) -> Any:
         """A field as people on the campus read it: moments by their own clocks."""
         if isinstance(value, datetime) and self._zone is not None:
-            return value.astimezone(self._zone)
+            # In the last hours of the year 9999 some zones have no date any more.
+            with suppress(OverflowError):
+                return value.astimezone(self._zone)
         return value

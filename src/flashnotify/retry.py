@@ -47,13 +47,11 @@ def decide(
     lifetime = min(policy.lifetime, policy.urgent_lifetime) if critical else policy.lifetime
     bound = min(cap, policy.base * 2 ** min(attempts - 1, 32))
     wait = random.uniform(0, bound)
-    end = first_attempt_at + round(lifetime * 1000)
-    at = now + round(wait * 1000)
     if isinstance(error, Retryable) and error.after is not None:
-        # However long a provider asks for, there is one more try at the end.
-        at = max(at, min(now + round(error.after * 1000), max(end, now)))
+        wait = max(wait, error.after)
+    at = now + round(wait * 1000)
     if expires_at is not None and at >= expires_at:
         return GiveUp(f"expired before the next attempt; the last one said: {error.reason}")
-    if at > end or now >= end:
+    if at > first_attempt_at + round(lifetime * 1000):
         return GiveUp(f"gave up after {attempts} attempts; the last one said: {error.reason}")
     return RetryAt(at)

@@ -100,8 +100,7 @@ def health_router(
                 breaker = outlet.best
                 state = "ok" if breaker.state is BreakerState.closed else breaker.state.value
                 if breaker.misconfigured:
-                    # Not the provider's words, which /v1/channels has: anybody may ask here.
-                    state = "misconfigured"
+                    state = f"misconfigured: {breaker.misconfigured}"
                 parts[f"{channel.spec.name} {outlet.name}"] = state
         return parts
 

@@ -18,9 +18,6 @@ from email_validator import EmailNotValidError, validate_email
 from flashnotify import domain
 from flashnotify.meta.field import Field
 
-# In milliseconds: no time zone is further from UTC.
-_DAY = 24 * 3_600_000
-
 
 class Text(Field[str]):
     """A text without control characters, on one line unless `multiline`."""
@@ -76,9 +73,8 @@ class Moment(Field[datetime]):
         if moment.utcoffset() is None:
             raise ValueError("has no offset; write it as 2026-12-01T08:00:00+01:00 or …Z")
         try:
-            # What is kept must be a moment that can be shown again, in every time zone.
-            for margin in (-_DAY, _DAY):
-                domain.moment(domain.milliseconds(moment) + margin)
+            # What is kept must be a moment that can be shown again.
+            domain.moment(domain.milliseconds(moment))
         except (OverflowError, ValueError):
             raise ValueError("is too far away") from None
         return moment
