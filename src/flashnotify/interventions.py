@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -88,28 +89,35 @@ class Interventions:
             if notification.expires_at is not None and now >= notification.expires_at:
                 raise Conflict("It has expired. Send it as a new notification.")
             priority, requeued = Priority(notification.priority), 0
-            # Each round leaves fewer that have failed, and is on disk before the next.
-            while failed := await self._reader.failed_deliveries(id, BATCH_SIZE):
+            # Once through all, each round on disk before the next: what fails again meanwhile
+            # has had its turn.
+            last = id
+            while failed := await self._reader.failed_deliveries(id, last, BATCH_SIZE):
                 await self._writer.write(*self._requeue(id, priority, failed, now))
+                last = failed[-1].id
                 requeued += len(failed)
                 self._notice(priority, now)
             return requeued
 
     def _requeue(
-        self, id: UUID, priority: Priority, failed: list[Row[Any]], now: int
+        self, id: UUID, priority: Priority, failed: Sequence[Row[Any]], now: int
     ) -> list[Change]:
-        """The writes that give some failed deliveries of one channel a job again."""
-        job = Job(self._ids(), id, priority, failed[0].channel)
-        changes: list[Change] = [
-            (REQUEUE_DELIVERY, {"of": row.id, "job": job.id, "now": now}) for row in failed
-        ]
-        for status, number in (
-            (DeliveryStatus.failed, -len(failed)),
-            (DeliveryStatus.queued, len(failed)),
-        ):
-            row = {"notification_id": id, "channel": job.channel, "status": status}
-            changes.append((ADD_COUNT, {**row, "deliveries": number}))
-        changes.append((ADD_JOB, job.row(due_at=now)))
+        """The writes that give some failed deliveries jobs again, one for each channel."""
+        changes: list[Change] = []
+        for channel, number in Counter(row.channel for row in failed).items():
+            job = Job(self._ids(), id, priority, channel)
+            changes += [
+                (REQUEUE_DELIVERY, {"of": row.id, "job": job.id, "now": now})
+                for row in failed
+                if row.channel == channel
+            ]
+            count = {"notification_id": id, "channel": channel}
+            for status, moved in (
+                (DeliveryStatus.failed, -number),
+                (DeliveryStatus.queued, number),
+            ):
+                changes.append((ADD_COUNT, {**count, "status": status, "deliveries": moved}))
+            changes.append((ADD_JOB, job.row(due_at=now)))
         changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
         return changes
 

@@ -1,7 +1,9 @@
 """Cancel what is not sent yet, and retry what failed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -100,6 +102,39 @@ async def test_what_failed_is_sent_again_and_keeps_its_attempts(gated: Running, 
     for delivery in (await gated.get(f"/v1/notifications/{id}/deliveries"))["items"]:
         assert [a["outcome"] for a in delivery["attempts"]] == ["rejected", "sent"]
         assert delivery["attempts"][0]["answer"] == "no such mailbox"
+
+
+async def test_what_fails_again_has_had_its_turn(gated: Running, gate: Gate) -> None:
+    """Or the first ones were sent to again and again, and the others never."""
+    gate.refusing = True
+    to = [f"mailto:p{number}@univ.example" for number in range(1000)]
+    id = await gated.send(to=[*to, "tel:+33612345678"])
+    counts = {"email": {"failed": 1000}, "sms": {"failed": 1}}
+    await gated.until(f"/v1/notifications/{id}", lambda found: found["counts"] == counts)
+    assert (await gated.http.post(f"/v1/notifications/{id}/retry")).status_code == 200
+    # The end of the last delivery completes it.
+    shown = await gated.completed(id)
+    assert shown["counts"] == counts
+    query: dict[str, Any] = {"limit": 200}
+    tries: Counter[int] = Counter()
+    while query.get("cursor", "") is not None:
+        page = await gated.get(f"/v1/notifications/{id}/deliveries", **query)
+        tries.update(len(delivery["attempts"]) for delivery in page["items"])
+        query["cursor"] = page["next"]
+    assert tries == {2: 1001}
+
+
+async def test_the_answer_to_who_may_not_read_tells_nothing_to_read(service: Running) -> None:
+    id = await service.send(reference="r-1")
+    await service.completed(id)
+    key = await service.key("notify:academic")
+    answer = await service.anonymous.post(f"/v1/notifications/{id}/retry", headers=key)
+    assert answer.json() == {
+        "id": id,
+        "status": "completed",
+        "href": f"/v1/notifications/{id}",
+        "counts": {"email": {"sent": 1}},
+    }
 
 
 async def test_retry_of_what_did_not_fail_sends_nothing_again(service: Running) -> None:

@@ -5,12 +5,21 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from flashnotify.api.notifications import NotificationDetail, find_notification, notification_detail
+from flashnotify.api.notifications import AcceptedOut, find_notification
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate
 from flashnotify.archive.reader import Reader
 from flashnotify.auth.permissions import Caller
 from flashnotify.interventions import Interventions
+
+
+class InterventionOut(AcceptedOut):
+    """Where the notification is now, and its deliveries counted by channel and status.
+
+    No more: whoever may send may not read for that.
+    """
+
+    counts: dict[str, dict[str, int]]
 
 
 def interventions_router(
@@ -30,17 +39,26 @@ def interventions_router(
         summary="Cancel what is not sent yet",
         responses=problems(401, 403, 404, 409, 422, 429, 503),
     )
-    async def cancel(id: UUID, _caller: Annotated[Caller, Depends(sender)]) -> NotificationDetail:
+    async def cancel(id: UUID, _caller: Annotated[Caller, Depends(sender)]) -> InterventionOut:
         await interventions.cancel(id)
-        return await notification_detail(reader, id)
+        return await _answer(id)
 
     @router.post(
         "/retry",
         summary="Queue what failed again",
         responses=problems(401, 403, 404, 409, 422, 429, 503),
     )
-    async def retry(id: UUID, _caller: Annotated[Caller, Depends(sender)]) -> NotificationDetail:
+    async def retry(id: UUID, _caller: Annotated[Caller, Depends(sender)]) -> InterventionOut:
         await interventions.retry(id)
-        return await notification_detail(reader, id)
+        return await _answer(id)
+
+    async def _answer(id: UUID) -> InterventionOut:
+        row = await find_notification(reader, id)
+        return InterventionOut(
+            id=id,
+            status=row.status,
+            href=f"/v1/notifications/{id}",
+            counts=await reader.counts(id),
+        )
 
     return router

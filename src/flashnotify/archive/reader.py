@@ -169,16 +169,21 @@ class Reader(Reading):
             for row in await self.all(query, {})
         }
 
-    async def failed_deliveries(self, notification_id: UUID, most: int) -> list[Row[Any]]:
-        """Failed deliveries of a notification, all of one channel."""
+    async def failed_deliveries(
+        self, notification_id: UUID, after: UUID, most: int
+    ) -> Sequence[Row[Any]]:
+        """Failed deliveries of a notification whose ids come after `after`, in their order."""
         query = (
             select(Delivery.id, Delivery.channel)
-            .where(Delivery.notification_id == notification_id, Delivery.status == "failed")
+            .where(
+                Delivery.notification_id == notification_id,
+                Delivery.status == "failed",
+                Delivery.id > after,
+            )
             .order_by(Delivery.id)
             .limit(most)
         )
-        rows = await self.all(query, {})
-        return [row for row in rows if row.channel == rows[0].channel]
+        return await self.all(query, {})
 
     async def outbox(
         self, *, notification_id: UUID | None, channel: str | None, limit: int, cursor: str | None
