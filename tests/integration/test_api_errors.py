@@ -459,7 +459,7 @@ async def test_what_nobody_expected_is_a_problem_too(
     async def crash(*_: object) -> None:
         raise RuntimeError(ACADEMIC["title"])
 
-    monkeypatch.setattr(api.service.reader, "counts", crash)
+    monkeypatch.setattr(api.service.lists, "counts", crash)
     answer = await api.http.get(f"/v1/notifications/{await api.send()}")
     found = problem(answer, 500, "internal")
     assert ACADEMIC["title"] not in answer.text
