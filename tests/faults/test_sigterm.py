@@ -131,6 +131,20 @@ async def test_under_load_with_a_slow_request_and_a_hanging_server(tmp_path: Pat
     assert len(set(deliveries)) == len(deliveries) == len(accepted) + 1  # one was for two
 
 
+async def test_an_open_event_stream_ends_first(tmp_path: Path) -> None:
+    """It would otherwise hold up the end for as long as requests may take."""
+    async with ServeProcess(tmp_path, DRAIN_SECONDS="50") as serve:
+        async with serve.admin.stream("GET", "/v1/events") as stream:
+            lines = stream.aiter_lines()
+            assert await anext(lines) == ": still here"
+            began = time.monotonic()
+            serve.signal(signal.SIGTERM)
+            # It comes to its end, rather than being broken off.
+            assert [line async for line in lines][-1] == ""
+        assert await serve.wait() == 0, serve.stderr
+        assert time.monotonic() - began < A_LITTLE
+
+
 async def test_slow_request_that_comes_to_its_end_is_told_to_come_again(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path, DRAIN_SECONDS="50") as serve:
         slow = await SlowRequest.open(serve, await serve.key("notify:*"))

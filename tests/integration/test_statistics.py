@@ -1,10 +1,12 @@
 """What there is to do, was done, and how fast; kinds and channels; rate limits; `/docs`."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from flashnotify.app import Service
+from flashnotify.channels.email import EmailMixin
 from flashnotify.settings import ServiceConfig
 from tests.manual_clock import ManualClock
 from tests.running import ACADEMIC, Running, running
@@ -23,13 +25,35 @@ async def test_stats_count_what_was_accepted_and_what_became_of_it(
     assert (await service.get("/v1/stats", window="24h"))["accepted"] == {"academic": 1}
 
 
-async def test_performance_has_percentiles_by_channel_and_transport(service: Running) -> None:
-    id = await service.send()
-    await service.completed(id)
-    (item,) = (await service.get("/v1/performance"))["items"]
-    assert (item["channel"], item["transport"]) == ("email", "capture://")
-    assert (item["attempts"], item["failures"]) == (1, 0)
-    assert 0 <= item["p50_ms"] <= item["p99_ms"]
+async def test_performance_has_percentiles_by_channel_and_transport(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", "it-team=capture://")
+    async with running(Service(ServiceConfig(), clock)) as service:
+        device = {"type": "ntfy", "topic": "ada-5Hk2xQ"}
+        push = (await service.http.post("/v1/devices", json=device)).json()["address"]
+        to = ["mailto:ada@univ.example", "tel:+33612345678", push, "chat:it-team"]
+        await service.completed(await service.send(to=to))
+        items = (await service.get("/v1/performance"))["items"]
+        assert [(item["channel"], item["transport"]) for item in items] == [
+            ("chat", "capture://it-team"),
+            ("email", "capture://"),
+            ("push", "capture://"),
+            ("sms", "capture://"),
+        ]
+        for item in items:
+            assert (item["attempts"], item["failures"]) == (1, 0)
+            assert 0 <= item["p50_ms"] <= item["p99_ms"]
+
+
+async def test_a_channel_that_is_not_tracked_is_not_measured(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untracked = replace(EmailMixin.__channel__, tracked=False)
+    monkeypatch.setattr(EmailMixin, "__channel__", untracked)
+    async with running(Service(ServiceConfig(), clock)) as service:
+        await service.completed(await service.send())
+        assert (await service.get("/v1/performance"))["items"] == []
 
 
 async def test_the_queue_shows_depth_and_age_of_each_lane(clock: ManualClock) -> None:
