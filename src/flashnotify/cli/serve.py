@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,6 +23,7 @@ from flashnotify import logs
 from flashnotify.api.requests import LocalSocket
 from flashnotify.app import Service
 from flashnotify.cli import trial
+from flashnotify.cli.bounded_http import BoundedHttp
 from flashnotify.errors import SettingsError
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import ServiceConfig, given_names, unknown_names
@@ -54,6 +56,8 @@ def serve(
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
 
+    _allow_many_connections()
+
     async def welcome(app: ASGIApp, port: int) -> None:
         _spare_collections()
         if show_trial:
@@ -62,6 +66,12 @@ def serve(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(run(Service(config), host, port, welcome))
     raise typer.Exit(code)
+
+
+def _allow_many_connections() -> None:
+    """Let the process open as many files as the system allows: shells give it 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _spare_collections() -> None:
@@ -115,7 +125,13 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         config = uvicorn.Config(
-            app, lifespan="off", access_log=False, log_config=None, proxy_headers=False, ws="none"
+            app,
+            http=BoundedHttp,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            ws="none",
         )
         super().__init__(config)
         self.task = asyncio.create_task(self.serve([listener]), name="server")
