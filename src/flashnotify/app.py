@@ -42,6 +42,7 @@ from flashnotify.channels.base import Resources, Transport
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.http_json import HttpJsonTransport
 from flashnotify.channels.kannel import KannelTransport
+from flashnotify.channels.name_lookup import NameLookup
 from flashnotify.channels.ntfy import NtfyTransport
 from flashnotify.channels.public_addresses import PublicAddresses
 from flashnotify.channels.push import PushNotificationMixin
@@ -110,7 +111,10 @@ class Service:
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds)
         self.threads = ThreadPoolQueue(config.threads)
-        resources = Resources(clock, self.threads, config.beside, config.public_url, self._token)
+        self.names = ThreadPoolQueue(4, spare=8)
+        resources = Resources(
+            clock, self.threads, self.names, config.beside, config.public_url, self._token
+        )
         self.channels = {
             channel.__channel__.name: open_channel(
                 channel.__channel__, TRANSPORTS[channel.__channel__.name], resources
@@ -196,6 +200,7 @@ class Service:
         self.writer.close()
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()
+        self.names.close()
         for channel in self.channels.values():
             for outlet in channel.outlets:
                 await outlet.transport.close()
@@ -266,6 +271,7 @@ class Service:
                 self.clock,
                 self._ids,
                 PublicAddresses(WebPushConfig().networks),
+                NameLookup(self.names),
                 self._vapid_key(),
                 authenticate,
             ),

@@ -57,6 +57,7 @@ class Lent:
         return Resources(
             self.clock,
             self.threads,
+            self.threads,
             self.folder.joinpath,
             "http://127.0.0.1:1",
             lambda of: f"token-{of}",

@@ -27,6 +27,7 @@ from flashnotify.archive.statements import DROP_DEVICE, REGISTER_DEVICE
 from flashnotify.archive.writer import Writer
 from flashnotify.auth.permissions import DEVICES, READ, Caller
 from flashnotify.channels.message_encryption import auth_secret, public_key
+from flashnotify.channels.name_lookup import NameLookup
 from flashnotify.channels.public_addresses import PublicAddresses
 from flashnotify.channels.webpush import origin
 from flashnotify.clock import Clock
@@ -148,10 +149,14 @@ def devices_router(
     clock: Clock,
     ids: Callable[[], UUID],
     addresses: PublicAddresses,
+    names: NameLookup,
     vapid_key: str | None,
     authenticate: Authenticate,
 ) -> APIRouter:
-    """The endpoints about devices. `addresses` are where push services may be."""
+    """The endpoints about devices.
+
+    `addresses` are where push services may be, `names` finds those of a URL.
+    """
     router = APIRouter(prefix="/v1", tags=["devices"])
 
     @router.post(
@@ -225,7 +230,7 @@ def devices_router(
 
     async def _check(endpoint: str) -> None:
         try:
-            await addresses.check(endpoint)
+            await addresses.check(endpoint, names)
         except ValueError as error:
             raise InvalidInput([FieldError("/endpoint", str(error))]) from None
 

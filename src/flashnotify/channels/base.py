@@ -149,12 +149,14 @@ class Threads(Protocol):
 class Resources:
     """What the service lends to its transports.
 
-    `file` says where they may keep a file of their own, by its name; `public_url` is where
-    providers can reach us; `token` makes an unguessable text that only we can make, for callbacks.
+    `names` are threads for looking up names that strangers give, `file` says where they may keep a
+    file of their own, by its name; `public_url` is where providers can reach us; `token` makes an
+    unguessable text that only we can make, for callbacks.
     """
 
     clock: Clock
     threads: Threads
+    names: Threads
     file: Callable[[str], Path]
     public_url: str
     token: Callable[[str], str]

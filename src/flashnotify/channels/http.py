@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import aiohttp
 import httpx
+from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
 
 from flashnotify.channels.base import words
@@ -34,7 +35,8 @@ class HttpClient:
     """A pool of `connections` to HTTP servers. `timeout`, in seconds, is for a whole request.
 
     No redirects are followed, no proxy or credentials are taken from the environment. `permits` is
-    asked for each new connection whether its IP address may be connected to. `secrets` are ours:
+    asked for each new connection whether its IP address may be connected to; `resolver` finds
+    addresses, instead of the event loop. `secrets` are ours:
     a server that quotes them, or our URL, does not get them into what is kept of its answer.
     """
 
@@ -46,6 +48,7 @@ class HttpClient:
         timeout: float,
         tls: ssl.SSLContext | None = None,
         permits: Callable[[str], bool] | None = None,
+        resolver: AbstractResolver | None = None,
         secrets: Iterable[str | None] = (),
     ) -> None:
         self._clock = clock
@@ -53,6 +56,7 @@ class HttpClient:
         self._timeout = timeout
         self._tls = tls or ssl.create_default_context()
         self._permits = permits
+        self._resolver = resolver
         # A shorter one guards nothing, and every second word would have it.
         self._secrets = sorted(
             {form for secret in secrets if secret and len(secret) > 3 for form in _forms(secret)},
@@ -149,6 +153,7 @@ class HttpClient:
             connector=aiohttp.TCPConnector(
                 limit=self._connections,
                 ssl=self._tls,
+                resolver=self._resolver,
                 # Not a resolver, which aiohttp skips if the URL has an IP address for its host.
                 socket_factory=self._permitted_socket if self._permits is not None else None,
             ),

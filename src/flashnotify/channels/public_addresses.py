@@ -8,9 +8,7 @@ a URL is registered, is there to tell the person.
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
 from collections.abc import Sequence
 from ipaddress import (
     IPv4Address,
@@ -25,11 +23,11 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from flashnotify.channels.name_lookup import NameLookup
+
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-# Seconds that looking up a name may take when a URL is registered.
-_PATIENCE = 5.0
 _LONGEST = 2048
 # RFC 3986, sections 2.2 and 2.3. Whatever else parsers disagree about is not a URL here.
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
@@ -106,14 +104,15 @@ class PublicAddresses:
             return False
         return self._is_allowed(parsed) or _is_public(parsed)
 
-    async def check(self, url: str) -> None:
+    async def check(self, url: str, names: NameLookup) -> None:
         """Check a URL that a stranger gives, and what its host is now.
 
         Raises:
             ValueError: it may not be connected to; says why.
+            Unavailable: too many names are being looked up.
         """
         parts = split(url)
-        found = [ip_address(found) for found in await _resolve(parts)]
+        found = [ip_address(found) for found in await _resolve(parts, names)]
         if not all(self.permits(str(address)) for address in found):
             raise ValueError(
                 "leads to an address that is not public. If that is meant, an administrator allows "
@@ -143,15 +142,12 @@ def _is_public(address: Address) -> bool:
     )
 
 
-async def _resolve(parts: SplitResult) -> list[str]:
+async def _resolve(parts: SplitResult, names: NameLookup) -> list[str]:
     """The addresses of a URL's host now."""
     try:
-        async with asyncio.timeout(_PATIENCE):
-            found = await asyncio.get_running_loop().getaddrinfo(
-                str(parts.hostname), parts.port or 443, type=socket.SOCK_STREAM
-            )
+        found = await names.look_up(str(parts.hostname), parts.port or 443)
     except (OSError, UnicodeError):
         raise ValueError(
             "has a host that cannot be found; check its name, or try again if DNS did not work"
         ) from None
-    return [str(sockaddr[0]) for *_, sockaddr in found]
+    return [str(address[0]) for _, address in found]

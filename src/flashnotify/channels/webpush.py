@@ -15,6 +15,7 @@ from pydantic import Field as PydanticField
 from flashnotify.channels.base import Connections, Resources, Transport, TransportURL, words
 from flashnotify.channels.http import HttpClient
 from flashnotify.channels.message_encryption import MOST_BYTES, encode, encrypt
+from flashnotify.channels.name_lookup import NameLookup
 from flashnotify.channels.public_addresses import Network, PublicAddresses, networks
 from flashnotify.channels.push import PushToOne
 from flashnotify.channels.shortening import shorten
@@ -108,6 +109,7 @@ class WebPushTransport(Transport[PushToOne]):
             connections=config.connections,
             timeout=config.timeout,
             permits=PublicAddresses(config.networks).permits,
+            resolver=NameLookup(resources.names),
         )
         self._let_in: dict[str, None] = {}
 

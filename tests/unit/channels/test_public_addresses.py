@@ -3,7 +3,11 @@ from typing import Any
 
 import pytest
 
+from flashnotify.channels.name_lookup import NameLookup
 from flashnotify.channels.public_addresses import PublicAddresses, networks
+from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+
+NAMES = NameLookup(ThreadPoolQueue(2))
 
 NOT_PUBLIC = {
     "127.0.0.1": "loopback",
@@ -138,20 +142,20 @@ def test_what_is_no_network_is_refused(text: str) -> None:
 )
 async def test_a_url_that_may_not_be_connected_to_is_refused(url: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        await PublicAddresses().check(url)
+        await PublicAddresses().check(url, NAMES)
 
 
 @pytest.mark.parametrize("url", ["https://8.8.8.8/x", "https://[2606:4700::1111]:8443/x?y=z"])
 async def test_a_public_url_passes(url: str) -> None:
-    await PublicAddresses().check(url)
+    await PublicAddresses().check(url, NAMES)
 
 
 async def test_http_is_for_allowed_networks() -> None:
     addresses = PublicAddresses(networks("10.20.0.0/16"))
-    await addresses.check("http://10.20.0.1/x")
-    await addresses.check("https://10.20.0.1/x")
+    await addresses.check("http://10.20.0.1/x", NAMES)
+    await addresses.check("https://10.20.0.1/x", NAMES)
     with pytest.raises(ValueError, match="https://"):
-        await addresses.check("http://8.8.8.8/x")
+        await addresses.check("http://8.8.8.8/x", NAMES)
 
 
 def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
@@ -170,14 +174,14 @@ def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 async def test_a_name_counts_as_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:
     _resolving(monkeypatch, "8.8.8.8", "2606:4700::1111")
-    await PublicAddresses().check("https://push.example/x")
+    await PublicAddresses().check("https://push.example/x", NAMES)
     for addresses in (["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["8.8.8.8", "::1"]):
         _resolving(monkeypatch, *addresses)
         with pytest.raises(ValueError, match="not public"):
-            await PublicAddresses().check("https://push.example/x")
+            await PublicAddresses().check("https://push.example/x", NAMES)
 
 
 async def test_a_name_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     _resolving(monkeypatch)
     with pytest.raises(ValueError, match="cannot be found"):
-        await PublicAddresses().check("https://push.example/x")
+        await PublicAddresses().check("https://push.example/x", NAMES)

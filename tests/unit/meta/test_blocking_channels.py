@@ -69,7 +69,9 @@ class Pager:
         self.threads = ThreadPoolQueue(1, spare=0)
         self.clock = clock
         self.ids = UUIDv7(clock.now)
-        lent = Resources(clock, self.threads, folder.joinpath, "http://127.0.0.1:1", str)
+        lent = Resources(
+            clock, self.threads, self.threads, folder.joinpath, "http://127.0.0.1:1", str
+        )
         self.transport = CaptureTransport(TransportURL(SecretStr("capture://")), None, lent)
         self.transport.timeout = 1.0
         spec = PagerMixin.__channel__

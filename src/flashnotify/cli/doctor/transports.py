@@ -33,7 +33,7 @@ async def transport_findings(
     threads = ThreadPoolQueue(1)
     with tempfile.TemporaryDirectory() as scratch:
         resources = Resources(
-            SystemClock(), threads, _kept(config, Path(scratch)), config.public_url, str
+            SystemClock(), threads, threads, _kept(config, Path(scratch)), config.public_url, str
         )
         try:
             found = await asyncio.gather(
