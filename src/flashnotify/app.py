@@ -262,7 +262,7 @@ class Service:
             interventions_router(interventions, self.lists, authenticate),
             outbox_router(self.lists, authenticate),
             receipts_router(Receipts(self.reader, self.writer, self.clock, self._token)),
-            events_router(self.events, authenticate),
+            events_router(self.events, keys, authenticate),
             kinds_router(self._kinds, self.channels, authenticate),
             statistics_router(self.lists, self.queue, self.clock, authenticate),
             devices_router(

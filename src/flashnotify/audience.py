@@ -15,6 +15,8 @@ _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
 # How many entries are checked before others get the event loop: an unknown domain costs 43 µs.
 _SLICE = 100
 _SHOWN_ERRORS = 100
+# Characters of an address, percent-encoding and all: what is longer takes long to refuse.
+_LONGEST = 1000
 _EXAMPLE = "mailto:ada@univ.example"
 # How many are looked up at once.
 _LOOKUP = 500
@@ -80,6 +82,8 @@ class Audience:
         scheme = scheme.lower()
         if not colon:
             raise ValueError(f"is not a URI; write it with its scheme, such as {_EXAMPLE}")
+        if len(rest) > _LONGEST:
+            raise ValueError(f"has {len(rest)} characters; at most {_LONGEST} are allowed")
         check = self._addresses.get(scheme)
         if check is None:
             known = ", ".join(f"{name}:" for name in self._addresses)

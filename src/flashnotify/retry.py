@@ -46,12 +46,13 @@ def decide(
     cap = min(policy.cap, policy.urgent_cap) if critical else policy.cap
     lifetime = min(policy.lifetime, policy.urgent_lifetime) if critical else policy.lifetime
     bound = min(cap, policy.base * 2 ** min(attempts - 1, 32))
-    wait = random.uniform(0, bound)
+    at = now + round(random.uniform(0, bound) * 1000)
+    end = first_attempt_at + round(lifetime * 1000)
     if isinstance(error, Retryable) and error.after is not None:
-        wait = max(wait, error.after)
-    at = now + round(wait * 1000)
+        # However long a provider asks for: before its time is over there is one more try.
+        at = max(at, min(now + round(error.after * 1000), end))
     if expires_at is not None and at >= expires_at:
         return GiveUp(f"expired before the next attempt; the last one said: {error.reason}")
-    if at > first_attempt_at + round(lifetime * 1000):
+    if at > end or now >= end:
         return GiveUp(f"gave up after {attempts} attempts; the last one said: {error.reason}")
     return RetryAt(at)

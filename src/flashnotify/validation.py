@@ -19,6 +19,8 @@ from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 
 # Most fields of a document, and of its data.
 _FIELDS = 200
+# Characters of a kind's name that it is worth to look for something like it.
+_NAME = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Validation:
         kind = self._kinds.get(name) if isinstance(name, str) else None
         if kind is None:
             known = ", ".join(self._kinds.names())
-            nearest = self._kinds.nearest(name) if isinstance(name, str) else None
+            short = isinstance(name, str) and len(name) <= _NAME
+            nearest = self._kinds.nearest(str(name)) if short else None
             hint = f"; did you mean {nearest!r}?" if nearest else ""
             detail = "is missing" if name is None else "is no kind"
             raise InvalidInput([FieldError("/kind", f"{detail}; the kinds are {known}{hint}")])

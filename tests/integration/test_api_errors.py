@@ -93,6 +93,8 @@ async def api(clock: ManualClock) -> AsyncIterator[Running]:
         ({"to": []}, "/to", "name at least one"),
         ({"to": "mailto:ada@univ.example"}, "/to", "must be a list"),
         ({"to": [{}]}, "/to/0", "must be a text"),
+        ({"to": ["mailto:" + '"' * 1001]}, "/to/0", "has 1001 characters; at most 1000"),
+        ({"kind": "academic" * 10_000}, "/kind", "is no kind; the kinds are"),
         # To name each would take long: the first one, or how many there are, has to do.
         ({"to": [1] * 10_000}, "/to/0", "must be a text"),
         ({"channels": [1] * 101}, "/channels", "has 101 entries; name each channel once"),

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 import httpx
@@ -115,6 +115,41 @@ async def test_who_is_cut_off_before_the_first_event_knows_where_to_go_on() -> N
                 if not line:
                     break
         assert sign == [": still here", f"id: {last}", ""]
+
+
+async def test_a_stream_ends_with_its_key() -> None:
+    async with serving(Service(ServiceConfig())) as service:
+        wanted = {"name": "x", "scopes": ["read"]}
+        made = (await service.admin.post("/v1/api-keys", json=wanted)).json()
+        key = {"X-API-Key": made["key"]}
+        async with service.http.stream("GET", "/v1/events", headers=key, timeout=10) as answer:
+            lines = answer.aiter_lines()
+            assert await anext(lines) == ": still here"
+            assert (await service.admin.delete(f"/v1/api-keys/{made['id']}")).status_code == 204
+            await send(service)
+            assert not [line async for line in lines if line.startswith("event")]
+
+
+async def test_one_key_leaves_streams_for_others() -> None:
+    async with serving(Service(ServiceConfig())) as service, AsyncExitStack() as streams:
+        wanted = {"name": "x", "scopes": ["read"]}
+        made = (await service.admin.post("/v1/api-keys", json=wanted)).json()
+        key = {"X-API-Key": made["key"]}
+
+        opened: list[AsyncIterator[str]] = []
+
+        async def follow(http: httpx.AsyncClient, **headers: str) -> httpx.Response:
+            stream = http.stream("GET", "/v1/events", headers=headers, timeout=10)
+            answer = await streams.enter_async_context(stream)
+            if answer.status_code == 200:
+                # The first sign: from here on it counts, for as long as somebody holds it.
+                opened.append(lines := answer.aiter_lines())
+                await anext(lines)
+            return answer
+
+        statuses = [(await follow(service.http, **key)).status_code for _ in range(21)]
+        assert statuses == [200] * 20 + [503]
+        assert (await follow(service.admin)).status_code == 200
 
 
 async def test_it_needs_a_key_that_may_read() -> None:

@@ -308,7 +308,7 @@ async def test_a_sender_that_the_server_refuses_is_a_matter_of_settings(
         id = await service.send()
         delivery = await tried(service, id)
         assert outcomes(delivery) == ["misconfigured"]
-        assert await ready(service) == ("degraded", "misconfigured: 553 5.7.1 not your address")
+        assert await ready(service) == ("degraded", "misconfigured")
         smtp.always("MAIL", None)
         await let_pass(service, clock, 60)
         await service.completed(id)

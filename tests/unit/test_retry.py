@@ -125,8 +125,13 @@ def test_a_short_retry_after_does_not_shorten_the_wait() -> None:
     assert wait(decided(Retryable("busy", after=1), attempts=5)) == 32
 
 
-def test_retry_after_beyond_the_lifetime_gives_up() -> None:
-    assert isinstance(decided(Retryable("busy", after=25 * 3600)), GiveUp)
+@pytest.mark.parametrize(("priority", "lifetime"), [(Priority.low, 24), (Priority.critical, 2)])
+def test_a_retry_after_beyond_the_lifetime_leaves_one_try_at_its_end(
+    priority: Priority, lifetime: int
+) -> None:
+    busy = Retryable("busy", after=25 * 3600)
+    assert wait(decided(busy, priority=priority)) == lifetime * 3600
+    assert isinstance(decided(busy, priority=priority, age=lifetime * 3600), GiveUp)
 
 
 @given(expires_in=st.floats(-100, 4000), after=st.floats(0, 4000), seed=st.integers())

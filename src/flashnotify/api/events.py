@@ -1,6 +1,7 @@
 """`/v1/events`: what happens, as server-sent events."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
@@ -9,6 +10,7 @@ from sqlalchemy import Row
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate
+from flashnotify.auth.keys import ApiKeys
 from flashnotify.auth.permissions import READ, Caller
 from flashnotify.domain import moment
 from flashnotify.events import Events, Missed
@@ -19,14 +21,14 @@ LastEventId = Annotated[
 ]
 
 
-def events_router(events: Events, authenticate: Authenticate) -> APIRouter:
+def events_router(events: Events, keys: ApiKeys, authenticate: Authenticate) -> APIRouter:
     """The endpoint `/v1/events`."""
     router = APIRouter(prefix="/v1/events", tags=["events"])
 
     async def reader(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
         caller.require(READ)
         # Before the answer begins: after that there is no way to say it.
-        events.require_room()
+        events.require_room(caller.id)
         return caller
 
     @router.get(
@@ -39,9 +41,10 @@ def events_router(events: Events, authenticate: Authenticate) -> APIRouter:
         responses=problems(401, 403, 422, 429, 503),
     )
     async def follow(
-        _caller: Annotated[Caller, Depends(reader)], last_event_id: LastEventId = None
+        caller: Annotated[Caller, Depends(reader)], last_event_id: LastEventId = None
     ) -> AsyncIterator[ServerSentEvent]:
-        async for event in events.follow(last_event_id):
+        allowed = partial(keys.is_good, caller)
+        async for event in events.follow(caller.id, last_event_id, allowed):
             if isinstance(event, int):
                 # With a number: who loses the connection before the first event misses none.
                 yield ServerSentEvent(id=str(event), comment="still here")

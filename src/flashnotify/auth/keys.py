@@ -39,14 +39,6 @@ _REVOKED = "This API key was revoked. Make a new one: flashnotify keys create"
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A key that has proved itself, by the digest of the whole token."""
-
-    caller: Caller
-    expires_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class NewKey:
     """A key as it is shown, once, when it is made."""
 
@@ -63,7 +55,8 @@ class ApiKeys:
         self._clock = clock
         self._pepper = hmac.digest(pepper, b"flashnotify api keys", "sha256")
         # Keys change only through this process, so what was read stays true until revoked here.
-        self._known: dict[bytes, _Known] = {}
+        # By the digest of the whole token, which has proved itself.
+        self._known: dict[bytes, Caller] = {}
         self._revoked: set[str] = set()
         self._used: dict[str, int] = {}
         self._uses: set[asyncio.Future[None]] = set()
@@ -76,20 +69,25 @@ class ApiKeys:
         """
         now = self._clock.now()
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        known = self._known.get(digest)
-        if known is None:
-            known = await self._look_up(token)
-            if known.caller.id in self._revoked:  # while it was being looked up
+        caller = self._known.get(digest)
+        if caller is None:
+            caller = await self._look_up(token)
+            if caller.id in self._revoked:  # while it was being looked up
                 raise NotAuthenticated(_REVOKED)
             if len(self._known) >= _CACHED:
                 del self._known[next(iter(self._known))]
-            self._known[digest] = known
-        if known.expires_at is not None and now >= known.expires_at:
+            self._known[digest] = caller
+        if not self.is_good(caller):
             raise NotAuthenticated(
                 "This API key has expired. Make a new one: flashnotify keys create"
             )
-        self._note_use(known.caller.id, now)
-        return known.caller
+        self._note_use(caller.id, now)
+        return caller
+
+    def is_good(self, caller: Caller) -> bool:
+        """Whether the key of somebody who once proved it is neither revoked nor expired by now."""
+        expired = caller.expires_at is not None and self._clock.now() >= caller.expires_at
+        return not expired and caller.id not in self._revoked
 
     async def create(
         self,
@@ -134,11 +132,9 @@ class ApiKeys:
             raise NotFound(f"There is no API key {id!r}. See: flashnotify keys list")
         self._revoked.add(id)
         await self._writer.write((REVOKE_API_KEY, {"of": id, "now": self._clock.now()}))
-        self._known = {
-            digest: known for digest, known in self._known.items() if known.caller.id != id
-        }
+        self._known = {digest: caller for digest, caller in self._known.items() if caller.id != id}
 
-    async def _look_up(self, token: str) -> _Known:
+    async def _look_up(self, token: str) -> Caller:
         parts = _parse(token)
         if parts is None:
             raise NotAuthenticated(
@@ -153,8 +149,8 @@ class ApiKeys:
             )
         if row.revoked_at is not None:
             raise NotAuthenticated(_REVOKED)
-        caller = Caller(row.id, frozenset(json.loads(row.scopes)), Priority(row.max_priority))
-        return _Known(caller, row.expires_at)
+        scopes = frozenset(json.loads(row.scopes))
+        return Caller(row.id, scopes, Priority(row.max_priority), row.expires_at)
 
     def _hmac(self, id: str, secret: str) -> bytes:
         return hmac.digest(self._pepper, f"{id}:{secret}".encode(), "sha256")

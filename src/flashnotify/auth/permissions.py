@@ -17,11 +17,15 @@ NOTIFY_ALL = "notify:*"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who is signed in. `id` is what their notifications are filed under."""
+    """Somebody who is signed in. `id` is what their notifications are filed under.
+
+    `expires_at`, in milliseconds since the epoch, is how long that is good for.
+    """
 
     id: str
     scopes: frozenset[str]
     max_priority: Priority
+    expires_at: int | None = None
 
     def require(self, scope: str) -> None:
         """Check that `scope` is among the caller's; `admin` may do everything.

@@ -1,13 +1,15 @@
 """The decorators attach policies, and the running service goes by them."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import SecretStr
 
-from flashnotify import app
+from flashnotify import app, sending
 from flashnotify.app import Service
 from flashnotify.channels.base import ChannelConfig, Transport, TransportURL
 from flashnotify.channels.email import EmailConfig, EmailMixin
@@ -162,12 +164,30 @@ async def test_without_it_the_breaker_opens_later(build: Build, line: type[Line]
         assert line.calls == 3
 
 
-async def test_deliveries_are_retried_as_the_decorator_says(build: Build, line: type[Line]) -> None:
-    line.answer = Retryable("busy", after=60)
-    async with running(build(retrying(lifetime=50))) as service:
+async def test_deliveries_are_retried_as_the_decorator_says(
+    build: Build, line: type[Line], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Longest:
+        def uniform(self, _low: float, high: float) -> float:
+            return high
+
+    monkeypatch.setattr(sending, "random", SimpleNamespace(Random=Longest))
+    line.answer = Retryable("busy")
+    waits = []
+    async with running(build(retrying(base=3, cap=10, lifetime=30))) as service:
         delivery = await tried(service)
-        assert delivery["status"] == "failed"
-        assert delivery["reason"] == "gave up after 1 attempts; the last one said: busy"
+        path = f"/v1/notifications/{(await service.get('/v1/notifications'))['items'][0]['id']}"
+        for number in range(2, 20):
+            if delivery["status"] == "failed":
+                break
+            due = datetime.fromisoformat(delivery["next_attempt_at"]).timestamp()
+            waits.append(due - clock.now() / 1000)
+            await clock.advance(waits[-1])
+            while len(delivery["attempts"]) < number:
+                delivery = (await service.get(f"{path}/deliveries"))["items"][0]
+    # 3 s, doubled to 10 s, until the next would come after 30 s.
+    assert waits == [3, 6, 10, 10]
+    assert delivery["reason"] == "gave up after 5 attempts; the last one said: busy"
 
 
 async def test_without_it_they_are_retried_for_a_day(build: Build, line: type[Line]) -> None:

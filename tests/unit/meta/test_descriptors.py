@@ -1,5 +1,6 @@
 """The fields: one validator each, on assignment and in the request model alike."""
 
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from flashnotify.channels.email import EmailMixin
 from flashnotify.domain import Priority as Level
 from flashnotify.domain import milliseconds, moment
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Email, Moment, Priority, Text
+from flashnotify.meta.descriptors import Email, Moment, Priority, Text, check_text
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
 
@@ -229,3 +230,18 @@ def test_a_reserved_name_is_no_field() -> None:
 
             title = Text()
             priority = Priority(default="low")
+
+
+@pytest.mark.parametrize("multiline", [False, True])
+def test_every_character_is_judged_as_unicode_has_it(multiline: bool) -> None:
+    passing = "\n\r\t" if multiline else ""
+    for number in range(0x11_0000):
+        character = chr(number)
+        refused = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        try:
+            check_text(character, multiline=multiline)
+        except ValueError:
+            assert refused, hex(number)
+            assert character not in passing, hex(number)
+        else:
+            assert not refused or character in passing, hex(number)
