@@ -19,15 +19,16 @@ class BreakerState(StrEnum):
 class Breaker:
     """Leaves a failing transport alone, then lets one delivery at a time probe it.
 
-    After `policy.failures` failures in a row it opens for `policy.recovery` seconds. An urgent
-    delivery may probe beside one that is not: it never waits for a bulk probe that hangs.
+    After `policy.failures` failures in a row it opens for `policy.recovery` seconds. What is urgent
+    may probe sooner, after `policy.urgent_recovery`, and beside a delivery that is not: it may be
+    only the bulk that fails, and a probe of its that hangs.
     """
 
     def __init__(self, policy: BreakerPolicy, clock: Clock) -> None:
         self._policy = policy
         self._clock = clock
         self._failures = 0
-        self._open_until: float | None = None
+        self._opened_at: float | None = None
         self._probes: set[bool] = set()  # the urgency of each
         self.misconfigured: str | None = None
 
@@ -38,32 +39,27 @@ class Breaker:
     @property
     def state(self) -> BreakerState:
         """The state now."""
-        if self._open_until is None:
+        if self._opened_at is None:
             return BreakerState.closed
-        if self._clock.monotonic() < self._open_until:
-            return BreakerState.open
-        return BreakerState.half_open
+        return BreakerState.open if self._left(urgent=False) > 0 else BreakerState.half_open
 
     def allow(self, *, urgent: bool) -> bool:
         """True if a delivery may try now. Each true must be answered by a report below."""
-        state = self.state
-        if state is BreakerState.closed:
+        if self._opened_at is None:
             return True
-        if state is BreakerState.open or urgent in self._probes:
+        if self._left(urgent=urgent) > 0 or urgent in self._probes:
             return False
         self._probes.add(urgent)
         return True
 
-    def retry_after(self) -> float:
+    def retry_after(self, *, urgent: bool) -> float:
         """Seconds until it is worth asking again."""
-        if self._open_until is None:
-            return 0.0
-        return max(self._open_until - self._clock.monotonic(), 1.0)
+        return max(self._left(urgent=urgent), 1.0) if self._opened_at is not None else 0.0
 
     def worked(self) -> None:
         """The transport answered: whatever it said about this message, it is there."""
         self._failures = 0
-        self._open_until = None
+        self._opened_at = None
         self._probes.clear()
         self.misconfigured = None
 
@@ -84,4 +80,12 @@ class Breaker:
 
     def _open(self) -> None:
         self._probes.clear()
-        self._open_until = self._clock.monotonic() + self._policy.recovery
+        self._opened_at = self._clock.monotonic()
+
+    def _left(self, *, urgent: bool) -> float:
+        """Seconds until a probe may go, since it opened."""
+        assert self._opened_at is not None
+        recovery = self._policy.recovery
+        if urgent:
+            recovery = min(recovery, self._policy.urgent_recovery)
+        return self._opened_at + recovery - self._clock.monotonic()

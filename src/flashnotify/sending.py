@@ -82,7 +82,7 @@ class Sending:
             async with outlet.transport.connections.use(urgent=tally.priority.urgent):
                 breaker = outlet.breaker_for(message)
                 if not breaker.allow(urgent=tally.priority.urgent):
-                    waits.append(breaker.retry_after())
+                    waits.append(breaker.retry_after(urgent=tally.priority.urgent))
                     continue
                 tried, answer = await self._attempt(notifier, channel, outlet, breaker, message)
             tries.append(tried)

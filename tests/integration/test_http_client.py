@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -137,6 +138,41 @@ async def test_the_time_out_is_for_the_whole_request(
         await client.request("GET", server.url)
     await server.until(lambda: server.open == 0)
     await client.close()
+
+
+@asynccontextmanager
+async def answering(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """The URL of a server that answers each connection as given."""
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+
+async def test_interim_answers_without_end_are_not_read(client: HttpClient) -> None:
+    """Each is a piece of an answer that comes in time, and the loop would be busy with them."""
+
+    async def interim(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+                await writer.drain()
+                await asyncio.sleep(0)
+
+    async with answering(interim) as url:
+        with pytest.raises(Unreachable, match="interim answers"):
+            await client.request("GET", url)
+
+
+async def test_an_answer_may_follow_interim_ones(client: HttpClient) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with answering(answer) as url:
+        assert (await client.request("GET", url)).status_code == 204
 
 
 async def test_an_answer_that_never_arrives_whole_ends_at_the_time_out(

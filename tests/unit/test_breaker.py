@@ -24,7 +24,7 @@ def fail(breaker: Breaker, times: int) -> None:
 def test_stays_closed_while_failures_are_fewer(breaker: Breaker) -> None:
     fail(breaker, 2)
     assert breaker.state is BreakerState.closed
-    assert breaker.retry_after() == 0
+    assert breaker.retry_after(urgent=False) == 0
 
 
 def test_a_success_begins_the_count_anew(breaker: Breaker) -> None:
@@ -41,12 +41,23 @@ async def test_opens_after_so_many_failures_for_so_long(
     fail(breaker, 3)
     assert breaker.state is BreakerState.open
     assert not breaker.allow(urgent=False)
-    assert breaker.retry_after() == 30
+    assert breaker.retry_after(urgent=False) == 30
     await clock.advance(29)
     assert not breaker.allow(urgent=False)
-    assert breaker.retry_after() == 1
+    assert breaker.retry_after(urgent=False) == 1
     await clock.advance(1)
     assert breaker.allow(urgent=False)
+
+
+async def test_what_is_urgent_may_probe_sooner(breaker: Breaker, clock: ManualClock) -> None:
+    """It may be only the bulk that fails."""
+    fail(breaker, 3)
+    assert not breaker.allow(urgent=True)
+    assert breaker.retry_after(urgent=True) == 5
+    await clock.advance(5)
+    assert [breaker.allow(urgent=urgent) for urgent in (False, True, True)] == [False, True, False]
+    breaker.worked()
+    assert breaker.state is BreakerState.closed
 
 
 async def test_half_open_lets_one_probe_through(breaker: Breaker, clock: ManualClock) -> None:
@@ -54,7 +65,7 @@ async def test_half_open_lets_one_probe_through(breaker: Breaker, clock: ManualC
     await clock.advance(30)
     assert [breaker.allow(urgent=False) for _ in range(5)] == [True, False, False, False, False]
     # Others come again soon, not at once.
-    assert breaker.retry_after() == 1
+    assert breaker.retry_after(urgent=False) == 1
 
 
 async def test_a_probe_that_hangs_holds_up_nothing_urgent(
@@ -90,7 +101,7 @@ async def test_a_probe_that_fails_opens_it_again(breaker: Breaker, clock: Manual
     await clock.advance(30)
     fail(breaker, 1)
     assert breaker.state is BreakerState.open
-    assert breaker.retry_after() == 30
+    assert breaker.retry_after(urgent=False) == 30
     await clock.advance(30)
     assert breaker.allow(urgent=False)
 

@@ -11,11 +11,15 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC
+from functools import partial
 from urllib.parse import quote, quote_plus
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 from httpx_aiohttp import AiohttpTransport
 
 from flashnotify.channels.base import words
@@ -24,6 +28,8 @@ from flashnotify.errors import Misconfigured, Rejected, Retryable, Unreachable, 
 
 # What is read of an answer: enough for a provider's words, too little to fill the memory.
 _ANSWER = 64 * 1024
+# Interim answers that are read before the answer itself.
+_INTERIM = 20
 _USER_AGENT = "FlashNotify"
 # Seconds: what a provider asks for beyond it is not taken seriously.
 _LONGEST_WAIT = 86_400.0
@@ -149,16 +155,17 @@ class HttpClient:
         return body
 
     def _session(self) -> aiohttp.ClientSession:
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._connections,
-                ssl=self._tls,
-                resolver=self._resolver,
-                # Not a resolver, which aiohttp skips if the URL has an IP address for its host.
-                socket_factory=self._permitted_socket if self._permits is not None else None,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
+        connector = aiohttp.TCPConnector(
+            limit=self._connections,
+            ssl=self._tls,
+            resolver=self._resolver,
+            # Not a resolver, which aiohttp skips if the URL has an IP address for its host.
+            socket_factory=self._permitted_socket if self._permits is not None else None,
         )
+        # By itself aiohttp reads interim answers for ever, and without a rest.
+        made = partial(_Connection, loop=asyncio.get_running_loop())
+        connector._factory = made  # type: ignore[assignment]  # partial is invariant
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         # By itself aiohttp sends a GET that got no answer once more: Kannel would send two SMS.
         session._retry_connection = False
         return session
@@ -210,6 +217,8 @@ def _explain(error: BaseException) -> str:
             return f"cannot connect to {refused.host}:{refused.port}: {refused.os_error}"
         case aiohttp.ServerDisconnectedError() | ConnectionError():
             return "the server closed the connection without an answer"
+        case _TooManyInterim():
+            return "the server sends interim answers (1xx) without end"
         case aiohttp.ClientPayloadError():
             return "the answer broke off"
         case aiohttp.ClientResponseError():
@@ -227,6 +236,24 @@ def _is_about(error: BaseException | None, *kinds: type[BaseException]) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+class _TooManyInterim(aiohttp.ClientError):
+    """The server goes on saying that it is not done."""
+
+
+class _Connection(ResponseHandler):
+    """aiohttp's side of a connection, with a bound on interim answers (RFC 9110, section 15.2)."""
+
+    _interim = 0
+
+    async def read(self) -> tuple[RawResponseMessage, StreamReader]:
+        """The next answer."""
+        message, payload = await super().read()
+        self._interim = self._interim + 1 if message.code < 200 else 0
+        if self._interim > _INTERIM:
+            raise _TooManyInterim
+        return message, payload
 
 
 class _NotPermitted(OSError):

@@ -34,10 +34,14 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When a transport is left alone: after `failures` in a row, for `recovery` seconds."""
+    """When a transport is left alone: after `failures` in a row, for `recovery` seconds.
+
+    For `urgent_recovery` only, if it is less, by what is urgent.
+    """
 
     failures: int = 5
     recovery: float = 30.0
+    urgent_recovery: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ async def test_the_breaker_opens_as_the_decorator_says(
         assert ready["status"] == "degraded"
         assert ready["parts"]["email line://"] == "open"
         outlet = service.service.channels["email"].outlets[0]
-        assert outlet.breaker.retry_after() == 90
+        assert outlet.breaker.retry_after(urgent=False) == 90
 
 
 async def test_without_it_the_breaker_opens_later(build: Build, line: type[Line]) -> None:
