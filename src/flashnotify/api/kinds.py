@@ -15,7 +15,7 @@ from flashnotify.outlets import OpenChannel
 
 
 class KindOut(BaseModel):
-    """A kind of notification. `schema` is the JSON Schema of a request for it."""
+    """A kind of notification. `request` is the JSON Schema of a request for it."""
 
     kind: str
     summary: str
@@ -64,22 +64,25 @@ def kinds_router(
     """The endpoints `/v1/kinds` and `/v1/channels`."""
     router = APIRouter(prefix="/v1", tags=["kinds and channels"])
 
+    # Once: a schema takes milliseconds, and what is declared does not change any more.
+    declared = KindList(
+        items=[
+            KindOut(
+                kind=kind.kind,
+                summary=kind.summary,
+                priority=kind.priority.name,
+                channels=list(kind.channels),
+                addresses=sorted(f"{scheme}:" for scheme in kind.schemes),
+                scope=kind.scope,
+                request=kind.request.model_json_schema(),
+            )
+            for kind in kinds
+        ]
+    )
+
     @router.get("/kinds", summary="What can be sent", responses=problems(401, 422, 429, 503))
     async def index_kinds(_caller: Annotated[Caller, Depends(authenticate)]) -> KindList:
-        return KindList(
-            items=[
-                KindOut(
-                    kind=kind.kind,
-                    summary=kind.summary,
-                    priority=kind.priority.name,
-                    channels=list(kind.channels),
-                    addresses=sorted(f"{scheme}:" for scheme in kind.schemes),
-                    scope=kind.scope,
-                    request=kind.request.model_json_schema(),
-                )
-                for kind in kinds
-            ]
-        )
+        return declared
 
     @router.get(
         "/channels", summary="Over what it is sent", responses=problems(401, 403, 422, 429, 503)

@@ -97,6 +97,19 @@ async def test_equal_statements_go_to_the_driver_together(archive: Archive) -> N
     assert len([s for s in statements if "INSERT INTO notifications" in s]) == 1
 
 
+async def test_many_rows_go_to_the_driver_in_slices(archive: Archive) -> None:
+    """To bind all of them at once would hold the event loop."""
+    sizes: list[int] = []
+    event.listen(
+        archive.engines[1].sync_engine,
+        "before_cursor_execute",
+        lambda *arguments: sizes.append(len(arguments[3]) if arguments[5] else 1),
+    )
+    await archive.writer.write(*(archive.notification() for _ in range(1000)))
+    assert sum(sizes) >= 1000
+    assert max(sizes) <= 250
+
+
 async def test_writes_come_in_the_order_that_references_need(archive: Archive) -> None:
     notification = archive.notification()
     id = notification[1]["id"]

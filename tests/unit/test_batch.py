@@ -1,0 +1,44 @@
+"""How the documents of a batch are read: a few at a time, so that others get the event loop."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from flashnotify.batch import Document, read_array, read_lines
+
+DOCUMENTS = [{"number": number} for number in range(1000)]
+ARRAY = json.dumps(DOCUMENTS).encode()
+LINES = b"\n".join(json.dumps(document).encode() for document in DOCUMENTS)
+
+
+@pytest.mark.parametrize(("read", "body"), [(read_array, ARRAY), (read_lines, LINES)])
+async def test_others_get_the_loop_in_between(
+    read: Callable[[bytes, int], AsyncIterator[Document]], body: bytes
+) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(other())
+    before, longest, found = 0, 0, []
+    async for document in read(body, 1000):
+        found.append(document)
+        if turns > before:
+            before, longest = turns, 0
+        longest += 1
+        assert longest <= 100
+    others.cancel()
+    assert found == DOCUMENTS
+
+
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n", b"\n\n", b" \n\t\n"])
+async def test_lines_end_in_many_ways(ends: bytes) -> None:
+    body = ends.join(json.dumps(document).encode() for document in DOCUMENTS[:3])
+    for more in (b"", ends):
+        assert [found async for found in read_lines(more + body + more, 1000)] == DOCUMENTS[:3]
