@@ -13,6 +13,7 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
+from tests import database_threads
 from tests.serve_process import ServeProcess
 from tests.system import requires_program
 from tests.watching import until
@@ -128,6 +129,7 @@ async def test_a_file_that_cannot_be_the_archive_is_named(
     with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_DATABASE_URL: .* Example") as caught:
         await service.open()
     await service.close()
+    await database_threads.ended()
     assert words in str(caught.value)
 
 

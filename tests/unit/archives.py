@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from flashnotify.archive.reader import Reader
 from flashnotify.archive.statements import ADD_JOB, ADD_NOTIFICATION
 from flashnotify.archive.writer import Writer
 from flashnotify.domain import Job, Priority, UUIDv7
+from tests import database_threads
 from tests.manual_clock import ManualClock
 
 
@@ -53,10 +53,7 @@ class Archive:
             await asyncio.wait({self.writing})
         await self.reader.close()
         await self.engines[1].dispose()
-        # That of a connection which was broken off ends by itself, a little later.
-        for thread in threading.enumerate():
-            if "_connection_worker_thread" in thread.name:
-                await asyncio.to_thread(thread.join)
+        await database_threads.ended()
 
     def rows(self, sql: str) -> list[Any]:
         """What a connection of its own reads: only what is committed."""
