@@ -62,7 +62,7 @@ class Interventions:
             if notification.status == NotificationStatus.cancelled:
                 return
             if NotificationStatus(notification.status).over:
-                raise Conflict(f"It is {notification.status}: there is nothing left to cancel.")
+                raise _over(notification)
             now = self._clock.now()
             # In hand first: from here on nothing new of it is begun.
             self._claims.cancel(id)
@@ -72,6 +72,10 @@ class Interventions:
             )
             # Jobs that were taken in hand while the write was under way.
             self._claims.cancel(id)
+            notification = await self._find(id)
+            if notification.status != NotificationStatus.cancelled:
+                # Its last delivery ended first.
+                raise _over(notification)
             self._notice(Priority(notification.priority), now)
 
     async def retry(self, id: UUID) -> int:
@@ -129,3 +133,7 @@ class Interventions:
         if notification is None:
             raise NotFound("There is no notification with this id.")
         return notification
+
+
+def _over(notification: Row[Any]) -> Conflict:
+    return Conflict(f"It is {notification.status}: there is nothing left to cancel.")

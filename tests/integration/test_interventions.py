@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
+from flashnotify.archive.changes import Change
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.errors import Rejected
@@ -87,6 +88,30 @@ async def test_what_is_over_cannot_be_cancelled(service: Running) -> None:
     answer = await service.http.post(f"/v1/notifications/{id}/cancel")
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_ends_while_it_is_cancelled_was_not_cancelled(
+    gated: Running, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.open.clear()
+    id = await gated.send()
+    await gate.reached.wait()
+    write = gated.service.writer.write
+
+    async def write_late(*changes: Change) -> None:
+        gate.open.set()
+        await gated.completed(id)
+        await write(*changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gated.service.writer, "write", write_late)
+        cancelling = asyncio.create_task(gated.http.post(f"/v1/notifications/{id}/cancel"))
+        while not gate.open.is_set():  # noqa: ASYNC110  # it is set from within
+            await asyncio.sleep(0)
+        patch.setattr(gated.service.writer, "write", write)
+        answer = await cancelling
+    assert answer.status_code == 409
+    assert "completed" in answer.json()["detail"]
 
 
 async def test_what_failed_is_sent_again_and_keeps_its_attempts(gated: Running, gate: Gate) -> None:
