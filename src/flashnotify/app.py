@@ -52,7 +52,6 @@ from flashnotify.claims import Claims
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery import Delivery
 from flashnotify.domain import Job, UUIDv7
-from flashnotify.errors import DeclarationError
 from flashnotify.events import Events
 from flashnotify.expansion import Expansion
 from flashnotify.interventions import Interventions
@@ -98,19 +97,13 @@ class Service:
         kinds: Registry[NotifierSpec] = NOTIFIERS,
         wordings: Registry[TemplatesSpec] = TEMPLATES,
     ) -> None:
-        for kind in kinds:
-            if kind.kind not in wordings:
-                name = kind.notifier.__name__
-                raise DeclarationError(
-                    f"{name}: has no templates; write `class "
-                    f"{name.removesuffix('Notifier')}Templates(Templates, of={name}): …`."
-                )
         self.config = config
         self.clock = clock = clock or SystemClock()
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds)
         self.threads = ThreadPoolQueue(config.threads)
+        # For names that strangers give: few, since each may hold one for half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
         resources = Resources(
             clock, self.threads, self.names, config.beside, config.public_url, self._token

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row
 
 from flashnotify.domain import Priority, Rendering
+from flashnotify.errors import DeclarationError
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
@@ -28,6 +29,18 @@ class Renderer:
         templates: Registry[TemplatesSpec],
         zone: ZoneInfo | None,
     ) -> None:
+        """Take the templates of all kinds.
+
+        Raises:
+            DeclarationError: a kind has none.
+        """
+        for kind in kinds:
+            if kind.kind not in templates:
+                name = kind.notifier.__name__
+                raise DeclarationError(
+                    f"{name}: has no templates; write `class "
+                    f"{name.removesuffix('Notifier')}Templates(Templates, of={name}): …`."
+                )
         self._kinds = kinds
         self._templates = templates
         self._zone = zone

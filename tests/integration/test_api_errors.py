@@ -447,6 +447,12 @@ async def test_a_parameter_that_means_nothing_is_refused(
     assert (await api.anonymous.get("/readyz?from=probe")).status_code == 200
 
 
+async def test_a_path_that_is_no_id_takes_no_get_with_parameters_either(api: Running) -> None:
+    problem(await api.http.get("/v1/notifications/batch"), 405, "method-not-allowed")
+    answer = await api.http.get("/v1/notifications/batch?limit=1")
+    assert list(pointers(answer)) == ["/limit"]
+
+
 async def test_a_path_has_one_form(api: Running) -> None:
     """A redirect would be followed by few, and by most of them with GET."""
     problem(await api.http.post("/v1/notifications/", json=ACADEMIC), 404, "not-found")

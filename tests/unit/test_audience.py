@@ -1,7 +1,5 @@
 """`to`: each bad entry is named by its place, and what is good is in canonical form, once."""
 
-import asyncio
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +8,7 @@ from flashnotify.audience import Audience
 from flashnotify.domain import Address
 from flashnotify.errors import InvalidInput
 from flashnotify.meta.descriptors import Email, Text
+from tests.loop_turns import counted_turns
 
 AUDIENCE = Audience({"mailto": Email().validate, "loft": Text(max_length=8).validate}, {})
 MAIL = frozenset({"mailto"})
@@ -92,18 +91,9 @@ async def test_schemes_that_several_channels_serve_are_all_taken() -> None:
 
 
 async def test_a_long_list_lets_others_run() -> None:
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    running = asyncio.create_task(other())
-    await checked(*(f"mailto:a{number}@univ.example" for number in range(10_000)))
-    running.cancel()
-    assert turns >= 50
+    async with counted_turns() as turns:
+        await checked(*(f"mailto:a{number}@univ.example" for number in range(10_000)))
+    assert turns.number >= 50
 
 
 @given(st.text(max_size=40), st.booleans())

@@ -1,12 +1,12 @@
 """How the documents of a batch are read: a few at a time, so that others get the event loop."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from flashnotify.batch import Document, read_array, read_lines
+from tests.loop_turns import counted_turns
 
 DOCUMENTS = [{"number": number} for number in range(1000)]
 ARRAY = json.dumps(DOCUMENTS).encode()
@@ -17,23 +17,14 @@ LINES = b"\n".join(json.dumps(document).encode() for document in DOCUMENTS)
 async def test_others_get_the_loop_in_between(
     read: Callable[[bytes, int], AsyncIterator[Document]], body: bytes
 ) -> None:
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    others = asyncio.create_task(other())
     before, longest, found = 0, 0, []
-    async for document in read(body, 1000):
-        found.append(document)
-        if turns > before:
-            before, longest = turns, 0
-        longest += 1
-        assert longest <= 100
-    others.cancel()
+    async with counted_turns() as turns:
+        async for document in read(body, 1000):
+            found.append(document)
+            if turns.number > before:
+                before, longest = turns.number, 0
+            longest += 1
+            assert longest <= 100
     assert found == DOCUMENTS
 
 

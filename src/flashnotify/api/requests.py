@@ -101,7 +101,8 @@ async def refuse_unknown_parameters(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     path = request.scope["route"].path_format
-    operation = request.app.openapi()["paths"][path][request.method.lower()]
+    # One that only refuses is in no document.
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
     documented = (p for p in operation.get("parameters", ()) if p["in"] == "query")
     known = [parameter["name"] for parameter in documented]
     if unknown := [name for name in request.query_params if name not in known]:

@@ -42,8 +42,8 @@ class HttpClient:
 
     No redirects are followed, no proxy or credentials are taken from the environment. `permits` is
     asked for each new connection whether its IP address may be connected to; `resolver` finds
-    addresses, instead of the event loop. `secrets` are ours:
-    a server that quotes them, or our URL, does not get them into what is kept of its answer.
+    addresses, instead of the event loop. `secrets` are ours: they are struck out of an answer that
+    quotes them, or our URL.
     """
 
     def __init__(

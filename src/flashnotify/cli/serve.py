@@ -71,7 +71,9 @@ def serve(
 def _allow_many_connections() -> None:
     """Let the process open as many files as the system allows: shells give it 1024."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # Some systems name a limit that they do not take.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _spare_collections() -> None:
