@@ -91,7 +91,8 @@ class ThreadPoolQueue:
         self._lanes: Lanes[Call[Any]] = Lanes(bound)
         self._in_hand: set[Call[Any]] = set()
         self._working = 0
-        self._idle = 0
+        # Threads that take a call next: new ones, those that wait, those that have just ended one.
+        self._coming = 0
         self._lost = 0
         self._closed = False
         self._numbers = itertools.count(1)
@@ -155,10 +156,9 @@ class ThreadPoolQueue:
                 found = self._lanes.take(_ALL if bulk < self._bulk else _URGENT)
                 if found is not None:
                     self._in_hand.add(found[0])
+                    self._coming -= 1
                     return found[0]
-                self._idle += 1
                 self._changed.wait()
-                self._idle -= 1
         raise QueueClosed
 
     def done(self, item: Call[Any]) -> bool:
@@ -171,6 +171,7 @@ class ThreadPoolQueue:
                 if self._working >= self._size:
                     return False
                 self._working += 1
+            self._coming += 1
         return True
 
     def depth(self) -> Mapping[Lane, int]:
@@ -228,8 +229,8 @@ class ThreadPoolQueue:
         return True
 
     def _staff(self) -> None:
-        """Start a thread, if there is work that no idle one will take."""
-        if len(self._lanes) <= self._idle or self._working >= self._size:
+        """Start a thread, if there is work that none will take."""
+        if len(self._lanes) <= self._coming or self._working >= self._size:
             return
         if self._working + self._lost >= self._most:
             return
@@ -241,6 +242,7 @@ class ThreadPoolQueue:
             log.error("threads.not_started", error=str(error))
         else:
             self._working += 1
+            self._coming += 1
 
     def _work(self) -> None:
         needed = True
