@@ -9,9 +9,9 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
-from tests.system import pytest_runtest_setup
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
+from tests.support.system import pytest_runtest_setup
 
 __all__ = ["pytest_runtest_setup"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.system import pytest_runtest_setup, requires_program
+from tests.support.system import pytest_runtest_setup, requires_program
 
 
 class Marked:

@@ -16,62 +16,65 @@ from flashnotify import notifiers, templates
 from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
 from flashnotify.api.application import application
 from flashnotify.api.batch import batch_router
+from flashnotify.api.control import interventions_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
 from flashnotify.api.health import health_router
-from flashnotify.api.interventions import interventions_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import notifications_router
+from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.requests import authentication
 from flashnotify.api.statistics import statistics_router
-from flashnotify.api.text import text_router
 from flashnotify.archive import schema
-from flashnotify.archive.engine import open_readers, open_writer
-from flashnotify.archive.lock import ArchiveLock
-from flashnotify.archive.reader import Reader
+from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.sqlite.engine import open_readers, open_writer
+from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.archive.writer import Writer
-from flashnotify.audience import Audience
-from flashnotify.auth.keys import ApiKeys
-from flashnotify.auth.permissions import known_scopes
-from flashnotify.auth.rates import Rates
-from flashnotify.batch import Batch
-from flashnotify.channels.apprise import AppriseTransport
-from flashnotify.channels.base import Resources, Transport
 from flashnotify.channels.capture import CaptureTransport
-from flashnotify.channels.http_json import HttpJsonTransport
-from flashnotify.channels.kannel import KannelTransport
-from flashnotify.channels.name_lookup import NameLookup
-from flashnotify.channels.ntfy import NtfyTransport
-from flashnotify.channels.public_addresses import PublicAddresses
-from flashnotify.channels.push import PushNotificationMixin
-from flashnotify.channels.smtp import SmtpTransport
-from flashnotify.channels.webpush import WebPushConfig, WebPushTransport
-from flashnotify.claims import Claims
+from flashnotify.channels.chat.apprise import AppriseTransport
+from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.net.address_guard import PublicAddresses
+from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.channels.push.channel import PushNotificationMixin
+from flashnotify.channels.push.ntfy import NtfyTransport
+from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
+from flashnotify.channels.sms.http_json import HttpJsonTransport
+from flashnotify.channels.sms.kannel import KannelTransport
+from flashnotify.channels.transport import Resources, Transport
 from flashnotify.clock import Clock, SystemClock
-from flashnotify.delivery import Delivery
-from flashnotify.domain import Job, UUIDv7
-from flashnotify.events import Events
-from flashnotify.expansion import Expansion
-from flashnotify.interventions import Interventions
+from flashnotify.control.interventions import Interventions
+from flashnotify.delivery.executor import Delivery
+from flashnotify.delivery.fan_out import Expansion
+from flashnotify.delivery.in_flight import Claims
+from flashnotify.delivery.receipts import Receipts
+from flashnotify.delivery.rendering import Renderer
+from flashnotify.delivery.routing import Routing
+from flashnotify.delivery.sending import Sending
+from flashnotify.delivery.transports import open_channel
+from flashnotify.domain import (
+    Job,
+)
+from flashnotify.identity.api_keys import ApiKeys
+from flashnotify.identity.principal import known_scopes
+from flashnotify.identity.rate_limits import Rates
+from flashnotify.ids import UUIDv7
+from flashnotify.intake.audience import Audience
+from flashnotify.intake.bulk import Batch
+from flashnotify.intake.submission import Submission
+from flashnotify.intake.validation import Limits, Validation
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
-from flashnotify.metrics import Metrics
-from flashnotify.outlets import open_channel
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.receipts import Receipts
-from flashnotify.rendering import Renderer
-from flashnotify.retention import Retention
-from flashnotify.routing import Routing
-from flashnotify.scheduler import Scheduler
-from flashnotify.sending import Sending
+from flashnotify.runtime.maintenance import Retention
+from flashnotify.runtime.scheduler import Scheduler
+from flashnotify.runtime.supervisor import Supervisor
+from flashnotify.runtime.worker_pool import WorkerPool
 from flashnotify.settings import ServiceConfig
-from flashnotify.submission import Submission
-from flashnotify.supervision import Supervisor
-from flashnotify.validation import Limits, Validation
-from flashnotify.workers import WorkerPool
+from flashnotify.telemetry.events import Events
+from flashnotify.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flashnotify.channels.chat import ChatMixin
-from flashnotify.channels.email import EmailMixin
-from flashnotify.channels.push import PushNotificationMixin
-from flashnotify.channels.sms import SMSMixin
+from flashnotify.channels.chat.channel import ChatMixin
+from flashnotify.channels.email.channel import EmailMixin
+from flashnotify.channels.push.channel import PushNotificationMixin
+from flashnotify.channels.sms.channel import SMSMixin
 from flashnotify.meta.descriptors import Choice, Moment, Phone, Priority, Text, TimeWindow
 from flashnotify.meta.metaclasses import Notifier
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from sqlalchemy import URL
 
-from flashnotify.archive.engine import archive_file, archive_url
+from flashnotify.archive.sqlite.engine import archive_file, archive_url
 from flashnotify.errors import SettingsError
 from flashnotify.meta.configs import ENV_FILE, ENV_PREFIX, Config, setting
 from flashnotify.meta.registry import Registry

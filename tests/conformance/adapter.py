@@ -11,10 +11,16 @@ from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
-from flashnotify.channels.base import Content, Resources, Transport
-from flashnotify.domain import Message, Priority, Rendering, Sent, UUIDv7
+from flashnotify.channels.transport import Content, Resources, Transport
+from flashnotify.domain import (
+    Message,
+    Priority,
+    Rendering,
+    Sent,
+)
+from flashnotify.ids import UUIDv7
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from tests.manual_clock import ManualClock
+from tests.support.manual_clock import ManualClock
 
 # What must never be seen; percent-encoded in a URL it is the same. Put it where the transport
 # takes a password or a token.

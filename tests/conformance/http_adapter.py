@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from tests.conformance.adapter import RETRY_AFTER, WORDS, Adapter, Case, Lent
-from tests.http_server import DROP_HALF, GARBAGE, HANG, Answer, HttpServer, Received, Reply
+from tests.support.http_server import DROP_HALF, GARBAGE, HANG, Answer, HttpServer, Received, Reply
 
 
 class HttpAdapter(Adapter):

@@ -28,7 +28,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import TRANSPORTS
-from flashnotify.channels.base import Transport
+from flashnotify.channels.transport import Transport
 from flashnotify.errors import (
     Misconfigured,
     Rejected,
@@ -37,7 +37,7 @@ from flashnotify.errors import (
     TransportError,
     Unreachable,
 )
-from flashnotify.logs import QUIET
+from flashnotify.telemetry.logs import QUIET
 from tests.conformance.adapter import RETRY_AFTER, SECRET, WORDS, Adapter, Case, Lent
 from tests.conformance.adapters.apprise import AppriseAdapter
 from tests.conformance.adapters.capture import CaptureAdapter

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flashnotify.auth.permissions import known_scopes
+from flashnotify.identity.principal import known_scopes
 from flashnotify.meta.registry import NOTIFIERS
 
 __all__ = ["paths_table", "scopes_table"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.docs.api_tables import paths_table, scopes_table
-from tests.running import Running
+from tests.support.running import Running
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from tests.running import Running
+from tests.support.running import Running
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.running import Running, running
+from tests.support.running import Running, running
 
 
 async def follow(service: Running, document: dict[str, Any]) -> dict[str, Any]:

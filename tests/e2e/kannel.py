@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
-from tests.watching import until
+from tests.support.watching import until
 
 FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
 USER = "campus"

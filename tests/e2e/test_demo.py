@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.command_process import CommandProcess
-from tests.serve_process import ServeProcess
-from tests.smtp_server import SmtpServer
+from tests.support.command_process import CommandProcess
+from tests.support.serve_process import ServeProcess
+from tests.support.smtp_server import SmtpServer
 
 # Each command is a process that has to start, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(180)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.kannel import FAKESMSC, NO_ROUTE, Kannel, free_ports
-from tests.running import ACADEMIC
-from tests.serve_process import ServeProcess
-from tests.system import requires_program
-from tests.watching import until
+from tests.support.running import ACADEMIC
+from tests.support.serve_process import ServeProcess
+from tests.support.system import requires_program
+from tests.support.watching import until
 
 pytestmark = [
     requires_program("bearerbox"),

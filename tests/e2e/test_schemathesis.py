@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve_process import ServeProcess
+from tests.support.serve_process import ServeProcess
 
 OPTIONS = (
     "--checks=all",

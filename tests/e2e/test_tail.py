@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.command_process import CommandProcess
-from tests.running import ACADEMIC
-from tests.serve_process import ServeProcess
+from tests.support.command_process import CommandProcess
+from tests.support.running import ACADEMIC
+from tests.support.serve_process import ServeProcess
 
 # Each command is a process that has to start, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(180)

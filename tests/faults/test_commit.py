@@ -11,8 +11,8 @@ from flashnotify.domain import Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids
 from tests.faults.gates import Gates, some_turns
-from tests.manual_clock import ManualClock
-from tests.running import ACADEMIC, Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC, Running, running
 
 
 def _on_disk(service: Running) -> list[str]:

@@ -16,10 +16,10 @@ from flashnotify.channels.capture import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids
-from tests.manual_clock import ManualClock
-from tests.running import ACADEMIC, Running, running
-from tests.serve_process import ServeProcess
-from tests.watching import completed
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC, Running, running
+from tests.support.serve_process import ServeProcess
+from tests.support.watching import completed
 
 # Too much for what is free in the pages that the archive has.
 LARGE = {"body": "x" * 60_000}

@@ -14,8 +14,8 @@ from flashnotify.channels.capture import CaptureTransport
 from flashnotify.domain import Rendering, Sent
 from flashnotify.meta.specs import TemplatesSpec
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 # More than the first retry of anything waits.
 LATER = 60.0

@@ -10,7 +10,7 @@ from flashnotify.app import Service
 from flashnotify.cli import bounded_http
 from flashnotify.settings import ServiceConfig
 from tests.faults.serving import Serving, serving
-from tests.running import ACADEMIC
+from tests.support.running import ACADEMIC
 
 
 async def answer_to(service: Serving, request: bytes, more: bytes = b"") -> bytes:

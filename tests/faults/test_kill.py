@@ -14,9 +14,9 @@ import pytest
 
 from tests.faults.archive import copy_of, ids
 from tests.faults.ledger import MailLedger
-from tests.running import ACADEMIC
-from tests.serve_process import ServeProcess
-from tests.watching import all_completed, until
+from tests.support.running import ACADEMIC
+from tests.support.serve_process import ServeProcess
+from tests.support.watching import all_completed, until
 
 KILLS = 10
 CLIENTS = 6

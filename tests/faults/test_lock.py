@@ -10,10 +10,10 @@ from flashnotify.app import Service
 from flashnotify.archive import schema
 from flashnotify.errors import ArchiveLocked
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import ACADEMIC
-from tests.serve_process import ServeProcess
-from tests.watching import logged
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC
+from tests.support.serve_process import ServeProcess
+from tests.support.watching import logged
 
 
 async def test_second_serve_is_refused_and_told_what_to_do(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from flashnotify.archive import writer
 from flashnotify.domain import Job, Priority
 from flashnotify.settings import ServiceConfig
 from tests.faults.serving import Serving, serving
-from tests.manual_clock import ManualClock
-from tests.running import ACADEMIC, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC, running
 
 # More than a service that has failed goes on answering.
 SOON = 5.0

@@ -15,10 +15,10 @@ from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids
 from tests.faults.ledger import MailLedger
 from tests.faults.serving import serving
-from tests.manual_clock import ManualClock
-from tests.running import ACADEMIC
-from tests.serve_process import ServeProcess
-from tests.watching import all_completed, completed, logged, refused
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC
+from tests.support.serve_process import ServeProcess
+from tests.support.watching import all_completed, completed, logged, refused
 
 DRAIN = 2
 # Seconds beyond it, on a busy machine, to close and to end.

@@ -9,9 +9,9 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.browser import Browser
-from tests.running import running
-from tests.smtp_server import SmtpServer
+from tests.support.browser import Browser
+from tests.support.running import running
+from tests.support.smtp_server import SmtpServer
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.certificates import Authority
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
-from tests.smtp_server import SmtpServer
+from tests.support.certificates import Authority
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
+from tests.support.smtp_server import SmtpServer
 
 Emailing = Callable[..., AbstractAsyncContextManager[Running]]
 

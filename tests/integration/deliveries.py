@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from tests.manual_clock import ManualClock
-from tests.running import Running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running
 
 
 async def delivery_of(service: Running, id: str) -> dict[str, Any]:

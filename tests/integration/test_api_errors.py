@@ -14,8 +14,8 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.domain import moment
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import ACADEMIC, Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC, Running, running
 
 JSON = {"Content-Type": "application/json"}
 SECURITY = {

@@ -7,8 +7,8 @@ from typing import Any
 
 from flashnotify.domain import moment
 from tests.integration.deliveries import let_pass
-from tests.manual_clock import ManualClock
-from tests.running import Running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running
 
 SECURITY = {"kind": "security", "data": {"location": "B", "instructions": "Leave it."}}
 

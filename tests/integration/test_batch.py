@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import ACADEMIC, Running
+from tests.support.running import ACADEMIC, Running
 
 PATH = "/v1/notifications/batch"
 LINES = {"Content-Type": "application/x-ndjson"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.chat import ChatMixin
+from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.errors import SettingsError
 from flashnotify.meta.descriptors import Priority
 from flashnotify.meta.metaclasses import Notifier
@@ -19,9 +19,9 @@ from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
-from tests.http_server import HANG, HttpServer, Reply
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.http_server import HANG, HttpServer, Reply
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 KINDS: Registry[NotifierSpec] = Registry("kind")
 WORDINGS: Registry[TemplatesSpec] = Registry("template set")

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serve_process import Finished, ServeProcess
-from tests.watching import completed
+from tests.support.serve_process import Finished, ServeProcess
+from tests.support.watching import completed
 
 # Each command is a process that has to start, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(180)

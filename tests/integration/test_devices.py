@@ -9,9 +9,9 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.browser import Browser, b64, unb64
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.browser import Browser, b64, unb64
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 ENDPOINT = "https://8.8.8.8/push/4rlN0A"
 TOPIC = {"type": "ntfy", "topic": "ada-5Hk2xQ"}

@@ -11,8 +11,8 @@ import pytest
 from flashnotify.domain import moment
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import answers, delivery_of, outcomes, tried, until_due
-from tests.manual_clock import ManualClock
-from tests.smtp_server import HANG, SmtpServer
+from tests.support.manual_clock import ManualClock
+from tests.support.smtp_server import HANG, SmtpServer
 
 UTF8: dict[str, Any] = {
     "title": "Salle modifiée — « B204 » ☃ " + "très " * 20 + "long",

@@ -11,7 +11,7 @@ import httpx
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
 from tests.faults.serving import Serving, serving
-from tests.running import ACADEMIC
+from tests.support.running import ACADEMIC
 
 
 async def events(http: httpx.AsyncClient, **headers: str) -> AsyncGenerator[dict[str, Any]]:

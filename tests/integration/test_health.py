@@ -10,9 +10,9 @@ from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import tried
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
-from tests.smtp_server import SmtpServer
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
+from tests.support.smtp_server import SmtpServer
 
 
 async def metrics(service: Running) -> dict[str, float]:

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from flashnotify.channels.http import HttpClient
+from flashnotify.channels.net.client import HttpClient
 from flashnotify.errors import Misconfigured, Rejected, Retryable, TransportError, Unreachable
-from tests.certificates import Authority
-from tests.http_server import (
+from tests.support.certificates import Authority
+from tests.support.http_server import (
     DROP,
     ENDLESS,
     GARBAGE,
@@ -22,7 +22,7 @@ from tests.http_server import (
     Misbehaviour,
     Reply,
 )
-from tests.manual_clock import ManualClock
+from tests.support.manual_clock import ManualClock
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.archive.changes import Change
+from flashnotify.archive.writes.changes import Change
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.errors import Rejected
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 
 class Gate:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import Authority
-from tests.running import ACADEMIC
-from tests.serve_process import ServeProcess
-from tests.smtp_server import DROP, HANG, SmtpServer
-from tests.watching import until
+from tests.support.certificates import Authority
+from tests.support.running import ACADEMIC
+from tests.support.serve_process import ServeProcess
+from tests.support.smtp_server import DROP, HANG, SmtpServer
+from tests.support.watching import until
 
 PASSWORD = "hunter2-password"
 ADDRESS = "augusta.ada@univ.example"

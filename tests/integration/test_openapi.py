@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from flashnotify.meta.registry import NOTIFIERS
-from tests.running import ACADEMIC, Running
+from tests.support.running import ACADEMIC, Running
 
 SECURITY = ACADEMIC | {
     "kind": "security",

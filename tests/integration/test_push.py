@@ -10,13 +10,13 @@ from uuid import UUID
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.archive.statements import REGISTER_DEVICE
+from flashnotify.archive.writes.statements import REGISTER_DEVICE
 from flashnotify.domain import moment
 from flashnotify.settings import ServiceConfig
-from tests.browser import Browser, vapid_claims
-from tests.http_server import HANG, HttpServer, Reply
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.browser import Browser, vapid_claims
+from tests.support.http_server import HANG, HttpServer, Reply
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 # Of the tests' clock, half an hour on.
 LATER = moment(ManualClock().now() + 1_800_000).isoformat()

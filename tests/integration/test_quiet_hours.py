@@ -9,8 +9,8 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 EVENING = datetime.fromisoformat("2026-12-01T22:30:00+01:00")
 MORNING = datetime.fromisoformat("2026-12-02T07:00:00+01:00")

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.domain import UUIDv7
+from flashnotify.ids import UUIDv7
 from flashnotify.settings import ServiceConfig
-from tests.http_server import HANG, HttpServer, Received, Reply
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.http_server import HANG, HttpServer, Received, Reply
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 TO = "tel:+33612345678"
 OTHER = "tel:+33612345679"

@@ -3,16 +3,16 @@
 from typing import Any
 
 from flashnotify.app import Service
-from flashnotify.channels.email import EmailMixin
-from flashnotify.channels.sms import SMSMixin
+from flashnotify.channels.email.channel import EmailMixin
+from flashnotify.channels.sms.channel import SMSMixin
 from flashnotify.meta.descriptors import Priority, TimeWindow
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 ALWAYS = "00:00-23:59"
 MEAL: dict[str, Any] = {

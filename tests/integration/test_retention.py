@@ -2,8 +2,8 @@
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import running
 
 _DAY = 24 * 3600
 

@@ -12,19 +12,19 @@ import pytest
 from pydantic import SecretStr
 
 from flashnotify.app import Service
-from flashnotify.channels.base import Transport, TransportURL
-from flashnotify.channels.http_json import HttpJsonConfig, HttpJsonTransport
-from flashnotify.channels.kannel import KannelConfig, KannelTransport
-from flashnotify.channels.segments import fit
-from flashnotify.channels.sms import SMSToOne
+from flashnotify.channels.sms.channel import SMSToOne
+from flashnotify.channels.sms.http_json import HttpJsonConfig, HttpJsonTransport
+from flashnotify.channels.sms.kannel import KannelConfig, KannelTransport
+from flashnotify.channels.sms.segments import fit
+from flashnotify.channels.transport import Transport, TransportURL
 from flashnotify.domain import Message, Rendering
 from flashnotify.errors import Misconfigured, Rejected, SettingsError, TransportError, Unreachable
 from flashnotify.settings import ServiceConfig
-from tests.certificates import Authority
 from tests.conformance.adapter import Lent
-from tests.http_server import HttpServer, Reply
-from tests.manual_clock import ManualClock
-from tests.running import running
+from tests.support.certificates import Authority
+from tests.support.http_server import HttpServer, Reply
+from tests.support.manual_clock import ManualClock
+from tests.support.running import running
 
 DELIVERY = UUID("01a3185c-5000-7000-b017-5b84b7b894d2")
 # What a URL's query and a form would take for something else.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flashnotify.channels.smtp import SmtpTransport
+from flashnotify.channels.email.smtp import SmtpTransport
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import (
     answers,
@@ -19,9 +19,9 @@ from tests.integration.deliveries import (
     tried,
     until_due,
 )
-from tests.manual_clock import ManualClock
-from tests.running import Running
-from tests.smtp_server import DROP, HANG, TAKE_AND_DROP, Answer, SmtpServer
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running
+from tests.support.smtp_server import DROP, HANG, TAKE_AND_DROP, Answer, SmtpServer
 
 SECURITY = {"kind": "security", "data": {"location": "B", "instructions": "Leave it."}}
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Authority
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import answers, delivery_of, outcomes, tried
 from tests.integration.test_smtp_failures import ready
-from tests.manual_clock import ManualClock
-from tests.smtp_server import SmtpServer
+from tests.support.certificates import Authority
+from tests.support.manual_clock import ManualClock
+from tests.support.smtp_server import SmtpServer
 
 PASSWORD = "p/ss: wörd"
 QUOTED = "p%2Fss%3A%20w%C3%B6rd"

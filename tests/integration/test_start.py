@@ -13,10 +13,10 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
-from tests import database_threads
-from tests.serve_process import ServeProcess
-from tests.system import requires_program
-from tests.watching import until
+from tests.support import database_threads
+from tests.support.serve_process import ServeProcess
+from tests.support.system import requires_program
+from tests.support.watching import until
 
 # As in test_cli.
 pytestmark = pytest.mark.timeout(180)

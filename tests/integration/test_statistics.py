@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.email import EmailMixin
+from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import ACADEMIC, Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC, Running, running
 
 
 async def test_stats_count_what_was_accepted_and_what_became_of_it(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.running import Running
+from tests.support.running import Running
 
 
 async def test_the_body_is_the_message_and_the_query_says_the_rest(service: Running) -> None:

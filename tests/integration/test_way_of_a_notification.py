@@ -1,6 +1,6 @@
 """One notification, from the POST to the archive."""
 
-from tests.running import Running
+from tests.support.running import Running
 
 
 async def test_is_accepted_delivered_and_archived(service: Running) -> None:

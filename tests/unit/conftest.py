@@ -9,11 +9,11 @@ import pytest
 from hypothesis import settings
 
 from flashnotify.archive import schema
-from flashnotify.archive.engine import archive_url
+from flashnotify.archive.sqlite.engine import archive_url
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
-from tests.manual_clock import ManualClock
-from tests.unit.archives import Archive, opened
+from tests.support.archives import Archive, opened
+from tests.support.manual_clock import ManualClock
 
 # How long an example takes says nothing where others use the same processors.
 settings.register_profile("unit", deadline=None)

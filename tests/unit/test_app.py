@@ -3,12 +3,12 @@
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.email import EmailMixin
+from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.errors import DeclarationError, SettingsError
 from flashnotify.meta.descriptors import Priority
 from flashnotify.meta.metaclasses import Notifier
 from flashnotify.settings import ServiceConfig
-from tests.running import Running
+from tests.support.running import Running
 
 
 @pytest.mark.parametrize(

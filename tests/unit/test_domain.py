@@ -7,8 +7,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify.archive.reader import first_id
-from flashnotify.domain import Priority, UUIDv7, milliseconds, moment
+from flashnotify.archive.reads.reader import first_id
+from flashnotify.domain import (
+    Priority,
+    milliseconds,
+    moment,
+)
+from flashnotify.ids import UUIDv7
 
 NOW = 1_800_000_000_000
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from flashnotify import notifiers, templates
-from flashnotify.channels.economy import economical
-from flashnotify.channels.segments import Segmented
+from flashnotify.channels.sms.economy import economical
+from flashnotify.channels.sms.segments import Segmented
 from flashnotify.domain import Rendering
 from flashnotify.meta.descriptors import Text
 from flashnotify.meta.registry import NOTIFIERS, TEMPLATES
-from tests.unit.examples import EXAMPLES, Example
+from tests.support.examples import EXAMPLES, Example
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = list(EXAMPLES)

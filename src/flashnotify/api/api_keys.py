@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate, Moment, body_of, read_model
-from flashnotify.auth.keys import ApiKeys
-from flashnotify.auth.permissions import ADMIN, Caller
 from flashnotify.clock import Clock
 from flashnotify.domain import Priority, milliseconds, moment
 from flashnotify.errors import FieldError, InvalidInput
+from flashnotify.identity.api_keys import ApiKeys
+from flashnotify.identity.principal import ADMIN, Caller
 
 
 class ApiKeyIn(BaseModel):

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import FaultyField, problem, problems
 from flashnotify.api.requests import JSON, Authenticate, media_type, read_body
-from flashnotify.auth.permissions import Caller
-from flashnotify.batch import Batch, Result, read_array, read_lines
 from flashnotify.errors import UnsupportedMediaType
-from flashnotify.submission import Accepted
+from flashnotify.identity.principal import Caller
+from flashnotify.intake.bulk import Batch, Result, read_array, read_lines
+from flashnotify.intake.submission import Accepted
 
 # Results that are written before others get the event loop.
 _SLICE = 200

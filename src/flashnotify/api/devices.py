@@ -22,20 +22,20 @@ from starlette.responses import JSONResponse
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate, Cursor, Limit, read_json
-from flashnotify.archive.reader import Reader
-from flashnotify.archive.statements import DROP_DEVICE, REGISTER_DEVICE
+from flashnotify.archive.reads.reader import Reader
 from flashnotify.archive.writer import Writer
-from flashnotify.auth.permissions import DEVICES, READ, Caller
-from flashnotify.channels.message_encryption import auth_secret, public_key
-from flashnotify.channels.name_lookup import NameLookup
-from flashnotify.channels.public_addresses import PublicAddresses
-from flashnotify.channels.webpush import origin
+from flashnotify.archive.writes.statements import DROP_DEVICE, REGISTER_DEVICE
+from flashnotify.channels.net.address_guard import PublicAddresses
+from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.channels.push.message_encryption import auth_secret, public_key
+from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
 from flashnotify.domain import DeviceType, moment
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
+from flashnotify.identity.principal import DEVICES, READ, Caller
+from flashnotify.intake.validation import parse
 from flashnotify.meta.descriptors import Text
 from flashnotify.meta.requests import field_type
-from flashnotify.validation import parse
 
 # Bytes of a request: an endpoint of 2048, keys, a label, and room for their JSON.
 _MOST_BYTES = 16 * 1024

@@ -10,10 +10,10 @@ from sqlalchemy import Row
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate
-from flashnotify.auth.keys import ApiKeys
-from flashnotify.auth.permissions import READ, Caller
 from flashnotify.domain import moment
-from flashnotify.events import Events, Missed
+from flashnotify.identity.api_keys import ApiKeys
+from flashnotify.identity.principal import READ, Caller
+from flashnotify.telemetry.events import Events, Missed
 
 LastEventId = Annotated[
     int | None,

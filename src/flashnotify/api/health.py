@@ -7,14 +7,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from flashnotify.archive.reader import Reader
-from flashnotify.breaker import BreakerState
+from flashnotify.archive.reads.reader import Reader
+from flashnotify.delivery.breaker import BreakerState
+from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import Job
-from flashnotify.metrics import Metrics
-from flashnotify.outlets import OpenChannel
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.supervision import Supervisor
+from flashnotify.runtime.supervisor import Supervisor
+from flashnotify.telemetry.metrics import Metrics
 
 # Seconds that a read of the archive may take before the service counts as not ready.
 _PATIENCE = 2.0

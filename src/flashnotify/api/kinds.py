@@ -8,10 +8,10 @@ from pydantic import BaseModel
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate
-from flashnotify.auth.permissions import READ, Caller
-from flashnotify.breaker import BreakerState
+from flashnotify.delivery.breaker import BreakerState
+from flashnotify.delivery.transports import OpenChannel
+from flashnotify.identity.principal import READ, Caller
 from flashnotify.meta.specs import NotifierSpec
-from flashnotify.outlets import OpenChannel
 
 
 class KindOut(BaseModel):

@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate, Cursor, Limit, Moment, read_json
-from flashnotify.archive.reader import NotificationFilter, Reader
-from flashnotify.auth.permissions import READ, Caller
-from flashnotify.claims import Claims
+from flashnotify.archive.reads.reader import NotificationFilter, Reader
+from flashnotify.delivery.in_flight import Claims
 from flashnotify.domain import (
     AttemptOutcome,
     DeliveryStatus,
@@ -24,7 +23,8 @@ from flashnotify.domain import (
     moment,
 )
 from flashnotify.errors import NotFound
-from flashnotify.submission import Accepted, Submission
+from flashnotify.identity.principal import READ, Caller
+from flashnotify.intake.submission import Accepted, Submission
 
 
 class AcceptedOut(BaseModel):

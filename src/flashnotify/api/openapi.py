@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from flashnotify.api.problems import Problem
-from flashnotify.auth.permissions import known_scopes
+from flashnotify.identity.principal import known_scopes
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate, Cursor, Limit
-from flashnotify.archive.reader import Reader
-from flashnotify.auth.permissions import READ, Caller
+from flashnotify.archive.reads.reader import Reader
 from flashnotify.domain import moment
+from flashnotify.identity.principal import READ, Caller
 
 
 class OutboxOut(BaseModel):

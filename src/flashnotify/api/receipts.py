@@ -7,8 +7,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from flashnotify.api.problems import problems
+from flashnotify.delivery.receipts import Receipts, Report
 from flashnotify.domain import DeliveryStatus
-from flashnotify.receipts import Receipts, Report
 
 # Kannel 1.4 user's guide, "Delivery reports": the status is a bit mask. 2: not delivered to the
 # phone, 16: refused by the SMSC; newer versions add bits for the reason to the 2.

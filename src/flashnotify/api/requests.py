@@ -11,9 +11,6 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 from pydantic import BaseModel, PlainValidator, ValidationError, WithJsonSchema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flashnotify.auth.keys import ApiKeys
-from flashnotify.auth.permissions import LOCAL_ADMIN, Caller
-from flashnotify.auth.rates import Rates
 from flashnotify.errors import (
     DocumentTooLarge,
     FieldError,
@@ -24,6 +21,9 @@ from flashnotify.errors import (
     TooFast,
     UnsupportedMediaType,
 )
+from flashnotify.identity.api_keys import ApiKeys
+from flashnotify.identity.principal import LOCAL_ADMIN, Caller
+from flashnotify.identity.rate_limits import Rates
 from flashnotify.meta import descriptors
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items of this page.")]

@@ -8,12 +8,12 @@ from pydantic import BaseModel
 
 from flashnotify.api.problems import problems
 from flashnotify.api.requests import Authenticate
-from flashnotify.archive.reader import Reader
-from flashnotify.auth.permissions import READ, Caller
+from flashnotify.archive.reads.reader import Reader
 from flashnotify.clock import Clock
 from flashnotify.domain import Job, Priority, moment
+from flashnotify.identity.principal import READ, Caller
 from flashnotify.queue.async_queue import AsyncQueue
-from flashnotify.totals import ACCEPTED, percentile
+from flashnotify.telemetry.statistics import ACCEPTED, percentile
 
 _HOUR = 3_600_000
 _WINDOWS = {"1h": _HOUR, "24h": 24 * _HOUR, "7d": 7 * 24 * _HOUR, "30d": 30 * 24 * _HOUR}

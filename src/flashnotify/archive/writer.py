@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from flashnotify.archive.changes import Change, Row, Statement
+from flashnotify.archive.writes.changes import Change, Row, Statement
 from flashnotify.clock import Clock
 from flashnotify.errors import Unavailable, WriteRefused
 

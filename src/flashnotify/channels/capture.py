@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flashnotify.channels.base import Content, Transport
+from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Sent
 
 

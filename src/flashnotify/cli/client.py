@@ -15,11 +15,11 @@ import httpx
 import typer
 from starlette.types import ASGIApp
 
-from flashnotify import logs
 from flashnotify.api.requests import LocalSocket
 from flashnotify.app import Service
 from flashnotify.errors import ArchiveLocked, FlashNotifyError
 from flashnotify.settings import ServiceConfig
+from flashnotify.telemetry import logs
 
 # Seconds to wait for an answer of `serve`: an accept waits for the disk.
 _TIMEOUT = 30.0

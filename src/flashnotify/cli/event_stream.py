@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from flashnotify.archive.lock import ArchiveLock
+from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import CommandFailed, explain
-from flashnotify.events import HEARTBEAT
+from flashnotify.telemetry.events import HEARTBEAT
 
 # Seconds between two tries to connect, the first and the longest.
 _FIRST_WAIT = 0.1

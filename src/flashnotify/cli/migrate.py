@@ -7,7 +7,7 @@ import asyncio
 import typer
 
 from flashnotify.archive import schema
-from flashnotify.archive.lock import ArchiveLock
+from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.settings import ServiceConfig
 
 

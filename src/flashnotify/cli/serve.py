@@ -19,7 +19,6 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from flashnotify import logs
 from flashnotify.api.requests import LocalSocket
 from flashnotify.app import Service
 from flashnotify.cli import trial
@@ -27,6 +26,7 @@ from flashnotify.cli.bounded_http import BoundedHttp
 from flashnotify.errors import SettingsError
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import ServiceConfig, given_names, unknown_names
+from flashnotify.telemetry import logs
 
 log = structlog.get_logger(__name__)
 

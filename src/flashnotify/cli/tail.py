@@ -16,11 +16,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from flashnotify import logs
-from flashnotify.archive.lock import ArchiveLock
+from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import CommandFailed, over_socket
 from flashnotify.cli.event_stream import Event, follow
 from flashnotify.settings import ServiceConfig
+from flashnotify.telemetry import logs
 
 _COLOURS = {
     "completed": "green",

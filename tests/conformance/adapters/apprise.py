@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flashnotify.channels.apprise import AppriseTransport
-from flashnotify.channels.base import Content, Transport
-from flashnotify.channels.chat import ChatToOne
+from flashnotify.channels.chat.apprise import AppriseTransport
+from flashnotify.channels.chat.channel import ChatToOne
+from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Message
 from tests.conformance.adapter import SECRET, Case
 from tests.conformance.http_adapter import HttpAdapter
-from tests.http_server import Received
+from tests.support.http_server import Received
 
 _ONLY_NO = "Apprise answers no more than that it failed: each refusal is one for now"
 

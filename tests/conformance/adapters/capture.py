@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flashnotify.channels.base import Content, Transport
 from flashnotify.channels.capture import CaptureTransport
-from flashnotify.channels.segments import fit
-from flashnotify.channels.sms import SMSToOne
+from flashnotify.channels.sms.channel import SMSToOne
+from flashnotify.channels.sms.segments import fit
+from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Message, Sent
 from tests.conformance.adapter import Adapter, Case, Lent
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flashnotify.channels.base import Content, Transport
-from flashnotify.channels.kannel import KannelTransport
-from flashnotify.channels.segments import fit
-from flashnotify.channels.sms import SMSToOne
+from flashnotify.channels.sms.channel import SMSToOne
+from flashnotify.channels.sms.kannel import KannelTransport
+from flashnotify.channels.sms.segments import fit
+from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Message
 from tests.conformance.adapter import SECRET, WORDS, Case
 from tests.conformance.http_adapter import HttpAdapter
-from tests.http_server import Answer, Received, Reply
+from tests.support.http_server import Answer, Received, Reply
 
 
 class KannelAdapter(HttpAdapter):

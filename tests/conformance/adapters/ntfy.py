@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flashnotify.channels.base import Content, Transport
-from flashnotify.channels.ntfy import NtfyTransport
-from flashnotify.channels.push import PushToOne
+from flashnotify.channels.push.channel import PushToOne
+from flashnotify.channels.push.ntfy import NtfyTransport
+from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Device, DeviceType, Message
 from tests.conformance.adapter import SECRET, WORDS, Case, Lent
 from tests.conformance.http_adapter import HttpAdapter
-from tests.http_server import Answer, Received, Reply
+from tests.support.http_server import Answer, Received, Reply
 
 
 class NtfyAdapter(HttpAdapter):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flashnotify.channels.base import Content, Transport
-from flashnotify.channels.email import EmailContent, EmailToOne
-from flashnotify.channels.smtp import SmtpTransport
+from flashnotify.channels.email.channel import EmailContent, EmailToOne
+from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Message
 from tests.conformance.adapter import SECRET, WORDS, Adapter, Case, Lent
-from tests.smtp_server import DROP, HANG, Answer, SmtpServer
+from tests.support.smtp_server import DROP, HANG, Answer, SmtpServer
 
 
 class SmtpAdapter(Adapter):

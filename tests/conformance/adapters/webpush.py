@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flashnotify.channels.base import Content, Transport
-from flashnotify.channels.push import PushToOne
-from flashnotify.channels.webpush import WebPushTransport
+from flashnotify.channels.push.channel import PushToOne
+from flashnotify.channels.push.webpush import WebPushTransport
+from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Device, DeviceType, Message
-from tests.browser import Browser, vapid_claims
 from tests.conformance.adapter import SECRET, WORDS, Case, Lent
 from tests.conformance.http_adapter import HttpAdapter
-from tests.http_server import Answer, Received, Reply
+from tests.support.browser import Browser, vapid_claims
+from tests.support.http_server import Answer, Received, Reply
 
 
 class WebPushAdapter(HttpAdapter):

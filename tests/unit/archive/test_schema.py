@@ -9,8 +9,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
 from flashnotify.archive import schema
-from flashnotify.archive.engine import archive_url
 from flashnotify.archive.models import Base
+from flashnotify.archive.sqlite.engine import archive_url
 
 
 def differences(file: Path) -> list[object]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from flashnotify.archive.changes import Change, Stage, Statement
-from flashnotify.archive.statements import (
+from flashnotify.archive.writes.changes import Change, Stage, Statement
+from flashnotify.archive.writes.statements import (
     ADD_COUNT,
     ADD_DELIVERY,
     ADD_NOTIFICATION,
@@ -18,8 +18,8 @@ from flashnotify.archive.statements import (
     FINISH_SOME,
 )
 from flashnotify.errors import Unavailable, WriteRefused
-from tests.manual_clock import ManualClock
-from tests.unit.archives import Archive, opened
+from tests.support.archives import Archive, opened
+from tests.support.manual_clock import ManualClock
 
 
 def delivery(archive: Archive, notification: Any, **more: Any) -> Change:

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from flashnotify.channels.base import Transport
-from flashnotify.channels.http_json import HttpJsonTransport
-from flashnotify.channels.kannel import KannelTransport
-from flashnotify.channels.ntfy import NtfyTransport
-from flashnotify.channels.smtp import SmtpTransport
+from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.push.ntfy import NtfyTransport
+from flashnotify.channels.sms.http_json import HttpJsonTransport
+from flashnotify.channels.sms.kannel import KannelTransport
+from flashnotify.channels.transport import Transport
 from flashnotify.errors import Misconfigured, Rejected, TransportError, Unreachable
 from tests.conformance.adapter import Lent
-from tests.http_server import DROP, GARBAGE, Answer, HttpServer, Reply
-from tests.smtp_server import SmtpServer
+from tests.support.http_server import DROP, GARBAGE, Answer, HttpServer, Reply
+from tests.support.smtp_server import SmtpServer
 
 PASSWORD = "correct-horse-battery-staple"
 

@@ -15,7 +15,7 @@ from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.settings import ServiceConfig
-from tests.smtp_server import HANG, SmtpServer
+from tests.support.smtp_server import HANG, SmtpServer
 
 ARCHIVE = Path("var/flashnotify.db")
 

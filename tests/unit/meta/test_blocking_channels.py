@@ -9,21 +9,28 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import SecretStr
 
-from flashnotify.archive.statements import ADD_ATTEMPT
-from flashnotify.breaker import Breaker, BreakerState
-from flashnotify.channels.base import Resources, TransportURL
+from flashnotify.archive.writes.statements import ADD_ATTEMPT
 from flashnotify.channels.capture import CaptureTransport
-from flashnotify.domain import AttemptOutcome, Message, Priority, Rendering, Sent, UUIDv7
+from flashnotify.channels.transport import Resources, TransportURL
+from flashnotify.delivery.breaker import Breaker, BreakerState
+from flashnotify.delivery.outcomes import Tally
+from flashnotify.delivery.sending import Outcome, Sending
+from flashnotify.delivery.transports import OpenChannel, Outlet
+from flashnotify.domain import (
+    AttemptOutcome,
+    Message,
+    Priority,
+    Rendering,
+    Sent,
+)
 from flashnotify.errors import DeclarationError, Rejected
+from flashnotify.ids import UUIDv7
 from flashnotify.meta import descriptors
 from flashnotify.meta.metaclasses import Channel, Notifier
 from flashnotify.meta.registry import Registry
-from flashnotify.metrics import Metrics
-from flashnotify.outcomes import Tally
-from flashnotify.outlets import OpenChannel, Outlet
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.sending import Outcome, Sending
-from tests.manual_clock import ManualClock
+from flashnotify.telemetry.metrics import Metrics
+from tests.support.manual_clock import ManualClock
 
 
 class PagerMixin(Channel, channel="pager", registry=Registry("channel")):

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import SecretStr
 
-from flashnotify import app, sending
+from flashnotify import app
 from flashnotify.app import Service
-from flashnotify.channels.base import ChannelConfig, Transport, TransportURL
-from flashnotify.channels.email import EmailConfig, EmailMixin
+from flashnotify.channels.email.channel import EmailConfig, EmailMixin
+from flashnotify.channels.transport import ChannelConfig, Transport, TransportURL
+from flashnotify.delivery import sending
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.errors import DeclarationError, Retryable, SettingsError, Unreachable
 from flashnotify.meta.configs import Config, setting
@@ -23,8 +24,8 @@ from flashnotify.meta.registry import Registry
 from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
 from tests.conformance.adapter import Lent
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 NOTICE: dict[str, Any] = {
     "kind": "notice",

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from flashnotify.channels.email import EmailMixin
+from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.domain import Priority as Level
 from flashnotify.domain import milliseconds, moment
 from flashnotify.errors import DeclarationError

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, ValidationError, create_model
 
-from flashnotify.channels.email import EmailMixin
+from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.domain import Window
 from flashnotify.errors import DeclarationError
 from flashnotify.meta.descriptors import Choice, Id, Phone, Priority, Slug, TimeWindow

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.email import EmailMixin
+from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.domain import Priority as Level
 from flashnotify.errors import DeclarationError
 from flashnotify.meta.descriptors import Email, Moment, Priority, Text
@@ -17,8 +17,8 @@ from flashnotify.meta.registry import CHANNELS, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import Running, running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import Running, running
 
 Kinds = Registry[NotifierSpec]
 Wordings = Registry[TemplatesSpec]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import ACADEMIC, Running
+from tests.support.running import ACADEMIC, Running
 
 
 async def faults(service: Running, **changes: Any) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.email import EmailMixin
+from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.errors import DeclarationError
 from flashnotify.meta.descriptors import Moment, Priority, Text
 from flashnotify.meta.metaclasses import Notifier
@@ -14,8 +14,8 @@ from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.templates import TemplateMeta, Templates, Wording
 from flashnotify.settings import ServiceConfig
-from tests.manual_clock import ManualClock
-from tests.running import running
+from tests.support.manual_clock import ManualClock
+from tests.support.running import running
 
 KINDS: Registry[NotifierSpec] = Registry("kind")
 

@@ -15,16 +15,16 @@ import uvloop
 from rich.console import Console
 from starlette.types import ASGIApp
 
-from flashnotify import logs
 from flashnotify.app import Service
 from flashnotify.channels.capture import CaptureTransport
-from flashnotify.channels.chat import ChatMixin
+from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.cli import serve, trial
 from flashnotify.cli.client import Client, CommandFailed, in_process
 from flashnotify.cli.demo.examples import CHAT
 from flashnotify.cli.demo.showing import send_and_show
 from flashnotify.meta.registry import CHANNELS
 from flashnotify.settings import ServiceConfig
+from flashnotify.telemetry import logs
 
 _HOST = "127.0.0.1"
 

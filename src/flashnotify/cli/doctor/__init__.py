@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from flashnotify import logs
 from flashnotify.cli.doctor.configuration import key_findings, setting_findings
 from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding, State
@@ -22,6 +21,7 @@ from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.cli.progress import progress_bar
 from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
+from flashnotify.telemetry import logs
 
 _COLOURS = {State.ok: "green", State.warning: "yellow", State.failed: "bold red"}
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from flashnotify.archive.inspection import has_api_keys, open_read_only
-from flashnotify.channels.webpush import VAPID_FILE
+from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
+from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.errors import SettingsError
 from flashnotify.meta.configs import Config

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from flashnotify.archive import schema
-from flashnotify.archive.engine import sqlite_version
-from flashnotify.archive.inspection import faults, open_read_only, revision
+from flashnotify.archive.sqlite.engine import sqlite_version
+from flashnotify.archive.sqlite.inspection import faults, open_read_only, revision
 from flashnotify.cli.doctor.findings import Finding, State
 
 _MIB = 1024 * 1024

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from flashnotify.archive.lock import ArchiveLock
+from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import over_socket
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.settings import ServiceConfig

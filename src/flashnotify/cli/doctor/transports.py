@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from flashnotify.app import TRANSPORTS
-from flashnotify.channels.base import Resources
 from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.transport import Resources
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.clock import SystemClock
+from flashnotify.delivery.transports import OpenChannel, Outlet, open_channel
 from flashnotify.errors import Misconfigured, SettingsError, TransportError
 from flashnotify.meta.metaclasses import Channel
 from flashnotify.meta.registry import CHANNELS
-from flashnotify.outlets import OpenChannel, Outlet, open_channel
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.settings import ServiceConfig
 

@@ -1,0 +1,153 @@
+"""Which addresses may be connected to when a stranger says where: the public ones.
+
+Such a URL could point at this machine, its neighbours or a cloud's metadata service (server-side
+request forgery). What counts is the address of the connection itself: a name that was checked can
+mean another address a moment later. So `permits` is asked for every connection, and `check`, when
+a URL is registered, is there to tell the person.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+from flashnotify.channels.net.resolver import NameLookup
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_LONGEST = 2048
+# RFC 3986, sections 2.2 and 2.3. Whatever else parsers disagree about is not a URL here.
+_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+
+# What `is_global` of some Python version lets pass, or what is global and still nobody's service.
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
+            "192.88.99.0/24",  # 6to4 relays (RFC 7526)
+            "168.63.129.16/32",  # the host of a virtual machine on Azure
+            "2001::/23",  # IETF protocol assignments, Teredo among them (RFC 2928)
+            "2001:db8::/32",  # documentation (RFC 3849)
+            "2002::/16",  # 6to4 (RFC 7526)
+            "3fff::/20",  # documentation (RFC 9637)
+        ),
+    )
+)
+# All that is assigned to hosts so far (RFC 4291, section 2.4; IANA's IPv6 address space).
+_UNICAST = IPv6Network("2000::/3")
+# IPv4 addresses written as IPv6: mapped (RFC 4291, section 2.5.5.2), and by NAT64 (RFC 6052).
+_EMBEDDING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """The networks of a setting: `10.0.0.0/8 fd00::/8`.
+
+    Raises:
+        ValueError: something there is no network.
+    """
+    return tuple(ip_network(word) for word in text.split())
+
+
+def split(url: str) -> SplitResult:
+    """The parts of a URL that a stranger gives.
+
+    Raises:
+        ValueError: it is not one that a push service would have; says why.
+    """
+    if len(url) > _LONGEST:
+        raise ValueError(f"has {len(url)} characters; at most {_LONGEST} are allowed")
+    if not _CHARACTERS.fullmatch(url):
+        raise ValueError("is not a URL; give it as the browser gave it, percent-encoded")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        # What will connect is stricter in places.
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        raise ValueError("is not a URL; give it as the browser gave it") from None
+    if parts.scheme not in ("https", "http"):
+        raise ValueError("must begin with https://")
+    if not parts.hostname or port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("names no host, or no port that can be connected to")
+    if "@" in parts.netloc:
+        raise ValueError("has credentials in it; remove them")
+    if "#" in url:
+        raise ValueError("has a fragment (#…); remove it")
+    return parts
+
+
+class PublicAddresses:
+    """Public addresses, and those of the `allowed` networks."""
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        self._allowed = allowed
+
+    def permits(self, address: str) -> bool:
+        """Whether a stranger may make us connect to this IP address."""
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return self._is_allowed(parsed) or _is_public(parsed)
+
+    async def check(self, url: str, names: NameLookup) -> None:
+        """Check a URL that a stranger gives, and what its host is now.
+
+        Raises:
+            ValueError: it may not be connected to; says why.
+            Unavailable: too many names are being looked up.
+        """
+        parts = split(url)
+        found = [ip_address(found) for found in await _resolve(parts, names)]
+        if not all(self.permits(str(address)) for address in found):
+            raise ValueError(
+                "leads to an address that is not public. If that is meant, an administrator allows "
+                "its network by FLASHNOTIFY_PUSH_ALLOWED_NETWORKS"
+            )
+        if parts.scheme == "http" and not all(self._is_allowed(address) for address in found):
+            raise ValueError("must begin with https://")
+
+    def _is_allowed(self, address: Address) -> bool:
+        return any(address in network for network in self._allowed)
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return False
+        if any(address in network for network in _EMBEDDING):
+            return _is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+        if address not in _UNICAST:
+            return False
+    return (
+        address.is_global
+        # Python calls multicast global too.
+        and not address.is_multicast
+        and not address.is_reserved
+        and not any(address in network for network in _SPECIAL)
+    )
+
+
+async def _resolve(parts: SplitResult, names: NameLookup) -> list[str]:
+    """The addresses of a URL's host now."""
+    try:
+        found = await names.look_up(str(parts.hostname), parts.port or 443)
+    except (OSError, UnicodeError):
+        raise ValueError(
+            "has a host that cannot be found; check its name, or try again if DNS did not work"
+        ) from None
+    return [str(address[0]) for _, address in found]

@@ -1,0 +1,1 @@
+"""The SMS channel, its texts and its transports."""

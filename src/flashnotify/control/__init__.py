@@ -1,0 +1,1 @@
+"""What can still be done with a notification once it is accepted."""

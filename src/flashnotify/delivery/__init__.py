@@ -1,0 +1,1 @@
+"""From an accepted notification to attempts: fan-out, routing, sending, dispositions."""

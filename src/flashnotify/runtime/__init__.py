@@ -1,0 +1,1 @@
+"""The background parts of the service: worker pools, scheduler, maintenance, supervisor."""

@@ -1,0 +1,136 @@
+"""An archive without a service, and the rows that tests put into it."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import event
+
+from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.sqlite.engine import archive_url, open_readers, open_writer
+from flashnotify.archive.writer import Writer
+from flashnotify.archive.writes.changes import Change
+from flashnotify.archive.writes.statements import ADD_JOB, ADD_NOTIFICATION
+from flashnotify.domain import (
+    Job,
+    Priority,
+)
+from flashnotify.ids import UUIDv7
+from tests.support import database_threads
+from tests.support.manual_clock import ManualClock
+
+
+class Archive:
+    """An open archive. `commits` counts those of its writer."""
+
+    def __init__(self, file: Path, clock: ManualClock, **options: Any) -> None:
+        self.file = file
+        self.clock = clock
+        self.ids = UUIDv7(clock.now)
+        self.engines = (open_readers(archive_url(f"sqlite:///{file}")), open_writer(self._url))
+        self.reader = Reader(self.engines[0])
+        self.writer = Writer(self.engines[1], clock, **options)
+        self.commits = 0
+        self.writing: asyncio.Task[None] | None = None
+        event.listen(self.engines[1].sync_engine, "commit", self._committed)
+
+    @property
+    def _url(self) -> Any:
+        return archive_url(f"sqlite:///{self.file}")
+
+    def _committed(self, _connection: object) -> None:
+        self.commits += 1
+
+    def start(self) -> None:
+        """Set the writer to work."""
+        self.writing = asyncio.create_task(self.writer.run())
+
+    async def close(self) -> None:
+        """End the writer, and let go of the file."""
+        self.writer.close()
+        if self.writing is not None:
+            await asyncio.wait({self.writing})
+        await self.reader.close()
+        await self.engines[1].dispose()
+        await database_threads.ended()
+
+    def rows(self, sql: str) -> list[Any]:
+        """What a connection of its own reads: only what is committed."""
+        connection = sqlite3.connect(self.file)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def change(self, sql: str, *values: Any) -> None:
+        """Write something, past the writer, which must have nothing to do meanwhile."""
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute(sql, values)
+
+    def one(self, sql: str) -> Any:
+        """The only value that `sql` finds."""
+        ((value,),) = self.rows(sql)
+        return value
+
+    def notification(self, to: Iterable[str] = ("mailto:a@univ.example",), **more: Any) -> Change:
+        """An academic notification."""
+        row = {
+            "id": self.ids(),
+            "kind": "academic",
+            "title": "Room changed",
+            "body": "It is in B204.",
+            "data": '{"course": "ALG-2"}',
+            "audience": json.dumps(list(to)),
+            "priority": int(Priority.low),
+            "channels": None,
+            "locale": "en",
+            "send_at": None,
+            "expires_at": None,
+            "reference": None,
+            "sender": "local",
+            "status": "queued",
+            "accepted_at": self.clock.now(),
+            "updated_at": self.clock.now(),
+            "completed_at": None,
+            "expanded": 0,
+            "pending": 1,
+        }
+        return ADD_NOTIFICATION, row | more
+
+    def job(self, notification: UUID, due: int, **more: Any) -> Change:
+        """Work on a notification."""
+        row = {
+            "id": self.ids(),
+            "notification_id": notification,
+            "channel": None,
+            "priority": int(Priority.low),
+            "due_at": due,
+        }
+        return ADD_JOB, row | more
+
+    async def accepted(
+        self, due: int | None = None, priority: Priority = Priority.low, **more: Any
+    ) -> Job:
+        """The job of a notification that is on disk."""
+        notification = self.notification(priority=int(priority), **more)
+        id = notification[1]["id"]
+        due = self.clock.now() if due is None else due
+        job = self.job(id, due, priority=int(priority))
+        await self.writer.write(notification, job)
+        return Job(job[1]["id"], id, priority)
+
+
+@asynccontextmanager
+async def opened(file: Path, clock: ManualClock, **options: Any) -> AsyncIterator[Archive]:
+    """Open the archive in `file`; `options` are the writer's."""
+    archive = Archive(file, clock, **options)
+    archive.start()
+    try:
+        yield archive
+    finally:
+        await archive.close()

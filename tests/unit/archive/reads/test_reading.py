@@ -1,0 +1,29 @@
+"""Reads when too many are asked for at once."""
+
+import asyncio
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.sqlite import engine
+from flashnotify.archive.sqlite.engine import archive_url, open_readers
+from flashnotify.errors import Unavailable
+from tests.support.archives import Archive
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_to_come_back(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_PATIENCE", 0.1)
+    readers: AsyncEngine = open_readers(archive_url(f"sqlite:///{archive.file}"), connections=2)
+    reader = Reader(readers)
+    async with readers.connect(), readers.connect():
+        with pytest.raises(Unavailable, match="Too much is read") as refused:
+            await reader.ping()
+        assert refused.value.retry_after > 0
+        # It has not taken anything with it.
+        waiting = asyncio.create_task(reader.last_event())
+        await asyncio.sleep(0)
+    assert await waiting == 0
+    await reader.close()

@@ -1,0 +1,77 @@
+"""How the archive is opened."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from flashnotify.archive.sqlite.engine import archive_file, archive_url, open_readers, open_writer
+from flashnotify.archive.sqlite.lock import ArchiveLock
+from flashnotify.errors import ArchiveLocked, SettingsError
+
+
+async def pragmas(engine: AsyncEngine, *names: str) -> list[Any]:
+    """What a connection of `engine` has been told."""
+    try:
+        async with engine.connect() as connection:
+            return [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in names]
+    finally:
+        await engine.dispose()
+
+
+async def test_the_writer_syncs_every_commit_and_checks_references(tmp_path: Path) -> None:
+    engine = open_writer(archive_url(f"sqlite:///{tmp_path}/archive.db"))
+    names = ("journal_mode", "synchronous", "foreign_keys")
+    assert await pragmas(engine, *names) == ["wal", 2, 1]
+
+
+async def test_readers_cannot_write(migrated: Path) -> None:
+    engine = open_readers(archive_url(f"sqlite:///{migrated}"))
+    try:
+        async with engine.connect() as connection:
+            with pytest.raises(Exception, match="readonly"):
+                await connection.exec_driver_sql("DELETE FROM notifications")
+    finally:
+        await engine.dispose()
+
+
+async def test_a_connection_that_cannot_be_set_up_leaves_no_thread(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Remember the milk.\n" * 500)
+    before = threading.enumerate()
+    engine = open_writer(archive_url(f"sqlite:///{tmp_path}/notes.txt"))
+    with pytest.raises(DatabaseError, match="file is not a database") as failure:
+        await engine.connect()
+    await engine.dispose()
+    for thread in threading.enumerate():
+        if thread not in before:
+            await asyncio.to_thread(thread.join, 5.0)
+            assert not thread.is_alive(), failure
+
+
+def test_an_archive_is_a_file() -> None:
+    assert archive_file(archive_url("sqlite:///var/a.db")) == Path("var/a.db")
+    assert archive_file(archive_url("sqlite:////var/lib/a.db")) == Path("/var/lib/a.db")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "a.db", "sqlite://", "sqlite:///:memory:", "postgresql://me:hunter2@host/db"]
+)
+def test_what_is_no_file_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(SettingsError, match="Example: FLASHNOTIFY_DATABASE_URL=") as failure:
+        archive_url(url)
+    assert "hunter2" not in str(failure.value)
+
+
+def test_a_second_process_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+    first, second = ArchiveLock(tmp_path / "a.db"), ArchiveLock(tmp_path / "a.db")
+    first.acquire()
+    with pytest.raises(ArchiveLocked, match=r"process \d+.*FLASHNOTIFY_DATABASE_URL"):
+        second.acquire()
+    ArchiveLock(tmp_path / "b.db").acquire()
+    first.release()
+    second.acquire()
+    second.release()

@@ -1,0 +1,187 @@
+import socket
+from typing import Any
+
+import pytest
+
+from flashnotify.channels.net.address_guard import PublicAddresses, networks
+from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+
+NAMES = NameLookup(ThreadPoolQueue(2))
+
+NOT_PUBLIC = {
+    "127.0.0.1": "loopback",
+    "127.255.255.254": "loopback",
+    "0.0.0.0": "this host",
+    "0.1.2.3": "this network",
+    "10.1.2.3": "private",
+    "172.16.0.1": "private",
+    "172.31.255.255": "private",
+    "192.168.1.1": "private",
+    "169.254.169.254": "a cloud's metadata",
+    "100.64.0.1": "carrier-grade NAT",
+    "100.100.100.200": "a cloud's metadata",
+    "168.63.129.16": "a cloud's host",
+    "192.0.0.1": "IETF protocol assignments",
+    "192.0.0.10": "anycast for TURN",
+    "192.0.2.1": "documentation",
+    "198.51.100.1": "documentation",
+    "203.0.113.1": "documentation",
+    "192.88.99.1": "6to4 relay",
+    "198.18.0.1": "benchmarks",
+    "224.0.0.1": "multicast",
+    "239.255.255.250": "multicast",
+    "240.0.0.1": "reserved",
+    "255.255.255.255": "broadcast",
+    "::": "unspecified",
+    "::1": "loopback",
+    "::127.0.0.1": "IPv4-compatible",
+    "::8.8.8.8": "IPv4-compatible",
+    "::ffff:127.0.0.1": "IPv4-mapped loopback",
+    "::ffff:a9fe:a9fe": "IPv4-mapped metadata",
+    "::ffff:0:8.8.8.8": "IPv4-translated",
+    "64:ff9b::7f00:1": "NAT64 to loopback",
+    "64:ff9b::a00:1": "NAT64 to private",
+    "64:ff9b:1::808:808": "local NAT64",
+    "100::1": "discard",
+    "2001::1": "Teredo",
+    "2001:2::1": "benchmarks",
+    "2001:10::1": "ORCHID",
+    "2001:db8::1": "documentation",
+    "3fff::1": "documentation",
+    "2002:7f00:1::1": "6to4 to loopback",
+    "2002:808:808::1": "6to4",
+    "5f00::1": "segment routing",
+    "fc00::1": "unique local",
+    "fd00:ec2::254": "a cloud's metadata",
+    "fe80::1": "link-local",
+    "fe80::1%eth0": "link-local",
+    "2606:4700::1111%eth0": "bound to an interface",
+    "fec0::1": "site-local",
+    "ff02::1": "multicast",
+    "ff0e::1": "multicast",
+    "127.1": "no address in canonical form",
+    "0x7f000001": "no address in canonical form",
+    "2130706433": "no address in canonical form",
+    "localhost": "no address",
+    "": "no address",
+}
+PUBLIC = (
+    "8.8.8.8",
+    "1.1.1.1",
+    "172.32.0.1",
+    "100.128.0.1",
+    "198.20.0.1",
+    "2606:4700:4700::1111",
+    "2a00:1450:4007::1",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+)
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC)
+def test_what_is_not_public_is_not_connected_to(address: str) -> None:
+    assert not PublicAddresses().permits(address), NOT_PUBLIC[address]
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_what_is_public_is(address: str) -> None:
+    assert PublicAddresses().permits(address)
+
+
+def test_allowed_networks_are_open_and_no_others() -> None:
+    addresses = PublicAddresses(networks("10.20.0.0/16 fd00:20::/32"))
+    assert addresses.permits("10.20.3.4")
+    assert addresses.permits("fd00:20::1")
+    assert addresses.permits("8.8.8.8")
+    assert not addresses.permits("10.21.0.1")
+    assert not addresses.permits("fd00:21::1")
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/33", "10.0.0.1/8", "campus", "10.0.0.0/8,fd00::/8"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"network|host bits"):
+        networks(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("", "is not a URL"),
+        ("push.example/x", "https://"),
+        ("ftp://8.8.8.8/x", "https://"),
+        ("file:///etc/passwd", "https://"),
+        ("http://8.8.8.8/x", "https://"),
+        ("https://", "names no host"),
+        ("https:///path", "names no host"),
+        ("https://8.8.8.8:/x", "names no host"),
+        ("https://8.8.8.8:0/x", "names no host"),
+        ("https://8.8.8.8:99999/x", "is not a URL"),
+        ("https://[::1/x", "is not a URL"),
+        ("https://user@8.8.8.8/x", "credentials"),
+        ("https://user:password@8.8.8.8/x", "credentials"),
+        ("https://8.8.8.8/x#", "fragment"),
+        ("https://8.8.8.8/x#y", "fragment"),
+        ("https://8.8.8.8\\@127.0.0.1/", "is not a URL"),
+        ("https://8.8.8.8/a b", "is not a URL"),
+        ("https://8.8.8.8/\r\nHost: x", "is not a URL"),
+        ("https://éxample/x", "is not a URL"),
+        ("https://8.8.8.8/" + "x" * 2048, "at most 2048"),
+        ("https://127.0.0.1/x", "not public"),
+        ("https://[::1]/x", "not public"),
+        ("https://[::ffff:127.0.0.1]/x", "not public"),
+        ("https://[fe80::1%25eth0]/x", "is not a URL|not public|cannot be found"),
+        ("https://169.254.169.254/latest/meta-data/", "not public"),
+        # What inet_aton takes for 127.0.0.1.
+        ("https://127.1/x", "not public|cannot be found|is not a URL"),
+        ("https://0x7f000001/x", "not public|cannot be found|is not a URL"),
+        ("https://2130706433/x", "not public|cannot be found|is not a URL"),
+        ("https://0177.0.0.1/x", "not public|cannot be found|is not a URL"),
+        ("https://0/x", "not public|cannot be found|is not a URL"),
+    ],
+)
+async def test_a_url_that_may_not_be_connected_to_is_refused(url: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        await PublicAddresses().check(url, NAMES)
+
+
+@pytest.mark.parametrize("url", ["https://8.8.8.8/x", "https://[2606:4700::1111]:8443/x?y=z"])
+async def test_a_public_url_passes(url: str) -> None:
+    await PublicAddresses().check(url, NAMES)
+
+
+async def test_http_is_for_allowed_networks() -> None:
+    addresses = PublicAddresses(networks("10.20.0.0/16"))
+    await addresses.check("http://10.20.0.1/x", NAMES)
+    await addresses.check("https://10.20.0.1/x", NAMES)
+    with pytest.raises(ValueError, match="https://"):
+        await addresses.check("http://8.8.8.8/x", NAMES)
+
+
+def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Make every name stand for `addresses`."""
+
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return [
+            (socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port))
+            for a in addresses
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+async def test_a_name_counts_as_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    _resolving(monkeypatch, "8.8.8.8", "2606:4700::1111")
+    await PublicAddresses().check("https://push.example/x", NAMES)
+    for addresses in (["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["8.8.8.8", "::1"]):
+        _resolving(monkeypatch, *addresses)
+        with pytest.raises(ValueError, match="not public"):
+            await PublicAddresses().check("https://push.example/x", NAMES)
+
+
+async def test_a_name_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _resolving(monkeypatch)
+    with pytest.raises(ValueError, match="cannot be found"):
+        await PublicAddresses().check("https://push.example/x", NAMES)

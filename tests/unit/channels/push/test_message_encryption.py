@@ -1,0 +1,94 @@
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flashnotify.channels.push.message_encryption import (
+    MOST_BYTES,
+    auth_secret,
+    encrypt,
+    public_key,
+)
+from tests.support.browser import Browser, b64, unb64
+
+# The browser's key in the example of RFC 8291.
+PUBLIC = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+
+
+def _key(private: str) -> ec.EllipticCurvePrivateKey:
+    return ec.derive_private_key(int.from_bytes(unb64(private)), ec.SECP256R1())
+
+
+def test_the_example_of_the_standard() -> None:
+    # RFC 8291, section 5 and appendix A.
+    encrypted = encrypt(
+        b"When I grow up, I want to be a watermelon",
+        PUBLIC,
+        "BTBZMqHH6r4Tts7J_aSIgg",
+        salt=unb64("DGv6ra1nlYgDCS1FRnbzlw"),
+        private_key=_key("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
+    )
+    assert b64(encrypted) == (
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27ml"
+        "mlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPT"
+        "pK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+
+
+def test_the_browser_of_these_tests_reads_the_example_of_the_standard() -> None:
+    browser = Browser(
+        _key("q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"), unb64("BTBZMqHH6r4Tts7J_aSIgg")
+    )
+    body = unb64(
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27ml"
+        "mlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPT"
+        "pK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+    assert browser.decrypt(body) == b"When I grow up, I want to be a watermelon"
+
+
+@given(st.binary(min_size=1, max_size=MOST_BYTES) | st.just(b"x" * MOST_BYTES))
+@settings(max_examples=30)
+def test_only_the_browser_reads_it(message: bytes) -> None:
+    browser = Browser()
+    body = encrypt(message, browser.p256dh, browser.auth)
+    assert len(body) <= 4096
+    assert browser.decrypt(body) == message
+
+
+def test_no_two_messages_are_encrypted_alike() -> None:
+    browser = Browser()
+    bodies = [encrypt(b"the same", browser.p256dh, browser.auth) for _ in range(3)]
+    assert len({body[:16] for body in bodies}) == 3  # the salts
+    assert len({body[21:86] for body in bodies}) == 3  # the sender's keys
+
+
+def test_keys_are_taken_with_or_without_padding() -> None:
+    browser = Browser()
+    assert public_key(browser.p256dh + "=") == browser.p256dh
+    assert auth_secret(browser.auth + "==") == browser.auth
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not base64url!",
+        "A",
+        b64(b"\4" + b"\1" * 64),  # not on the curve
+        b64(b"\4" * 64),  # too short
+        b64(unb64(PUBLIC)[:33]),
+        b64(b"\2" + unb64(PUBLIC)[1:33]),  # compressed
+        b64(b"\0"),  # infinity
+        b64(b"\6" + unb64(PUBLIC)[1:]),  # hybrid
+    ],
+)
+def test_what_is_no_public_key_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is (no public key|not base64url)"):
+        public_key(text)
+
+
+@pytest.mark.parametrize("text", ["", "é", b64(b"1" * 15), b64(b"1" * 17), "+/" * 11])
+def test_what_is_no_auth_secret_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is (no authentication secret|not base64url)"):
+        auth_secret(text)

@@ -1,0 +1,108 @@
+"""`to`: each bad entry is named by its place, and what is good is in canonical form, once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashnotify.domain import Address
+from flashnotify.errors import InvalidInput
+from flashnotify.intake.audience import Audience
+from flashnotify.meta.descriptors import Email, Text
+from tests.support.loop_turns import counted_turns
+
+AUDIENCE = Audience({"mailto": Email().validate, "loft": Text(max_length=8).validate}, {})
+MAIL = frozenset({"mailto"})
+
+
+async def checked(*to: str, schemes: frozenset[str] = MAIL) -> list[str]:
+    """The recipients."""
+    return [str(address) for address in await AUDIENCE.check(to, schemes)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "canonical"),
+    [
+        ("mailto:ada@univ.example", "mailto:ada@univ.example"),
+        ("MAILTO:Ada@UNIV.example", "mailto:Ada@univ.example"),
+        ("mailto:ada%40univ.example", "mailto:ada@univ.example"),
+        ("mailto:a%2Bb@univ.example", "mailto:a+b@univ.example"),
+        ("mailto:a+b@univ.example", "mailto:a+b@univ.example"),
+        ("mailto:ada@b%C3%BCcher.example", "mailto:ada@xn--bcher-kva.example"),
+    ],
+)
+async def test_an_address_is_put_in_canonical_form(entry: str, canonical: str) -> None:
+    assert await checked(entry) == [canonical]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("", "is not a URI; write it with its scheme, such as mailto:ada@univ.example"),
+        ("ada@univ.example", "is not a URI"),
+        ("tel:+33612345678", "tel: is not an address this service knows; it takes mailto:, loft:"),
+        ("user:etu12345", "user: is not an address this service knows"),
+        ("loft:north", "no channel of this kind reaches a loft: address"),
+        ("mailto:", "@-sign"),
+        ("mailto:ada", "@-sign"),
+        ("mailto:ada@localhost", "."),
+        ("mailto:ada@univ.example?subject=Hi", "has a query"),
+        ("mailto:ada@univ.example,bob@univ.example", "names several addresses"),
+        ("mailto:ada@univ.example%2Cbob@univ.example", "."),
+        ("mailto:ada@univ.example%0D%0ABcc:all@univ.example", "has an encoded control character"),
+        ("mailto:ada%00@univ.example", "has an encoded control character"),
+        ("mailto:ada%7f@univ.example", "has an encoded control character"),
+        ("mailto:ada%C2%85@univ.example", "."),
+        ("mailto:ada%E2%80%A8@univ.example", "."),
+        ("mailto:%FF@univ.example", "a percent-encoding that is not UTF-8"),
+        ("mailto:ada@univ.example\r\nBcc: all@univ.example", "."),
+        ("mailto: ada@univ.example", "."),
+        ("mailto:Ada <ada@univ.example>", "."),
+    ],
+)
+async def test_a_bad_entry_is_named_by_its_place(entry: str, message: str) -> None:
+    good = "mailto:ada@univ.example"
+    with pytest.raises(InvalidInput) as failure:
+        await checked(good, good, good, entry, good)
+    (error,) = failure.value.errors
+    assert error.pointer == "/to/3"
+    assert message in error.detail
+
+
+async def test_every_bad_entry_is_named() -> None:
+    with pytest.raises(InvalidInput) as failure:
+        await checked("x", "mailto:a@univ.example", "y")
+    assert [error.pointer for error in failure.value.errors] == ["/to/0", "/to/2"]
+
+
+async def test_a_great_many_bad_entries_are_not_all_named() -> None:
+    with pytest.raises(InvalidInput) as failure:
+        await checked(*["nobody"] * 10_000)
+    assert len(failure.value.errors) == 100
+
+
+async def test_each_recipient_counts_once_and_keeps_its_place() -> None:
+    to = [f"mailto:{name}@UNIV.example" for name in "abcab"] + ["mailto:a@univ.example"]
+    assert await checked(*to) == [f"mailto:{name}@univ.example" for name in "abc"]
+
+
+async def test_schemes_that_several_channels_serve_are_all_taken() -> None:
+    found = await AUDIENCE.check(["loft:north", "mailto:a@univ.example"], MAIL | {"loft"})
+    assert found == [Address("loft", "north"), Address("mailto", "a@univ.example")]
+
+
+async def test_a_long_list_lets_others_run() -> None:
+    async with counted_turns() as turns:
+        await checked(*(f"mailto:a{number}@univ.example" for number in range(10_000)))
+    assert turns.number >= 50
+
+
+@given(st.text(max_size=40), st.booleans())
+async def test_nothing_that_is_taken_breaks_a_line(rest: str, encoded: bool) -> None:
+    entry = f"mailto:{rest}@univ.example" if encoded else f"mailto:{rest}"
+    try:
+        (found,) = await checked(entry)
+    except InvalidInput:
+        return
+    assert found.isascii()
+    assert found.isprintable()
+    assert " " not in found
