@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 # How long a caller's `Idempotency-Key` is remembered, in milliseconds.
@@ -89,18 +89,35 @@ class Address:
         return f"{self.scheme}:{self.value}"
 
 
+class Lane(NamedTuple):
+    """A line of jobs: those of one channel, or the fan-outs (no channel), of one priority."""
+
+    channel: str | None
+    priority: Priority
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A reference to work in the archive: what the queue carries.
 
-    Without a `channel` the work is to expand the notification's audience; with one it is a batch:
-    up to 200 deliveries of that notification on that channel.
+    Without a `channel` the work is to fan out the notification; with one it is a batch: up to 200
+    deliveries of that notification on that channel. `ordinal` is the batch's place within its
+    notification and channel. `turn` is its place in its lane: the lane's turn when the job was
+    scheduled, plus `ordinal`. Jobs go in the order of (turn, id), so that notifications take turns
+    (start-time fair queueing).
     """
 
     id: UUID
     notification_id: UUID
     priority: Priority
     channel: str | None = None
+    ordinal: int = 0
+    turn: int | None = None
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that the job waits in."""
+        return Lane(self.channel, self.priority)
 
     def row(self, *, due_at: int) -> dict[str, Any]:
         """The job as the archive keeps it, due at `due_at`, in milliseconds since the epoch."""

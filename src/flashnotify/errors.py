@@ -113,6 +113,10 @@ class BackupFailed(FlashNotifyError):
     """There is no backup: says why, and what to do."""
 
 
+class DamagedRecord(FlashNotifyError):
+    """A row of the archive holds JSON that cannot be read."""
+
+
 class WriteRefused(FlashNotifyError):
     """The database refused this one write because of its data; its neighbours were not touched."""
 

@@ -1,0 +1,357 @@
+"""What the rest of the program asks of the archive, as protocols.
+
+Each write is one transaction: all of it is on disk when the call returns, or none of it. Writes
+raise `Unavailable` when nothing can be written now (disk full, shutting down) and `WriteRefused`
+when the data cannot be stored; reads raise `Unavailable` when none is possible now. Times are
+milliseconds since the Unix epoch. Counts and statistics are kept by the writes themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from flashnotify.archive.records import (
+    ApiKey,
+    Attempt,
+    Delivery,
+    DeliveryFilter,
+    Disposition,
+    Event,
+    FanOutSlice,
+    Finish,
+    IdempotencyRecord,
+    Latency,
+    Notification,
+    NotificationFilter,
+    OutboxMessage,
+    Page,
+    RegisteredDevice,
+    Reschedule,
+    ScheduledJob,
+    Total,
+)
+from flashnotify.domain import Captured, Device, Job, Lane
+
+
+class Notifications(Protocol):
+    """Notifications, and what changes a notification as a whole."""
+
+    async def accept(
+        self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
+    ) -> None:
+        """Store a new notification with its fan-out job, and the answer for its idempotency key.
+
+        An older answer for the same key is replaced.
+        """
+        ...
+
+    async def find(self, id: UUID) -> Notification | None:
+        """Return a notification.
+
+        Raises:
+            DamagedRecord: its JSON cannot be read.
+        """
+        ...
+
+    async def page(
+        self, wanted: NotificationFilter, *, limit: int, cursor: str | None
+    ) -> Page[Notification]:
+        """Return a page of notifications, newest first.
+
+        Raises:
+            InvalidInput: the cursor is malformed.
+        """
+        ...
+
+    async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
+        """Return the number of deliveries of a notification by channel and status."""
+        ...
+
+    async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
+        """Return the answer that `caller` got for `key`."""
+        ...
+
+    async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
+        """Store the next slice of a fan-out; the last one finishes the fan-out job."""
+        ...
+
+    async def expire(self, job: Job, now: int) -> None:
+        """End a notification as expired before anything of it was sent, with its fan-out job."""
+        ...
+
+    async def cancel(self, id: UUID, now: int) -> None:
+        """Cancel a notification that is not over, and make its jobs due at once.
+
+        Takes effect in the order of arrival with the results of its deliveries.
+        """
+        ...
+
+    async def requeue(
+        self, id: UUID, failed: Sequence[Delivery], jobs: Sequence[Job], now: int
+    ) -> None:
+        """Queue failed deliveries again, each in the job of its channel, and reopen `id`."""
+        ...
+
+
+class Deliveries(Protocol):
+    """Deliveries and the attempts at them."""
+
+    async def queued(self, job_id: UUID) -> Sequence[Delivery]:
+        """Return the deliveries of a batch that have not ended."""
+        ...
+
+    async def find(self, id: UUID) -> Delivery | None:
+        """Return a delivery."""
+        ...
+
+    async def page(
+        self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
+    ) -> Page[Delivery]:
+        """Return a page of the deliveries of a notification, newest first.
+
+        `due_at` and `reason` of a queued delivery are those of its job where the job waits longer.
+
+        Raises:
+            InvalidInput: the cursor is malformed.
+        """
+        ...
+
+    async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
+        """Return failed deliveries whose ids follow `after`, in the order of their ids."""
+        ...
+
+    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Attempt]]:
+        """Return the attempts at some deliveries, oldest first."""
+        ...
+
+    def record(
+        self,
+        notification: Notification,
+        delivery: Delivery,
+        attempts: Sequence[Attempt],
+        disposition: Disposition,
+        now: int,
+        captured: tuple[UUID, Captured] | None = None,
+    ) -> asyncio.Future[None]:
+        """Hand over the attempts at a delivery and their disposition, in one write.
+
+        The future is done once it is on disk, so that the next send need not wait for a commit.
+        A delivery that has ended keeps its status.
+        """
+        ...
+
+    async def finish(
+        self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
+    ) -> None:
+        """End deliveries that will not be attempted. The reason `expired` marks `notification`."""
+        ...
+
+    async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
+        """Turn a `sent` delivery into `delivered`."""
+        ...
+
+    async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
+        """Give a `sent` delivery the reason that its gateway reports."""
+        ...
+
+
+class Jobs(Protocol):
+    """Unfinished work, by lane."""
+
+    async def ready(self, lane: Lane, after: tuple[int, UUID] | None, limit: int) -> Sequence[Job]:
+        """Return jobs that have a turn, in the order of (turn, id), after `after`."""
+        ...
+
+    async def waited(self, lane: Lane, now: int, limit: int) -> Sequence[Job]:
+        """Return jobs without a turn that are due at `now`, longest due first."""
+        ...
+
+    async def next_due(self, lane: Lane, now: int) -> int | None:
+        """Return when the next waiting job of a lane is due, after `now`."""
+        ...
+
+    async def oldest_due(self, lane: Lane) -> int | None:
+        """Return since when the longest waiting job of a lane is due, or will be."""
+        ...
+
+    async def channels(self) -> frozenset[str]:
+        """Return the channels of all unfinished batches."""
+        ...
+
+    async def reschedule(self, job: Job, until: Reschedule) -> None:
+        """Let a job wait: it loses its turn. Its deliveries are untouched."""
+        ...
+
+    async def finish(self, job: Job) -> None:
+        """Remove a job that is done."""
+        ...
+
+
+class Outbox(Protocol):
+    """What `capture://` kept."""
+
+    async def page(
+        self,
+        *,
+        notification_id: UUID | None,
+        channel: str | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[OutboxMessage]:
+        """Return a page of captured messages, newest first.
+
+        Raises:
+            InvalidInput: the cursor is malformed.
+        """
+        ...
+
+
+class Devices(Protocol):
+    """What push reaches."""
+
+    async def register(self, device: RegisteredDevice) -> None:
+        """Store a device, or renew the keys and label of the one with the same target."""
+        ...
+
+    async def remove(self, id: UUID) -> None:
+        """Remove a device."""
+        ...
+
+    async def find(self, id: UUID) -> RegisteredDevice | None:
+        """Return a device."""
+        ...
+
+    async def find_target(self, type: str, target: str) -> RegisteredDevice | None:
+        """Return the device of a subscription or topic."""
+        ...
+
+    async def find_all(self, ids: Collection[UUID]) -> Mapping[UUID, Device]:
+        """Return the registered devices among `ids`."""
+        ...
+
+    async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
+        """Return a page of devices, newest first.
+
+        Raises:
+            InvalidInput: the cursor is malformed.
+        """
+        ...
+
+
+class ApiKeys(Protocol):
+    """API keys."""
+
+    async def add(self, key: ApiKey) -> None:
+        """Store a new key."""
+        ...
+
+    async def find(self, id: str) -> ApiKey | None:
+        """Return a key."""
+        ...
+
+    async def all(self) -> Sequence[ApiKey]:
+        """Return every key, oldest first."""
+        ...
+
+    async def revoke(self, id: str, now: int) -> None:
+        """Revoke a key; the first revocation counts."""
+        ...
+
+    def record_use(self, id: str, now: int) -> asyncio.Future[None]:
+        """Hand over that a key was used."""
+        ...
+
+
+class Events(Protocol):
+    """The numbered changes of notifications and deliveries."""
+
+    async def after(self, id: int, limit: int) -> Sequence[Event]:
+        """Return events that follow number `id`, in commit order."""
+        ...
+
+    async def last(self) -> int:
+        """Return the number of the last event; 0 if there is none."""
+        ...
+
+    def on_commit(self, call: Callable[[], None]) -> None:
+        """Call `call` after each commit."""
+        ...
+
+
+class Statistics(Protocol):
+    """Counts and latencies, kept by the writes."""
+
+    async def totals(self, since: int) -> Sequence[Total]:
+        """Return the counts since `since`, by kind, channel and status."""
+        ...
+
+    async def latencies(self, since: int) -> Sequence[Latency]:
+        """Return the latencies of attempts since `since`, by channel and transport."""
+        ...
+
+
+class Maintenance(Protocol):
+    """Purges what has been kept long enough, a slice at a time; true means there may be more."""
+
+    async def purge_idempotency_keys(self, before: int, limit: int) -> bool:
+        """Purge idempotency keys created before `before`."""
+        ...
+
+    async def purge_events(self, keep: int, limit: int) -> bool:
+        """Purge the oldest events beyond the last `keep`."""
+        ...
+
+    async def purge_totals(self, before: int, span: int) -> bool:
+        """Purge counts from before `before`, at most `span` milliseconds of them."""
+        ...
+
+    async def purge_latencies(self, before: int, span: int) -> bool:
+        """Purge latencies from before `before`, at most `span` milliseconds of them."""
+        ...
+
+    async def purge_notifications(
+        self, kind: str | None, known: Collection[str], before: int, limit: int
+    ) -> bool:
+        """Purge about `limit` rows of notifications of `kind` that ended before `before`.
+
+        Without a `kind`: those of all kinds that are not `known` (any more).
+        """
+        ...
+
+
+class Archive(Protocol):
+    """The database: the truth, of which the queue carries only references."""
+
+    @property
+    def notifications(self) -> Notifications: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def devices(self) -> Devices: ...
+    @property
+    def api_keys(self) -> ApiKeys: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def statistics(self) -> Statistics: ...
+    @property
+    def maintenance(self) -> Maintenance: ...
+    @property
+    def overloaded(self) -> bool:
+        """Whether the disk does not keep up, so that new work should be refused for now."""
+        ...
+
+    async def ping(self) -> None:
+        """Read something.
+
+        Raises:
+            Unavailable: the archive cannot be read.
+        """
+        ...

@@ -1,0 +1,238 @@
+"""What the archive holds, as frozen records: JSON decoded, enumerations resolved.
+
+Times are milliseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from flashnotify.domain import (
+    Address,
+    AttemptOutcome,
+    DeliveryStatus,
+    Device,
+    Job,
+    NotificationStatus,
+    Priority,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list, newest first. `next` is the cursor of the following page."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What a sender asked for, once. `fanned_out` counts the audience entries done so far."""
+
+    id: UUID
+    kind: str
+    title: str
+    body: str
+    data: Mapping[str, Any]
+    audience: Sequence[Address]
+    priority: Priority
+    channels: Sequence[str] | None
+    locale: str
+    send_at: int | None
+    expires_at: int | None
+    reference: str | None
+    sender: str
+    status: NotificationStatus
+    accepted_at: int
+    updated_at: int
+    completed_at: int | None = None
+    fanned_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationFilter:
+    """Which notifications a list shows."""
+
+    kind: str | None = None
+    status: NotificationStatus | None = None
+    priority: Priority | None = None
+    reference: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One notification to one recipient on one channel."""
+
+    id: UUID
+    notification_id: UUID
+    job_id: UUID
+    channel: str
+    address: str
+    status: DeliveryStatus
+    due_at: int
+    updated_at: int
+    reason: str | None = None
+    attempts: int = 0
+    first_attempt_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries of a notification a list shows.
+
+    `only` restricts the list to these ids, `excluding` leaves these out.
+    """
+
+    status: DeliveryStatus | None = None
+    channel: str | None = None
+    only: frozenset[UUID] | None = None
+    excluding: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a delivery. `duration` is in seconds; `tracked` attempts count in statistics."""
+
+    at: int
+    duration: float
+    transport: str
+    outcome: AttemptOutcome
+    answer: str | None
+    reference: str | None = None
+    tracked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The delivery ends with `status`. `drop_device`: its device is gone for good."""
+
+    status: DeliveryStatus
+    reason: str | None = None
+    drop_device: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reschedule:
+    """The delivery, or a whole job, waits until `due_at`."""
+
+    due_at: int
+    reason: str
+
+
+Disposition = Finish | Reschedule
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A message that `capture://` kept instead of sending."""
+
+    id: UUID
+    notification_id: UUID
+    delivery_id: UUID
+    channel: str
+    address: str
+    subject: str | None
+    text: str
+    html: str | None
+    captured_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """A job to be stored. One without `turn` waits until `due_at`, for the given `reason`."""
+
+    job: Job
+    due_at: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FanOutSlice:
+    """The deliveries of some recipients, and the batches that they are in.
+
+    `upto` is the number of audience entries done with this slice, `finished` whether it is the
+    last one.
+    """
+
+    upto: int
+    deliveries: Sequence[Delivery]
+    jobs: Sequence[ScheduledJob]
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyRecord:
+    """The answer that a caller got for its `Idempotency-Key`."""
+
+    caller: str
+    key: str
+    fingerprint: bytes
+    notification_id: UUID
+    status: NotificationStatus
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key. The secret itself is stored nowhere, only an HMAC of it."""
+
+    id: str
+    name: str
+    secret_hmac: bytes
+    scopes: frozenset[str]
+    max_priority: Priority
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredDevice:
+    """A device with its label and the time of its registration."""
+
+    device: Device
+    label: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change of a notification or a delivery, numbered in commit order."""
+
+    id: int
+    type: str
+    notification_id: UUID
+    delivery_id: UUID | None
+    channel: str | None
+    status: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many notifications or deliveries reached a status. `channel` is empty for the former."""
+
+    kind: str
+    channel: str
+    status: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The attempts of one transport in a window, by bucket of the latency histogram."""
+
+    channel: str
+    transport: str
+    attempts: int = 0
+    failures: int = 0
+    buckets: Mapping[int, int] = field(default_factory=dict)
