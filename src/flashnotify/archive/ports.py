@@ -326,23 +326,50 @@ class Archive(Protocol):
     """The database: the truth, of which the queue carries only references."""
 
     @property
-    def notifications(self) -> Notifications: ...
+    def notifications(self) -> Notifications:
+        """Notifications."""
+        ...
+
     @property
-    def deliveries(self) -> Deliveries: ...
+    def deliveries(self) -> Deliveries:
+        """Deliveries."""
+        ...
+
     @property
-    def jobs(self) -> Jobs: ...
+    def jobs(self) -> Jobs:
+        """Unfinished work."""
+        ...
+
     @property
-    def outbox(self) -> Outbox: ...
+    def outbox(self) -> Outbox:
+        """Captured messages."""
+        ...
+
     @property
-    def devices(self) -> Devices: ...
+    def devices(self) -> Devices:
+        """Devices."""
+        ...
+
     @property
-    def api_keys(self) -> ApiKeys: ...
+    def api_keys(self) -> ApiKeys:
+        """API keys."""
+        ...
+
     @property
-    def events(self) -> Events: ...
+    def events(self) -> Events:
+        """Events."""
+        ...
+
     @property
-    def statistics(self) -> Statistics: ...
+    def statistics(self) -> Statistics:
+        """Statistics."""
+        ...
+
     @property
-    def maintenance(self) -> Maintenance: ...
+    def maintenance(self) -> Maintenance:
+        """Purges."""
+        ...
+
     @property
     def overloaded(self) -> bool:
         """Whether the disk does not keep up, so that new work should be refused for now."""
