@@ -113,6 +113,9 @@ class Email(Field[str]):
             raise ValueError(
                 "needs SMTPUTF8, which mail servers rarely accept; use an ASCII address"
             )
+        if "=?" in address:
+            # Valid, but programs that decode it (RFC 2047) may find line breaks in it.
+            raise ValueError("must not contain '=?', which begins an encoded word")
         if found.ascii_domain == host:
             self._remember(host)
         return address

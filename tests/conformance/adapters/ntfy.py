@@ -31,6 +31,8 @@ class NtfyAdapter(HttpAdapter):
         f"ntfy://{SECRET}@ntfy.univ.example/topic",
         f"ntfy://ntfy.univ.example?auth={SECRET}",
         f"ntfys://user:{SECRET}@ntfy.univ.example:port",
+        f"ntfys://{SECRET}%0D%0AX-Injected%3A%201@ntfy.univ.example",
+        f"ntfys://{SECRET}%C3%A9@ntfy.univ.example",
     )
 
     def __init__(self, lent: Lent) -> None:

@@ -182,12 +182,12 @@ LOCALS = st.one_of(
 
 
 def expected(value: str) -> str | None:
-    """What email-validator says, or None if it refuses."""
+    """What email-validator says, or None if it refuses, or if it may be taken for encoded."""
     try:
         found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
         return None
-    return found.ascii_email
+    return None if "=?" in value else found.ascii_email
 
 
 @settings(max_examples=200)
@@ -204,6 +204,11 @@ def test_the_short_path_is_equal_to_email_validator(addresses: list[tuple[str, s
         except ValueError:
             found = None
         assert found == expected(value)
+
+
+def test_an_address_that_looks_like_an_encoded_word_is_refused() -> None:
+    with pytest.raises(ValueError, match="encoded word"):
+        Email().validate("=?utf-8?q?=0D=0ABcc?=@univ.example")
 
 
 def test_the_short_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

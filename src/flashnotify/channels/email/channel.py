@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import hashlib
 from email import policy
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
+import structlog
 from pydantic import AfterValidator, SecretStr
 
 from flashnotify import domain
+from flashnotify.channels.email.headers import (
+    MalformedMessage,
+    check_message,
+    mailbox_header,
+    one_line,
+    recipient_head,
+    text_header,
+)
 from flashnotify.channels.transport import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
+from flashnotify.errors import Unsendable
 from flashnotify.meta.configs import setting
 from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
 from flashnotify.meta.descriptors import Email, check_text
 from flashnotify.meta.field import Field
 from flashnotify.meta.metaclasses import Channel
 
+log = structlog.get_logger(__name__)
+
+# The headers that all recipients get alike.
+_SHARED = ("From", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type")
+
 
 def _sender(value: str) -> str:
     check_text(value, multiline=False)
     _, address = parseaddr(value)
-    return value.replace(address, Email().validate(address))
+    sender = value.replace(address, Email().validate(address))
+    mailbox_header("From", *parseaddr(sender))
+    return sender
 
 
 class EmailConfig(ChannelConfig):
@@ -51,32 +67,66 @@ class EmailContent:
 
     def __init__(self, rendering: Rendering, sender: str) -> None:
         # A header has one line, whatever a template makes of the fields.
-        self.subject = " ".join(rendering.parts["subject"].splitlines())
+        self.subject = one_line(rendering.parts["subject"])
         self.text = rendering.parts["text"]
         self.html = rendering.parts["html"]
         self.sender = sender
-        name, self.sender_address = parseaddr(sender)
-        self._from = Address(name, addr_spec=self.sender_address)
+        self._sender_name, self.sender_address = parseaddr(sender)
 
     @property
     def host(self) -> str:
-        """The domain that message identifiers are made in."""
-        return self._from.domain
+        """Return the domain that message identifiers are made in."""
+        return self.sender_address.rpartition("@")[2]
+
+    @property
+    def mime(self) -> bytes:
+        """Return the headers that all recipients share, and the body, in 7-bit ASCII.
+
+        Raises:
+            Unsendable: it is not a well-formed message: an error of ours.
+        """
+        if isinstance(self._mime, MalformedMessage):
+            raise Unsendable(f"internal error: the email is malformed: {self._mime}")
+        return self._mime
 
     @cached_property
-    def mime(self) -> bytes:
-        """The headers that do not differ between recipients, and the body, in 7-bit ASCII."""
+    def _mime(self) -> bytes | MalformedMessage:
+        """Build and check the message, once; return its error if it is malformed."""
+        try:
+            boundary = self._boundary()
+            mime = self._head() + self._body(boundary)
+            check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
+        except MalformedMessage as error:
+            log.error("email.malformed", reason=str(error))
+            return error
+        return mime
+
+    def _boundary(self) -> str:
+        """Return the boundary between the parts: a digest of their text.
+
+        It is not random, so that every attempt sends the same bytes. Quoted-printable text never
+        contains "=_" (RFC 2045, section 6.7).
+        """
+        try:
+            parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
+        except UnicodeEncodeError:
+            raise MalformedMessage("its body holds a lone surrogate") from None
+        return f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
+
+    def _head(self) -> bytes:
+        """Return the headers that hold free text. Python's email package never sees them."""
+        name = one_line(self._sender_name)
+        sender = mailbox_header("From", name, self.sender_address)
+        return sender + text_header("Subject", self.subject)
+
+    def _body(self, boundary: str) -> bytes:
+        """Return the other headers, which are constants, and the body."""
         message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
-        message["From"] = self._from
-        message["Subject"] = self.subject
         # RFC 3834, section 5: keeps vacation responders from answering.
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(self.text + "\n", cte="quoted-printable")
         message.add_alternative(self.html + "\n", subtype="html", cte="quoted-printable")
-        # Not a random one, so that every attempt sends the same bytes. What is quoted-printable
-        # never has "=_" in it (RFC 2045, section 6.7).
-        digest = hashlib.sha256(f"{self.subject}\0{self.text}\0{self.html}".encode())
-        message.set_boundary(f"=_{digest.hexdigest()[:32]}")
+        message.set_boundary(boundary)
         return message.as_bytes()
 
 
@@ -90,9 +140,19 @@ class EmailToOne:
         self._date = format_datetime(domain.moment(message.accepted_at))
 
     def as_bytes(self) -> bytes:
-        """The message as it goes over SMTP; the same on every attempt."""
-        head = f"To: {self.to}\r\nMessage-ID: {self.message_id}\r\nDate: {self._date}\r\n"
-        return head.encode("ascii") + self.content.mime
+        """Return the message as it goes over SMTP; the same on every attempt.
+
+        This also checks that `to` and the sender's address are plain addresses.
+
+        Raises:
+            Unsendable: the message is malformed: an error of ours.
+        """
+        mime = self.content.mime
+        try:
+            return recipient_head(self.to, self.message_id, self._date) + mime
+        except MalformedMessage as error:
+            log.error("email.malformed", reason=str(error))
+            raise Unsendable(f"internal error: the email is malformed: {error}") from None
 
     def captured(self) -> Captured:
         """The email as a person would see it."""

@@ -114,12 +114,15 @@ class SmtpTransport(Transport[EmailToOne]):
         """Send one email; the server's words are in the outcome.
 
         Raises:
+            Unsendable: the message is malformed. No command was sent.
             TransportError: as RFC 5321, section 4.2.1 has it: 4yz for now, 5yz for good.
         """
+        # Before any command: this also checks the addresses that the commands hold.
+        message = content.as_bytes()
         try:
             async with self._transaction(content.content.sender_address) as client:
                 await client.rcpt(content.to)
-                answer = await client.data(content.as_bytes())
+                answer = await client.data(message)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _explain(error) from error
         return Sent(answer=words(f"{answer.code} {answer.message}"), reference=content.message_id)

@@ -124,10 +124,18 @@ class NtfyTransport(Transport[PushToOne]):
 
 
 def _authorization(url: TransportURL) -> dict[str, str]:
-    """https://docs.ntfy.sh/publish/#authentication: a token, or a user name and a password."""
+    """Return the header for a token, or for a user name and a password.
+
+    See https://docs.ntfy.sh/publish/#authentication.
+
+    Raises:
+        SettingsError: the token cannot stand in a header.
+    """
     if url.username is None:
         return {}
     if url.password is None:
+        if not (url.username.isascii() and url.username.isprintable()):
+            raise SettingsError("has a token that is not printable ASCII on one line")
         return {"Authorization": f"Bearer {url.username}"}
     return {
         "Authorization": "Basic " + b64encode(f"{url.username}:{url.password}".encode()).decode()

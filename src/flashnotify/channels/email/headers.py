@@ -1,0 +1,251 @@
+"""The head of an email: headers encoded by RFC 5322 and RFC 2047, and a check of the result.
+
+Python's email package decodes whatever looks like an encoded word while it folds a header, and
+writes the result raw, line breaks included: a text could add headers, a body and SMTP commands.
+Here text is only ever encoded, never decoded. Nothing but the standard library is imported.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+
+# RFC 2047, section 2: of an encoded word, and of a line that holds one.
+_MAX_WORD = 75
+_MAX_LINE = 76
+# RFC 5322, section 2.1.1: octets of any line, without its CRLF.
+_MAX_OCTETS = 998
+# A longer run without a space is encoded: encoded words can be folded anywhere. A run of this
+# length fits on the first line, after a header name of up to 14 characters.
+_MAX_PLAIN = 60
+_Q, _B, _END = "=?utf-8?q?", "=?utf-8?b?", "?="
+# Room for an encoded word of one character: four octets, three characters each in "Q".
+_MIN_ROOM = len(_Q) + 4 * 3 + len(_END)
+
+# Octets that an encoded word in a display name may hold unencoded (RFC 2047, section 5, rule 3).
+_Q_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")
+_Q_TABLE = tuple(chr(n) if n in _Q_SAFE else "_" if n == 0x20 else f"={n:02X}" for n in range(256))
+
+# Control characters and Unicode's line and paragraph separators; then also lone surrogates.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNENCODABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PLAIN = re.compile(rf"[!-~]{{1,{_MAX_PLAIN}}}")
+_ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
+_ATOM = re.compile(f"[{_ATEXT}]+")
+# A mailbox without a quoted local part or an address literal, which our validators refuse. It
+# cannot end a header or an SMTP command (RFC 5321, section 4.1.2), and no reader takes it for an
+# encoded word.
+_LOCAL_PART = rf"(?![^@]*=\?)[{_ATEXT}]+(?:\.[{_ATEXT}]+)*"
+_DOMAIN = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+_ADDRESS = re.compile(f"{_LOCAL_PART}@{_DOMAIN}")
+_RECIPIENT_HEAD = re.compile(
+    rf"To: {_LOCAL_PART}@{_DOMAIN}\r\n"
+    rf"Message-ID: <{_LOCAL_PART}@{_DOMAIN}>\r\n"
+    r"Date: [A-Za-z0-9 ,:+-]+\r\n"
+)
+_FIELD = re.compile(rb"([!-9;-~]+):(?: [\t -~]*)?")
+_CONTINUATION = re.compile(rb"[ \t]+[!-~][\t -~]*")
+
+
+class MalformedMessage(ValueError):
+    """The message breaks RFC 5322. The text never quotes the message."""
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line: line breaks and control characters become spaces."""
+    return _CONTROL.sub(" ", " ".join(text.splitlines())).encode("utf-8", "replace").decode()
+
+
+def text_header(name: str, text: str) -> bytes:
+    """Return a header whose value is free text, such as the subject.
+
+    Decoding it gives exactly `text`.
+
+    Raises:
+        MalformedMessage: `text` holds line breaks, control characters or lone surrogates.
+    """
+    _check_encodable(text)
+    header = _Folded(name)
+    words = text.split(" ")
+    # Leading, trailing and repeated spaces are encoded together with the words next to them:
+    # readers and relays may drop them otherwise.
+    plain = [
+        _is_plain(word) and "" not in (words[max(n - 1, 0)], words[min(n + 1, len(words) - 1)])
+        for n, word in enumerate(words)
+    ]
+    encoded: list[str] = []
+    for word, as_it_is in zip(words, plain, strict=True):
+        if not as_it_is:
+            encoded.append(word)
+            continue
+        if encoded:
+            header.encode(" ".join(encoded))
+            encoded = []
+        header.add(word)
+    header.encode(" ".join(encoded))
+    return header.finish()
+
+
+def mailbox_header(name: str, display_name: str, address: str) -> bytes:
+    """Return a header that holds one mailbox, such as the sender.
+
+    Raises:
+        MalformedMessage: `address` is not a plain ASCII address, or `display_name` holds line
+            breaks, control characters or lone surrogates.
+    """
+    _check_encodable(display_name)
+    if not _ADDRESS.fullmatch(address):
+        raise MalformedMessage(f"the address in {name} is not a plain ASCII address")
+    header = _Folded(name)
+    if not display_name:
+        header.add(address)
+        return header.finish()
+    words = display_name.split(" ")
+    quoted = '"' + re.sub(r'([\\"])', r"\\\1", display_name) + '"'
+    if not all(_is_plain(word) for word in words):
+        header.encode(display_name)
+    elif all(_ATOM.fullmatch(word) for word in words):
+        for word in words:
+            header.add(word)
+    elif len(quoted) <= _MAX_PLAIN:
+        header.add(quoted)
+    else:
+        header.encode(display_name)
+    header.add(f"<{address}>")
+    return header.finish()
+
+
+def recipient_head(to: str, message_id: str, date: str) -> bytes:
+    """Return the headers that differ between the recipients of a message.
+
+    `message_id` includes its angle brackets. The values are never encoded, only checked.
+
+    Raises:
+        MalformedMessage: `to` is not a plain ASCII address, or another value is not well formed.
+    """
+    head = f"To: {to}\r\nMessage-ID: {message_id}\r\nDate: {date}\r\n"
+    if len(head) > _MAX_OCTETS or not _RECIPIENT_HEAD.fullmatch(head):
+        raise MalformedMessage("the recipient's address or the identifier is malformed")
+    return head.encode("ascii")
+
+
+def check_message(message: bytes, headers: Sequence[str], body_start: bytes) -> None:
+    """Check that `message` is a head of exactly `headers`, in any order, a blank line and a body.
+
+    `body_start` is how the body begins. If no sender can predict it, as with a boundary that is a
+    digest, then no text can have ended the head early.
+
+    Raises:
+        MalformedMessage: it is not, it holds a NUL, a bare CR or LF or anything but ASCII, or a
+            line is longer than 998 octets.
+    """
+    if not message.isascii() or b"\0" in message:
+        raise MalformedMessage("it holds a NUL or a character outside ASCII")
+    if not message.count(b"\r\n") == message.count(b"\r") == message.count(b"\n"):
+        raise MalformedMessage("it holds a bare CR or LF")
+    if max(map(len, message.split(b"\r\n"))) > _MAX_OCTETS:
+        raise MalformedMessage(f"a line is longer than {_MAX_OCTETS} octets")
+    head, _, body = message.partition(b"\r\n\r\n")
+    if not body.startswith(body_start) or not body.endswith(b"\r\n"):
+        raise MalformedMessage("there is not exactly one blank line between its head and its body")
+    if sorted(_names(head)) != sorted(name.lower() for name in headers):
+        raise MalformedMessage("its head does not have exactly the expected headers")
+
+
+def _names(head: bytes) -> list[str]:
+    """Return the names of the headers, in lower case."""
+    names: list[str] = []
+    for line in head.split(b"\r\n"):
+        if names and _CONTINUATION.fullmatch(line):
+            continue
+        field = _FIELD.fullmatch(line)
+        if field is None:
+            raise MalformedMessage("its head has a line that is not a header")
+        names.append(field[1].decode().lower())
+    return names
+
+
+def _check_encodable(text: str) -> None:
+    # They could be encoded, but the next program that decodes them may write them raw.
+    if _UNENCODABLE.search(text):
+        raise MalformedMessage("a header holds a line break, control character or lone surrogate")
+
+
+def _is_plain(word: str) -> bool:
+    """Tell whether `word` can stand in a header as it is, and never look like an encoded word."""
+    return "=?" not in word and _PLAIN.fullmatch(word) is not None
+
+
+class _Folded:
+    """A header in the making, folded into lines of at most 76 characters."""
+
+    def __init__(self, name: str) -> None:
+        self._lines: list[str] = []
+        self._line = f"{name}:"
+
+    @property
+    def _room(self) -> int:
+        return _MAX_LINE - len(self._line) - len(" ")
+
+    def _fold(self) -> None:
+        self._lines.append(self._line)
+        self._line = ""
+
+    def add(self, word: str) -> None:
+        """Add `word` behind a space."""
+        # Never fold right after the header's name: an empty first line confuses some readers.
+        if len(word) > self._room and (self._lines or " " in self._line):
+            self._fold()
+        self._line += f" {word}"
+
+    def encode(self, text: str) -> None:
+        """Add `text` as encoded words. Readers drop the spaces between adjacent ones."""
+        data = text.encode()
+        q_length = sum(len(_Q_TABLE[octet]) for octet in data)
+        take = _take_q if q_length <= _b_length(len(data)) else _take_b
+        start = 0
+        while start < len(text):
+            if self._room < _MIN_ROOM:
+                self._fold()
+            word, start = take(text, start, min(self._room, _MAX_WORD))
+            self._line += f" {word}"
+
+    def finish(self) -> bytes:
+        """Return the header, with its last CRLF."""
+        self._fold()
+        return "".join(f"{line}\r\n" for line in self._lines).encode("ascii")
+
+
+# Both take whole characters: no encoded word holds a part of one (RFC 2047, section 5).
+
+
+def _take_q(text: str, start: int, room: int) -> tuple[str, int]:
+    """Return the longest "Q" encoded word that fits, and where in `text` the next one starts."""
+    room -= len(_Q) + len(_END)
+    word, end = "", start
+    while end < len(text):
+        encoded = "".join(_Q_TABLE[octet] for octet in text[end].encode())
+        if len(word) + len(encoded) > room:
+            break
+        word += encoded
+        end += 1
+    return f"{_Q}{word}{_END}", end
+
+
+def _take_b(text: str, start: int, room: int) -> tuple[str, int]:
+    """Return the longest "B" encoded word that fits, and where in `text` the next one starts."""
+    room -= len(_B) + len(_END)
+    data, end = b"", start
+    while end < len(text):
+        octets = text[end].encode()
+        if _b_length(len(data) + len(octets)) > room:
+            break
+        data += octets
+        end += 1
+    return f"{_B}{b64encode(data).decode()}{_END}", end
+
+
+def _b_length(octets: int) -> int:
+    """Return the length of `octets` octets in base64."""
+    return -(-octets // 3) * 4
