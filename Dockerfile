@@ -1,10 +1,10 @@
-# Two stages: the first has the build tools, the second only Python, the locked packages and us.
+# Two stages: the first has the build tools, the second only Python, the locked packages and FlashNotify.
 #
 #   docker build -t flashnotify .
 #   docker run -p 8000:8000 -v flashnotify:/data --stop-timeout 20 flashnotify
 #
-# --stop-timeout: what is in hand at SIGTERM gets FLASHNOTIFY_DRAIN_SECONDS (10) to finish, which is
-# also all that Docker grants before it kills.
+# --stop-timeout: after SIGTERM, work in flight gets FLASHNOTIFY_DRAIN_SECONDS (10) to finish. Docker
+# kills after 10 seconds by default, which leaves no margin.
 
 FROM python:3.13-slim-trixie AS builder
 
@@ -14,7 +14,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 
 WORKDIR /src
 
-# The lock files first: these layers are built again only when a lock changes.
+# The lock files first: these layers are rebuilt only when a lock changes.
 COPY requirements-build.lock requirements.lock ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: -r requirements-build.lock \
@@ -40,8 +40,8 @@ ENV PATH=/opt/flashnotify/bin:$PATH \
     FLASHNOTIFY_DATABASE_URL=sqlite:////data/flashnotify.db \
     FLASHNOTIFY_LOG_FORMAT=json
 
-# A numbered user, so that an orchestrator can check that it isn't root. A new volume takes over the
-# owner and mode of /data; the lock file, the socket and the secret key stand beside the database.
+# A numeric user, so that an orchestrator can verify that it isn't root. A new volume inherits the
+# owner and mode of /data; the lock file, the socket and the secret key are next to the database.
 RUN groupadd --system --gid 10001 flashnotify \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin flashnotify \
     && install --directory --owner=10001 --group=10001 --mode=0700 /data

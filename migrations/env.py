@@ -1,4 +1,4 @@
-"""Alembic's environment: runs the migrations on the connection that the service hands over."""
+"""Alembic's environment: runs the migrations on the connection that the service provides."""
 
 from __future__ import annotations
 

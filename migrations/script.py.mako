@@ -12,10 +12,10 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """Go to this version."""
+    """Upgrade to this revision."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
-    """Go back."""
+    """Downgrade from this revision."""
     ${downgrades if downgrades else "pass"}

@@ -10,7 +10,7 @@ from flashnotify.archive.models import Id
 revision = "0001"
 down_revision = None
 
-# What `/v1/events` tells: written by the database itself, so that the numbers are in commit order
+# The events of `/v1/events`. The database writes them, so that they are numbered in commit order
 # and no write can forget its event.
 TRIGGERS = {
     "notification_accepted": """
@@ -35,7 +35,7 @@ TRIGGERS = {
 
 
 def upgrade() -> None:
-    """Go to this version."""
+    """Create the tables."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text(), nullable=False),
@@ -252,7 +252,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back."""
+    """Drop the tables."""
     for name in TRIGGERS:
         op.execute(f"DROP TRIGGER {name}")
     op.drop_table("attempts")

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
 from limits import parse as parse_rate
 from starlette.types import ASGIApp
 
-from flashnotify import notifiers, templates
+from flashnotify import kinds
 from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
 from flashnotify.api.application import application
+from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
-from flashnotify.api.control import interventions_router
-from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
+from flashnotify.api.channels import channels_router
+from flashnotify.api.control import control_router
+from flashnotify.api.deliveries import deliveries_router
+from flashnotify.api.device_requests import DEVICE_REQUESTS
+from flashnotify.api.devices import devices_router
 from flashnotify.api.events import events_router
 from flashnotify.api.health import health_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
+from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
-from flashnotify.api.requests import authentication
 from flashnotify.api.statistics import statistics_router
 from flashnotify.archive import schema
-from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.archive.writer import Writer
@@ -44,31 +51,37 @@ from flashnotify.channels.sms.http_json import HttpJsonTransport
 from flashnotify.channels.sms.kannel import KannelTransport
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.clock import Clock, SystemClock
-from flashnotify.control.interventions import Interventions
-from flashnotify.delivery.executor import Delivery
-from flashnotify.delivery.fan_out import Expansion
-from flashnotify.delivery.in_flight import Claims
+from flashnotify.control.cancel import Cancel
+from flashnotify.control.retry import Retry
+from flashnotify.delivery.decision import Decider
+from flashnotify.delivery.executor import Executor
+from flashnotify.delivery.fan_out import FanOut
+from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.quiet_hours import QuietHours
 from flashnotify.delivery.receipts import Receipts
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
-from flashnotify.delivery.sending import Sending
-from flashnotify.delivery.transports import open_channel
+from flashnotify.delivery.sender import Sender
+from flashnotify.delivery.transports import OpenChannel, open_channel
 from flashnotify.domain import (
     Job,
+    Lane,
+    Priority,
 )
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.principal import known_scopes
-from flashnotify.identity.rate_limits import Rates
+from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.ids import UUIDv7
 from flashnotify.intake.audience import Audience
-from flashnotify.intake.bulk import Batch
+from flashnotify.intake.bulk import Bulk
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
+from flashnotify.keyed_locks import KeyedLocks
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
-from flashnotify.queue.async_queue import AsyncQueue
+from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.runtime.maintenance import Retention
+from flashnotify.runtime.maintenance import Maintenance
 from flashnotify.runtime.scheduler import Scheduler
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.runtime.worker_pool import WorkerPool
@@ -78,8 +91,8 @@ from flashnotify.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-# Importing them registers what they declare.
-DECLARATIONS = (notifiers, templates)
+# Importing them registers them.
+DECLARATIONS = (kinds,)
 
 # A transport is registered here, for each channel that it serves.
 TRANSPORTS: Mapping[str, Sequence[type[Transport[Any]]]] = {
@@ -88,6 +101,17 @@ TRANSPORTS: Mapping[str, Sequence[type[Transport[Any]]]] = {
     "push": (WebPushTransport, NtfyTransport, CaptureTransport),
     "chat": (AppriseTransport, CaptureTransport),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What delivers: the queues, what is in flight, and the loops that work on them."""
+
+    dispatch: Dispatch
+    in_flight: InFlight
+    scheduler: Scheduler
+    maintenance: Maintenance
+    pools: Mapping[str, WorkerPool]
 
 
 class Service:
@@ -101,62 +125,27 @@ class Service:
         wordings: Registry[TemplatesSpec] = TEMPLATES,
     ) -> None:
         self.config = config
-        self.clock = clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
+        self.ids = UUIDv7(self.clock.now)
+        self.kinds = kinds
+        self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds)
         self.threads = ThreadPoolQueue(config.threads)
-        # For names that strangers give: few, since each may hold one for half a minute.
+        # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
-        resources = Resources(
-            clock, self.threads, self.names, config.beside, config.public_url, self._token
-        )
-        self.channels = {
-            channel.__channel__.name: open_channel(
-                channel.__channel__, TRANSPORTS[channel.__channel__.name], resources
-            )
-            for channel in CHANNELS
-        }
         self._writing = open_writer(config.archive)
-        # For the work itself; whoever asks for lists waits for connections of their own.
-        self.reader = Reader(open_readers(config.archive))
-        self.lists = Reader(open_readers(config.archive))
-        self.writer = Writer(self._writing, clock)
-        self.queue: AsyncQueue[Job] = AsyncQueue(config.queue_bound)
-        retention = Retention(kinds, self.reader, self.writer, clock)
-        self.scheduler = Scheduler(self.queue, self.reader, retention, clock)
-        self.events = Events(self.lists, self.writer, clock)
-        self.claims = Claims()
-        ids = UUIDv7(clock.now)
-        zone = ZoneInfo(config.timezone)
-        routing = Routing(zone)
-        sending = Sending(clock, ids, self.metrics, self.threads)
-        self.pool = WorkerPool(
-            config.workers,
-            self.queue,
-            Expansion(kinds, self.reader, self.writer, self.claims, routing, clock, ids),
-            Delivery(
-                kinds,
-                self.channels,
-                self.reader,
-                self.writer,
-                # UTC is no campus's time: where none is set, a sender's own offset is nearer to it.
-                Renderer(kinds, wordings, zone if config.timezone != "UTC" else None),
-                sending,
-                self.claims,
-                routing,
-                clock,
-            ),
-            self.claims,
-            self.scheduler.notice,
-            clock,
-        )
-        self._kinds = kinds
-        self._wordings = wordings
-        self._ids = ids
+        self.writer = Writer(self._writing, self.clock)
+        # People who look at lists wait for connections of their own.
+        readers, lists = open_readers(config.archive), open_readers(config.archive)
+        self.archive = SqlArchive(readers, lists, self.writer)
+        self.channels = _open_channels(self)
+        self.delivery = _delivery(self)
+        self.events = Events(self.archive.events, self.clock)
 
     async def open(self) -> None:
-        """Take the archive, and bring it to this version.
+        """Take the archive, and migrate it to this version.
 
         Raises:
             ArchiveLocked: another process has it.
@@ -168,133 +157,201 @@ class Service:
         self.supervisor.start("writer", self.writer.run())
 
     async def start(self) -> None:
-        """Begin to deliver. What was left unfinished comes first."""
+        """Start to deliver; unfinished work comes first."""
         for channel in self.channels.values():
-            for outlet in channel.outlets:
-                await outlet.transport.open()
-                if isinstance(outlet.transport, CaptureTransport):
+            for open_transport in channel.transports:
+                await open_transport.transport.open()
+                if isinstance(open_transport.transport, CaptureTransport):
                     log.warning(
                         "channel.captured",
                         channel=channel.spec.name,
                         meaning="messages are kept in the outbox, nothing leaves this machine",
                     )
-        self.supervisor.start("scheduler", self.scheduler.run())
-        self.supervisor.start("workers", self.pool.run())
+        delivery = self.delivery
+        for name in await self.archive.jobs.channels() - set(self.channels):
+            # No longer declared: its batches end as skipped.
+            for priority in Priority:
+                delivery.scheduler.wake_up(Lane(name, priority), 0)
+        self.supervisor.start("scheduler", delivery.scheduler.run())
+        self.supervisor.start("maintenance", delivery.maintenance.run())
+        for name, pool in delivery.pools.items():
+            self.supervisor.start(name, pool.run())
 
     async def drain(self) -> None:
-        """Stop accepting, and finish what is in hand within `drain_seconds`."""
+        """Stop accepting, and finish what is in flight within `drain_seconds`."""
         self.supervisor.stopping()
-        # First: an open stream would hold up the server's end.
+        # First: an open stream would hold up the end of the server.
         self.events.close()
-        self.queue.close()
-        await self.supervisor.stop("scheduler", within=0)
-        await self.supervisor.stop("workers", within=self.config.drain_seconds)
+        self.delivery.dispatch.close()
+        for loop in ("scheduler", "maintenance"):
+            await self.supervisor.stop(loop, within=0)
+        await asyncio.gather(
+            *(
+                self.supervisor.stop(pool, within=self.config.drain_seconds)
+                for pool in self.delivery.pools
+            )
+        )
 
     async def close(self) -> None:
-        """Write what has been handed over, and let go of everything."""
+        """Write what has been handed over, and release everything."""
         self.supervisor.stopping()
         self.writer.close()
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()
         self.names.close()
         for channel in self.channels.values():
-            for outlet in channel.outlets:
-                await outlet.transport.close()
-        # Readers first: the last connection to close checkpoints the log, and that is the writer's.
-        await self.lists.close()
-        await self.reader.close()
+            for open_transport in channel.transports:
+                await open_transport.transport.close()
+        # Readers first: the last connection to close checkpoints the log, and only the writer may.
+        await self.archive.close()
         await self._writing.dispose()
         self.lock.release()
 
+    def app(self) -> ASGIApp:
+        """Return the ASGI app that serves the API of this service."""
+        return _api(self)
+
     @cache  # noqa: B019  # a service lives as long as its process
-    def _pepper(self) -> bytes:
-        """The secret key. Made when first asked for, which is after the archive's lock is taken."""
+    def pepper(self) -> bytes:
+        """Return the secret key. It is made when first used, once the archive's lock is taken."""
         return self.config.pepper()
 
-    def _token(self, of: str) -> str:
-        return hmac.new(self._pepper(), f"callback {of}".encode(), "sha256").hexdigest()[:32]
-
-    def _vapid_key(self) -> str | None:
-        """What browsers need to subscribe, if Web Push is among the transports."""
-        outlets = (outlet for channel in self.channels.values() for outlet in channel.outlets)
-        transports = (outlet.transport for outlet in outlets)
-        return next((t.public_key for t in transports if isinstance(t, WebPushTransport)), None)
-
-    def app(self) -> ASGIApp:
-        """The ASGI app that serves the API of this service."""
-        config = self.config
-        keys = ApiKeys(self.reader, self.writer, self.clock, self._pepper())
-        authenticate = authentication(keys, Rates(parse_rate(config.rate_limit)))
-        audience = Audience(
-            {channel.spec.scheme: channel.check_address for channel in self.channels.values()},
-            {PushNotificationMixin.scheme: self.reader.registered_devices},
-        )
-        limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
-        submission = Submission(
-            Validation(self._kinds, self._wordings, audience, limits),
-            self.reader,
-            self.writer,
-            self.supervisor,
-            self.queue,
-            self.scheduler.notice,
-            self.clock,
-            self._ids,
-            config.locale,
-            self.metrics,
-        )
-        interventions = Interventions(
-            self.reader, self.writer, self.claims, self.scheduler.notice, self.clock, self._ids
-        )
-        routers = (
-            batch_router(
-                Batch(submission, config.max_batch),
-                authenticate,
-                config.max_batch_bytes,
-                config.max_request_bytes,
-            ),
-            notifications_router(
-                submission, self.claims, self.lists, authenticate, config.max_request_bytes
-            ),
-            interventions_router(interventions, self.lists, authenticate),
-            outbox_router(self.lists, authenticate),
-            receipts_router(Receipts(self.reader, self.writer, self.clock, self._token)),
-            events_router(self.events, keys, authenticate),
-            kinds_router(self._kinds, self.channels, authenticate),
-            statistics_router(self.lists, self.queue, self.clock, authenticate),
-            devices_router(
-                self.lists,
-                self.writer,
-                self.clock,
-                self._ids,
-                PublicAddresses(WebPushConfig().networks),
-                NameLookup(self.names),
-                self._vapid_key(),
-                authenticate,
-            ),
-            api_keys_router(
-                keys,
-                known_scopes(self._kinds),
-                self.clock,
-                authenticate,
-                config.max_request_bytes,
-            ),
-        )
-        # These see to the query themselves: the kinds' fields are in it, or whatever a probe adds.
-        lenient = (
-            text_router(
-                submission,
-                self._kinds,
-                authenticate,
-                config.max_request_bytes,
-                config.max_title_length,
-            ),
-            health_router(
-                self.supervisor, self.reader, self.queue, self.threads, self.channels, self.metrics
-            ),
-        )
-        bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
-        return application(routers, lenient, self._kinds, bodies, self._ids)
+    def token(self, subject: str) -> str:
+        """Return an unguessable text for `subject`, the same each time."""
+        return hmac.new(self.pepper(), f"callback {subject}".encode(), "sha256").hexdigest()[:32]
 
 
+def _open_channels(service: Service) -> dict[str, OpenChannel]:
+    config = service.config
+    resources = Resources(
+        service.clock,
+        service.threads,
+        service.names,
+        config.beside,
+        config.public_url,
+        service.token,
+    )
+    specs = [channel.__channel__ for channel in CHANNELS]
+    return {spec.name: open_channel(spec, TRANSPORTS[spec.name], resources) for spec in specs}
+
+
+def _delivery(service: Service) -> Delivery:
+    config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
+    kinds, channels = service.kinds, service.channels
+    zone = ZoneInfo(config.timezone)
+    quiet_hours, in_flight = QuietHours(zone), InFlight()
+    dispatch = Dispatch(channels, config.queue_bound)
+    executor = Executor(
+        archive,
+        kinds,
+        channels,
+        Decider(in_flight, quiet_hours, clock),
+        # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
+        Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None),
+        Sender(clock, service.metrics),
+        in_flight,
+        clock,
+        ids,
+    )
+    routing = Routing({name: channel.spec for name, channel in channels.items()})
+    fan_out = FanOut(archive, kinds, routing, quiet_hours, dispatch, in_flight, clock, ids)
+
+    async def fan_out_or_batch(job: Job) -> int | None:
+        # Batches of a channel that is no longer declared come here too, to end as skipped.
+        if job.channel is not None:
+            return await executor.execute(job)
+        await fan_out.execute(job)
+        return None
+
+    def pool(channel: str | None) -> WorkerPool:
+        size, execute = config.workers, executor.execute
+        if channel is None:
+            size, execute = _FAN_OUTS, fan_out_or_batch
+        queue = dispatch.queue(channel)
+        return WorkerPool(size, queue, execute, dispatch.wake_up, in_flight, clock)
+
+    return Delivery(
+        dispatch,
+        in_flight,
+        Scheduler(dispatch, archive.jobs, clock),
+        Maintenance(kinds, archive.maintenance, clock),
+        {f"workers {channel or 'fan-out'}": pool(channel) for channel in (None, *channels)},
+    )
+
+
+def _vapid_key(channels: Mapping[str, OpenChannel]) -> str | None:
+    """Return the key that browsers need to subscribe, if Web Push is among the transports."""
+    transports = (t.transport for channel in channels.values() for t in channel.transports)
+    return next((t.public_key for t in transports if isinstance(t, WebPushTransport)), None)
+
+
+def _api(service: Service) -> ASGIApp:
+    config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
+    kinds, channels, delivery = service.kinds, service.channels, service.delivery
+    keys = ApiKeys(archive.api_keys, clock, service.pepper())
+    audience = Audience(
+        {channel.spec.scheme: channel.check_address for channel in channels.values()},
+        {PushNotificationMixin.scheme: archive.devices.find_all},
+    )
+    limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
+    submission = Submission(
+        Validation(kinds, service.wordings, audience, limits),
+        archive,
+        service.supervisor,
+        delivery.dispatch,
+        service.metrics,
+        clock,
+        ids,
+        config.locale,
+    )
+    locks: KeyedLocks[UUID] = KeyedLocks()
+    routers = (
+        batch_router(
+            Bulk(submission, config.max_batch), config.max_batch_bytes, config.max_request_bytes
+        ),
+        notifications_router(submission, archive.notifications, config.max_request_bytes),
+        deliveries_router(archive, delivery.in_flight),
+        control_router(
+            Cancel(archive, delivery.dispatch, delivery.in_flight, locks, clock),
+            Retry(archive, delivery.dispatch, locks, clock, ids),
+            archive.notifications,
+        ),
+        outbox_router(archive.outbox),
+        receipts_router(Receipts(archive.notifications, archive.deliveries, clock, service.token)),
+        events_router(service.events, keys),
+        kinds_router(kinds),
+        channels_router(channels),
+        queue_router(delivery.dispatch, archive.jobs, clock),
+        statistics_router(archive.statistics, clock),
+        devices_router(
+            archive.devices,
+            clock,
+            ids,
+            PublicAddresses(WebPushConfig().networks),
+            NameLookup(service.names),
+            _vapid_key(channels),
+        ),
+        api_keys_router(keys, known_scopes(kinds), clock, config.max_request_bytes),
+    )
+    # These check the query themselves: it holds the fields of kinds, or what a probe adds.
+    lenient = (
+        text_router(submission, kinds, config.max_request_bytes, config.max_title_length),
+        health_router(
+            service.supervisor,
+            archive,
+            delivery.dispatch,
+            service.threads,
+            channels,
+            service.metrics,
+            clock,
+        ),
+    )
+    bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
+    authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
+    return application(routers, lenient, authentication, kinds, bodies, ids)
+
+
+# Tasks that fan notifications out.
+_FAN_OUTS = 4
 # Seconds that the last commits get when the service stops.
 _FLUSH = 5.0

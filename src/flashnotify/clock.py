@@ -1,4 +1,4 @@
-"""The one source of time, so that tests move it by hand and never sleep."""
+"""The only source of time, so that tests can set it and never sleep."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Clock(Protocol):
     """Time as the service sees it."""
 
     def now(self) -> int:
-        """Wall-clock time in milliseconds since the Unix epoch."""
+        """Return the wall-clock time in milliseconds since the Unix epoch."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start; never goes back. For durations only."""
+        """Return seconds since an arbitrary start. Never goes back; for durations only."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -23,7 +23,7 @@ class Clock(Protocol):
         ...
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
-        """Wait until `event` is set, at most `seconds`; true if it was."""
+        """Wait up to `seconds` for `event`; return whether it was set."""
         ...
 
 
@@ -31,11 +31,11 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> int:
-        """Wall-clock time in milliseconds since the Unix epoch."""
+        """Return the wall-clock time in milliseconds since the Unix epoch."""
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start."""
+        """Return seconds since an arbitrary start."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -43,7 +43,7 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
-        """Wait until `event` is set, at most `seconds`; true if it was."""
+        """Wait up to `seconds` for `event`; return whether it was set."""
         try:
             async with asyncio.timeout(seconds):
                 return await event.wait()

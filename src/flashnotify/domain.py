@@ -1,4 +1,4 @@
-"""The vocabulary of FlashNotify as plain values, without behaviour that needs a service."""
+"""The vocabulary of FlashNotify, as plain values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-# How long a caller's `Idempotency-Key` is remembered, in milliseconds.
+# How long an `Idempotency-Key` is kept, in milliseconds.
 IDEMPOTENCY_LIFETIME = 24 * 3_600_000
-# Most deliveries of one batch.
+# Maximum number of deliveries in one batch.
 BATCH_SIZE = 200
 
 
 class Priority(IntEnum):
-    """How urgent a notification is. Also the number of its lane in the queue, lowest first."""
+    """The urgency of a notification, and the number of its lane in the queue, lowest first."""
 
     low = 0
     medium = 1
@@ -25,13 +25,13 @@ class Priority(IntEnum):
 
     @property
     def urgent(self) -> bool:
-        """True for the lanes that part of the workers and connections is kept for."""
+        """True if part of the workers and connections is reserved for this priority."""
         return self >= Priority.high
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A daily window of local time, which goes over midnight when it ends before it begins."""
+    """A daily window of local time. It spans midnight if it ends before it begins."""
 
     begin: time
     end: time
@@ -41,7 +41,7 @@ class Window:
 
 
 class NotificationStatus(StrEnum):
-    """Where a notification is on its way. The counts of its deliveries tell how it went."""
+    """The status of a notification. The counts of its deliveries show the results."""
 
     scheduled = "scheduled"
     queued = "queued"
@@ -51,13 +51,13 @@ class NotificationStatus(StrEnum):
     expired = "expired"
 
     @property
-    def over(self) -> bool:
-        """True if nothing more is sent of it, unless somebody asks for it."""
+    def final(self) -> bool:
+        """True if nothing more will be sent unless someone asks for a retry."""
         return self in (self.completed, self.cancelled, self.expired)
 
 
 class DeliveryStatus(StrEnum):
-    """Where one delivery is on its way."""
+    """The status of one delivery."""
 
     queued = "queued"
     sending = "sending"
@@ -69,7 +69,7 @@ class DeliveryStatus(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How one attempt ended."""
+    """The outcome of one attempt."""
 
     sent = "sent"
     retryable = "retryable"
@@ -80,7 +80,7 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One entry of `to`: a scheme (`mailto`) and what it names, in canonical form."""
+    """One entry of `to`: a scheme, such as `mailto`, and a value in canonical form."""
 
     scheme: str
     value: str
@@ -90,7 +90,7 @@ class Address:
 
 
 class Lane(NamedTuple):
-    """A line of jobs: those of one channel, or the fan-outs (no channel), of one priority."""
+    """The jobs of one priority on one channel; without a channel, the fan-outs."""
 
     channel: str | None
     priority: Priority
@@ -98,7 +98,7 @@ class Lane(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A reference to work in the archive: what the queue carries.
+    """A reference to work in the archive, carried by the queue.
 
     Without a `channel` the work is to fan out the notification; with one it is a batch: up to 200
     deliveries of that notification on that channel. `ordinal` is the batch's place within its
@@ -116,25 +116,20 @@ class Job:
 
     @property
     def lane(self) -> Lane:
-        """The lane that the job waits in."""
+        """The lane in which the job waits."""
         return Lane(self.channel, self.priority)
 
-    def row(self, *, due_at: int) -> dict[str, Any]:
-        """The job as the archive keeps it, due at `due_at`, in milliseconds since the epoch."""
-        return {
-            "id": self.id,
-            "notification_id": self.notification_id,
-            "channel": self.channel,
-            "priority": int(self.priority),
-            "due_at": due_at,
-        }
+    @property
+    def place(self) -> tuple[int, UUID]:
+        """The job's place in its lane."""
+        return self.turn or 0, self.id
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a kind's templates make of a notification for one channel in one locale.
+    """The texts of a notification for one channel in one locale, from the kind's templates.
 
-    `parts` holds the texts by the names that the channel asks for (`subject`, `text`, `html`).
+    `parts` holds the texts by the channel's names for them (`subject`, `text`, `html`).
     """
 
     locale: str
@@ -142,7 +137,7 @@ class Rendering:
 
 
 class DeviceType(StrEnum):
-    """What kind of push a device gets."""
+    """The kind of push that a device gets."""
 
     webpush = "webpush"
     ntfy = "ntfy"
@@ -150,7 +145,7 @@ class DeviceType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Something that gets push: a Web Push subscription (RFC 8030) or an ntfy topic.
+    """A recipient of push: a Web Push subscription (RFC 8030) or an ntfy topic.
 
     `target` is the subscription's endpoint or the topic. `p256dh` and `auth` are the keys of a
     subscription (RFC 8291, section 2), in base64url.
@@ -165,16 +160,18 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery, ready to be sent: the stable identifier, the address, the texts.
+    """One delivery, ready to be sent: a stable identifier, an address and the texts.
 
-    `accepted_at` (milliseconds since the epoch) is the notification's, the same on every attempt.
-    `expires_at` is when it is of no more use, `device` what a push address stands for.
+    `content` is what the channel prepared once for all recipients. `accepted_at` is the
+    notification's, the same on every attempt; after `expires_at` the message is of no use (both in
+    milliseconds since the epoch). `device` is the device behind a push address.
     """
 
     delivery_id: UUID
     to: str
     rendering: Rendering
     accepted_at: int
+    content: Any = None
     priority: Priority = Priority.low
     expires_at: int | None = None
     device: Device | None = None
@@ -182,7 +179,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a message looked like when it was kept in the archive rather than sent."""
+    """A message as kept in the archive instead of being sent."""
 
     channel: str
     to: str
@@ -193,10 +190,10 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A transport took the message.
+    """A transport accepted the message.
 
-    `answer` is the provider's own words, `reference` its identifier for the message, `captured`
-    a row to keep in the archive, committed together with this outcome.
+    `answer` is the provider's own text and `reference` its identifier for the message. `captured`
+    is kept in the archive, in the same commit as this result.
     """
 
     answer: str | None = None
@@ -205,10 +202,10 @@ class Sent:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Milliseconds since the epoch of a moment that has an offset."""
+    """Return the milliseconds since the epoch of a datetime with an offset."""
     return round(moment.timestamp() * 1000)
 
 
 def moment(ms: int) -> datetime:
-    """The UTC moment of milliseconds since the epoch."""
+    """Return the UTC datetime of milliseconds since the epoch."""
     return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,8 +1,8 @@
-"""Every error that crosses from one file of FlashNotify to another.
+"""All errors that FlashNotify modules raise to one another.
 
-Three families: what a caller asked for wrongly (the API turns these into RFC 9457 problems), what a
-deployment got wrong (these stop the start with a message that says what to change), and what a
-transport answered (these decide whether a delivery is tried again).
+Three families: mistakes of a client (the API turns these into RFC 9457 problems), mistakes in a
+deployment (these prevent the start, with a message that says what to change), and failures of a
+transport (these decide whether a delivery is retried).
 """
 
 from __future__ import annotations
@@ -13,118 +13,144 @@ from dataclasses import dataclass
 
 
 class FlashNotifyError(Exception):
-    """Base of all errors that FlashNotify raises on purpose."""
+    """Base of all errors that FlashNotify raises on purpose.
+
+    `code` identifies the error for programs. Codes are part of the API: messages
+    may change, codes do not.
+    """
+
+    code = "internal"
+
+    def __init_subclass__(cls, code: str | None = None) -> None:
+        if code is not None:
+            cls.code = code
+
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
+        super().__init__(detail)
+        if code is not None:
+            self.code = code
+
+
+class InvalidValue(ValueError):
+    """A value that fails validation, with a `code` for programs and a message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong in the caller's document.
+    """One mistake in the client's document.
 
-    `pointer` is a JSON Pointer (RFC 6901) into the document as the caller wrote it.
+    `pointer` is a JSON Pointer (RFC 6901) into the document as the client wrote it, and `code`
+    identifies the mistake for programs.
     """
 
     pointer: str
+    code: str
     detail: str
 
     @classmethod
-    def at(cls, place: Iterable[int | str], detail: str) -> FieldError:
-        """The error at a place given by its steps: `("to", 3)`."""
-        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in place)
-        return cls("".join(f"/{step}" for step in steps), detail)
+    def at(cls, path: Iterable[int | str], code: str, detail: str) -> FieldError:
+        """Return the error at a path given by its steps: `("to", 3)`."""
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+        return cls("".join(f"/{step}" for step in steps), code, detail)
+
+    @classmethod
+    def of(cls, pointer: str, error: ValueError) -> FieldError:
+        """Return the error at `pointer` for a value that failed validation."""
+        return cls(pointer, getattr(error, "code", "invalid"), str(error))
 
 
-class InvalidInput(FlashNotifyError):
-    """The document does not say what the service needs; carries every fault found at once."""
+class InvalidInput(FlashNotifyError, code="invalid_input"):
+    """The document failed validation. Carries all mistakes found."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
         self.errors = tuple(errors)
 
 
-class MalformedDocument(FlashNotifyError):
-    """The body is not the JSON it should be."""
+class MalformedDocument(FlashNotifyError, code="malformed_document"):
+    """The body is not the JSON that the endpoint expects."""
 
 
-class DocumentTooLarge(FlashNotifyError):
-    """The request body is over its limit."""
+class DocumentTooLarge(FlashNotifyError, code="document_too_large"):
+    """The request body exceeds its size limit."""
 
 
-class RequestTimeout(FlashNotifyError):
-    """The body of a request does not come."""
+class RequestTimeout(FlashNotifyError, code="request_timeout"):
+    """The body of a request did not arrive in time."""
 
 
-class UnsupportedMediaType(FlashNotifyError):
-    """The body is of a type that this endpoint does not read."""
+class UnsupportedMediaType(FlashNotifyError, code="unsupported_media_type"):
+    """The endpoint does not accept this media type."""
 
 
-class NotAuthenticated(FlashNotifyError):
-    """No key, or not one that works."""
+class NotAuthenticated(FlashNotifyError, code="not_authenticated"):
+    """The request has no valid credentials."""
 
 
-class NotPermitted(FlashNotifyError):
-    """The key works, and does not allow this."""
+class NotPermitted(FlashNotifyError, code="not_permitted"):
+    """The credentials are valid but do not allow this."""
 
 
-class NotFound(FlashNotifyError):
-    """Nothing has that id, or the caller may not know."""
+class NotFound(FlashNotifyError, code="not_found"):
+    """Nothing has that id, or the client may not know about it."""
 
 
-class Conflict(FlashNotifyError):
-    """What is asked does not go with the state that the thing is in."""
+class Conflict(FlashNotifyError, code="conflict"):
+    """The request conflicts with the state of the resource."""
 
 
-class TooFast(FlashNotifyError):
-    """The key has used up its rate. `retry_after` says for how many whole seconds."""
+class RateLimited(FlashNotifyError, code="rate_limited"):
+    """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
 
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
 
 
-class IdempotencyMismatch(FlashNotifyError):
-    """An `Idempotency-Key` came again with another body."""
+class IdempotencyMismatch(FlashNotifyError, code="idempotency_mismatch"):
+    """An `Idempotency-Key` was reused with a different request."""
 
 
-class Unavailable(FlashNotifyError):
-    """The service cannot take this now. `retry_after` says in how many whole seconds it may."""
+class Unavailable(FlashNotifyError, code="unavailable"):
+    """The service cannot do this now. Retry after `retry_after` whole seconds."""
 
-    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, retry_after: int = 1, code: str | None = None) -> None:
+        super().__init__(detail, code=code)
         self.retry_after = retry_after
 
 
 class DeclarationError(FlashNotifyError):
-    """A class declaration that cannot work: says which class, which attribute, and the remedy."""
+    """A class declaration is invalid. Names the class, the attribute and the remedy."""
 
 
 class SettingsError(FlashNotifyError):
-    """A setting that cannot work: says which variable, why, and gives an example."""
+    """A setting is invalid. Names the variable and the reason, and gives an example."""
 
 
 class ArchiveLocked(FlashNotifyError):
-    """Another process holds this SQLite archive."""
+    """Another process holds the SQLite archive."""
 
 
 class ArchiveOutdated(FlashNotifyError):
-    """The archive's tables are not those of this version."""
+    """The archive's tables do not match this version."""
 
 
 class BackupFailed(FlashNotifyError):
-    """There is no backup: says why, and what to do."""
+    """The backup failed. Says why and what to do."""
 
 
-class DamagedRecord(FlashNotifyError):
-    """A row of the archive holds JSON that cannot be read."""
-
-
-class WriteRefused(FlashNotifyError):
-    """The database refused this one write because of its data; its neighbours were not touched."""
+class WriteRefused(FlashNotifyError, code="conflict"):
+    """The database refused this write because of its data. Other writes are not affected."""
 
 
 class TransportError(FlashNotifyError):
-    """Base of what a transport can answer other than success.
+    """Base of every failure of a transport.
 
-    `reason` is the provider's own words where there are any: it is kept in the attempt.
+    `reason` is recorded in the attempt: the provider's own text, if there is one.
     """
 
     def __init__(self, reason: str) -> None:
@@ -133,7 +159,7 @@ class TransportError(FlashNotifyError):
 
 
 class Retryable(TransportError):
-    """Refused for now. `after` is the wait in seconds that the provider asked for, if it did."""
+    """Refused for now. `after` is the wait in seconds that the provider asked for, if any."""
 
     def __init__(self, reason: str, *, after: float | None = None) -> None:
         super().__init__(reason)
@@ -141,29 +167,33 @@ class Retryable(TransportError):
 
 
 class Unreachable(Retryable):
-    """The transport itself did not work (connection, time-out): this also counts in its breaker."""
+    """The transport itself failed (connection, timeout). Counts in its breaker."""
 
 
 class NotTried(Retryable):
-    """It never came to a try, for want of something on our side: says nothing of the transport."""
+    """Nothing was sent because we lacked a resource. Does not count in the breaker."""
+
+
+class InternalError(Retryable):
+    """A bug on our side. Says nothing about the transport."""
 
 
 class Rejected(TransportError):
-    """Refused for good: trying again would get the same answer."""
+    """Refused for good: a retry would get the same answer."""
 
 
 class Gone(Rejected):
-    """The address itself is no longer there: nothing should be sent to it again."""
+    """The address no longer exists. Nothing should be sent to it again."""
 
 
 class Unsendable(Rejected):
-    """Nothing was sent, since we know ourselves that it cannot be: says nothing of the provider."""
+    """Nothing was sent because the message cannot be sent. Says nothing about the provider."""
 
 
 class Misconfigured(TransportError):
-    """Refused because of our own settings (credentials, sender): a person has to mend them."""
+    """Refused because of our settings (credentials, sender), which a person has to fix."""
 
 
 def stack_of(error: BaseException) -> str:
-    """Where an error came from, for the log: without its message, which may quote data."""
+    """Return the stack of an error for the log, without its message, which may quote data."""
     return "".join(traceback.format_tb(error.__traceback__))

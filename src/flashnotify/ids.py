@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class UUIDv7:
-    """Makes UUIDs of version 7 (RFC 9562, section 5.7), strictly increasing within the process.
+    """A generator of UUIDs of version 7 (RFC 9562, section 5.7), increasing within the process.
 
     Sub-millisecond order comes from a counter in `rand_a` (RFC 9562, section 6.2, method 1).
     """
@@ -19,7 +19,7 @@ class UUIDv7:
 
     def __call__(self) -> UUID:
         """Return the next id; `now` gives milliseconds since the epoch."""
-        # Time and counter as one number: an overflow moves into the next millisecond.
+        # Time and counter form one number: the counter overflows into the next millisecond.
         self._last = max(self._now() << 12, self._last + 1)
         head = ((self._last >> 12) << 16) | 0x7000 | (self._last & 0xFFF)
         tail = (int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000

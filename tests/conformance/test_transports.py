@@ -46,6 +46,7 @@ from tests.conformance.adapters.kannel import KannelAdapter
 from tests.conformance.adapters.ntfy import NtfyAdapter
 from tests.conformance.adapters.smtp import SmtpAdapter
 from tests.conformance.adapters.webpush import WebPushAdapter
+from tests.support.eventually import eventually
 
 ADAPTERS: tuple[type[Adapter], ...] = (
     CaptureAdapter,
@@ -127,8 +128,7 @@ async def until(true: Callable[[], bool]) -> None:
     With a bound of its own: the tests' time-out does not go for the end of a fixture after it.
     """
     async with asyncio.timeout(_PATIENCE):
-        while not true():  # noqa: ASYNC110  # no server makes an event for each question
-            await asyncio.sleep(0)
+        await eventually(true)
 
 
 async def send(adapter: Adapter, transport: Transport[Any]) -> None:

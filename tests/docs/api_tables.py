@@ -1,4 +1,4 @@
-"""The tables of docs/api.md, as the code has them."""
+"""The tables of docs/api.md, generated from the code."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from flashnotify.meta.registry import NOTIFIERS
 __all__ = ["paths_table", "scopes_table"]
 
 _SCOPES = {
-    "read": "see notifications, deliveries, events, the outbox, channels and statistics",
-    "admin": "everything, API keys included",
-    "notify:*": "send every kind; cancel and retry",
+    "read": "read notifications, deliveries, events, the outbox, devices, channels and statistics",
+    "admin": "do everything, including managing API keys",
+    "notify:*": "send, cancel and retry notifications of every kind",
     "devices": "register and remove devices",
 }
 
 
 def paths_table(document: dict[str, Any]) -> str:
-    """Every path of an OpenAPI document, with what it is for."""
-    lines = ["| path | what |", "| --- | --- |"]
+    """Return a table of every path of an OpenAPI document."""
+    lines = ["| path | what it does |", "| --- | --- |"]
     for path, operations in sorted(document["paths"].items()):
         for method, operation in operations.items():
             lines.append(f"| `{method.upper()} {path}` | {operation['summary']} |")
@@ -25,9 +25,11 @@ def paths_table(document: dict[str, Any]) -> str:
 
 
 def scopes_table() -> str:
-    """Every scope that a key can have."""
+    """Return a table of every scope that a key can have."""
     lines = ["| scope | what it allows |", "| --- | --- |"]
     for scope in known_scopes(NOTIFIERS):
         kind = scope.removeprefix("notify:")
-        lines.append(f"| `{scope}` | {_SCOPES.get(scope, f'send {kind}; cancel and retry it')} |")
+        lines.append(
+            f"| `{scope}` | {_SCOPES.get(scope, f'send, cancel and retry {kind} notifications')} |"
+        )
     return "\n".join(lines) + "\n"

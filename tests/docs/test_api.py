@@ -1,4 +1,4 @@
-"""docs/api.md lists every path and every scope there is."""
+"""docs/api.md lists every path and every scope."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.support.running import Running
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
-async def test_the_tables_say_what_the_code_says(service: Running) -> None:
+async def test_the_tables_match_the_code(service: Running) -> None:
     document = (await service.anonymous.get("/openapi.json")).json()
     page = PAGE.read_text()
     assert paths_table(document) in page

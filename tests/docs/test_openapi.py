@@ -1,6 +1,6 @@
-"""docs/openapi.json is the OpenAPI document that the service answers with.
+"""docs/openapi.json is the OpenAPI document that the service serves.
 
-After a change that is meant: `OPENAPI=write make test ARGS=tests/docs/test_openapi.py`.
+After an intended change: `OPENAPI=write make test ARGS=tests/docs/test_openapi.py`.
 """
 
 import json

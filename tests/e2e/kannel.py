@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
-from tests.support.watching import until
+from tests.support.eventually import eventually
 
 FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
 USER = "campus"
@@ -130,7 +130,7 @@ class Kannel:
                     return False
                 return all(word in shown for word in words)
 
-            await until(says_so)
+            await eventually(says_so)
 
 
 _ENTRY = re.compile(r"Got message \d+: <(.*)>\n")

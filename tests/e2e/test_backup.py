@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support.command_process import CommandProcess
+from tests.support.eventually import eventually
 from tests.support.running import ACADEMIC
 from tests.support.serve_process import ServeProcess
 
@@ -85,8 +86,7 @@ async def test_a_copy_taken_while_serve_is_busy_is_whole(tmp_path: Path) -> None
 
         busy = asyncio.create_task(keep_busy())
         try:
-            while accepted < 100:  # noqa: ASYNC110  # asks as a user would
-                await asyncio.sleep(0)
+            await eventually(lambda: accepted >= 100)
             before = accepted
             assert (await serve.cli("backup", "copy.db")).code == 0
             after = accepted

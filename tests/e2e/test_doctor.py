@@ -51,8 +51,8 @@ async def test_names_that_set_nothing_and_transports_that_are_down_fail(tmp_path
     assert "Did you mean FLASHNOTIFY_EMAIL_URL?" in plain
     assert "Did you mean FLASHNOTIFY_WORKERS?" in plain
     assert "email smtp://127.0.0.1:1" in plain
-    assert "Does it run, and is the way there open?" in plain
-    assert "has a URL of no known transport" in plain
+    assert "Check that it runs and is reachable from here" in plain
+    assert "has a URL with an unknown scheme" in plain
 
 
 async def test_a_running_serve_is_asked(tmp_path: Path) -> None:

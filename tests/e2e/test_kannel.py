@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.kannel import FAKESMSC, NO_ROUTE, Kannel, free_ports
+from tests.support.eventually import eventually
 from tests.support.running import ACADEMIC
 from tests.support.serve_process import ServeProcess
 from tests.support.system import requires_program
-from tests.support.watching import until
 
 pytestmark = [
     requires_program("bearerbox"),
@@ -59,11 +59,11 @@ async def deliveries(
 ) -> list[Any]:
     """The deliveries of a notification, once they satisfy `true`."""
 
-    async def satisfying() -> list[Any]:
-        found = (await service.admin.get(f"/v1/notifications/{id}/deliveries")).json()["items"]
-        return list(found) if found and true(found) else []
+    async def found() -> list[Any]:
+        page = (await service.admin.get(f"/v1/notifications/{id}/deliveries")).json()
+        return list(page["items"])
 
-    return await until(satisfying)
+    return await eventually(found, lambda items: items and true(items))
 
 
 def every(status: str) -> Callable[[list[Any]], bool]:

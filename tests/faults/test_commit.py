@@ -7,7 +7,7 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.channels.capture import CaptureTransport
-from flashnotify.domain import Sent
+from flashnotify.domain import Priority, Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids
 from tests.faults.gates import Gates, some_turns
@@ -80,7 +80,9 @@ async def test_nothing_is_sent_before_the_commit(
         answer = asyncio.create_task(service.send())
         await gates.arrived.wait()
         await some_turns()
-        assert instance.queue.held == 0
+        queues = instance.delivery.dispatch.queues().values()
+        assert not any(sum(queue.depth().values()) for queue in queues)
+        assert not any(queue.in_flight(lane) for queue in queues for lane in Priority)
         gates.open()
         await service.completed(await answer)
 

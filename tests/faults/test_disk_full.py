@@ -16,6 +16,7 @@ from flashnotify.channels.capture import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids
+from tests.support.eventually import eventually
 from tests.support.manual_clock import ManualClock
 from tests.support.running import ACADEMIC, Running, running
 from tests.support.serve_process import ServeProcess
@@ -70,12 +71,20 @@ async def _post(service: Running, **headers: str) -> Any:
     return await service.http.post("/v1/notifications", json=ACADEMIC | LARGE, headers=headers)
 
 
+def count(service: Running, table: str) -> int:
+    """How many rows are committed."""
+    with copy_of(service.service.config.archive_file) as archive:
+        ((rows,),) = archive.execute(f"SELECT COUNT(*) FROM {table}").fetchall()
+    return int(rows)
+
+
 @pytest.mark.parametrize("trouble", ["full", "broken"])
 async def test_accept_is_refused_until_there_is_room(
     trouble: str, service: Running, disk: Disk
 ) -> None:
     before = await service.send()
     await service.completed(before)
+    await eventually(lambda: count(service, "jobs") == 0)
     key = {"Idempotency-Key": "once"}
 
     setattr(disk, trouble, True)
@@ -88,10 +97,8 @@ async def test_accept_is_refused_until_there_is_room(
         assert "Room changed" not in answer.text
     # What is there can be read, and nothing is half there.
     assert [n["id"] for n in (await service.get("/v1/notifications"))["items"]] == [before]
-    with copy_of(service.service.config.archive_file) as archive:
-        for table in ("jobs", "idempotency_keys"):
-            assert archive.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
-        assert archive.execute("SELECT COUNT(*) FROM notifications").fetchone() == (1,)
+    tables = ("jobs", "idempotency_keys", "notifications")
+    assert [count(service, table) for table in tables] == [0, 0, 1]
 
     setattr(disk, trouble, False)
     accepted = await _post(service, **key)
@@ -123,8 +130,7 @@ async def test_outcome_is_written_later_and_the_message_not_sent_twice(
     to = [f"mailto:r{n}@univ.example" for n in range(3)]
     id = await service.send(to=to, **LARGE)
     # It is tried once, and then again: time passes, and the disk stays as it is.
-    while len(sent) < len(to):  # noqa: ASYNC110  # until the batch is in hand
-        await asyncio.sleep(0)
+    await eventually(lambda: len(sent) == len(to))
     for _ in range(3):
         tried = disk.transactions
         while disk.transactions == tried:

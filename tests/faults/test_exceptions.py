@@ -155,18 +155,16 @@ async def test_damaged_data_is_an_outcome(damaged: str, clock: ManualClock) -> N
         assert json.loads(whole)["course"] == "ALG-2"
 
 
-async def test_damaged_audience_is_left_for_later(clock: ManualClock) -> None:
+async def test_a_damaged_audience_is_an_outcome(clock: ManualClock) -> None:
     config = ServiceConfig()
     async with running(Service(config, clock), deliver=False) as before:
         id = await before.send()
-    whole = _damage(config.archive_file, "audience", id, '["mailto:ada@')
+    _damage(config.archive_file, "audience", id, '["mailto:ada@')
 
     async with running(Service(config, clock)) as service:
         await service.completed(await service.send())
-        assert (await service.get("/v1/notifications", status="queued"))["items"][-1]["id"] == id
+        assert (await service.completed(id))["counts"] == {"unknown": {"failed": 1}}
+        page = await service.get(f"/v1/notifications/{id}/deliveries")
+        (delivery,) = page["items"]
+        assert delivery["reason"] == "the audience in the archive cannot be read"
         assert (await service.get("/readyz"))["status"] == "ok"
-
-    _damage(config.archive_file, "audience", id, whole)
-    async with running(Service(config, clock)) as service:
-        await clock.advance(LATER)
-        assert (await service.completed(id))["counts"] == {"email": {"sent": 1}}

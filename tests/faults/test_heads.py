@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.cli import bounded_http
+from flashnotify.cli import uvicorn_server
 from flashnotify.settings import ServiceConfig
 from tests.faults.serving import Serving, serving
 from tests.support.running import ACADEMIC
@@ -65,7 +65,7 @@ async def test_a_head_within_the_bound_is_read() -> None:
 
 
 async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_http, "PATIENCE", 0.3)
+    monkeypatch.setattr(uvicorn_server, "HEAD_TIMEOUT", 0.3)
     async with (
         serving(Service(ServiceConfig())) as service,
         service.admin.stream("GET", "/v1/events") as stream,

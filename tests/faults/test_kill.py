@@ -14,9 +14,10 @@ import pytest
 
 from tests.faults.archive import copy_of, ids
 from tests.faults.ledger import MailLedger
+from tests.support.eventually import eventually
 from tests.support.running import ACADEMIC
 from tests.support.serve_process import ServeProcess
-from tests.support.watching import all_completed, until
+from tests.support.watching import all_completed
 
 KILLS = 10
 CLIENTS = 6
@@ -123,11 +124,7 @@ class Chaos:
         """After some more mails or some more 202s, and a little."""
         ledger = self.chance.choice((self.mail.taken, self.clients.accepted))
         goal = len(ledger) + self.chance.randint(1, 100)
-
-        async def reached() -> bool:
-            return len(ledger) >= goal
-
-        await until(reached, every=0.001)
+        await eventually(lambda: len(ledger) >= goal)
         await asyncio.sleep(self.chance.uniform(0, 0.02))
 
 

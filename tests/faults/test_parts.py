@@ -10,7 +10,7 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.archive import writer
-from flashnotify.domain import Job, Priority
+from flashnotify.domain import Job, Lane, Priority
 from flashnotify.settings import ServiceConfig
 from tests.faults.serving import Serving, serving
 from tests.support.manual_clock import ManualClock
@@ -34,19 +34,21 @@ def cancelled(part: str) -> End:
 
 
 def one_worker_cancelled(_: Serving, __: pytest.MonkeyPatch) -> None:
-    (worker,) = [task for task in asyncio.all_tasks() if task.get_name() == "worker-3"]
+    (worker,) = [task for task in asyncio.all_tasks() if task.get_name() == "workers email 3"]
     worker.cancel()
 
 
 def one_worker_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     # All wait for work. The one that gets some, and then asks for more, meets its end.
-    monkeypatch.setattr(served.service.queue, "get", _broken)
-    served.service.queue.put(Job(uuid4(), uuid4(), Priority.low), Priority.low)
+    queue = served.service.delivery.dispatch.queue("email")
+    monkeypatch.setattr(queue, "get", _broken)
+    queue.put(Job(uuid4(), uuid4(), Priority.low, "email"), Priority.low)
 
 
 def scheduler_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served.service.reader, "jobs_due", _broken)
-    served.service.scheduler.notice(Priority.low, 0)
+    # Not by a failed read: that ends nothing.
+    monkeypatch.setattr(served.service.delivery.scheduler, "_look_at", _broken)
+    served.service.delivery.scheduler.wake_up(Lane(None, Priority.low), 0)
 
 
 def writer_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,11 +59,13 @@ def writer_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
 ENDS = {
     "writer cancelled": ("writer", cancelled("writer")),
     "writer raises": ("writer", writer_raises),
-    "pool cancelled": ("workers", cancelled("workers")),
-    "one worker cancelled": ("workers", one_worker_cancelled),
-    "one worker raises": ("workers", one_worker_raises),
+    "pool cancelled": ("workers email", cancelled("workers email")),
+    "fan-outs cancelled": ("workers fan-out", cancelled("workers fan-out")),
+    "one worker cancelled": ("workers email", one_worker_cancelled),
+    "one worker raises": ("workers email", one_worker_raises),
     "scheduler cancelled": ("scheduler", cancelled("scheduler")),
     "scheduler raises": ("scheduler", scheduler_raises),
+    "maintenance cancelled": ("maintenance", cancelled("maintenance")),
 }
 
 

@@ -13,12 +13,11 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.errors import SettingsError
-from flashnotify.meta.descriptors import Priority
-from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta import Notifier, Priority, Templates, Wording
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
-from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
+from tests.support.eventually import eventually
 from tests.support.http_server import HANG, HttpServer, Reply
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running
@@ -122,6 +121,7 @@ async def test_a_destination_that_nobody_named_is_refused_with_the_names(serve: 
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert error["pointer"] == "/to/0"
+    assert error["code"] == "unknown_destination"
     assert "it-team, security" in error["detail"]
     assert TOKEN not in answer.text
 
@@ -156,7 +156,7 @@ async def test_a_destination_that_hangs_delays_no_other(
     server.next(*[HANG] * 20)
     async with serve(CHAT_TIMEOUT=50, THREADS=4, WORKERS=8) as service:
         stuck = [await service.send(**OUTAGE, to=["chat:it-team"]) for _ in range(6)]
-        await server.until(lambda: len(server.requests) == 2)
+        await eventually(lambda: len(server.requests) == 2)
         for _ in range(5):
             assert (await deliver(service, "chat:security"))["status"] == "sent"
         # None of those that hang has come to its time-out meanwhile.

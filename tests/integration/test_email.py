@@ -11,6 +11,7 @@ import pytest
 from flashnotify.domain import moment
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import answers, delivery_of, outcomes, tried, until_due
+from tests.support.eventually import eventually
 from tests.support.manual_clock import ManualClock
 from tests.support.smtp_server import HANG, SmtpServer
 
@@ -125,7 +126,7 @@ async def test_urgent_mail_does_not_wait_for_connections_that_hang(
         smtp.always(f"RCPT slow{number}@univ.example", HANG)
     async with emailing(smtp.url, SMTP_CONNECTIONS="2", DRAIN_SECONDS="0") as service:
         await service.send(to=[f"mailto:slow{n}@univ.example" for n in range(6)])
-        await smtp.until(lambda: bool(smtp.recipients))
+        await eventually(lambda: bool(smtp.recipients))
         id = await service.send(
             kind="security", data={"location": "Building B", "instructions": "Leave it."}
         )
@@ -140,7 +141,7 @@ async def test_a_connection_that_the_server_closed_costs_no_attempt(
     async with emailing(smtp.url) as service:
         await service.completed(await service.send())
         smtp.disconnect()
-        await smtp.until(lambda: smtp.open == 0)
+        await eventually(lambda: smtp.open == 0)
         id = await service.send()
         await service.completed(id)
         assert outcomes(await delivery_of(service, id)) == ["sent"]

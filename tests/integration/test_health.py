@@ -34,7 +34,12 @@ async def test_alive_and_ready(service: Running) -> None:
         "parts": {
             "writer": "ok",
             "scheduler": "ok",
-            "workers": "ok",
+            "maintenance": "ok",
+            "workers fan-out": "ok",
+            "workers email": "ok",
+            "workers sms": "ok",
+            "workers push": "ok",
+            "workers chat": "ok",
             "archive": "ok",
             "threads": "ok",
             "email capture://": "ok",
@@ -50,7 +55,7 @@ async def test_an_archive_that_cannot_be_read_is_not_ready(
     async def broken() -> None:
         raise OSError("disk on fire")
 
-    monkeypatch.setattr(service.service.reader, "ping", broken)
+    monkeypatch.setattr(service.service.archive, "ping", broken)
     answer = await service.anonymous.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["status"] == "failed"
@@ -61,7 +66,9 @@ async def test_an_archive_that_cannot_be_read_is_not_ready(
 async def test_each_transport_has_a_line(emailing: Emailing, smtp: SmtpServer) -> None:
     async with emailing(f"{smtp.url} smtp://user:pass@mail.invalid:25 capture://") as service:
         parts = (await service.anonymous.get("/readyz")).json()["parts"]
-        assert {name: state for name, state in parts.items() if name.startswith("email")} == {
+        assert {
+            name: state for name, state in parts.items() if "://" in name and "email" in name
+        } == {
             f"email {smtp.url}": "ok",
             "email smtp://mail.invalid:25": "ok",
             "email capture://": "ok",
@@ -92,7 +99,7 @@ async def test_metrics_count_what_happens(
             labels = f'channel="email",outcome="{outcome}",transport="{smtp.url}"'
             assert found[f"flashnotify_attempt_seconds_count{{{labels}}}"] == 1
         assert found[f'flashnotify_breaker_open{{channel="email",transport="{smtp.url}"}}'] == 0
-        for part in ("writer", "scheduler", "workers"):
+        for part in ("writer", "scheduler", "maintenance", "workers fan-out", "workers email"):
             assert found[f'flashnotify_part_ready{{part="{part}"}}'] == 1
 
 
@@ -101,8 +108,15 @@ async def test_metrics_show_what_waits(clock: ManualClock) -> None:
         for _ in range(3):
             await service.send(priority="high")
         found = await metrics(service)
-        assert found['flashnotify_queue_depth{lane="high"}'] == 3
-        assert found['flashnotify_queue_depth{lane="low"}'] == 0
+        await clock.advance(5)
+        found = await metrics(service)
+        waiting = {("fan-out", "high"): (3, 5.0)}
+        for channel in ("fan-out", "email", "sms", "push", "chat"):
+            for priority in ("low", "medium", "high", "critical"):
+                labels = f'channel="{channel}",priority="{priority}"'
+                depth, age = waiting.get((channel, priority), (0, 0.0))
+                assert found[f"flashnotify_queue_depth{{{labels}}}"] == depth
+                assert found[f"flashnotify_queue_oldest_seconds{{{labels}}}"] == age
 
 
 async def test_every_series_is_explained(service: Running) -> None:

@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from flashnotify.channels.net.answers import raise_for_status
 from flashnotify.channels.net.client import HttpClient
 from flashnotify.errors import Misconfigured, Rejected, Retryable, TransportError, Unreachable
 from tests.support.certificates import Authority
+from tests.support.eventually import eventually
 from tests.support.http_server import (
     DROP,
     ENDLESS,
@@ -33,17 +35,17 @@ async def server() -> AsyncIterator[HttpServer]:
 
 @pytest.fixture
 async def client(clock: ManualClock) -> AsyncIterator[HttpClient]:
-    made = HttpClient(clock, connections=4, timeout=30)
+    made = HttpClient(connections=4, timeout=30)
     yield made
     await made.close()
 
 
 async def answered(client: HttpClient, server: HttpServer, reply: Reply) -> TransportError | None:
-    """What `check` makes of an answer."""
+    """Return what an answer's status means."""
     server.next(reply)
     answer = await client.request("POST", server.url)
     try:
-        client.check(answer)
+        raise_for_status(answer, ManualClock().now())
     except TransportError as error:
         return error
     return None
@@ -132,11 +134,11 @@ async def test_bytes_that_are_no_text_do_no_harm(client: HttpClient, server: Htt
 async def test_the_time_out_is_for_the_whole_request(
     server: HttpServer, clock: ManualClock, how: Misbehaviour
 ) -> None:
-    client = HttpClient(clock, connections=4, timeout=0.3)
+    client = HttpClient(connections=4, timeout=0.3)
     server.next(how)
     with pytest.raises(Unreachable, match=r"no answer within 0\.3 s"):
         await client.request("GET", server.url)
-    await server.until(lambda: server.open == 0)
+    await eventually(lambda: server.open == 0)
     await client.close()
 
 
@@ -195,7 +197,7 @@ async def test_an_answer_that_never_arrives_whole_ends_at_the_time_out(
             writer.close()
 
     listening = await asyncio.start_server(drip, "127.0.0.1", 0)
-    client = HttpClient(clock, connections=4, timeout=0.5)
+    client = HttpClient(connections=4, timeout=0.5)
     port = listening.sockets[0].getsockname()[1]
     with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
         await client.request("GET", f"http://127.0.0.1:{port}")
@@ -209,7 +211,7 @@ async def test_no_more_is_read_than_is_kept(client: HttpClient, server: HttpServ
     server.next(ENDLESS)
     answer = await client.request("GET", server.url)
     assert len(answer.content) == 64 * 1024
-    await server.until(lambda: server.open == 0)
+    await eventually(lambda: server.open == 0)
 
 
 async def test_connections_are_kept(client: HttpClient, server: HttpServer) -> None:
@@ -267,11 +269,11 @@ async def test_a_certificate_must_be_trusted(
     clock: ManualClock, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with HttpServer(Reply(200, "fine"), tls=authority.server()) as server:
-        stranger = HttpClient(clock, connections=1, timeout=30)
+        stranger = HttpClient(connections=1, timeout=30)
         with pytest.raises(Misconfigured, match="certificate cannot be trusted"):
             await stranger.request("GET", server.url)
         await stranger.close()
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
-        friend = HttpClient(clock, connections=1, timeout=30)
+        friend = HttpClient(connections=1, timeout=30)
         assert (await friend.request("GET", server.url)).text == "fine"
         await friend.close()

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from flashnotify import notifiers, templates
+from flashnotify import kinds
 from flashnotify.channels.email.channel import EmailConfig, EmailContent, EmailToOne
 from flashnotify.channels.email.headers import one_line
 from flashnotify.channels.email.smtp import SmtpConfig, SmtpTransport
@@ -28,7 +28,7 @@ from flashnotify.channels.sms.segments import fit
 from flashnotify.channels.transport import TransportURL
 from flashnotify.domain import Device, DeviceType, Message, Rendering
 from flashnotify.errors import SettingsError, Unsendable
-from flashnotify.meta.descriptors import Text
+from flashnotify.meta import Text
 from flashnotify.meta.registry import NOTIFIERS, TEMPLATES
 from tests.conformance.adapter import Lent
 from tests.integration.conftest import Emailing
@@ -37,7 +37,7 @@ from tests.support.encoded_words import EXAMPLES, one_line_texts, raw_texts
 from tests.support.examples import EXAMPLES as NOTIFICATIONS
 from tests.support.raw_servers import Listening, raw_http, raw_smtp, unstuffed
 
-DECLARATIONS = (notifiers, templates)  # importing them declares the kinds and their wording
+DECLARATIONS = kinds  # importing them declares the kinds and their wording
 
 SENDER = "Campus <noreply@univ.example>"
 TO = "ada@univ.example"

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.archive.writes.changes import Change
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.errors import Rejected
@@ -70,6 +69,10 @@ async def test_what_is_being_sent_ends_as_it_does_and_the_rest_is_cancelled(
     deliveries = await gated.get(f"/v1/notifications/{id}/deliveries", limit=200)
     sending = [d for d in deliveries["items"] if d["status"] == "sending"]
     assert sending
+    for status in ("sending", "queued"):
+        page = await gated.get(f"/v1/notifications/{id}/deliveries", limit=200, status=status)
+        assert page["items"] == [d for d in deliveries["items"] if d["status"] == status]
+        assert page["items"]
     assert (await gated.http.post(f"/v1/notifications/{id}/cancel")).status_code == 200
     gate.open.set()
     shown = await gated.until(
@@ -96,22 +99,18 @@ async def test_what_ends_while_it_is_cancelled_was_not_cancelled(
     gate.open.clear()
     id = await gated.send()
     await gate.reached.wait()
-    write = gated.service.writer.write
+    notifications = gated.service.archive.notifications
+    cancel = notifications.cancel
 
-    async def write_late(*changes: Change) -> None:
+    async def cancel_late(*given: Any) -> None:
         gate.open.set()
         await gated.completed(id)
-        await write(*changes)
+        await cancel(*given)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(gated.service.writer, "write", write_late)
-        cancelling = asyncio.create_task(gated.http.post(f"/v1/notifications/{id}/cancel"))
-        while not gate.open.is_set():  # noqa: ASYNC110  # it is set from within
-            await asyncio.sleep(0)
-        patch.setattr(gated.service.writer, "write", write)
-        answer = await cancelling
+    monkeypatch.setattr(notifications, "cancel", cancel_late)
+    answer = await gated.http.post(f"/v1/notifications/{id}/cancel")
     assert answer.status_code == 409
-    assert "completed" in answer.json()["detail"]
+    assert answer.json()["code"] == "notification_over"
 
 
 async def test_what_failed_is_sent_again_and_keeps_its_attempts(gated: Running, gate: Gate) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Authority
+from tests.support.eventually import eventually
 from tests.support.running import ACADEMIC
 from tests.support.serve_process import ServeProcess
 from tests.support.smtp_server import DROP, HANG, SmtpServer
-from tests.support.watching import until
 
 PASSWORD = "hunter2-password"
 ADDRESS = "augusta.ada@univ.example"
@@ -39,7 +39,7 @@ async def outcomes_of(serve: ServeProcess, id: str) -> list[tuple[str, str]]:
         attempts = [attempt for delivery in page["items"] for attempt in delivery["attempts"]]
         return [(attempt["outcome"], attempt["answer"]) for attempt in attempts]
 
-    return await until(tried)
+    return await eventually(tried)
 
 
 @pytest.mark.timeout(120)

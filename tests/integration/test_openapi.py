@@ -107,6 +107,23 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
                 assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
+def test_the_required_scope_is_documented(document: dict[str, Any]) -> None:
+    for name, scope, requires in (
+        ("GET /v1/outbox", ["read"], "the scope `read`"),
+        ("GET /v1/events", ["read"], "the scope `read`"),
+        ("POST /v1/devices", ["devices"], "the scope `devices`"),
+        ("DELETE /v1/api-keys/{id}", ["admin"], "the scope `admin`"),
+        ("POST /v1/notifications", ["notify:{kind}"], "the scope `notify:{kind}`"),
+        ("POST /v1/notifications/{id}/retry", ["notify:{kind}"], "the scope `notify:{kind}`"),
+        ("GET /v1/kinds", [], "any API key"),
+    ):
+        operation = dict(operations(document))[name]
+        assert operation["security"] == [{"bearer": scope}, {"apiKey": scope}], name
+        assert operation["description"].endswith(f"Requires {requires}."), name
+        assert ("403" in operation["responses"]) is bool(scope), name
+        assert {"401", "422", "429", "503"} <= set(operation["responses"]), name
+
+
 def test_each_kind_is_a_branch_of_its_own(document: dict[str, Any]) -> None:
     body = document["paths"]["/v1/notifications"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.archive.writes.statements import REGISTER_DEVICE
-from flashnotify.domain import moment
+from flashnotify.archive.records import RegisteredDevice
+from flashnotify.domain import Device, DeviceType, moment
 from flashnotify.settings import ServiceConfig
 from tests.support.browser import Browser, vapid_claims
 from tests.support.http_server import HANG, HttpServer, Reply
@@ -138,7 +138,7 @@ async def test_what_was_accepted_for_a_device_that_is_gone_by_then_fails(
     await service.completed(id)
     found = await delivery(service, id)
     assert found["status"] == "failed"
-    assert found["reason"] == "the device is not registered any more"
+    assert found["reason"] == "the device is no longer registered"
     assert browsers.requests == []
 
 
@@ -280,20 +280,13 @@ async def test_a_batch_of_thousands_is_encrypted_for_each(
     service: Running, browsers: HttpServer, clock: ManualClock
 ) -> None:
     browser = Browser()
-    rows = [
-        {
-            "id": UUID(int=number + 1),
-            "type": "webpush",
-            "target": f"{browsers.url}/{number}",
-            "p256dh": browser.p256dh,
-            "auth": browser.auth,
-            "label": None,
-            "created_at": clock.now(),
-        }
-        for number in range(1000)
-    ]
-    await service.service.writer.write(*((REGISTER_DEVICE, row) for row in rows))
-    id = await service.send(to=[f"push:{row['id']}" for row in rows])
+    ids = [UUID(int=number + 1) for number in range(1000)]
+    register = service.service.archive.devices.register
+    for number, device_id in enumerate(ids):
+        target = f"{browsers.url}/{number}"
+        device = Device(device_id, DeviceType.webpush, target, browser.p256dh, browser.auth)
+        await register(RegisteredDevice(device, None, clock.now()))
+    id = await service.send(to=[f"push:{device_id}" for device_id in ids])
     assert (await service.completed(id))["counts"] == {"push": {"sent": 1000}}
     assert {request.path for request in browsers.requests} == {f"/{n}" for n in range(1000)}
     assert len({browser.read(request.body)["id"] for request in browsers.requests}) == 1000

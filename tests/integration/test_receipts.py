@@ -14,6 +14,7 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.ids import UUIDv7
 from flashnotify.settings import ServiceConfig
+from tests.support.eventually import eventually
 from tests.support.http_server import HANG, HttpServer, Received, Reply
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running
@@ -163,7 +164,7 @@ async def test_a_forged_token_is_told_nothing(texting: Running, kannel: HttpServ
 async def test_a_delivery_that_is_gone_is_not_found(texting: Running) -> None:
     """Its token stays right after retention has forgotten it."""
     gone = str(UUIDv7(lambda: 1_800_000_000_000)())
-    token = texting.service._token(f"kannel {gone}")
+    token = texting.service.token(f"kannel {gone}")
     answer = await texting.anonymous.get(f"/v1/receipts/kannel/{gone}/{token}?status=1")
     assert answer.status_code == 404
 
@@ -190,7 +191,7 @@ async def test_a_report_that_overtakes_the_outcome_waits_for_it(
 
     kannel.usual = accept
     id = await texting.send(to=[TO], channels=["sms"])
-    await kannel.until(lambda: bool(kannel.requests))
+    await eventually(lambda: bool(kannel.requests))
     early = asyncio.create_task(report(texting, kannel.requests[0], 1))
     for _ in range(10):
         await counts(texting, id)
@@ -209,7 +210,7 @@ async def test_a_report_that_comes_much_too_early_is_refused_for_now(
 ) -> None:
     kannel.next(HANG)
     id = await texting.send(to=[TO], channels=["sms"])
-    await kannel.until(lambda: bool(kannel.requests))
+    await eventually(lambda: bool(kannel.requests))
     early = asyncio.create_task(report(texting, kannel.requests[0], 1))
     while not early.done():
         await clock.advance(0.1)

@@ -5,11 +5,9 @@ from typing import Any
 from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
-from flashnotify.meta.descriptors import Priority, TimeWindow
-from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta import Notifier, Priority, Templates, TimeWindow, Wording
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
-from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running

@@ -121,7 +121,8 @@ class TestKannel:
         error = await outcome(kannel(f"kannel://u:p@{server.host}", tmp_path))
         assert (type(error) if error else None) is kind
         if error is not None:
-            assert error.reason == f"{status} {said}"
+            about_the_url = "nothing accepts messages at this URL: " if status == 404 else ""
+            assert error.reason == f"{about_the_url}{status} {said}"
 
     @pytest.mark.parametrize("status", [301, 400, 403, 500])
     async def test_a_page_that_quotes_the_request_shows_no_password(
@@ -139,7 +140,7 @@ class TestKannel:
         server.next(Reply(200, "<html>Please log in</html>"))
         error = await outcome(kannel(f"kannel://u:p@{server.host}", tmp_path))
         assert type(error) is Unreachable
-        assert error.reason == "not as Kannel answers: 200 <html>Please log in</html>"
+        assert error.reason == "not an answer of Kannel's: 200 <html>Please log in</html>"
 
     def test_has_a_port_of_its_own(self, tmp_path: Path) -> None:
         assert kannel("kannel://u:p@[::1]", tmp_path).name == "kannel://[::1]"

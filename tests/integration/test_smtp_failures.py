@@ -27,7 +27,7 @@ SECURITY = {"kind": "security", "data": {"location": "B", "instructions": "Leave
 
 
 def transport_of(service: Running) -> SmtpTransport:
-    transport = service.service.channels["email"].outlets[0].transport
+    transport = service.service.channels["email"].transports[0].transport
     assert isinstance(transport, SmtpTransport)
     return transport
 
@@ -37,7 +37,7 @@ async def ready(service: Running) -> tuple[str, str]:
     answer = await service.anonymous.get("/readyz")
     assert answer.status_code == 200
     found = answer.json()
-    name = service.service.channels["email"].outlets[0].transport.name
+    name = service.service.channels["email"].transports[0].transport.name
     return found["status"], found["parts"][f"email {name}"]
 
 
@@ -233,7 +233,7 @@ async def test_gives_up_when_it_expires_with_the_last_words(
             attempts += 1
     assert delivery["status"] == "failed"
     assert delivery["reason"] == (
-        "expired before the next attempt; the last one said: 452 4.2.2 mailbox full"
+        "expired before the next attempt; last answer: 452 4.2.2 mailbox full"
     )
     assert set(answers(delivery)) == {"452 4.2.2 mailbox full"}
     assert len(delivery["attempts"]) > 2
@@ -276,12 +276,12 @@ async def test_fails_over_to_the_second_url(
             assert len(second.mails) == 8
             assert await ready(service) == ("degraded", "open")
             # Whoever reads the log is told once, and again when it is over.
-            assert capsys.readouterr().out.count("transport.left_alone") == 1
+            assert capsys.readouterr().out.count("transport.breaker_opened") == 1
             await smtp.start()
             await let_pass(service, clock, 31)
             await service.completed(await service.send())
             assert await ready(service) == ("ok", "ok")
-            assert capsys.readouterr().out.count("transport.works_again") == 1
+            assert capsys.readouterr().out.count("transport.breaker_closed") == 1
 
 
 async def test_both_urls_down_retries(

@@ -208,7 +208,7 @@ async def test_the_password_shows_nowhere(
             (await service.anonymous.get("/readyz")).text,
             (await service.anonymous.get("/metrics")).text,
             *(repr(channel.config) for channel in service.service.channels.values()),
-            *(repr(o.transport.url) for o in service.service.channels["email"].outlets),
+            *(repr(o.transport.url) for o in service.service.channels["email"].transports),
         ]
     for text in shown:
         assert PASSWORD not in text

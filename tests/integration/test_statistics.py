@@ -62,11 +62,20 @@ async def test_the_queue_shows_depth_and_age_of_each_lane(clock: ManualClock) ->
         await service.send(priority="high")
         await clock.advance(30)
         queue = await service.get("/v1/queue")
-        lanes = {lane["lane"]: lane for lane in queue["lanes"]}
-        assert [lane["lane"] for lane in queue["lanes"]] == ["critical", "high", "medium", "low"]
-        assert (lanes["low"]["depth"], lanes["high"]["depth"]) == (1, 1)
-        assert lanes["low"]["oldest_seconds"] == 30
-        assert lanes["critical"]["oldest_seconds"] == 0
+        lanes = {(lane["channel"], lane["priority"]): lane for lane in queue["lanes"]}
+        priorities = ["critical", "high", "medium", "low"]
+        assert set(lanes) == {
+            (channel, priority)
+            for channel in (None, "email", "sms", "push", "chat")
+            for priority in priorities
+        }
+        in_order = [lane["priority"] for lane in queue["lanes"] if lane["channel"] is None]
+        assert in_order == priorities
+        low, high = lanes[None, "low"], lanes[None, "high"]
+        assert (low["depth"], high["depth"]) == (1, 1)
+        assert low["oldest_seconds"] == 30
+        for lane in (lanes[None, "critical"], lanes["email", "low"]):
+            assert (lane["depth"], lane["in_flight"], lane["oldest_seconds"]) == (0, 0, 0)
 
 
 async def test_kinds_come_with_their_schema_and_scope(service: Running) -> None:
@@ -117,6 +126,7 @@ async def test_a_key_that_is_too_fast_is_told_when_to_come_back(slow: Running) -
     assert answer.headers["X-RateLimit-Remaining"] == "0"
     assert answer.headers["X-RateLimit-Reset"] == answer.headers["Retry-After"]
     assert answer.json()["type"] == "urn:flashnotify:problem:too-fast"
+    assert answer.json()["code"] == "rate_limited"
     assert len((await slow.get("/v1/notifications"))["items"]) == 3
     answer = await slow.anonymous.post("/v1/notifications", json=ACADEMIC, headers=other)
     assert answer.status_code == 202

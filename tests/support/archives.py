@@ -11,11 +11,12 @@ from uuid import UUID
 
 from sqlalchemy import event
 
-from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import archive_url, open_readers, open_writer
 from flashnotify.archive.writer import Writer
 from flashnotify.archive.writes.changes import Change
-from flashnotify.archive.writes.statements import ADD_JOB, ADD_NOTIFICATION
+from flashnotify.archive.writes.jobs import ADD_JOB
+from flashnotify.archive.writes.notifications import ADD_NOTIFICATION
 from flashnotify.domain import (
     Job,
     Priority,
@@ -33,8 +34,8 @@ class Archive:
         self.clock = clock
         self.ids = UUIDv7(clock.now)
         self.engines = (open_readers(archive_url(f"sqlite:///{file}")), open_writer(self._url))
-        self.reader = Reader(self.engines[0])
         self.writer = Writer(self.engines[1], clock, **options)
+        self.ports = SqlArchive(self.engines[0], self.engines[0], self.writer)
         self.commits = 0
         self.writing: asyncio.Task[None] | None = None
         event.listen(self.engines[1].sync_engine, "commit", self._committed)
@@ -55,7 +56,7 @@ class Archive:
         self.writer.close()
         if self.writing is not None:
             await asyncio.wait({self.writing})
-        await self.reader.close()
+        await self.ports.close()
         await self.engines[1].dispose()
         await database_threads.ended()
 
@@ -110,6 +111,9 @@ class Archive:
             "channel": None,
             "priority": int(Priority.low),
             "due_at": due,
+            "turn": None,
+            "ordinal": 0,
+            "reason": None,
         }
         return ADD_JOB, row | more
 

@@ -93,11 +93,6 @@ class HttpServer:
         """Give `answers`, one each, to the next requests."""
         self._answers.extend(answers)
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        """Let others run until something is true: the tests' time-out bounds it."""
-        while not true():  # noqa: ASYNC110  # nothing here makes an event for each question
-            await asyncio.sleep(0)
-
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
         self._web = made = web.Server(self._handle, handler_cancellation=True, access_log=None)

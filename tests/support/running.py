@@ -1,14 +1,14 @@
 """The service in this process, for tests that speak HTTP to it without a network."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
-from flashnotify.api.requests import LocalSocket
+from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
+from tests.support.eventually import eventually
 
 ACADEMIC: dict[str, Any] = {
     "kind": "academic",
@@ -16,6 +16,14 @@ ACADEMIC: dict[str, Any] = {
     "body": "The exam takes place in room B204.",
     "to": ["mailto:ada@univ.example"],
     "data": {"course": "ALG-2", "room": "B204"},
+}
+
+SECURITY: dict[str, Any] = {
+    "kind": "security",
+    "title": "Fire in building B",
+    "body": "Do not use the lifts.",
+    "to": ["tel:+33612345678"],
+    "data": {"location": "Building B", "instructions": "Leave\nthe building."},
 }
 
 
@@ -49,10 +57,8 @@ class Running:
         return answer.json()
 
     async def until(self, path: str, true: Callable[[Any], bool]) -> Any:
-        """GET `path` until its JSON satisfies `true`: the tests' time-out bounds it."""
-        while not true(found := await self.get(path)):  # noqa: ASYNC110  # asks as a user would
-            await asyncio.sleep(0)
-        return found
+        """GET `path` until its JSON satisfies `true`."""
+        return await eventually(lambda: self.get(path), true)
 
     async def completed(self, id: str) -> Any:
         """The notification, once it is completed."""

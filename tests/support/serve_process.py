@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import httpx
 
+from tests.support.eventually import eventually
+
 # Seconds that a process gets to start or to end, on a busy machine.
 PATIENCE = 60.0
 
@@ -194,13 +196,17 @@ class ServeProcess:
             **more,
         )
 
+    def _started(self) -> list[dict[str, Any]]:
+        """The log entries that say that it serves."""
+        assert self._process is not None
+        if self._process.returncode is not None:
+            raise AssertionError(f"serve ended at its start:\n{self.stderr}")
+        return [entry for entry in self.log() if entry["event"] == "serve.started"]
+
     async def _until_ready(self) -> None:
         assert self._process is not None
         async with asyncio.timeout(PATIENCE):
-            while not (started := [e for e in self.log() if e["event"] == "serve.started"]):
-                if self._process.returncode is not None:
-                    raise AssertionError(f"serve ended at its start:\n{self.stderr}")
-                await asyncio.sleep(0.02)
+            started = await eventually(self._started)
         self.port = int(started[-1]["port"])
         local = httpx.AsyncHTTPTransport(uds=str(self.archive) + ".sock")
         self._clients = [

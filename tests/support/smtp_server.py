@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -119,11 +118,6 @@ class SmtpServer:
             assert isinstance(protocol.transport, asyncio.Transport)
             protocol.transport.write(b"421 4.4.2 idle for too long\r\n")
             protocol.transport.close()
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        """Let others run until something is true: the tests' time-out bounds it."""
-        while not true():  # noqa: ASYNC110  # nothing here makes an event for each question
-            await asyncio.sleep(0)
 
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""

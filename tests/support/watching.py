@@ -1,19 +1,9 @@
-"""Waiting for what another process does: asking it again and again, within the test's time-out."""
+"""Wait for what a `serve` process does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
+from tests.support.eventually import eventually
 from tests.support.serve_process import ServeProcess
-
-T = TypeVar("T")
-
-
-async def until(ask: Callable[[], Awaitable[T]], every: float = 0.02) -> T:
-    """The first answer of `ask` that is not empty or false, asking `every` so many seconds."""
-    while not (answer := await ask()):  # noqa: ASYNC110  # another process sets no event of ours
-        await asyncio.sleep(every)
-    return answer
 
 
 async def completed(serve: ServeProcess, id: str) -> None:
@@ -24,7 +14,7 @@ async def completed(serve: ServeProcess, id: str) -> None:
         assert answer.status_code == 200, answer.text
         return bool(answer.json()["status"] == "completed")
 
-    await until(is_completed)
+    await eventually(is_completed)
 
 
 async def all_completed(serve: ServeProcess) -> None:
@@ -37,7 +27,7 @@ async def all_completed(serve: ServeProcess) -> None:
             assert answer.status_code == 200, answer.text
             return not answer.json()["items"]
 
-        await until(none_is)
+        await eventually(none_is)
 
 
 async def refused(serve: ServeProcess) -> None:
@@ -51,7 +41,7 @@ async def refused(serve: ServeProcess) -> None:
         writer.close()
         return False
 
-    await until(is_refused)
+    await eventually(is_refused)
 
 
 async def logged(serve: ServeProcess, event: str) -> None:
@@ -60,4 +50,4 @@ async def logged(serve: ServeProcess, event: str) -> None:
     async def is_logged() -> bool:
         return any(entry["event"] == event for entry in serve.log())
 
-    await until(is_logged)
+    await eventually(is_logged)

@@ -5,8 +5,7 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.errors import DeclarationError, SettingsError
-from flashnotify.meta.descriptors import Priority
-from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta import Notifier, Priority
 from flashnotify.settings import ServiceConfig
 from tests.support.running import Running
 
@@ -45,7 +44,7 @@ def test_a_wrong_setting_of_a_transport_is_told_by_its_own_name(
     monkeypatch.setenv("FLASHNOTIFY_SMTP_TIMEOUT", "long")
     with pytest.raises(SettingsError) as failure:
         Service(ServiceConfig())
-    assert str(failure.value).startswith("FLASHNOTIFY_SMTP_TIMEOUT: 'long' cannot be used: ")
+    assert str(failure.value).startswith("FLASHNOTIFY_SMTP_TIMEOUT: 'long' is not valid: ")
     assert str(failure.value).endswith("Example: FLASHNOTIFY_SMTP_TIMEOUT=30")
 
 
@@ -53,13 +52,13 @@ def test_several_urls_are_tried_in_order(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv(
         "FLASHNOTIFY_EMAIL_URL", "smtp://me:hunter2@a.example:25  smtps://b.example capture://"
     )
-    outlets = Service(ServiceConfig()).channels["email"].outlets
+    outlets = Service(ServiceConfig()).channels["email"].transports
     names = [outlet.transport.name for outlet in outlets]
     assert names == ["smtp://a.example:25", "smtps://b.example", "capture://"]
 
 
 async def test_nothing_is_declared_once_the_service_has_started(service: Running) -> None:
-    with pytest.raises(DeclarationError, match="frozen since the service started"):
+    with pytest.raises(DeclarationError, match="frozen once the service has started"):
 
         class LateNotifier(EmailMixin, Notifier):
             """Too late: no request model of the API would know it."""

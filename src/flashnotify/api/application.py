@@ -1,19 +1,21 @@
-"""The whole API as one ASGI app: its endpoints, its errors, its documentation."""
+"""The whole API as one ASGI app: endpoints, authentication, problems, documentation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
 from flashnotify import __version__
+from flashnotify.api.auth import Authentication
 from flashnotify.api.docs import install_docs
+from flashnotify.api.middleware import RequestBoundary
 from flashnotify.api.openapi import openapi_document
-from flashnotify.api.problems import RequestBoundary, install
-from flashnotify.api.requests import refuse_unknown_parameters
+from flashnotify.api.problems import install_problems
+from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 
@@ -21,14 +23,14 @@ from flashnotify.meta.specs import NotifierSpec
 def application(
     routers: Iterable[APIRouter],
     lenient: Iterable[APIRouter],
+    authentication: Authentication,
     kinds: Registry[NotifierSpec],
     bodies: Iterable[type[BaseModel]],
     ids: Callable[[], UUID],
 ) -> ASGIApp:
-    """The app of these routers. Those that are `lenient` see to the query's parameters themselves.
+    """Return the app of these routers. Only the `lenient` ones take undocumented parameters.
 
-    `bodies` are the models of requests that endpoints read themselves, `ids` makes those of
-    requests.
+    `bodies` are the models of the bodies that endpoints read themselves, `ids` makes request ids.
     """
     app = FastAPI(
         title="FlashNotify",
@@ -37,12 +39,40 @@ def application(
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.authentication = authentication
     for router in routers:
-        app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+        app.include_router(router, dependencies=[Depends(_refuse_unknown_parameters)])
     for router in lenient:
         app.include_router(router)
     install_docs(app)
-    install(app)
+    install_problems(app)
     document = openapi_document(app, kinds, bodies)
-    app.openapi = lambda: document  # type: ignore[method-assign]  # the way FastAPI documents
+    app.openapi = lambda: document  # type: ignore[method-assign]  # as FastAPI's manual has it
     return RequestBoundary(app, ids)
+
+
+async def _refuse_unknown_parameters(request: Request) -> None:
+    """Refuse query parameters that the endpoint does not document.
+
+    A misspelt filter would otherwise match everything.
+
+    Raises:
+        InvalidInput: the query has one.
+    """
+    if not request.scope["query_string"]:
+        return
+    path = request.scope["route"].path_format
+    # A route that is not in the document takes no parameters.
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
+    parameters = operation.get("parameters", ())
+    known = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+    detail = (
+        f"unknown parameter; expected one of {', '.join(known)}"
+        if known
+        else "no parameter is expected"
+    )
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise InvalidInput(
+            [FieldError.at((name,), "unknown_parameter", detail) for name in unknown]
+        )

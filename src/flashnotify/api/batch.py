@@ -6,92 +6,89 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.notifications import IdempotencyHeader
-from flashnotify.api.problems import FaultyField, problem, problems
-from flashnotify.api.requests import JSON, Authenticate, media_type, read_body
+from flashnotify.api.problems import ProblemDetails, problem
 from flashnotify.errors import UnsupportedMediaType
-from flashnotify.identity.principal import Caller
-from flashnotify.intake.bulk import Batch, Result, read_array, read_lines
-from flashnotify.intake.submission import Accepted
+from flashnotify.identity.principal import Principal
+from flashnotify.intake.bulk import Bulk, Result, read_array, read_lines
+from flashnotify.intake.idempotency import Accepted
 
-# Results that are written before others get the event loop.
+# Results encoded before the event loop gets a turn.
 _SLICE = 200
-_LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
-
-class RejectionOut(BaseModel):
-    """Why one notification of a batch was not accepted."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FaultyField] | None = None
+# Any element is taken, since an invalid one is rejected by itself.
+_BODY = {
+    "required": True,
+    "description": "Each element, or line, is a body of `POST /v1/notifications`.",
+    "content": {
+        "application/json": {"schema": {"type": "array", "items": {}}},
+        "application/x-ndjson": {"schema": {"type": "string"}},
+    },
+}
 
 
 class ResultOut(BaseModel):
-    """What became of the notification at `index`, from 0: its id, or its error."""
+    """The result for the notification at `index`, from 0: its id or its error."""
 
     index: int
     id: UUID | None = None
-    error: RejectionOut | None = None
+    error: ProblemDetails | None = None
 
 
 class BatchOut(BaseModel):
-    """What is on disk, and what was rejected."""
+    """How many notifications are on disk, how many were rejected, and the result of each."""
 
     accepted: int
     rejected: int
     results: list[ResultOut]
 
 
-def batch_router(
-    batch: Batch, authenticate: Authenticate, max_bytes: int, max_bytes_of_one: int
-) -> APIRouter:
-    """The endpoint `/v1/notifications/batch`."""
+def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter:
+    """Return the endpoint `/v1/notifications/batch`."""
     router = APIRouter(prefix="/v1/notifications/batch", tags=["notifications"])
 
     @router.post(
         "",
         status_code=202,
         response_model=BatchOut,
-        summary="Accept many notifications: a JSON array, or NDJSON",
-        responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+        summary="Send many notifications",
+        description="The body is a JSON array or NDJSON. Each notification is accepted or rejected "
+        "by itself.",
+        openapi_extra={"requestBody": _BODY},
     )
     async def accept(
         request: Request,
-        caller: Annotated[Caller, Depends(authenticate)],
+        principal: Annotated[Principal, requires(NOTIFY_KIND)],
         idempotency_key: IdempotencyHeader = None,
     ) -> Response:
-        kind = media_type(request)
-        if kind not in (*JSON, *_LINES):
+        given = media_type(request)
+        if given not in (*JSON, *_NDJSON):
             raise UnsupportedMediaType(
-                "Send a JSON array with `Content-Type: application/json`, or one JSON object a "
+                "Send a JSON array with `Content-Type: application/json`, or one JSON object per "
                 "line with `Content-Type: application/x-ndjson`."
             )
-        body = await read_body(request, max_bytes)
-        documents = (
-            read_lines(body, max_bytes_of_one)
-            if kind in _LINES
-            else read_array(body, max_bytes_of_one)
-        )
-        results = await batch.accept(caller, documents, idempotency_key)
-        return Response(await _answer(results), 202, media_type="application/json")
+        read = read_lines if given in _NDJSON else read_array
+        documents = read(await read_body(request, max_bytes), max_bytes_of_one)
+        results = await bulk.accept(principal, documents, idempotency_key)
+        return Response(await _encode(results), 202, media_type="application/json")
 
     @router.get("", include_in_schema=False)
     async def refuse() -> None:
-        # Else "batch" would be taken for the id of a notification.
+        # Without this route, "batch" would be read as the id of a notification.
         raise HTTPException(405)
 
     return router
 
 
-async def _answer(results: Sequence[Result]) -> str:
-    """The JSON of a `BatchOut`, made in slices so that others get the event loop."""
+async def _encode(results: Sequence[Result]) -> str:
+    """Return a `BatchOut` as JSON, made in slices so that the event loop stays responsive."""
     accepted = sum(isinstance(result.outcome, Accepted) for result in results)
     parts: list[str] = []
     for number, result in enumerate(results, 1):

@@ -1,64 +1,66 @@
 """`/v1/notifications/{id}/cancel` and `/retry`."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from flashnotify.api.notifications import AcceptedOut, find_notification
+from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.notifications import AcceptedOut
 from flashnotify.api.problems import problems
-from flashnotify.api.requests import Authenticate
-from flashnotify.archive.reads.reader import Reader
-from flashnotify.control.interventions import Interventions
-from flashnotify.identity.principal import Caller
+from flashnotify.archive.ports import Notifications
+from flashnotify.control.cancel import Cancel
+from flashnotify.control.lookup import find_notification
+from flashnotify.control.retry import Retry
+from flashnotify.identity.principal import Principal
 
 
-class InterventionOut(AcceptedOut):
-    """Where the notification is now, and its deliveries counted by channel and status.
+class ControlOut(AcceptedOut):
+    """The notification's status, and its deliveries counted by channel and status.
 
-    No more: whoever may send may not read for that.
+    Its content is left out: the scope to send does not include the scope to read.
     """
 
-    counts: dict[str, dict[str, int]]
+    counts: Mapping[str, Mapping[str, int]]
 
 
-def interventions_router(
-    interventions: Interventions, reader: Reader, authenticate: Authenticate
-) -> APIRouter:
-    """The endpoints that act on what was accepted before."""
+def control_router(cancelling: Cancel, retrying: Retry, notifications: Notifications) -> APIRouter:
+    """Return the endpoints that cancel and retry notifications."""
     router = APIRouter(prefix="/v1/notifications/{id}", tags=["notifications"])
 
-    async def sender(id: UUID, caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
-        """Whoever may send a kind may also cancel and retry its notifications."""
-        row = await find_notification(reader, id)
-        caller.require(f"notify:{row.kind}")
-        return caller
+    async def allowed(id: UUID, principal: Annotated[Principal, requires(NOTIFY_KIND)]) -> None:
+        notification = await find_notification(notifications, id)
+        principal.require(f"notify:{notification.kind}")
 
     @router.post(
         "/cancel",
-        summary="Cancel what is not sent yet",
-        responses=problems(401, 403, 404, 409, 422, 429, 503),
+        summary="Cancel a notification",
+        description="Deliveries that are not sent yet are cancelled.",
+        responses=problems(404, 409),
+        dependencies=[Depends(allowed)],
     )
-    async def cancel(id: UUID, _caller: Annotated[Caller, Depends(sender)]) -> InterventionOut:
-        await interventions.cancel(id)
+    async def cancel(id: UUID) -> ControlOut:
+        await cancelling.cancel(id)
         return await _answer(id)
 
     @router.post(
         "/retry",
-        summary="Queue what failed again",
-        responses=problems(401, 403, 404, 409, 422, 429, 503),
+        summary="Retry failed deliveries",
+        responses=problems(404, 409),
+        dependencies=[Depends(allowed)],
     )
-    async def retry(id: UUID, _caller: Annotated[Caller, Depends(sender)]) -> InterventionOut:
-        await interventions.retry(id)
+    async def retry(id: UUID) -> ControlOut:
+        await retrying.retry(id)
         return await _answer(id)
 
-    async def _answer(id: UUID) -> InterventionOut:
-        row = await find_notification(reader, id)
-        return InterventionOut(
+    async def _answer(id: UUID) -> ControlOut:
+        notification = await find_notification(notifications, id)
+        return ControlOut(
             id=id,
-            status=row.status,
+            status=notification.status,
             href=f"/v1/notifications/{id}",
-            counts=await reader.counts(id),
+            counts=await notifications.counts(id),
         )
 
     return router

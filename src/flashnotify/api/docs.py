@@ -1,4 +1,4 @@
-"""`/docs`: the API's documentation, with nothing loaded from another host."""
+"""`/docs`: the documentation of the API, with nothing loaded from another host."""
 
 from importlib.resources import files
 from pathlib import Path

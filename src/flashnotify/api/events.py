@@ -1,4 +1,4 @@
-"""`/v1/events`: what happens, as server-sent events."""
+"""`/v1/events`: changes of notifications and deliveries, as server-sent events."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -6,47 +6,44 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from sqlalchemy import Row
 
-from flashnotify.api.problems import problems
-from flashnotify.api.requests import Authenticate
+from flashnotify.api.auth import requires
+from flashnotify.archive.records import Event
 from flashnotify.domain import moment
 from flashnotify.identity.api_keys import ApiKeys
-from flashnotify.identity.principal import READ, Caller
+from flashnotify.identity.principal import READ, Principal
 from flashnotify.telemetry.events import Events, Missed
 
 LastEventId = Annotated[
     int | None,
-    Header(ge=0, le=2**62, description="Go on after this event; without it, from now on."),
+    Header(ge=0, le=2**62, description="Resume after this event. Default: new events only."),
 ]
 
 
-def events_router(events: Events, keys: ApiKeys, authenticate: Authenticate) -> APIRouter:
-    """The endpoint `/v1/events`."""
+def events_router(events: Events, keys: ApiKeys) -> APIRouter:
+    """Return the endpoint `/v1/events`."""
     router = APIRouter(prefix="/v1/events", tags=["events"])
 
-    async def reader(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
-        caller.require(READ)
-        # Before the answer begins: after that there is no way to say it.
-        events.require_room(caller.id)
-        return caller
+    async def follower(principal: Annotated[Principal, requires(READ)]) -> Principal:
+        # Before the response starts: an error could not be reported after that.
+        events.require_room(principal.id)
+        return principal
 
     @router.get(
         "",
         response_class=EventSourceResponse,
-        summary="Follow what happens",
-        description="Events `notification` and `delivery`, each with the new status. The latest "
-        "100,000 are kept: whoever goes on after an older one is told by an event `missed` which "
-        "are not.",
-        responses=problems(401, 403, 422, 429, 503),
+        summary="Stream events",
+        description="The events `notification` and `delivery` carry the new status. The latest "
+        "100,000 events are kept; a client that resumes after an older one first receives an event "
+        "`missed` with the range that is no longer there.",
     )
     async def follow(
-        caller: Annotated[Caller, Depends(reader)], last_event_id: LastEventId = None
+        principal: Annotated[Principal, Depends(follower)], last_event_id: LastEventId = None
     ) -> AsyncIterator[ServerSentEvent]:
-        allowed = partial(keys.is_good, caller)
-        async for event in events.follow(caller.id, last_event_id, allowed):
+        allowed = partial(keys.is_valid, principal)
+        async for event in events.follow(principal.id, last_event_id, allowed):
             if isinstance(event, int):
-                # With a number: who loses the connection before the first event misses none.
+                # With an id, so that a client that reconnects before the first event misses none.
                 yield ServerSentEvent(id=str(event), comment="still here")
             elif isinstance(event, Missed):
                 data = {"first": event.first, "last": event.last}
@@ -57,8 +54,8 @@ def events_router(events: Events, keys: ApiKeys, authenticate: Authenticate) -> 
     return router
 
 
-def _data(event: Row[Any]) -> dict[str, Any]:
-    data = {
+def _data(event: Event) -> dict[str, Any]:
+    data: dict[str, Any] = {
         "notification_id": str(event.notification_id),
         "status": event.status,
         "at": moment(event.at).isoformat().replace("+00:00", "Z"),

@@ -1,36 +1,38 @@
-"""`/healthz`, `/readyz`, `/metrics`: for those who watch the service."""
+"""`/healthz`, `/readyz` and `/metrics`, for monitoring."""
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.ports import Archive
+from flashnotify.clock import Clock
 from flashnotify.delivery.breaker import BreakerState
 from flashnotify.delivery.transports import OpenChannel
-from flashnotify.domain import Job
-from flashnotify.queue.async_queue import AsyncQueue
+from flashnotify.errors import Unavailable
+from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.runtime.supervisor import Supervisor
-from flashnotify.telemetry.metrics import Metrics
+from flashnotify.telemetry.metrics import FAN_OUT, Metrics
 
-# Seconds that a read of the archive may take before the service counts as not ready.
-_PATIENCE = 2.0
+# Seconds for a read of the archive; a slower one makes the service not ready.
+_READ_TIMEOUT = 2.0
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: str
 
 
 class Readiness(BaseModel):
-    """Whether the service does its work, part by part.
+    """The state of the service, part by part.
 
-    `degraded`: it accepts, and some transport does not work or some thread is lost to a call that
-    does not end. `failed`: it does not accept.
+    `degraded`: it accepts, but a transport is failing or a thread is lost to a call that hangs.
+    `failed`: it does not accept.
     """
 
     status: str
@@ -39,24 +41,25 @@ class Readiness(BaseModel):
 
 def health_router(
     supervisor: Supervisor,
-    reader: Reader,
-    queue: AsyncQueue[Job],
+    archive: Archive,
+    dispatch: Dispatch,
     threads: ThreadPoolQueue,
     channels: Mapping[str, OpenChannel],
     metrics: Metrics,
+    clock: Clock,
 ) -> APIRouter:
-    """The endpoints that need no key."""
+    """Return the endpoints for monitoring. They need no key."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz", summary="Is the process alive?")
+    @router.get("/healthz", summary="Check that the process is alive")
     async def healthz() -> Health:
         return Health(status="ok")
 
     @router.get(
         "/readyz",
-        summary="Does the service do its work?",
+        summary="Check that the service is ready",
         response_model=Readiness,
-        responses={503: {"model": Readiness, "description": "It does not."}},
+        responses={503: {"model": Readiness, "description": "The service is not ready."}},
     )
     async def readyz() -> JSONResponse:
         parts = await core_parts()
@@ -67,42 +70,54 @@ def health_router(
         content = Readiness(status=status, parts=parts | outward)
         return JSONResponse(content.model_dump(), 503 if status == "failed" else 200)
 
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    @router.get("/metrics", summary="Get the Prometheus metrics", response_class=Response)
     async def prometheus() -> Response:
-        for lane, depth in queue.depth().items():
-            metrics.queue_depth.labels(lane.name).set(depth)
+        for queue_name, queue in dispatch.queues().items():
+            for priority, depth in queue.depth().items():
+                metrics.queue_depth.labels(queue_name or FAN_OUT, priority.name).set(depth)
+        await measure_ages()
         for lane, depth in threads.depth().items():
             metrics.threads_depth.labels(lane.name).set(depth)
         metrics.threads_busy.set(threads.busy)
         metrics.threads_lost.set(threads.lost)
         for channel in channels.values():
-            for outlet in channel.outlets:
-                is_open = outlet.best.state is not BreakerState.closed
-                metrics.breaker_open.labels(channel.spec.name, outlet.name).set(is_open)
+            for transport in channel.transports:
+                is_open = transport.health.state is not BreakerState.closed
+                metrics.breaker_open.labels(channel.spec.name, transport.name).set(is_open)
         for part in supervisor.tasks:
             metrics.ready.labels(part).set(part not in supervisor.failures)
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
 
+    async def measure_ages() -> None:
+        # Without them the other metrics are still of use.
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(_READ_TIMEOUT):
+                for lane in dispatch.lanes():
+                    oldest = await archive.jobs.oldest_due(lane)
+                    age = 0.0 if oldest is None else max(0, clock.now() - oldest) / 1000
+                    labels = (lane.channel or FAN_OUT, lane.priority.name)
+                    metrics.queue_age.labels(*labels).set(age)
+
     async def core_parts() -> dict[str, str]:
         parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await reader.ping()
+            async with asyncio.timeout(_READ_TIMEOUT):
+                await archive.ping()
             parts["archive"] = "ok"
-        except Exception as error:  # noqa: BLE001  # whatever it is, the archive is not ready
+        except Exception as error:  # noqa: BLE001  # any error means that the archive is not ready
             parts["archive"] = type(error).__name__
         return parts
 
     def transport_parts() -> dict[str, str]:
         parts = {}
         for channel in channels.values():
-            for outlet in channel.outlets:
-                breaker = outlet.best
+            for transport in channel.transports:
+                breaker = transport.health
                 state = "ok" if breaker.state is BreakerState.closed else breaker.state.value
                 if breaker.misconfigured:
-                    # Not the provider's words, which /v1/channels has: anybody may ask here.
+                    # Not the provider's text, which /v1/channels shows: this endpoint is public.
                     state = "misconfigured"
-                parts[f"{channel.spec.name} {outlet.name}"] = state
+                parts[f"{channel.spec.name} {transport.name}"] = state
         return parts
 
     return router

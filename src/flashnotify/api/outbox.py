@@ -1,21 +1,22 @@
-"""`/v1/outbox`: what `capture://` keeps instead of sending it."""
+"""`/v1/outbox`: messages that `capture://` kept instead of sending them."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from flashnotify.api.problems import problems
-from flashnotify.api.requests import Authenticate, Cursor, Limit
-from flashnotify.archive.reads.reader import Reader
+from flashnotify.api.auth import requires
+from flashnotify.api.paging import Cursor, Limit, Page
+from flashnotify.archive.ports import Outbox
+from flashnotify.archive.records import OutboxMessage
 from flashnotify.domain import moment
-from flashnotify.identity.principal import READ, Caller
+from flashnotify.identity.principal import READ, Principal
 
 
 class OutboxOut(BaseModel):
-    """A message as its recipient would have got it."""
+    """A message as its recipient would have received it."""
 
     id: UUID
     notification_id: UUID
@@ -28,45 +29,37 @@ class OutboxOut(BaseModel):
     captured_at: datetime
 
 
-class OutboxPage(BaseModel):
-    """One page of a list, newest first."""
-
-    items: list[OutboxOut]
-    next: str | None
-
-
-def outbox_router(reader: Reader, authenticate: Authenticate) -> APIRouter:
-    """The endpoint `/v1/outbox`."""
+def outbox_router(outbox: Outbox) -> APIRouter:
+    """Return the endpoint `/v1/outbox`."""
     router = APIRouter(prefix="/v1/outbox", tags=["outbox"])
 
-    @router.get(
-        "", summary="See what was captured, not sent", responses=problems(401, 403, 422, 429, 503)
-    )
+    @router.get("", summary="List captured messages")
     async def index(
-        caller: Annotated[Caller, Depends(authenticate)],
-        notification: Annotated[UUID | None, Query(description="Only of this one.")] = None,
+        _principal: Annotated[Principal, requires(READ)],
+        notification: Annotated[
+            UUID | None, Query(description="The id of the notification.")
+        ] = None,
         channel: str | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> OutboxPage:
-        caller.require(READ)
-        page = await reader.outbox(
+    ) -> Page[OutboxOut]:
+        page = await outbox.page(
             notification_id=notification, channel=channel, limit=limit, cursor=cursor
         )
-        items = [
-            OutboxOut(
-                id=row.id,
-                notification_id=row.notification_id,
-                delivery_id=row.delivery_id,
-                channel=row.channel,
-                to=row.address,
-                subject=row.subject,
-                text=row.text,
-                html=row.html,
-                captured_at=moment(row.captured_at),
-            )
-            for row in page.items
-        ]
-        return OutboxPage(items=items, next=page.next)
+        return Page[OutboxOut](items=[_message(message) for message in page.items], next=page.next)
 
     return router
+
+
+def _message(message: OutboxMessage) -> OutboxOut:
+    return OutboxOut(
+        id=message.id,
+        notification_id=message.notification_id,
+        delivery_id=message.delivery_id,
+        channel=message.channel,
+        to=message.address,
+        subject=message.subject,
+        text=message.text,
+        html=message.html,
+        captured_at=moment(message.captured_at),
+    )

@@ -1,4 +1,4 @@
-"""`/v1/receipts`: where gateways report what became of a message."""
+"""`/v1/receipts`: delivery reports from gateways."""
 
 from typing import Annotated
 from uuid import UUID
@@ -10,30 +10,32 @@ from flashnotify.api.problems import problems
 from flashnotify.delivery.receipts import Receipts, Report
 from flashnotify.domain import DeliveryStatus
 
-# Kannel 1.4 user's guide, "Delivery reports": the status is a bit mask. 2: not delivered to the
-# phone, 16: refused by the SMSC; newer versions add bits for the reason to the 2.
+# Kannel 1.4 user's guide, "Delivery reports": the status is a bit mask. 2 means not delivered to
+# the phone, 16 refused by the SMSC; newer versions add reason bits to the 2.
 _KANNEL_DELIVERED = 1
 _KANNEL_FAILED = 2 | 16
 
 
 class ReceiptOut(BaseModel):
-    """What the report led to."""
+    """The status of the delivery after the report."""
 
     status: DeliveryStatus
 
 
 def receipts_router(receipts: Receipts) -> APIRouter:
-    """The endpoints under `/v1/receipts`. They ask for no API key: the token in the path is one."""
+    """Return the endpoint of Kannel. The token in the path authenticates it, not an API key."""
     router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
 
     @router.get(
         "/kannel/{delivery_id}/{token}",
-        summary="Report what became of an SMS (for Kannel)",
+        summary="Report the delivery of an SMS (Kannel)",
         responses=problems(404, 422, 503),
     )
     async def kannel(
         delivery_id: UUID,
-        token: Annotated[str, Path(max_length=64, description="As it was given to Kannel.")],
+        token: Annotated[
+            str, Path(max_length=64, description="The token in the URL given to Kannel.")
+        ],
         status: Annotated[int, Query(ge=0, description="Kannel's `%d`: 1, 2, 4, 8 or 16.")],
     ) -> ReceiptOut:
         report = Report.under_way

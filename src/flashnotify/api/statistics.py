@@ -1,47 +1,27 @@
-"""`/v1/queue`, `/v1/stats`, `/v1/performance`: how much there is to do, was done, and how fast."""
+"""`/v1/stats` and `/v1/performance`: counts and latencies over a window of time."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from flashnotify.api.problems import problems
-from flashnotify.api.requests import Authenticate
-from flashnotify.archive.reads.reader import Reader
+from flashnotify.api.auth import requires
+from flashnotify.archive.ports import Statistics
+from flashnotify.archive.records import ACCEPTED, Latency, Total
 from flashnotify.clock import Clock
-from flashnotify.domain import Job, Priority, moment
-from flashnotify.identity.principal import READ, Caller
-from flashnotify.queue.async_queue import AsyncQueue
-from flashnotify.telemetry.statistics import ACCEPTED, percentile
+from flashnotify.domain import moment
+from flashnotify.identity.principal import READ, Principal
+from flashnotify.telemetry.statistics import percentile
 
 _HOUR = 3_600_000
 _WINDOWS = {"1h": _HOUR, "24h": 24 * _HOUR, "7d": 7 * 24 * _HOUR, "30d": 30 * 24 * _HOUR}
 Window = Annotated[Literal["1h", "24h", "7d", "30d"], Query(description="How far back from now.")]
 
 
-class LaneOut(BaseModel):
-    """One lane. `depth` are the jobs in memory; more of it may wait on disk.
-
-    `oldest_seconds` is how long the longest waiting job has been due, in memory or on disk.
-    """
-
-    lane: str
-    depth: int
-    bound: int
-    more_on_disk: bool
-    oldest_seconds: float
-
-
-class QueueOut(BaseModel):
-    """The queue, most urgent lane first."""
-
-    lanes: list[LaneOut]
-    in_hand: int
-
-
 class StatsOut(BaseModel):
-    """What was accepted by kind, and what became of deliveries by kind, channel and status."""
+    """Accepted notifications by kind, and deliveries by kind, channel and status."""
 
     window: str
     since: datetime
@@ -50,7 +30,7 @@ class StatsOut(BaseModel):
 
 
 class PerformanceOut(BaseModel):
-    """How one transport of a channel did. Percentiles are milliseconds of an attempt."""
+    """The attempts of one transport of a channel. Percentiles are in milliseconds."""
 
     channel: str
     transport: str
@@ -62,84 +42,57 @@ class PerformanceOut(BaseModel):
 
 
 class PerformanceList(BaseModel):
-    """How each transport did."""
+    """The attempts of every transport."""
 
     window: str
     since: datetime
     items: list[PerformanceOut]
 
 
-def statistics_router(
-    reader: Reader, queue: AsyncQueue[Job], clock: Clock, authenticate: Authenticate
-) -> APIRouter:
-    """The endpoints `/v1/queue`, `/v1/stats` and `/v1/performance`."""
+def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
+    """Return the endpoints `/v1/stats` and `/v1/performance`."""
     router = APIRouter(prefix="/v1", tags=["statistics"])
 
-    @router.get(
-        "/queue", summary="What there is to do", responses=problems(401, 403, 422, 429, 503)
-    )
-    async def show_queue(caller: Annotated[Caller, Depends(authenticate)]) -> QueueOut:
-        caller.require(READ)
-        now = clock.now()
-        lanes = []
-        for lane, depth in queue.depth().items():
-            oldest = await reader.oldest_due(Priority(lane))
-            waited = max(0, now - oldest) / 1000 if oldest is not None else 0.0
-            lanes.append(
-                LaneOut(
-                    lane=lane.name,
-                    depth=depth,
-                    bound=queue.bound,
-                    more_on_disk=queue.has_overflowed(lane),
-                    oldest_seconds=waited,
-                )
-            )
-        return QueueOut(lanes=lanes, in_hand=queue.held - sum(queue.depth().values()))
-
-    @router.get("/stats", summary="What was done", responses=problems(401, 403, 422, 429, 503))
+    @router.get("/stats", summary="Count notifications and deliveries")
     async def show_stats(
-        caller: Annotated[Caller, Depends(authenticate)], window: Window = "24h"
+        _principal: Annotated[Principal, requires(READ)], window: Window = "24h"
     ) -> StatsOut:
-        caller.require(READ)
         since = clock.now() - _WINDOWS[window]
-        accepted: dict[str, int] = {}
-        deliveries: dict[str, dict[str, dict[str, int]]] = {}
-        for row in await reader.totals(since):
-            if row.status == ACCEPTED:
-                accepted[row.kind] = row.number
-            else:
-                by_channel = deliveries.setdefault(row.kind, {})
-                by_channel.setdefault(row.channel, {})[row.status] = row.number
-        return StatsOut(
-            window=window, since=moment(since), accepted=accepted, deliveries=deliveries
-        )
+        return _stats(window, since, await statistics.totals(since))
 
-    @router.get(
-        "/performance", summary="How fast it was", responses=problems(401, 403, 422, 429, 503)
-    )
+    @router.get("/performance", summary="Get latency percentiles by transport")
     async def show_performance(
-        caller: Annotated[Caller, Depends(authenticate)], window: Window = "1h"
+        _principal: Annotated[Principal, requires(READ)], window: Window = "1h"
     ) -> PerformanceList:
-        caller.require(READ)
         since = clock.now() - _WINDOWS[window]
-        buckets: dict[tuple[str, str], dict[int, int]] = {}
-        failures: dict[tuple[str, str], int] = {}
-        for row in await reader.latencies(since):
-            of = (row.channel, row.transport)
-            buckets.setdefault(of, {})[row.bucket] = row.attempts
-            failures[of] = failures.get(of, 0) + row.failures
-        items = [
-            PerformanceOut(
-                channel=channel,
-                transport=transport,
-                attempts=sum(found.values()),
-                failures=failures[channel, transport],
-                p50_ms=percentile(found, 0.5),
-                p95_ms=percentile(found, 0.95),
-                p99_ms=percentile(found, 0.99),
-            )
-            for (channel, transport), found in sorted(buckets.items())
-        ]
+        items = _performance(await statistics.latencies(since))
         return PerformanceList(window=window, since=moment(since), items=items)
 
     return router
+
+
+def _stats(window: str, since: int, totals: Iterable[Total]) -> StatsOut:
+    accepted: dict[str, int] = {}
+    deliveries: dict[str, dict[str, dict[str, int]]] = {}
+    for total in totals:
+        if total.status == ACCEPTED:
+            accepted[total.kind] = total.number
+        else:
+            by_channel = deliveries.setdefault(total.kind, {})
+            by_channel.setdefault(total.channel, {})[total.status] = total.number
+    return StatsOut(window=window, since=moment(since), accepted=accepted, deliveries=deliveries)
+
+
+def _performance(latencies: Iterable[Latency]) -> list[PerformanceOut]:
+    return [
+        PerformanceOut(
+            channel=latency.channel,
+            transport=latency.transport,
+            attempts=latency.attempts,
+            failures=latency.failures,
+            p50_ms=percentile(latency.buckets, 0.5),
+            p95_ms=percentile(latency.buckets, 0.95),
+            p99_ms=percentile(latency.buckets, 0.99),
+        )
+        for latency in sorted(latencies, key=lambda found: (found.channel, found.transport))
+    ]

@@ -1,1 +1,1 @@
-"""The archive: the database, which is the truth. One writer, separate readers."""
+"""The archive: the database, which is the source of truth. One writer, separate readers."""

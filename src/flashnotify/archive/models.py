@@ -1,7 +1,7 @@
-"""The tables, as declarative classes. They are read and written through Core, never a session.
+"""The tables, as declarative classes. They are read and written with Core, never a session.
 
-Times are milliseconds since the Unix epoch. Ids are UUIDv7, so that primary keys are in the order
-of time and need no further index for it.
+Times are milliseconds since the Unix epoch. Ids are UUIDv7, so that primary keys are in order of
+time and need no other index for that.
 """
 
 from __future__ import annotations
@@ -26,26 +26,30 @@ from sqlalchemy.types import TypeEngine
 
 
 class Id(TypeDecorator[UUID]):
-    """A UUID: 16 bytes on SQLite, where the default would be 32 characters; native elsewhere."""
+    """A UUID: 16 bytes on SQLite, where the default is 32 characters; native elsewhere."""
 
     impl: TypeEngine[Any] | type[TypeEngine[Any]] = Uuid
     cache_ok: bool | None = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The column type of `dialect`."""
+        """Return the column type of `dialect`."""
         return dialect.type_descriptor(LargeBinary(16) if dialect.name == "sqlite" else Uuid())
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        """What the driver gets."""
+        """Return the value for the driver."""
         return value.bytes if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        """What the reader gets."""
+        """Return the value for the program."""
         return UUID(bytes=value) if isinstance(value, bytes) else value
 
 
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class Base(DeclarativeBase):
-    """Base of the tables."""
+    """Base class of the tables."""
 
     type_annotation_map = {UUID: Id, int: BigInteger, str: Text, bytes: LargeBinary}  # noqa: RUF012  # SQLAlchemy reads it as a class attribute
 
@@ -59,10 +63,10 @@ class Notification(Base):
     kind: Mapped[str]
     title: Mapped[str]
     body: Mapped[str]
-    data: Mapped[str]  # JSON object: the kind's fields
+    data: Mapped[str]  # JSON object: the fields of the kind
     audience: Mapped[str]  # JSON array of URIs, checked and without duplicates
     priority: Mapped[int]
-    channels: Mapped[str | None]  # JSON array: only these
+    channels: Mapped[str | None]  # JSON array; null: all channels of the kind
     locale: Mapped[str]
     send_at: Mapped[int | None]
     expires_at: Mapped[int | None]
@@ -74,43 +78,48 @@ class Notification(Base):
     completed_at: Mapped[int | None]
     expanded: Mapped[int] = mapped_column(
         server_default="0"
-    )  # audience entries turned into deliveries
+    )  # audience entries that are fanned out
     pending: Mapped[int] = mapped_column(
         server_default="1"
-    )  # unfinished deliveries, and the expansion
+    )  # unfinished deliveries, plus 1 until the fan-out is done
 
     __table_args__ = (
         Index("ix_notifications_kind", "kind", "id"),
-        Index(
-            "ix_notifications_reference",
-            "reference",
-            "id",
-            sqlite_where=text("reference IS NOT NULL"),
-            postgresql_where=text("reference IS NOT NULL"),
+        _partial_index(
+            "ix_notifications_reference", "reference", "id", where="reference IS NOT NULL"
         ),
-        Index(
-            "ix_notifications_unfinished",
-            "status",
-            "id",
-            sqlite_where=text("status <> 'completed'"),
-            postgresql_where=text("status <> 'completed'"),
+        _partial_index(
+            "ix_notifications_unfinished", "status", "id", where="status <> 'completed'"
         ),
     )
 
 
 class JobRow(Base):
-    """Work that is not finished: what the queue's references point to. Finished work has no row."""
+    """Unfinished work, which the queue refers to. Finished work has no row.
+
+    A job with a turn is ready, one without waits until `due_at`.
+    """
 
     __tablename__ = "jobs"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"))
-    channel: Mapped[str | None]  # none: expand the audience
+    channel: Mapped[str | None]  # none: fan out the audience
     priority: Mapped[int]
     due_at: Mapped[int]
+    turn: Mapped[int | None]
+    ordinal: Mapped[int] = mapped_column(server_default="0")
+    reason: Mapped[str | None]  # for waiting
 
     __table_args__ = (
-        Index("ix_jobs_due", "priority", "due_at", "id"),
+        _partial_index(
+            "ix_jobs_ready", "channel", "priority", "turn", "id", where="turn IS NOT NULL"
+        ),
+        # With the turn, though it is always null, so that SQLite prefers it to the last one.
+        _partial_index(
+            "ix_jobs_waiting", "channel", "priority", "turn", "due_at", where="turn IS NULL"
+        ),
+        Index("ix_jobs_oldest", "channel", "priority", "due_at"),
         Index("ix_jobs_notification", "notification_id"),
         {"sqlite_with_rowid": False},
     )
@@ -135,18 +144,13 @@ class Delivery(Base):
 
     __table_args__ = (
         Index("ix_deliveries_notification", "notification_id", "id"),
-        Index(
-            "ix_deliveries_queued",
-            "job_id",
-            sqlite_where=text("status = 'queued'"),
-            postgresql_where=text("status = 'queued'"),
-        ),
+        _partial_index("ix_deliveries_queued", "job_id", where="status = 'queued'"),
         {"sqlite_with_rowid": False},
     )
 
 
 class Attempt(Base):
-    """One try at a delivery. Only ever appended."""
+    """One attempt at a delivery. Rows are only ever appended."""
 
     __tablename__ = "attempts"
 
@@ -163,7 +167,7 @@ class Attempt(Base):
 
 
 class Count(Base):
-    """How many deliveries of a notification are in each status, by channel: kept, never counted."""
+    """The number of deliveries of a notification by channel and status, kept by the writes."""
 
     __tablename__ = "counts"
 
@@ -176,7 +180,7 @@ class Count(Base):
 
 
 class OutboxMessage(Base):
-    """A message that `capture://` kept instead of sending."""
+    """A message that `capture://` kept instead of sending it."""
 
     __tablename__ = "outbox"
 
@@ -194,13 +198,13 @@ class OutboxMessage(Base):
 
 
 class Device(Base):
-    """Something that gets push."""
+    """A Web Push subscription or an ntfy topic."""
 
     __tablename__ = "devices"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     type: Mapped[str]
-    target: Mapped[str]  # a subscription's endpoint, or an ntfy topic
+    target: Mapped[str]  # endpoint of the subscription, or the topic
     p256dh: Mapped[str | None]
     auth: Mapped[str | None]
     label: Mapped[str | None]
@@ -210,7 +214,7 @@ class Device(Base):
 
 
 class Event(Base):
-    """Something that happened, numbered in commit order. Triggers write it."""
+    """A change of a notification or a delivery, numbered in commit order. Triggers write it."""
 
     __tablename__ = "events"
 
@@ -226,13 +230,13 @@ class Event(Base):
 
 
 class Total(Base):
-    """How many notifications were accepted and deliveries ended, by ten minutes."""
+    """The number of accepted notifications and ended deliveries, by ten minutes."""
 
     __tablename__ = "totals"
 
     since: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
-    channel: Mapped[str] = mapped_column(primary_key=True)  # empty: notifications
+    channel: Mapped[str] = mapped_column(primary_key=True)  # empty for notifications
     status: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int]
 
@@ -240,7 +244,7 @@ class Total(Base):
 
 
 class Latency(Base):
-    """How long attempts took, by the minute: a row for each bucket of the histogram."""
+    """The durations of attempts, by the minute: a row for each bucket of the histogram."""
 
     __tablename__ = "latencies"
 
@@ -255,7 +259,7 @@ class Latency(Base):
 
 
 class ApiKey(Base):
-    """A key of a sender. The secret itself is nowhere, only an HMAC of it."""
+    """An API key. Only an HMAC of its secret is stored."""
 
     __tablename__ = "api_keys"
 
@@ -271,7 +275,7 @@ class ApiKey(Base):
 
 
 class IdempotencyKey(Base):
-    """The answer that a caller got for its `Idempotency-Key`."""
+    """The answer to the first request with an `Idempotency-Key`."""
 
     __tablename__ = "idempotency_keys"
 

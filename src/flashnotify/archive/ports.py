@@ -48,18 +48,16 @@ class Notifications(Protocol):
         """
         ...
 
-    async def find(self, id: UUID) -> Notification | None:
-        """Return a notification.
-
-        Raises:
-            DamagedRecord: its JSON cannot be read.
-        """
+    async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
+        """Return a notification, without its audience, which may be long, if not asked for."""
         ...
 
     async def page(
         self, wanted: NotificationFilter, *, limit: int, cursor: str | None
     ) -> Page[Notification]:
-        """Return a page of notifications, newest first.
+        """Return a page of notifications, newest first, without their audiences.
+
+        One with damaged JSON is on it too, with empty data.
 
         Raises:
             InvalidInput: the cursor is malformed.
@@ -76,10 +74,6 @@ class Notifications(Protocol):
 
     async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
         """Store the next slice of a fan-out; the last one finishes the fan-out job."""
-        ...
-
-    async def expire(self, job: Job, now: int) -> None:
-        """End a notification as expired before anything of it was sent, with its fan-out job."""
         ...
 
     async def cancel(self, id: UUID, now: int) -> None:
@@ -165,8 +159,10 @@ class Jobs(Protocol):
         """Return jobs that have a turn, in the order of (turn, id), after `after`."""
         ...
 
-    async def waited(self, lane: Lane, now: int, limit: int) -> Sequence[Job]:
-        """Return jobs without a turn that are due at `now`, longest due first."""
+    async def waited(
+        self, lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
+    ) -> Sequence[ScheduledJob]:
+        """Return waiting jobs that are due at `now`, by (due_at, id), from after `after`."""
         ...
 
     async def next_due(self, lane: Lane, now: int) -> int | None:

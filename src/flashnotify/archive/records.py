@@ -22,6 +22,13 @@ from flashnotify.domain import (
 
 T = TypeVar("T")
 
+# The status of accepted notifications in statistics, beside those of deliveries.
+ACCEPTED = "accepted"
+# Upper bounds, in milliseconds, of the latency histogram's buckets; one more is above the last.
+LATENCY_BOUNDS = (
+    0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
@@ -33,7 +40,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a sender asked for, once. `fanned_out` counts the audience entries done so far."""
+    """What a sender asked for, once. `fanned_out` counts the audience entries done so far.
+
+    `damaged`: some of its JSON cannot be read; that part is empty.
+    """
 
     id: UUID
     kind: str
@@ -53,6 +63,7 @@ class Notification:
     updated_at: int
     completed_at: int | None = None
     fanned_out: int = 0
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +158,7 @@ class OutboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
-    """A job to be stored. One without `turn` waits until `due_at`, for the given `reason`."""
+    """A job as it is stored. One that waits until `due_at` has a `reason`, and no turn."""
 
     job: Job
     due_at: int
@@ -159,13 +170,14 @@ class FanOutSlice:
     """The deliveries of some recipients, and the batches that they are in.
 
     `upto` is the number of audience entries done with this slice, `finished` whether it is the
-    last one.
+    last one. `expired`: the notification has expired, and its deliveries are skipped.
     """
 
     upto: int
     deliveries: Sequence[Delivery]
     jobs: Sequence[ScheduledJob]
     finished: bool
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Brings the archive's tables to this version, by the Alembic migrations."""
+"""Upgrades of the archive's tables, by Alembic migrations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flashnotify.errors import ArchiveOutdated, SettingsError
 
 
 def migrations_folder() -> Path:
-    """Where the migrations are: inside an installed package, or at the top of a checkout."""
+    """Return the folder of the migrations: in an installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent.parent / "migrations"
@@ -27,7 +27,7 @@ async def upgrade(url: URL) -> None:
     """Create or upgrade the tables, in one transaction.
 
     Raises:
-        SettingsError: the file is no archive, or cannot be opened.
+        SettingsError: the file is not an archive or cannot be opened.
         ArchiveOutdated: its tables are of a later version.
     """
     file = archive_file(url)
@@ -42,7 +42,7 @@ async def upgrade(url: URL) -> None:
         ) from None
     except CommandError as error:
         raise ArchiveOutdated(
-            f"{file} is not of this version of flashnotify, nor of an earlier one ({error}). "
+            f"{file} was written by a later version of flashnotify ({error}). "
             "Use the version that wrote it, or a later one."
         ) from None
     finally:
@@ -50,7 +50,7 @@ async def upgrade(url: URL) -> None:
 
 
 def revisions() -> Sequence[str]:
-    """The revisions of the tables that this version knows, newest first."""
+    """Return the revisions of the tables that this version knows, newest first."""
     return [script.revision for script in ScriptDirectory(migrations_folder()).walk_revisions()]
 
 

@@ -1,14 +1,14 @@
-"""The one connection that writes, with group commit.
+"""The only connection that writes, with group commit.
 
-A write is a value: statements and their rows. The writer takes all that has come in during the
-last commit, runs equal statements as one executemany, and commits once, which is one fsync.
+A write is a value: statements and their rows. The writer takes all writes that arrived during the
+last commit, runs equal statements as one executemany, and commits once, with one fsync.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,31 +25,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from flashnotify.archive.writes.changes import Change, Row, Statement
 from flashnotify.clock import Clock
-from flashnotify.errors import Unavailable, WriteRefused
+from flashnotify.errors import Unavailable, WriteRefused, stack_of
 
 log = structlog.get_logger(__name__)
 
-# Rows bound and sent in one go: few enough that the event loop is not held for 10 ms.
+# Rows of one executemany: few enough not to block the event loop for 10 ms.
 _SLICE = 250
-# Rows of one transaction, so that an urgent write never waits long for its turn.
+# Rows of one transaction: few enough for an urgent write never to wait long.
 _TRANSACTION = 4000
-# What SQLAlchemy and the driver raise. The last three: values that no column can hold.
-_REFUSALS = (SQLAlchemyError, OverflowError, ValueError, TypeError)
-# What the driver raises about the values it was given. All else is about the archive itself.
-_DATA_ERRORS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
+# The errors of SQLAlchemy and the driver. The last three are about values that fit no column.
+_FAILURES = (SQLAlchemyError, OverflowError, ValueError, TypeError)
+# Those about the values. The driver's interface and programming errors may be about either the
+# values or the statement.
+_DATA_ERRORS = (IntegrityError, DataError, OverflowError, UnicodeError)
 
 
 @dataclass(slots=True)
 class _Write:
     changes: Sequence[Change]
     done: asyncio.Future[None]
+    barrier: bool
 
 
 class Writer:
-    """Writes to the archive, in commits that hold many writes each.
+    """Writes to the archive, many writes to a commit.
 
-    `max_backlog` is the number of rows waiting beyond which `overloaded` says so;
-    `max_lag`, in seconds, how long a commit may take before it does.
+    It is overloaded while more than `max_backlog` rows wait, or a commit takes longer than
+    `max_lag` seconds.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Writer:
 
     @property
     def overloaded(self) -> bool:
-        """True while the disk does not keep up: new work should be refused for now."""
+        """Whether the disk does not keep up, so that new work should be refused for now."""
         began = self._commit_began
         stuck = began is not None and self._clock.monotonic() - began > self._max_lag
         return stuck or self._rows > self._max_backlog
@@ -78,23 +80,26 @@ class Writer:
         """Call `call` after each commit."""
         self._on_commit.append(call)
 
-    def submit(self, changes: Sequence[Change]) -> asyncio.Future[None]:
+    def submit(self, changes: Sequence[Change], *, barrier: bool = False) -> asyncio.Future[None]:
         """Hand over a write; the future is done once it is committed and fsynced.
 
-        All changes of one write are committed together or not at all. The future fails with
-        `WriteRefused` if the data cannot be written, `Unavailable` if nothing can be now.
+        All changes of one write are committed together or not at all. A `barrier` takes effect
+        after the writes that came before it and before those that come after it; other writes of
+        one commit are grouped by statement. The future fails with `WriteRefused` if the data
+        cannot be written, with `Unavailable` if nothing can be written now, and with
+        `RuntimeError` if a statement is wrong.
         """
-        done = asyncio.get_running_loop().create_future()
+        write = _Write(changes, asyncio.get_running_loop().create_future(), barrier)
         if self._ended or self._closing:
-            done.set_exception(Unavailable("The archive is closed."))
-            return done
-        self._waiting.append(_Write(changes, done))
+            _fail(write, Unavailable("The archive is closed."))
+            return write.done
+        self._waiting.append(write)
         self._rows += len(changes)
         self._arrived.set()
-        return done
+        return write.done
 
     async def write(self, *changes: Change) -> None:
-        """Write `changes` together, and return when they are on disk.
+        """Write `changes` together, and return once they are on disk.
 
         Raises:
             WriteRefused: the data cannot be written.
@@ -103,12 +108,12 @@ class Writer:
         await self.submit(changes)
 
     def close(self) -> None:
-        """Let `run` end once all that was handed over is written."""
+        """Let `run` end once all writes handed over are done."""
         self._closing = True
         self._arrived.set()
 
     async def run(self) -> None:
-        """Write until `close`. Whatever ends it, nobody is left waiting."""
+        """Write until `close`. When it ends for any reason, all waiting writes fail."""
         try:
             async with self._engine.connect() as connection:
                 while True:
@@ -139,7 +144,7 @@ class Writer:
         try:
             try:
                 await self._together(connection, writes)
-            except WriteRefused:
+            except (WriteRefused, RuntimeError):
                 await self._one_by_one(connection, writes)
         except Unavailable as error:
             for write in writes:
@@ -156,26 +161,33 @@ class Writer:
     async def _together(self, connection: AsyncConnection, writes: Iterable[_Write]) -> None:
         try:
             async with connection.begin():
-                await _execute(connection, [c for write in writes for c in write.changes])
-        except _REFUSALS as error:
+                for changes in _between_barriers(writes):
+                    await _execute(connection, changes)
+        except _FAILURES as error:
             raise _classify(error) from error
         for write in writes:
             if not write.done.done():
                 write.done.set_result(None)
 
     async def _one_by_one(self, connection: AsyncConnection, writes: list[_Write]) -> None:
-        """Find the bad writes: each in a savepoint of its own, all in one commit."""
-        refusals: dict[int, WriteRefused] = {}
+        """Find the bad writes: each runs in its own savepoint, all in one commit."""
+        refusals: dict[int, WriteRefused | RuntimeError] = {}
         try:
             async with connection.begin():
                 for index, write in enumerate(writes):
                     try:
                         async with connection.begin_nested():
                             await _execute(connection, write.changes)
-                    except _REFUSALS as error:
+                    except _FAILURES as error:
                         verdict = _classify(error)
                         if isinstance(verdict, Unavailable):
                             raise verdict from error
+                        if isinstance(verdict, RuntimeError):
+                            log.error(
+                                "archive.wrong_statement",
+                                error=_plain(error),
+                                stack=stack_of(error),
+                            )
                         refusals[index] = verdict
         except SQLAlchemyError as error:
             raise Unavailable(f"The archive cannot be written to: {_plain(error)}.") from error
@@ -184,6 +196,19 @@ class Writer:
                 _fail(write, refusals[index])
             elif not write.done.done():
                 write.done.set_result(None)
+
+
+def _between_barriers(writes: Iterable[_Write]) -> Iterator[Sequence[Change]]:
+    """Yield the changes that may be grouped: between two barriers, and each barrier alone."""
+    group: list[Change] = []
+    for write in writes:
+        if write.barrier:
+            yield group
+            yield write.changes
+            group = []
+        else:
+            group += write.changes
+    yield group
 
 
 async def _execute(connection: AsyncConnection, changes: Iterable[Change]) -> None:
@@ -197,7 +222,7 @@ async def _execute(connection: AsyncConnection, changes: Iterable[Change]) -> No
 
 
 def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
-    """One row, with the sums, for all that differ only in their amounts."""
+    """Return one row, with the sums, for all rows that differ only in their amounts."""
     if not amounts or len(rows) == 1:
         return rows
     sums: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -212,25 +237,30 @@ def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
     return list(sums.values())
 
 
-def _classify(error: Exception) -> WriteRefused | Unavailable:
-    """Whether the data was wrong, or nothing can be written at all."""
-    if isinstance(error, DBAPIError) and not _about_data(error):
+def _classify(error: Exception) -> WriteRefused | Unavailable | RuntimeError:
+    """Return whether the data, the archive as a whole or a statement of ours is at fault."""
+    if _about_data(error):
+        return WriteRefused(_plain(error))
+    if isinstance(error, DBAPIError) and not isinstance(error, InterfaceError | ProgrammingError):
         log.error("archive.write_failed", error=_plain(error))
         return Unavailable(f"The archive cannot be written to: {_plain(error)}.", retry_after=5)
-    return WriteRefused(_plain(error))
+    return RuntimeError(f"A statement cannot be run: {_plain(error)}.")
 
 
-def _about_data(error: DBAPIError) -> bool:
-    return isinstance(error, _DATA_ERRORS) or "too big" in str(error.orig)
+def _about_data(error: Exception) -> bool:
+    if isinstance(error, InterfaceError | ProgrammingError):
+        # SQLite's driver: "type 'X' is not supported", before Python 3.12 "unsupported type".
+        return "supported" in str(error.orig)
+    return isinstance(error, _DATA_ERRORS) or "too big" in str(getattr(error, "orig", ""))
 
 
 def _plain(error: Exception) -> str:
-    """The driver's message alone: SQLAlchemy's shows the statement's parameters too."""
+    """Return the driver's message: SQLAlchemy's would show the parameters."""
     return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
 
 
 def _fail(write: _Write, error: Exception) -> None:
     if not write.done.done():
         write.done.set_exception(error)
-        # Whoever was waiting may be gone; that is no crash of the writer.
+        # Mark it as seen: the caller may be gone.
         write.done.exception()

@@ -1,1 +1,8 @@
-"""The ways to reach a person, and the transports behind them."""
+"""The ways to reach a person, and the transports behind them. A kind takes its mixins from here."""
+
+from flashnotify.channels.chat.channel import ChatMixin
+from flashnotify.channels.email.channel import EmailMixin
+from flashnotify.channels.push.channel import PushNotificationMixin
+from flashnotify.channels.sms.channel import SMSMixin
+
+__all__ = ["ChatMixin", "EmailMixin", "PushNotificationMixin", "SMSMixin"]

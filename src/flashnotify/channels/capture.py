@@ -1,4 +1,4 @@
-"""`capture://`: keeps messages in the archive for a person to see. Nothing leaves the machine."""
+"""`capture://` keeps messages in the archive for a person to see. Nothing leaves the machine."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from flashnotify.domain import Sent
 
 
 class CaptureTransport(Transport[Content]):
-    """The default of every channel."""
+    """The default transport of every channel."""
 
     schemes: ClassVar[tuple[str, ...]] = ("capture",)
     example: ClassVar[str] = "capture://"
 
     async def check(self) -> str:
-        """There is no other side."""
+        """Return where messages go: there is no other side."""
         return "messages are kept in the outbox, nothing leaves this machine"
 
     async def send(self, content: Content) -> Sent:
-        """Hand the message back as a row of the outcome, committed with it."""
+        """Return the message in the result; the archive commits both together."""
         return Sent(answer="kept in the outbox", captured=content.captured())

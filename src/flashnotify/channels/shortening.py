@@ -1,4 +1,4 @@
-"""Shortens a text to what fits, at a word."""
+"""Shortening of a text, at a word."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 def shorten(text: str, fits: Callable[[str], bool], mark: str = "…") -> str:
-    """`text` if it `fits`, else as much of its beginning as does with `mark` after it.
+    """Return `text` if it `fits`, else the longest beginning that fits with `mark` after it.
 
-    It is cut at a word, if there is one. Of a long text give no more than could fit: `fits` is
-    asked about what is given, some dozen times.
+    Cuts at a word if there is one. Cut a very long text to what could fit first: `fits` is called
+    about a dozen times.
     """
     if fits(text):
         return text
@@ -24,12 +24,12 @@ def shorten(text: str, fits: Callable[[str], bool], mark: str = "…") -> str:
 
 
 def _at_word(text: str, end: int) -> str:
-    """`text` up to the last word that ends before `end`; up to `end` if no word does."""
+    """Return `text` up to the last word that ends before `end`; up to `end` if no word does."""
     cut = text[:end].rstrip()
     if text[end : end + 1].isspace() or len(cut) < end:
         return cut
     words = cut.split()
     if len(words) < 2:
-        # A single word longer than all the room is cut where the room ends.
+        # The first word is too long by itself.
         return cut
     return cut.removesuffix(words[-1]).rstrip()

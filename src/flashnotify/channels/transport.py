@@ -1,129 +1,89 @@
-"""What every transport is: a URL, a config, `open`, `close` and one coroutine that sends."""
+"""The base of every transport: a URL, a config, `open`, `close` and one coroutine that sends.
+
+An author of a transport finds here what it needs: the base classes, the errors to raise, `setting`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, TypeVar
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from typing import Annotated, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
+from flashnotify.channels.limiter import ConnectionLimiter
+from flashnotify.channels.url import TransportURL
 from flashnotify.clock import Clock
 from flashnotify.domain import Captured, Message, Priority, Sent
-from flashnotify.errors import SettingsError
-from flashnotify.meta.configs import Config
+from flashnotify.errors import (
+    Gone,
+    Misconfigured,
+    Rejected,
+    Retryable,
+    SettingsError,
+    TransportError,
+    Unreachable,
+    Unsendable,
+)
+from flashnotify.meta import Config, setting
+
+__all__ = [
+    "ChannelConfig",
+    "ConnectionLimiter",
+    "Content",
+    "Gone",
+    "Misconfigured",
+    "Rejected",
+    "Resources",
+    "Retryable",
+    "Sent",
+    "SettingsError",
+    "Threads",
+    "Transport",
+    "TransportConfig",
+    "TransportError",
+    "TransportURL",
+    "Unreachable",
+    "Unsendable",
+    "excerpt",
+    "setting",
+]
+
+# Characters kept of a provider's answer, and those looked at to find them.
+_EXCERPT = 500
+_EXCERPTED = 5000
 
 
 class ChannelConfig(Config):
-    """Base of the channels' settings: which transports they name."""
+    """Base of the channels' settings: the transports that they name."""
 
     url: SecretStr
 
     @property
     def transports(self) -> Sequence[tuple[str | None, str]]:
-        """The URLs in the order they are tried, each with the one address it is for, if it is."""
+        """The URLs in order of failover, each with the only address that it serves, or None."""
         return [(None, url) for url in self.url.get_secret_value().split()]
+
+
+class TransportConfig(Config):
+    """Base of the transports' settings. A subclass declares each of these that can be set."""
+
+    connections: Annotated[int, Field(ge=1, le=1000)] = 16
+    timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
 
 
 class Content(Protocol):
     """A message in the form of its channel."""
 
     def captured(self) -> Captured:
-        """How to keep it in the archive for a person to see."""
+        """Return the form in which the archive keeps it for a person to see."""
         ...
 
 
 Returned = TypeVar("Returned")
 C_contra = TypeVar("C_contra", bound=Content, contravariant=True)
-
-
-class TransportURL:
-    """A transport's URL from the settings. Its string forms never show the credentials."""
-
-    def __init__(self, url: SecretStr) -> None:
-        try:
-            self._parts: SplitResult = urlsplit(url.get_secret_value())
-            self.port = self._parts.port
-            if "@" in self._parts.path + self._parts.query + self._parts.fragment:
-                raise ValueError("the password ends early, and its beginning is taken for a host")
-            self.options = {
-                name: values[-1]
-                for name, values in parse_qs(
-                    self._parts.query,
-                    keep_blank_values=True,
-                    strict_parsing=bool(self._parts.query),
-                ).items()
-            }
-        except ValueError:
-            # The reason may quote the password: urlsplit takes what follows ':' for a port.
-            raise SettingsError("is not a URL; percent-encode special characters") from None
-        self.scheme = self._parts.scheme
-        self.host = self._parts.hostname or ""
-        self.path = self._parts.path
-        self.query = self._parts.query
-        self.username = unquote(self._parts.username) if self._parts.username else None
-        self.password = unquote(self._parts.password) if self._parts.password else None
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = f":{self.port}" if self.port else ""
-        return f"{self.scheme}://{host}{port}"
-
-    __repr__ = __str__
-
-
-class Connections:
-    """A bound on concurrent use of a transport, part of it kept for urgent deliveries."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        # A quarter is kept, and at least one connection is left for each side.
-        self.reserved = max(1, total // 4) if total > 1 else 0
-        self._used = 0
-        self._waiting: dict[bool, deque[asyncio.Future[None]]] = {True: deque(), False: deque()}
-
-    def capacity(self, *, urgent: bool) -> int:
-        """How many connections deliveries of this urgency may use at once."""
-        return self.total if urgent else self.total - self.reserved
-
-    @asynccontextmanager
-    async def use(self, *, urgent: bool) -> AsyncIterator[None]:
-        """Hold one connection's place; urgent deliveries go first and have places of their own."""
-        if self._used < self.capacity(urgent=urgent) and not self._waiting[urgent]:
-            self._used += 1
-        else:
-            await self._wait(urgent)
-        try:
-            yield
-        finally:
-            self._used -= 1
-            self._wake()
-
-    async def _wait(self, urgent: bool) -> None:
-        place = asyncio.get_running_loop().create_future()
-        self._waiting[urgent].append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._used -= 1
-                self._wake()
-            raise
-
-    def _wake(self) -> None:
-        for urgent in (True, False):
-            waiting = self._waiting[urgent]
-            while waiting and self._used < self.capacity(urgent=urgent):
-                place = waiting.popleft()
-                if not place.done():
-                    self._used += 1
-                    place.set_result(None)
 
 
 class Threads(Protocol):
@@ -136,11 +96,11 @@ class Threads(Protocol):
         within: float,
         lane: Priority = Priority.medium,
     ) -> Returned:
-        """What `call` returns.
+        """Return the result of `call`.
 
         Raises:
-            TimeoutError: it began, and has not ended `within` seconds from now.
-            Unavailable: it never began.
+            TimeoutError: it started, and has not ended `within` seconds from now.
+            Unavailable: it never started.
         """
         ...
 
@@ -149,9 +109,9 @@ class Threads(Protocol):
 class Resources:
     """What the service lends to its transports.
 
-    `names` are threads for looking up names that strangers give, `file` says where they may keep a
-    file of their own, by its name; `public_url` is where providers can reach us; `token` makes an
-    unguessable text that only we can make, for callbacks.
+    `names` are threads for looking up host names given by strangers. `file` returns the path of a
+    file that a transport keeps, by name. `public_url` is where providers can reach us. `token`
+    makes an unguessable text for a callback, which only we can make.
     """
 
     clock: Clock
@@ -165,35 +125,41 @@ class Resources:
 class Transport(ABC, Generic[C_contra]):
     """A way out of the process for one or more channels, named by URL schemes.
 
-    The scheme `*` is any that no other transport of the channel has; `form` is how its URLs are
-    read. `config` are settings of its own; `timeout`, in seconds, bounds one send. Subclasses raise
-    only `TransportError`s from `send`, and `Unavailable` if there was no thread to try in.
+    The scheme `*` stands for any that no other transport of the channel has; `form` reads its URLs,
+    which must have the parts in `requires`. `config` holds its own settings; `timeout`, in seconds,
+    limits one send. Subclasses raise only `TransportError`s from `send`, and `Unavailable` if there
+    was no thread to run in.
     """
 
     schemes: ClassVar[tuple[str, ...]]
     example: ClassVar[str]
     form: ClassVar[type[TransportURL]] = TransportURL
-    config: ClassVar[type[Config] | None] = None
+    config: ClassVar[type[TransportConfig] | None] = None
+    requires: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
+    def __init__(
+        self, url: TransportURL, config: TransportConfig | None, resources: Resources
+    ) -> None:
+        url.require(*self.requires)
         self.url = url
         self.resources = resources
-        self.connections = Connections(16)
-        self.timeout = 30.0
+        limits = config or TransportConfig
+        self.connections = ConnectionLimiter(limits.connections)
+        self.timeout = limits.timeout
 
     @property
     def name(self) -> str:
-        """How logs, attempts and metrics call it: the URL without credentials and options."""
+        """Its name in logs, attempts and metrics: the URL without credentials and options."""
         return str(self.url)
 
     def serves(self, message: Message) -> bool:
-        """Whether this transport can reach the recipient of `message` at all."""
+        """Return whether this transport can reach the recipient of `message` at all."""
         return True
 
     def service(self, message: Message) -> str | None:
-        """Which of several services behind this transport takes `message`, if there are several.
+        """Return which of several services behind this transport takes `message`, if any.
 
-        Each gets a breaker of its own: what one does is no reason to leave the others alone.
+        Each has its own circuit breaker: one that fails does not stop deliveries to the others.
         """
         return None
 
@@ -201,16 +167,16 @@ class Transport(ABC, Generic[C_contra]):
         """Get ready. Must not fail because the other side is down."""
 
     async def close(self) -> None:  # see open
-        """Let go of everything."""
+        """Release everything."""
 
     async def check(self) -> str:
-        """Find out, without sending anything, whether this works; what was found, in words.
+        """Test, without sending anything, whether this works; return the finding in words.
 
         Raises:
             Unreachable: the other side does not answer, or not as it should.
             Misconfigured: it refuses us because of our settings.
         """
-        return "it cannot be tried without sending something"
+        return "it cannot be tested without sending something"
 
     @abstractmethod
     async def send(self, content: C_contra) -> Sent:
@@ -224,8 +190,8 @@ class Transport(ABC, Generic[C_contra]):
         """
 
 
-def words(text: str) -> str:
-    """A provider's own words, fit to be kept: valid Unicode, one line, at most 500 characters."""
+def excerpt(text: str) -> str:
+    """Return a provider's answer in a form to keep: valid Unicode, one line, 500 characters."""
     clean = text.encode("utf-8", "replace").decode()
-    clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:5000])
-    return " ".join(clean.split())[:500]
+    clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:_EXCERPTED])
+    return " ".join(clean.split())[:_EXCERPT]

@@ -13,8 +13,8 @@ from flashnotify.cli import backup, demo, doctor, keys, migrate, notifications, 
 from flashnotify.errors import FlashNotifyError
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         print(f"flashnotify {__version__}")
         raise typer.Exit
 
@@ -31,10 +31,10 @@ app = typer.Typer(
 def options(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print it, and end."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """The notification service of a campus."""
+    """A notification service for a campus."""
 
 
 serve.register(app)
@@ -48,8 +48,8 @@ backup.register(app)
 
 
 def main() -> None:
-    """Run the command line. Errors are one message on standard error, and exit code 1."""
-    # What it makes (archive, keys, socket) is nobody else's to read.
+    """Run the command line. An error is one message on standard error and exit code 1."""
+    # Only this user may read the files we create (archive, keys, socket).
     os.umask(0o077)
     try:
         app()

@@ -1,4 +1,4 @@
-"""`flashnotify backup`: a copy of the archive and of its keys, whether `serve` runs or not."""
+"""`flashnotify backup`: copy the archive and its keys, whether `serve` is running or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flashnotify.cli.progress import progress_bar
 from flashnotify.errors import BackupFailed
 from flashnotify.settings import KEY_FILE, ServiceConfig
 
-# What SQLite and `serve` keep beside an archive that is in use.
+# Files that SQLite and `serve` keep next to an archive that is in use.
 _IN_USE = ("-wal", "-shm", "-journal")
 _PARTS = (*_IN_USE, ".lock", ".sock")
 
@@ -25,14 +25,14 @@ def register(app: typer.Typer) -> None:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to; its keys go beside it.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if there is one.")] = False,
+    file: Annotated[Path, typer.Argument(help="The copy to write; the keys go next to it.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
 ) -> None:
-    """Copy the archive and its keys to FILE, while `serve` goes on.
+    """Copy the archive and its keys to FILE, even while `serve` is running.
 
-    The copy is consistent, checked and on disk before it gets its name. FILE.secret and
-    FILE.vapid.pem are the keys that belong to it: without them, API keys and browsers'
-    subscriptions do not work after a restore.
+    The copy gets its name only once it is consistent, checked and on disk. FILE.secret and
+    FILE.vapid.pem are its keys: without them, API keys and browser subscriptions do not work
+    after a restore.
     """
     config = ServiceConfig()
     keys = {
@@ -40,48 +40,48 @@ def backup(
         for name in (KEY_FILE, VAPID_FILE)
         if config.beside(name).exists()
     }
-    _refuse(config.archive_file, file, keys, force=force)
+    _require_safe(config.archive_file, file, keys, force=force)
     for key, target in keys.items():
         copy_key(key, target)
     with progress_bar() as bar:
         task = bar.add_task("copying", total=None)
 
         def advance(done: int, total: int) -> None:
-            checking = "checking" if done == total else "copying"
-            bar.update(task, completed=done, total=total, description=checking)
+            step = "checking" if done == total else "copying"
+            bar.update(task, completed=done, total=total, description=step)
 
         copy_archive(config.archive_file, file, advance)
     print(f"{file}: {file.stat().st_size:,} bytes")
     for target in keys.values():
         print(target)
     if config.secret_key is not None:
-        print("FLASHNOTIFY_SECRET_KEY is not in it: keep that too.")
+        print("The backup does not contain FLASHNOTIFY_SECRET_KEY: keep a copy of it.")
 
 
-def _refuse(archive: Path, file: Path, keys: Mapping[Path, Path], *, force: bool) -> None:
-    """Let only a copy begin that can be finished, and harms nothing.
+def _require_safe(archive: Path, file: Path, keys: Mapping[Path, Path], *, force: bool) -> None:
+    """Check that the copy can be made and overwrites nothing by mistake.
 
     Raises:
-        BackupFailed: it says why, and what to do.
+        BackupFailed: it cannot, or it would.
     """
     if not archive.is_file():
         raise BackupFailed(
-            f"There is no archive {archive} to copy. FLASHNOTIFY_DATABASE_URL says where it is."
+            f"There is no archive at {archive}. Set FLASHNOTIFY_DATABASE_URL to its location."
         )
     if not file.parent.is_dir():
-        raise BackupFailed(f"There is no folder {file.parent}: make it first.")
+        raise BackupFailed(f"There is no folder {file.parent}: create it first.")
     if file.is_dir():
-        raise BackupFailed(f"{file} is a folder: name a file in it.")
+        raise BackupFailed(f"{file} is a folder: name a file.")
     parts = {archive.resolve().with_name(archive.name + suffix) for suffix in _PARTS}
     if file.resolve() in parts:
-        raise BackupFailed(f"{file} is a part of the archive: name another file.")
+        raise BackupFailed(f"{file} is part of the archive: name another file.")
     for target in (file, *keys.values()):
         if target.exists() and any(target.samefile(own) for own in (archive, *keys)):
             raise BackupFailed(f"{target} is the archive itself: name another file.")
         if target.exists() and not force:
-            raise BackupFailed(f"{target} exists: name another file, or replace it with --force.")
+            raise BackupFailed(f"{target} exists: name another file, or overwrite it with --force.")
     for suffix in _IN_USE:
         log = file.with_name(file.name + suffix)
         if log.exists():
-            # SQLite would play it back into the copy.
-            raise BackupFailed(f"{log} exists: {file} was or is in use. Name another file.")
+            # SQLite would replay it into the copy.
+            raise BackupFailed(f"{log} exists: {file} is or was in use. Name another file.")

@@ -1,6 +1,6 @@
-"""How commands reach the API: over the Unix socket if `serve` runs, in this process if not.
+"""How commands reach the API: over the Unix socket of a running `serve`, or in this process.
 
-Either way a command speaks the same API, as an admin.
+Either way, a command uses the same API, as an admin.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ import httpx
 import typer
 from starlette.types import ASGIApp
 
-from flashnotify.api.requests import LocalSocket
+from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
 from flashnotify.errors import ArchiveLocked, FlashNotifyError
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry import logs
 
-# Seconds to wait for an answer of `serve`: an accept waits for the disk.
+# Seconds to wait for `serve` to answer: accepting waits for the disk.
 _TIMEOUT = 30.0
-# How often to try for an archive that another command has, and the seconds between: 10 s in all.
-_TRIES = 200
+# Attempts to open an archive that another command holds, and the seconds between: 10 s in all.
+_ATTEMPTS = 200
 _PAUSE = 0.05
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's response as JSON.")]
 
 
 class CommandFailed(FlashNotifyError):
-    """The API answered with a problem."""
+    """A command cannot do what it was asked to. Says why."""
 
 
 class Client:
-    """The API, as commands use it. `served` tells whether `serve` is answering."""
+    """The API, as commands use it. `served` is true if `serve` answers."""
 
     def __init__(self, http: httpx.AsyncClient, *, served: bool) -> None:
         self._http = http
         self.served = served
 
     async def call(self, method: str, path: str, **request: Any) -> Any:
-        """Call the API; the JSON it answers, or None.
+        """Call the API and return the JSON of its response, or None if it has no body.
 
         Raises:
-            CommandFailed: it answered with a problem; the message is for a person.
+            CommandFailed: the API is unreachable or answered with a problem.
         """
         try:
             response = await self._http.request(method, path, **request)
         except httpx.TransportError as error:
             raise CommandFailed(
-                f"serve holds the archive, but does not answer ({type(error).__name__}). "
-                "Look at its log, or stop it."
+                f"serve holds the archive but does not answer ({type(error).__name__}). "
+                "Check its log, or stop it."
             ) from None
         if not response.is_success:
             raise CommandFailed(explain(response))
@@ -62,7 +62,7 @@ class Client:
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Client]:
-    """The API of this archive, whether `serve` is running or not."""
+    """Connect to the API of this archive, whether `serve` is running or not."""
     config = ServiceConfig()
     logs.configure(config.log_format)
     service = Service(config)
@@ -79,8 +79,8 @@ async def connect() -> AsyncIterator[Client]:
 
 
 async def _open(service: Service) -> bool:
-    """Take the archive; false if `serve` has it. Other commands are waited for: they end soon."""
-    for _ in range(_TRIES):
+    """Open the archive, waiting for other commands; return False if `serve` holds it."""
+    for _ in range(_ATTEMPTS):
         try:
             await service.open()
         except ArchiveLocked:
@@ -102,24 +102,24 @@ async def _answers(path: Path) -> bool:
 
 
 def over_socket(config: ServiceConfig) -> httpx.AsyncClient:
-    """The API of the `serve` that holds the archive."""
+    """Return a client of the `serve` that holds the archive."""
     return _http(httpx.AsyncHTTPTransport(uds=str(config.socket)))
 
 
 def in_process(app: ASGIApp) -> httpx.AsyncClient:
-    """The API of a service in this process."""
+    """Return a client of a service in this process."""
     return _http(httpx.ASGITransport(LocalSocket(app)))
 
 
 def explain(response: httpx.Response) -> str:
-    """A problem that the API answered, for a person."""
+    """Return the message of a problem response, for a person."""
     try:
         problem = response.json()
         faults = problem.get("errors") or []
         lines = [f"{fault['pointer']} {fault['detail']}" for fault in faults]
         return "\n".join(lines) or str(problem["detail"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"it answered {response.status_code}, and did not say why. Look at its log."
+        return f"serve answered {response.status_code} without a reason. Check its log."
 
 
 def _http(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:

@@ -1,4 +1,4 @@
-"""The events of a running `serve`, taken up again wherever the stream breaks."""
+"""The events of a running `serve`; a broken stream is resumed where it stopped."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import CommandFailed, explain
 from flashnotify.telemetry.events import HEARTBEAT
 
-# Seconds between two tries to connect, the first and the longest.
+# Seconds between two attempts to connect: the first wait and the longest.
 _FIRST_WAIT = 0.1
-_LONGEST_WAIT = 2.0
-# The wait from which on somebody who looks on wonders.
-_PATIENCE = 1.0
-# Seconds for a connection, and those without any sign of life after which it counts as broken.
-_CONNECT = 5.0
-_SILENCE = 3 * HEARTBEAT
+_MAX_WAIT = 2.0
+# Waits longer than this are reported to the user.
+_UNREPORTED_WAIT = 1.0
+# Seconds to connect, and seconds of silence after which a connection counts as broken.
+_CONNECT_TIMEOUT = 5.0
+_READ_TIMEOUT = 3 * HEARTBEAT
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; without `data` it is but a sign of life."""
+    """One event of the stream; without `data` it is a heartbeat."""
 
     id: int | None
     type: str
@@ -37,16 +37,16 @@ class Event:
 async def follow(
     http: httpx.AsyncClient, lock: ArchiveLock, after: int | None
 ) -> AsyncGenerator[Event, None]:
-    """What happens from now on, or has since event `after`, until `serve` has stopped.
+    """Yield the events from now on, or those after event `after`, until `serve` stops.
 
     Raises:
-        CommandFailed: it refuses, for good.
+        CommandFailed: `serve` refuses the request.
     """
-    wait, told = _FIRST_WAIT, False
+    wait, reported = _FIRST_WAIT, False
     while True:
         try:
             async for event in _connection(http, after):
-                wait, told = _FIRST_WAIT, False
+                wait, reported = _FIRST_WAIT, False
                 after = event.id if event.id is not None else after
                 if event.data is not None:
                     yield event
@@ -55,29 +55,29 @@ async def follow(
             reason = str(error) or type(error).__name__
         if lock.holder() is None:
             return
-        if not told and wait > _PATIENCE:
-            print(f"serve does not answer ({reason}); trying again", file=sys.stderr)
-            told = True
+        if not reported and wait > _UNREPORTED_WAIT:
+            print(f"serve does not answer ({reason}); retrying", file=sys.stderr)
+            reported = True
         await asyncio.sleep(wait)
-        wait = min(2 * wait, _LONGEST_WAIT)
+        wait = min(2 * wait, _MAX_WAIT)
 
 
 async def _connection(http: httpx.AsyncClient, after: int | None) -> AsyncIterator[Event]:
-    """The events of one connection, to its end."""
+    """Yield the events of one connection until it ends."""
     headers = {} if after is None else {"Last-Event-ID": str(after)}
-    timeout = httpx.Timeout(_CONNECT, read=_SILENCE)
-    async with http.stream("GET", "/v1/events", headers=headers, timeout=timeout) as answer:
-        if answer.status_code in (429, 503):
+    timeout = httpx.Timeout(_CONNECT_TIMEOUT, read=_READ_TIMEOUT)
+    async with http.stream("GET", "/v1/events", headers=headers, timeout=timeout) as response:
+        if response.status_code in (429, 503):
             return
-        if answer.is_error:
-            await answer.aread()
-            raise CommandFailed(explain(answer))
-        async for event in _parse(answer.aiter_lines()):
+        if response.is_error:
+            await response.aread()
+            raise CommandFailed(explain(response))
+        async for event in _parse(response.aiter_lines()):
             yield event
 
 
 async def _parse(lines: AsyncIterator[str]) -> AsyncIterator[Event]:
-    """Server-sent events (WHATWG HTML, section 9.2.6)."""
+    """Parse server-sent events (WHATWG HTML, section 9.2.6)."""
     id: int | None = None
     type, data = "", ""
     async for line in lines:

@@ -1,4 +1,4 @@
-"""`flashnotify keys`: make, list and revoke API keys."""
+"""`flashnotify keys`: create, list and revoke API keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flashnotify.cli.tables import print_table
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    keys = typer.Typer(help="The API keys of senders.", no_args_is_help=True)
+    keys = typer.Typer(help="Manage API keys.", no_args_is_help=True)
     keys.command("create")(create)
     keys.command("list")(index)
     keys.command("revoke")(revoke)
@@ -26,36 +26,36 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    name: Annotated[str, typer.Option(help="Whose key it is.")],
+    name: Annotated[str, typer.Option(help="The sender that uses the key.")],
     scope: Annotated[
         list[str],
         typer.Option(
-            help="What it may do: notify:KIND, notify:*, read, devices, admin. Repeat it."
+            help="A permission: notify:KIND, notify:*, read, devices or admin. Repeatable."
         ),
     ],
     max_priority: Annotated[
-        str, typer.Option(help="How urgent its notifications may be, beyond the kind's default.")
+        str, typer.Option(help="Highest priority it may use, unless the kind's own is higher.")
     ] = "high",
     expires_at: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z"], help="Such as 2027-01-01T00:00:00+0100."),
+        typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z"], help="E.g. 2027-01-01T00:00:00+0100."),
     ] = None,
 ) -> None:
-    """Make an API key, and print it: it is not shown again."""
-    wanted: dict[str, Any] = {"name": name, "scopes": scope, "max_priority": max_priority}
+    """Create an API key and print it. It is not shown again."""
+    request: dict[str, Any] = {"name": name, "scopes": scope, "max_priority": max_priority}
     if expires_at is not None:
-        wanted["expires_at"] = expires_at.isoformat()
-    print(asyncio.run(_call("POST", "/v1/api-keys", json=wanted))["key"])
+        request["expires_at"] = expires_at.isoformat()
+    print(asyncio.run(_call("POST", "/v1/api-keys", json=request))["key"])
 
 
 def index(as_json: JsonOption = False) -> None:
     """List all API keys, without their secrets."""
-    listed = asyncio.run(_call("GET", "/v1/api-keys"))
+    page = asyncio.run(_call("GET", "/v1/api-keys"))
     if as_json:
-        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        print(json.dumps(page, indent=2, ensure_ascii=False))
         return
     table = Table("id", "name", "scopes", "max priority", "last used", "state")
-    for key in listed["items"]:
+    for key in page["items"]:
         table.add_row(
             key["id"],
             escape(key["name"]),
@@ -68,9 +68,9 @@ def index(as_json: JsonOption = False) -> None:
 
 
 def revoke(
-    id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")],
+    id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")],
 ) -> None:
-    """Make an API key useless, at once."""
+    """Revoke an API key, with immediate effect."""
     asyncio.run(_call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}"))
 
 

@@ -1,4 +1,4 @@
-"""`flashnotify migrate`: bring the archive to this version."""
+"""`flashnotify migrate`: upgrade the archive to this version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate() -> None:
-    """Create or upgrade the archive's tables. `serve` does this at its start too."""
+    """Create or upgrade the archive's tables. `serve` also does this when it starts."""
     config = ServiceConfig()
     lock = ArchiveLock(config.archive_file)
     lock.acquire()

@@ -25,26 +25,28 @@ def register(app: typer.Typer) -> None:
 
 
 def send(
-    kind: Annotated[str, typer.Option(help="Such as academic or security.")],
+    kind: Annotated[str, typer.Option(help="E.g. academic or security.")],
     title: Annotated[str, typer.Option(help="One line.")],
-    to: Annotated[list[str], typer.Option(help="Such as mailto:ada@univ.example. Repeat it.")],
+    to: Annotated[list[str], typer.Option(help="E.g. mailto:ada@univ.example. Repeatable.")],
     body: Annotated[
-        str | None, typer.Argument(help="The message; without it, standard input is read.")
+        str | None, typer.Argument(help="The message. Read from standard input if missing.")
     ] = None,
     data: Annotated[
-        list[str] | None, typer.Option(help="A field of the kind, such as course=ALG-2. Repeat it.")
+        list[str] | None, typer.Option(help="A field, such as course=ALG-2. Repeatable.")
     ] = None,
-    channel: Annotated[list[str] | None, typer.Option(help="Only this channel. Repeat it.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="Only this channel. Repeatable.")
+    ] = None,
     priority: Annotated[str | None, typer.Option(help="low, medium, high or critical.")] = None,
-    locale: Annotated[str | None, typer.Option(help="Such as fr.")] = None,
-    send_at: Annotated[str | None, typer.Option(help="Such as 2026-12-01T08:00:00+01:00.")] = None,
-    expires_at: Annotated[str | None, typer.Option(help="As send-at.")] = None,
-    reference: Annotated[str | None, typer.Option(help="Your own identifier for it.")] = None,
+    locale: Annotated[str | None, typer.Option(help="E.g. fr.")] = None,
+    send_at: Annotated[str | None, typer.Option(help="E.g. 2026-12-01T08:00:00+01:00.")] = None,
+    expires_at: Annotated[str | None, typer.Option(help="In the same form as --send-at.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Your own reference.")] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(help="With the same key it is sent once, however often you ask.")
+        str | None, typer.Option(help="Repeated requests with the same key send only once.")
     ] = None,
 ) -> None:
-    """Send a notification, and print its id once it is accepted."""
+    """Send a notification and print its id once it is accepted."""
     document = {
         "kind": kind,
         "title": title,
@@ -63,20 +65,20 @@ def send(
 
 
 def status(
-    id: Annotated[str, typer.Argument(help="What `send` printed.")], as_json: JsonOption = False
+    id: Annotated[str, typer.Argument(help="The id from `send`.")], as_json: JsonOption = False
 ) -> None:
-    """Show where a notification is, and what became of each delivery."""
-    shown = asyncio.run(_status(quote(id, safe="")))
+    """Show the status of a notification and of each of its deliveries."""
+    found = asyncio.run(_status(quote(id, safe="")))
     if as_json:
-        print(json.dumps(shown, indent=2, ensure_ascii=False))
+        print(json.dumps(found, indent=2, ensure_ascii=False))
         return
     console = Console()
-    console.print(f"{shown['kind']}: {shown['title']}", markup=False)
-    console.print(f"{shown['status']}, {shown['priority']}, accepted {shown['accepted_at']}")
-    if shown["status"] == "scheduled":
-        console.print(f"It is sent at {shown['send_at']}.")
+    console.print(f"{found['kind']}: {found['title']}", markup=False)
+    console.print(f"{found['status']}, {found['priority']}, accepted {found['accepted_at']}")
+    if found["status"] == "scheduled":
+        console.print(f"It will be sent at {found['send_at']}.")
     table = Table("channel", "to", "status", "attempts", "last answer")
-    for delivery in shown["deliveries"]:
+    for delivery in found["deliveries"]:
         attempts = delivery["attempts"]
         answer = attempts[-1]["answer"] if attempts else delivery["reason"]
         table.add_row(
@@ -87,15 +89,15 @@ def status(
             escape(answer or ""),
         )
     print_table(table)
-    if shown["more"]:
-        console.print(f"… and more: GET /v1/notifications/{shown['id']}/deliveries has all.")
+    if found["more"]:
+        console.print(f"… and more: GET /v1/notifications/{found['id']}/deliveries lists all.")
 
 
 def outbox(
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what was captured instead of being sent."""
+    """Show the messages that were captured instead of sent."""
     page = asyncio.run(_call("GET", "/v1/outbox", params={"limit": limit}))
     if as_json:
         print(json.dumps(page, indent=2, ensure_ascii=False))
@@ -107,7 +109,7 @@ def outbox(
             console.print(message["subject"], style="bold", markup=False)
         console.print(message["text"], markup=False, highlight=False)
     if not page["items"]:
-        console.print("Nothing was captured. Transports other than capture:// keep nothing here.")
+        console.print("Nothing was captured. Only capture:// transports keep messages here.")
 
 
 def _field(entry: str) -> tuple[str, str]:
@@ -122,17 +124,17 @@ async def _send(document: dict[str, Any], headers: dict[str, str]) -> None:
         accepted = await client.call("POST", "/v1/notifications", json=document, headers=headers)
         print(accepted["id"])
         if not client.served:
-            print("Accepted. It is sent when `flashnotify serve` runs next.", file=sys.stderr)
+            print("Accepted. It will be sent when `flashnotify serve` next runs.", file=sys.stderr)
 
 
 async def _status(id: str) -> dict[str, Any]:
     path = f"/v1/notifications/{id}"
     async with connect() as client:
-        shown: dict[str, Any] = await client.call("GET", path)
+        found: dict[str, Any] = await client.call("GET", path)
         page = await client.call("GET", f"{path}/deliveries", params={"limit": 200})
-        shown["deliveries"] = page["items"]
-        shown["more"] = page["next"] is not None
-        return shown
+        found["deliveries"] = page["items"]
+        found["more"] = page["next"] is not None
+        return found
 
 
 async def _call(method: str, path: str, **request: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal, on standard error, and nowhere else."""
+"""Progress bars, on standard error and only if it is a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 def progress_bar() -> Progress:
-    """A context in which tasks show how far they are, if somebody is looking."""
+    """Return a context that shows the progress of its tasks on a terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""`flashnotify serve`: run the service until it is told to stop, or a part of it fails."""
+"""`flashnotify serve`: run the service until it is stopped or a part of it fails."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from typing import Annotated
 
 import structlog
 import typer
-import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from flashnotify.api.requests import LocalSocket
+from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
 from flashnotify.cli import trial
-from flashnotify.cli.bounded_http import BoundedHttp
+from flashnotify.cli.uvicorn_server import Server
 from flashnotify.errors import SettingsError
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import ServiceConfig, given_names, unknown_names
@@ -30,12 +29,12 @@ from flashnotify.telemetry import logs
 
 log = structlog.get_logger(__name__)
 
-# What is done once the service answers: it is given the app and the port.
+# Called with the app and the port once the service answers.
 Welcome = Callable[[ASGIApp, int], Awaitable[None]]
-# The most that a path of a Unix socket may have, with its end (unix(7)).
-_SOCKET_PATH = 107
-# Seconds in which a service that has failed still answers: `/readyz` that, and senders 503.
-_LAST_WORDS = 2.0
+# The longest path of a Unix socket, in bytes (unix(7)).
+_MAX_SOCKET_PATH = 107
+# Seconds for which a failed service still answers, so that `/readyz` and 503s tell clients why.
+_FAILURE_GRACE = 2.0
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +44,9 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on (0: any).")] = 8000,
     show_trial: Annotated[
-        bool, typer.Option("--trial", help="Print a trial API key and what to do with it.")
+        bool, typer.Option("--trial", help="Print a trial API key and example commands.")
     ] = False,
 ) -> None:
     """Run the service."""
@@ -59,7 +58,7 @@ def serve(
     _allow_many_connections()
 
     async def welcome(app: ASGIApp, port: int) -> None:
-        _spare_collections()
+        _freeze_objects()
         if show_trial:
             await trial.show(app, port, config=config, host=host)
 
@@ -69,15 +68,15 @@ def serve(
 
 
 def _allow_many_connections() -> None:
-    """Let the process open as many files as the system allows: shells give it 1024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems name a limit that they do not take.
+    """Raise the limit on open files to the system's maximum: shells allow only 1024."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Some systems report a limit that they do not accept.
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
-def _spare_collections() -> None:
-    """Keep the garbage collector off what stays for ever: it would hold the loop for 0.1 s."""
+def _freeze_objects() -> None:
+    """Exclude long-lived objects from garbage collection, which would block the loop for 0.1 s."""
     gc.collect()
     gc.freeze()
 
@@ -85,21 +84,21 @@ def _spare_collections() -> None:
 async def run(
     service: Service, host: str, port: int, welcome: Welcome | None = None, *, once: bool = False
 ) -> int:
-    """Serve until SIGTERM or SIGINT, or the failure of a part; the exit code.
+    """Serve until SIGTERM, SIGINT or the failure of a part, and return the exit code.
 
-    With `once` it ends by itself after the `welcome`.
+    With `once`, stop after `welcome`.
     """
     stop = asyncio.Event()
-    servers: list[_Server] = []
-    # To the very end: a second signal must not break off the last commits.
-    with _signals_set(stop), contextlib.ExitStack() as listeners:
+    servers: list[Server] = []
+    # Until the very end: a second signal must not interrupt the last commits.
+    with _stop_on_signals(stop), contextlib.ExitStack() as listeners:
         try:
             await service.open()
             app = service.app()
             network = listeners.enter_context(_listen(host, port))
             local = listeners.enter_context(_listen_locally(service.config.socket))
             await service.start()
-            servers += _Server(app, network), _Server(LocalSocket(app), local)
+            servers += Server(app, network), Server(LocalSocket(app), local)
             if welcome is not None:
                 await welcome(app, network.getsockname()[1])
             if once:
@@ -108,49 +107,22 @@ async def run(
             await _first(stop, service.supervisor.failed, servers)
             log.info("serve.stopping")
             if service.supervisor.failures:
-                # Whoever watches or sends is told why, rather than to find nobody there.
-                await service.clock.wait(stop, _LAST_WORDS)
-            # Together: a request that is being answered may wait for what the workers finish.
+                # Tell monitoring and senders why, instead of refusing their connections.
+                await service.clock.wait(stop, _FAILURE_GRACE)
+            # Together: a request in progress may wait for work that the workers finish.
             drain = service.config.drain_seconds
             await asyncio.gather(service.drain(), *(server.stop(drain) for server in servers))
             service.config.socket.unlink(missing_ok=True)
         finally:
-            # Over already, but when something broke this off.
+            # Already done unless an exception skipped it.
             service.events.close()
             await asyncio.gather(*(server.stop(0) for server in servers), return_exceptions=True)
             await service.close()
     return 1 if service.supervisor.failures else 0
 
 
-class _Server(uvicorn.Server):
-    """uvicorn on a socket of ours, without signal handlers: the order of stopping is ours."""
-
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,
-            http=BoundedHttp,
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            proxy_headers=False,
-            ws="none",
-        )
-        super().__init__(config)
-        self.task = asyncio.create_task(self.serve([listener]), name="server")
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def stop(self, within: float) -> None:
-        """Accept no more connections; give requests `within` seconds, then break them off."""
-        self.config.timeout_graceful_shutdown = max(1, round(within))
-        self.should_exit = True
-        await self.task
-
-
-async def _first(stop: asyncio.Event, failed: asyncio.Event, servers: list[_Server]) -> None:
-    """Wait until somebody says stop, or something ends that should not."""
+async def _first(stop: asyncio.Event, failed: asyncio.Event, servers: list[Server]) -> None:
+    """Wait until the service should stop, a part has failed or a server has ended."""
     events = [asyncio.create_task(event.wait()) for event in (stop, failed)]
     tasks = [*events, *(server.task for server in servers)]
     try:
@@ -161,7 +133,7 @@ async def _first(stop: asyncio.Event, failed: asyncio.Event, servers: list[_Serv
 
 
 @contextlib.contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
+def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
@@ -184,8 +156,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _listen_locally(path: Path) -> socket.socket:
-    """The socket for the command line. What an earlier process left is ours: we hold the lock."""
-    if len(os.fsencode(path)) > _SOCKET_PATH:
+    """Open the command line's socket, replacing a stale one: we hold the archive's lock."""
+    if len(os.fsencode(path)) > _MAX_SOCKET_PATH:
         raise SettingsError(
             f"{path} is too long for a Unix socket. Give FLASHNOTIFY_DATABASE_URL a shorter path."
         )

@@ -1,4 +1,4 @@
-"""`flashnotify tail`: follow what happens."""
+"""`flashnotify tail`: follow events."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def register(app: typer.Typer) -> None:
 def tail(
     since: Annotated[
         int | None,
-        typer.Option(min=0, help="Go on after this event, instead of from now; 0: from the first."),
+        typer.Option(min=0, help="Start after this event instead of now (0: from the first)."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object on each line, with the event's id.")
+        bool, typer.Option("--json", help="Print one JSON object per line, with the event's id.")
     ] = False,
 ) -> None:
-    """Follow what happens in a running `serve`, a line for each event.
+    """Follow the events of a running `serve`, one per line.
 
-    Where the connection breaks, it is taken up again without missing any. It ends with `serve`
-    (exit code 0), or by Ctrl-C (exit code 130).
+    A broken connection is resumed without missing events. The command ends when `serve` stops
+    (exit code 0) or on Ctrl-C (exit code 130).
     """
     config = ServiceConfig()
     logs.configure(config.log_format)
-    # Nothing is under way that needs an end of its own: a stream may be left at any point.
+    # Exit at once: nothing here needs cleaning up.
     signal.signal(signal.SIGINT, _interrupted)
     asyncio.run(_tail(config, since, as_json=as_json))
 
@@ -63,8 +63,7 @@ async def _tail(config: ServiceConfig, since: int | None, *, as_json: bool) -> N
     lock = ArchiveLock(config.archive_file)
     if lock.holder() is None:
         raise CommandFailed(
-            f"There is nothing to follow: nobody serves {config.archive_file}. "
-            "Start `flashnotify serve`."
+            f"No `serve` is running on {config.archive_file}. Start `flashnotify serve`."
         )
     console = Console(soft_wrap=True, highlight=False)
     async with over_socket(config) as http, aclosing(follow(http, lock, since)) as events:

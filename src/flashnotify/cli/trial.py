@@ -1,15 +1,15 @@
-"""What `make run` shows: the address, a key to try things with, and two lines to paste."""
+"""The output of `make run`: the address, a trial key and two commands to paste."""
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import httpx
 from starlette.types import ASGIApp
 
-from flashnotify.api.requests import LocalSocket
+from flashnotify.api.middleware import LocalSocket
+from flashnotify.channels.url import base_url
+from flashnotify.private_file import replacing
 from flashnotify.settings import ServiceConfig
 
 _EXAMPLE = {
@@ -22,7 +22,7 @@ _EXAMPLE = {
 
 
 async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> None:
-    """Print the address, the trial key and the lines; make the key if there is none that works."""
+    """Print the address, the trial key and the commands; create a key if none works."""
     path = config.archive_file.with_name("trial.key")
     transport = httpx.ASGITransport(app)
     local = httpx.ASGITransport(LocalSocket(app))
@@ -31,11 +31,12 @@ async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> 
         works = bool(key) and (await http.get("/v1/outbox", headers=_bearer(key))).is_success
     if not works:
         async with httpx.AsyncClient(transport=local, base_url="http://flashnotify") as http:
-            wanted = {"name": "trial", "scopes": ["notify:*", "read"]}
-            answer = await http.post("/v1/api-keys", json=wanted)
+            request = {"name": "trial", "scopes": ["notify:*", "read"]}
+            answer = await http.post("/v1/api-keys", json=request)
             key = answer.raise_for_status().json()["key"]
-        _keep(path, key)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        with replacing(path) as draft:
+            draft.write_text(key + "\n")
+    address = base_url("http", host, port)
     document = json.dumps(_EXAMPLE)
     print(
         f"""
@@ -46,7 +47,7 @@ Send a notification:
   curl {address}/v1/notifications -H 'Authorization: Bearer {key}' \\
     -H 'Content-Type: application/json' -d '{document}'
 
-See what its recipient would have got:
+See what the recipient would have got:
   curl '{address}/v1/outbox?limit=1' -H 'Authorization: Bearer {key}'
 """,
         flush=True,
@@ -55,9 +56,3 @@ See what its recipient would have got:
 
 def _bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
-
-
-def _keep(path: Path, key: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key + "\n")

@@ -19,9 +19,9 @@ class BreakerState(StrEnum):
 class Breaker:
     """Leaves a failing transport alone, then lets one delivery at a time probe it.
 
-    After `policy.failures` failures in a row it opens for `policy.recovery` seconds. What is urgent
-    may probe sooner, after `policy.urgent_recovery`, and beside a delivery that is not: it may be
-    only the bulk that fails, and a probe of its that hangs.
+    After `policy.failures` consecutive failures it opens for `policy.recovery` seconds. An urgent
+    delivery may probe sooner, after `policy.urgent_recovery`, and beside a probe that is not
+    urgent: the failure may be specific to bulk, and a bulk probe may hang.
     """
 
     def __init__(self, policy: BreakerPolicy, clock: Clock) -> None:
@@ -32,8 +32,8 @@ class Breaker:
         self._probes: set[bool] = set()  # the urgency of each
         self.misconfigured: str | None = None
 
-    def another(self) -> Breaker:
-        """A new one, closed, of the same policy."""
+    def sibling(self) -> Breaker:
+        """Return a new, closed breaker with the same policy."""
         return Breaker(self._policy, self._clock)
 
     @property
@@ -41,51 +41,58 @@ class Breaker:
         """The state now."""
         if self._opened_at is None:
             return BreakerState.closed
-        return BreakerState.open if self._left(urgent=False) > 0 else BreakerState.half_open
+        return BreakerState.open if self._remaining(urgent=False) > 0 else BreakerState.half_open
+
+    def wait(self, *, urgent: bool) -> float:
+        """Return the seconds until a delivery may go; 0 if it may go now.
+
+        While a probe is under way, that is the time until the next one at the earliest.
+        """
+        if self._opened_at is None:
+            return 0.0
+        if urgent in self._probes:
+            return self._recovery(urgent=urgent)
+        return max(self._remaining(urgent=urgent), 0.0)
 
     def allow(self, *, urgent: bool) -> bool:
-        """True if a delivery may try now. Each true must be answered by a report below."""
-        if self._opened_at is None:
-            return True
-        if self._left(urgent=urgent) > 0 or urgent in self._probes:
+        """Let a delivery go now, if it may. Each true must be answered by a report below."""
+        if self.wait(urgent=urgent) > 0:
             return False
-        self._probes.add(urgent)
+        if self._opened_at is not None:
+            self._probes.add(urgent)
         return True
 
-    def retry_after(self, *, urgent: bool) -> float:
-        """Seconds until it is worth asking again."""
-        return max(self._left(urgent=urgent), 1.0) if self._opened_at is not None else 0.0
-
-    def worked(self) -> None:
-        """The transport answered: whatever it said about this message, it is there."""
+    def succeeded(self) -> None:
+        """Report that the transport answered, whatever it said about the message."""
         self._failures = 0
         self._opened_at = None
         self._probes.clear()
         self.misconfigured = None
 
     def failed(self) -> None:
-        """The transport did not work."""
+        """Report that the transport did not work."""
         self._failures += 1
         if self._probes or self._failures >= self._policy.failures:
             self._open()
 
-    def refused_us(self, reason: str) -> None:
-        """The transport refuses us because of our settings: open at once, and say so."""
+    def misconfigure(self, reason: str) -> None:
+        """Report that the transport refuses our settings: open at once, and keep the reason."""
         self.misconfigured = reason
         self._open()
 
     def abandoned(self, *, urgent: bool) -> None:
-        """The delivery was given up on our side (cancelled): nothing was learnt."""
+        """Report that the delivery ended on our side: it says nothing about the transport."""
         self._probes.discard(urgent)
 
     def _open(self) -> None:
         self._probes.clear()
         self._opened_at = self._clock.monotonic()
 
-    def _left(self, *, urgent: bool) -> float:
-        """Seconds until a probe may go, since it opened."""
-        assert self._opened_at is not None
+    def _recovery(self, *, urgent: bool) -> float:
         recovery = self._policy.recovery
-        if urgent:
-            recovery = min(recovery, self._policy.urgent_recovery)
-        return self._opened_at + recovery - self._clock.monotonic()
+        return min(recovery, self._policy.urgent_recovery) if urgent else recovery
+
+    def _remaining(self, *, urgent: bool) -> float:
+        """Return the seconds until a probe may go."""
+        assert self._opened_at is not None
+        return self._opened_at + self._recovery(urgent=urgent) - self._clock.monotonic()

@@ -1,187 +1,174 @@
-"""Expands a notification: audience → recipients → routes → deliveries, in batches."""
+"""Fans a notification out: audience → recipients → routes → deliveries, in batches."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable
 from uuid import UUID
 
-from sqlalchemy import Row
+import structlog
 
-from flashnotify.archive.reads.reader import Reader
-from flashnotify.archive.writer import Writer
-from flashnotify.archive.writes.changes import Change
-from flashnotify.archive.writes.statements import (
-    ADD_COUNT,
-    ADD_DELIVERY,
-    ADD_JOB,
-    END_JOB,
-    EXPAND_NOTIFICATION,
-    EXPIRE_NOTIFICATION,
-    FINISH_SOME,
-    POSTPONE_JOB,
+from flashnotify.archive.ports import Archive
+from flashnotify.archive.records import (
+    Delivery,
+    FanOutSlice,
+    Finish,
+    Notification,
+    ScheduledJob,
 )
 from flashnotify.clock import Clock
-from flashnotify.delivery.in_flight import Claims
-from flashnotify.delivery.routing import QUIET, Occasion, Route, Routing
+from flashnotify.delivery.decision import CANCELLED, EXPIRED, QUIET
+from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.quiet_hours import QuietHours
+from flashnotify.delivery.routing import Route, Routing
 from flashnotify.domain import BATCH_SIZE, Address, DeliveryStatus, Job, NotificationStatus
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.queue.dispatch import Dispatch
 
-# Recipients expanded in one commit; the progress is kept, so that a crash repeats none of them.
+log = structlog.get_logger(__name__)
+
+# Audience entries fanned out in one commit; the progress is kept, so a crash repeats none of them.
 _SLICE = 400
-_RETRY_AFTER = 30_000
 
 
-class Expansion:
-    """Turns the job of a whole notification into jobs of batches."""
+class FanOut:
+    """Carries out fan-out jobs: turns a notification into the jobs of batches."""
 
     def __init__(
         self,
+        archive: Archive,
         kinds: Registry[NotifierSpec],
-        reader: Reader,
-        writer: Writer,
-        claims: Claims,
         routing: Routing,
+        quiet_hours: QuietHours,
+        dispatch: Dispatch,
+        in_flight: InFlight,
         clock: Clock,
         ids: Callable[[], UUID],
     ) -> None:
+        self._archive = archive
         self._kinds = kinds
         self._routing = routing
-        self._reader = reader
-        self._writer = writer
-        self._claims = claims
+        self._quiet_hours = quiet_hours
+        self._dispatch = dispatch
+        self._in_flight = in_flight
         self._clock = clock
         self._ids = ids
 
-    async def expand(self, job: Job, enqueue: Callable[[Job], None]) -> int | None:
-        """Make the deliveries of a notification, and enqueue each batch once it is on disk.
+    async def execute(self, job: Job) -> None:
+        """Make the deliveries of a notification, and queue each batch once it is on disk.
 
-        Batches that have to wait stay there. Returns when the first of them is due, in milliseconds
-        since the epoch, or None if none waits.
+        Every audience entry ends as a delivery: a skipped or cancelled one, if the notification has
+        expired, was cancelled, or is of a kind that no longer offers the channel.
         """
-        notification = await self._reader.notification(job.notification_id)
-        if notification is None or NotificationStatus(notification.status).over:
-            await self._writer.write((END_JOB, {"of": job.id}))
-            return None
-        now = self._clock.now()
-        if notification.expires_at is not None and now >= notification.expires_at:
-            await self._writer.write(
-                (EXPIRE_NOTIFICATION, {"of": notification.id, "now": now}),
-                (END_JOB, {"of": job.id}),
-            )
-            return None
-        return await self._make(job, notification, enqueue)
+        notification = await self._archive.notifications.find(job.notification_id)
+        if notification is None:
+            await self._archive.jobs.finish(job)
+            return
+        if notification.damaged and not notification.audience:
+            log.error("notification.damaged", notification=str(notification.id))
+            await self._store(job, self._damaged(job))
+            return
+        latest: dict[str, Job] = {}
+        entries = len(notification.audience)
+        for start in range(notification.fanned_out, entries, _SLICE):
+            await self._store(job, self._slice(job, notification, start, latest))
+        if notification.fanned_out >= entries:
+            # The commit of the last slice finishes the job; this one was read before it.
+            await self._archive.jobs.finish(job)
 
-    async def fail(self, job: Job, error: Exception) -> int:
-        """Leave a job that broke off for later; when, in milliseconds since the epoch."""
-        due = self._clock.now() + _RETRY_AFTER
-        await self._writer.write((POSTPONE_JOB, {"of": job.id, "due": due}))
-        return due
-
-    async def _make(
-        self, job: Job, notification: Row[Any], enqueue: Callable[[Job], None]
-    ) -> int | None:
-        recipients = [_address(entry) for entry in json.loads(notification.audience)]
-        channels = json.loads(notification.channels) if notification.channels else None
-        kind = self._kinds.get(notification.kind)
-        start = notification.expanded
-        if start >= len(recipients):
-            # The commit that expanded the last recipient ended the job too.
-            return None
-        later: list[int] = []
-        while True:
-            end = min(start + _SLICE, len(recipients))
-            routes: Iterable[Route] = ()
-            if kind is not None:
-                occasion = Occasion(job.priority, notification.expires_at, self._clock.now())
-                routes = self._routing.routes(kind, recipients[start:end], channels, occasion)
-            changes, batches = self._slice(job, routes, end)
-            if self._claims.cancelled(job):
-                await self._writer.write((END_JOB, {"of": job.id}))
-                return None
-            last = end == len(recipients)
-            if last:
-                now = self._clock.now()
-                changes.append((FINISH_SOME, {"of": notification.id, "finished": 1, "now": now}))
-                changes.append((END_JOB, {"of": job.id}))
-            await self._writer.write(*changes)
-            for batch, not_before in batches:
-                if not_before is None:
-                    enqueue(batch)
-                else:
-                    later.append(not_before)
-            if last:
-                return min(later, default=None)
-            start = end
+    async def _store(self, job: Job, done: FanOutSlice) -> None:
+        await self._archive.notifications.add_deliveries(job, done, self._clock.now())
+        for batch in done.jobs:
+            if batch.reason is None:
+                self._dispatch.put(batch.job)
+            else:
+                self._dispatch.wake_up(batch.job.lane, batch.due_at)
 
     def _slice(
-        self, job: Job, routes: Iterable[Route], upto: int
-    ) -> tuple[list[Change], list[tuple[Job, int | None]]]:
-        """The writes for some recipients, and the batches they make, each with when it may go."""
-        now = self._clock.now()
-        changes: list[Change] = []
-        open_batches: dict[tuple[str, int | None], tuple[Job, int]] = {}
-        batches: list[tuple[Job, int | None]] = []
-        counts: Counter[tuple[str, DeliveryStatus]] = Counter()
-        for way in routes:
-            key = (way.channel, way.not_before)
-            batch, size = open_batches.get(key, (None, BATCH_SIZE))
-            if batch is None or size == BATCH_SIZE:
-                batch, size = (
-                    Job(self._ids(), job.notification_id, job.priority, way.channel),
-                    0,
-                )
-                batches.append((batch, way.not_before))
-            open_batches[key] = (batch, size + 1)
-            status = DeliveryStatus.skipped if way.skipped else DeliveryStatus.queued
-            counts[way.channel, status] += 1
-            changes.append(
-                (
-                    ADD_DELIVERY,
-                    {
-                        "id": self._ids(),
-                        "notification_id": job.notification_id,
-                        "job_id": batch.id,
-                        "channel": way.channel,
-                        "address": way.address.value,
-                        "status": status,
-                        "reason": QUIET if way.not_before is not None else way.skipped,
-                        "attempts": 0,
-                        "due_at": now if way.not_before is None else way.not_before,
-                        "first_attempt_at": None,
-                        "updated_at": now,
-                    },
-                )
-            )
-        changes.extend(
-            (ADD_JOB, batch.row(due_at=now if not_before is None else not_before))
-            for batch, not_before in batches
-        )
-        changes.extend(
-            (
-                ADD_COUNT,
-                {
-                    "notification_id": job.notification_id,
-                    "channel": channel,
-                    "status": status,
-                    "deliveries": number,
-                },
-            )
-            for (channel, status), number in counts.items()
-        )
-        queued = sum(n for (_, status), n in counts.items() if status is DeliveryStatus.queued)
-        changes.append(
-            (
-                EXPAND_NOTIFICATION,
-                {"of": job.notification_id, "upto": upto, "more": queued, "now": now},
-            )
-        )
-        return changes, batches
+        self, job: Job, notification: Notification, start: int, latest: dict[str, Job]
+    ) -> FanOutSlice:
+        """Return the deliveries of the next audience entries, and the batches that they are in.
 
+        `latest` keeps the latest batch of each channel from slice to slice.
+        """
+        now, upto = self._clock.now(), min(start + _SLICE, len(notification.audience))
+        kind = self._kinds.get(notification.kind)
+        end = self._end(job, notification, now)
+        deliveries: list[Delivery] = []
+        queued: dict[str, list[Route]] = defaultdict(list)
+        recipients = notification.audience[start:upto]
+        for route in self._routing.routes(kind, recipients, notification.channels):
+            skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
+            if finish := end or skipped:
+                deliveries.append(self._delivery(job, route, finish.status, finish.reason, now))
+            else:
+                queued[route.channel].append(route)
+        batches: list[ScheduledJob] = []
+        for channel, routes in queued.items():
+            until = self._quiet_until(kind, channel, notification, now)
+            for at in range(0, len(routes), BATCH_SIZE):
+                batch = self._batch(notification, channel, latest.get(channel), until, now)
+                latest[channel] = batch.job
+                batches.append(batch)
+                deliveries += [
+                    self._delivery(batch.job, route, DeliveryStatus.queued, batch.reason, now)
+                    for route in routes[at : at + BATCH_SIZE]
+                ]
+        finished = upto == len(notification.audience)
+        return FanOutSlice(upto, deliveries, batches, finished, expired=end is EXPIRED)
 
-def _address(entry: str) -> Address:
-    scheme, _, value = entry.partition(":")
-    return Address(scheme, value)
+    def _end(self, job: Job, notification: Notification, now: int) -> Finish | None:
+        """Return how all deliveries of a slice end, if nothing is sent any more."""
+        cancelled = notification.status is NotificationStatus.cancelled
+        if cancelled or self._in_flight.cancelled(job):
+            return CANCELLED
+        expires_at = notification.expires_at
+        return EXPIRED if expires_at is not None and now >= expires_at else None
+
+    def _quiet_until(
+        self, kind: NotifierSpec | None, channel: str, notification: Notification, now: int
+    ) -> int | None:
+        """Return until when batches of a channel wait, if these are quiet hours."""
+        if kind is None:
+            return None
+        until = self._quiet_hours.end(kind, kind.channels[channel], notification.priority, now)
+        if until is None or notification.expires_at is None:
+            return until
+        return min(until, notification.expires_at)
+
+    def _batch(
+        self,
+        notification: Notification,
+        channel: str,
+        latest: Job | None,
+        until: int | None,
+        now: int,
+    ) -> ScheduledJob:
+        ordinal = latest.ordinal + 1 if latest else notification.fanned_out // BATCH_SIZE
+        batch = Job(self._ids(), notification.id, notification.priority, channel, ordinal)
+        if until is not None:
+            return ScheduledJob(batch, until, QUIET)
+        return ScheduledJob(self._dispatch.in_turn(batch, latest), now)
+
+    def _delivery(
+        self, job: Job, route: Route, status: DeliveryStatus, reason: str | None, now: int
+    ) -> Delivery:
+        return Delivery(
+            self._ids(),
+            job.notification_id,
+            job.id,
+            route.channel,
+            route.address.value,
+            status,
+            due_at=now,
+            updated_at=now,
+            reason=reason,
+        )
+
+    def _damaged(self, job: Job) -> FanOutSlice:
+        """Return the trace of a notification whose audience cannot be read."""
+        route = Route("unknown", Address("unknown", "unreadable"))
+        failed, reason = DeliveryStatus.failed, "the audience in the archive cannot be read"
+        delivery = self._delivery(job, route, failed, reason, self._clock.now())
+        return FanOutSlice(0, [delivery], [], finished=True)

@@ -1,4 +1,4 @@
-"""What is in hand. On SQLite, where one process works, a claim is in memory and costs no write."""
+"""What is in flight. One process works on a SQLite archive, so a claim costs no write."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from flashnotify.domain import Job
 
 
 @dataclass(slots=True)
-class _InHand:
-    """A notification of which some job is in hand."""
+class _Notification:
+    """A notification that has jobs in flight."""
 
     jobs: int = 0
     cancelled: bool = False
     sending: set[UUID] = field(default_factory=set)
 
 
-class Claims:
-    """Which notifications and deliveries are in hand, and which must go no further."""
+class InFlight:
+    """The notifications and deliveries in flight, and which of them were cancelled."""
 
     def __init__(self) -> None:
-        self._in_hand: dict[UUID, _InHand] = {}
+        self._notifications: dict[UUID, _Notification] = {}
 
     @contextmanager
     def job(self, job: Job) -> Iterator[None]:
         """Hold a job while it is carried out."""
-        held = self._in_hand.setdefault(job.notification_id, _InHand())
+        held = self._notifications.setdefault(job.notification_id, _Notification())
         held.jobs += 1
         try:
             yield
         finally:
             held.jobs -= 1
             if not held.jobs:
-                del self._in_hand[job.notification_id]
+                del self._notifications[job.notification_id]
 
     @contextmanager
     def delivery(self, job: Job, delivery_id: UUID) -> Iterator[None]:
-        """Hold a delivery of a job in hand while it is being sent."""
-        sending = self._in_hand[job.notification_id].sending
+        """Hold a delivery of a job in flight while it is being sent."""
+        sending = self._notifications[job.notification_id].sending
         sending.add(delivery_id)
         try:
             yield
@@ -48,16 +48,16 @@ class Claims:
             sending.discard(delivery_id)
 
     def sending(self, notification_id: UUID) -> frozenset[UUID]:
-        """The deliveries of a notification that are being sent just now."""
-        held = self._in_hand.get(notification_id)
+        """Return the deliveries of a notification that are being sent now."""
+        held = self._notifications.get(notification_id)
         return frozenset(held.sending) if held is not None else frozenset()
 
     def cancel(self, notification_id: UUID) -> None:
-        """Let the jobs in hand begin nothing new for this notification."""
-        held = self._in_hand.get(notification_id)
+        """Keep the jobs in flight from sending more of this notification."""
+        held = self._notifications.get(notification_id)
         if held is not None:
             held.cancelled = True
 
     def cancelled(self, job: Job) -> bool:
-        """Whether a job in hand must begin nothing new."""
-        return self._in_hand[job.notification_id].cancelled
+        """Return whether the notification of a job in flight was cancelled meanwhile."""
+        return self._notifications[job.notification_id].cancelled

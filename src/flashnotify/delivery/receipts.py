@@ -1,39 +1,27 @@
-"""Delivery reports: what a gateway learns of a message after it has taken it."""
+"""Delivery reports: what a gateway reports about a message that it has taken."""
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
 from uuid import UUID
-from weakref import WeakValueDictionary
 
-from sqlalchemy import Row
-
-from flashnotify.archive.reads.reader import Reader
-from flashnotify.archive.writer import Writer
-from flashnotify.archive.writes.statements import (
-    ADD_TOTAL,
-    CONFIRM_DELIVERY,
-    MOVE_SENT_COUNT,
-    NOTE_UNDELIVERABLE,
-)
+from flashnotify.archive.ports import Deliveries, Notifications
 from flashnotify.clock import Clock
 from flashnotify.domain import DeliveryStatus
 from flashnotify.errors import NotFound, Unavailable
-from flashnotify.telemetry.statistics import total
+from flashnotify.keyed_locks import KeyedLocks
 
-# A report may come before the outcome of its delivery is on disk. It waits so many times, the
-# first time so many seconds, each next time twice as long: about six seconds in all.
+# A report may come before the result of its delivery is on disk. It waits this often, the first
+# time this many seconds, each next time twice as long: about six seconds in all.
 _WAITS = 7
 _FIRST_WAIT = 0.05
-_MOST_WAITING = 1000
+_MAX_WAITING = 1000
 
 
 class Report(Enum):
-    """What a gateway says of a message."""
+    """What a gateway says about a message."""
 
     delivered = "delivered"
     undeliverable = "undeliverable"
@@ -41,70 +29,70 @@ class Report(Enum):
 
 
 class Receipts:
-    """Takes delivery reports. `token` makes the text that proves that a gateway got it from us."""
+    """Applies delivery reports. `token` returns the text that proves that a report is genuine."""
 
     def __init__(
-        self, reader: Reader, writer: Writer, clock: Clock, token: Callable[[str], str]
+        self,
+        notifications: Notifications,
+        deliveries: Deliveries,
+        clock: Clock,
+        token: Callable[[str], str],
     ) -> None:
-        self._reader = reader
-        self._writer = writer
+        self._notifications = notifications
+        self._deliveries = deliveries
         self._clock = clock
         self._token = token
         self._waiting = 0
-        # Reports on one delivery are handled one after the other, so that only the first counts.
-        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        # Reports on one delivery are applied one after the other, so that only the first counts.
+        self._locks: KeyedLocks[UUID] = KeyedLocks()
 
     async def take(
         self, gateway: str, delivery_id: UUID, token: str, report: Report
     ) -> DeliveryStatus:
-        """Note what `gateway` reports of a delivery; the delivery's status after it.
+        """Apply what `gateway` reports of a delivery, and return the status of the delivery.
 
-        Only what was `sent` becomes `delivered`, and once. What cannot be delivered stays `sent`,
-        with a reason: that the gateway took it remains true.
+        Only a `sent` delivery becomes `delivered`, and once. One that cannot be delivered stays
+        `sent`, with a reason: the gateway did take it.
 
         Raises:
             NotFound: the token is not that of this delivery, or there is no such delivery.
-            Unavailable: the delivery's outcome is not on disk yet, or nothing can be written now.
+            Unavailable: the result of the delivery is not on disk yet, or nothing can be written.
         """
         expected = self._token(f"{gateway} {delivery_id}")
         if not hmac.compare_digest(expected.encode(), token.encode()):
             raise NotFound(_UNKNOWN)
         wait = _FIRST_WAIT
         for _ in range(_WAITS):
-            status = await self._note(delivery_id, report)
+            status = await self._apply(delivery_id, report)
             if status is not DeliveryStatus.queued or report is Report.under_way:
                 return status
             await self._wait(wait)
             wait *= 2
-        raise Unavailable("The delivery is still under way here. Report again.", retry_after=30)
+        raise Unavailable("The delivery is still being recorded. Report again.", retry_after=30)
 
-    async def _note(self, id: UUID, report: Report) -> DeliveryStatus:
-        async with self._locks.setdefault(id, asyncio.Lock()):
-            row = await self._reader.delivery(id)
-            if row is None:
+    async def _apply(self, id: UUID, report: Report) -> DeliveryStatus:
+        async with self._locks[id]:
+            delivery = await self._deliveries.find(id)
+            if delivery is None:
                 raise NotFound(_UNKNOWN)
-            if row.status != DeliveryStatus.sent:
-                return DeliveryStatus(row.status)
+            if delivery.status is not DeliveryStatus.sent:
+                return delivery.status
+            now = self._clock.now()
             if report is Report.delivered:
-                await self._confirm(id, row)
+                notification = await self._notifications.find(
+                    delivery.notification_id, audience=False
+                )
+                assert notification is not None
+                await self._deliveries.confirm(delivery, notification.kind, now)
                 return DeliveryStatus.delivered
             if report is Report.undeliverable:
-                now, why = self._clock.now(), "the gateway reports that it cannot be delivered"
-                await self._writer.write((NOTE_UNDELIVERABLE, {"of": id, "why": why, "now": now}))
+                reason = "the gateway reports that it cannot be delivered"
+                await self._deliveries.note_undeliverable(id, reason, now)
             return DeliveryStatus.sent
 
-    async def _confirm(self, id: UUID, row: Row[Any]) -> None:
-        now, delivered = self._clock.now(), DeliveryStatus.delivered
-        await self._writer.write(
-            (MOVE_SENT_COUNT, {"of": id, "counted": DeliveryStatus.sent, "number": -1}),
-            (MOVE_SENT_COUNT, {"of": id, "counted": delivered, "number": 1}),
-            (CONFIRM_DELIVERY, {"of": id, "now": now}),
-            (ADD_TOTAL, total(now, row.kind, row.channel, delivered)),
-        )
-
     async def _wait(self, seconds: float) -> None:
-        if self._waiting >= _MOST_WAITING:
-            raise Unavailable("Too many reports came too early. Report again.", retry_after=5)
+        if self._waiting >= _MAX_WAITING:
+            raise Unavailable("Too many reports came early. Report again.", retry_after=5)
         self._waiting += 1
         try:
             await self._clock.sleep(seconds)
@@ -112,4 +100,4 @@ class Receipts:
             self._waiting -= 1
 
 
-_UNKNOWN = "There is no delivery at this address that a report could be about."
+_UNKNOWN = "No delivery matches this report."

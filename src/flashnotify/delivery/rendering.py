@@ -1,18 +1,16 @@
-"""What a notification says on a channel: its kind's templates, filled with its data."""
+"""Renders the templates of a kind with the data of a notification."""
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row
-
-from flashnotify.domain import Priority, Rendering
+from flashnotify.archive.records import Notification
+from flashnotify.domain import Rendering
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta import Notifier
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
 
@@ -20,7 +18,7 @@ from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
 class Renderer:
     """Renders notifications.
 
-    Messages show moments in the time of `zone`; without one, with the offset that each came with.
+    Messages show moments in the time of `zone`; without one, with the offset that they came with.
     """
 
     def __init__(
@@ -29,7 +27,7 @@ class Renderer:
         templates: Registry[TemplatesSpec],
         zone: ZoneInfo | None,
     ) -> None:
-        """Take the templates of all kinds.
+        """Check that every kind has templates.
 
         Raises:
             DeclarationError: a kind has none.
@@ -46,24 +44,30 @@ class Renderer:
         self._zone = zone
 
     def render(
-        self, notification: Row[Any], priority: Priority, channel: ChannelSpec
+        self, notification: Notification, channel: ChannelSpec
     ) -> tuple[Notifier, Rendering]:
-        """The notifier that sends a row of the archive, and what it says on `channel`."""
+        """Return the notifier that sends a notification, and what it says on `channel`.
+
+        Raises:
+            ValueError: the data of the notification is damaged, or its kind no longer takes it.
+        """
+        if notification.damaged:
+            raise ValueError("the data in the archive cannot be read")
         kind = self._kinds[notification.kind]
-        notifier: Notifier = kind.notifier(**json.loads(notification.data))
+        notifier: Notifier = kind.notifier(**notification.data)
         values = {
-            **{name: self._shown(value) for name, value in notifier.values().items()},
+            **{name: self._local(value) for name, value in notifier.values().items()},
             "title": notification.title,
             "body": notification.body,
-            "priority": priority.name,
+            "priority": notification.priority.name,
         }
         templates = self._templates[kind.kind]
         return notifier, templates.render(notification.locale, channel.parts, values)
 
-    def _shown(self, value: Any) -> Any:
-        """A field as people on the campus read it: moments by their own clocks."""
+    def _local(self, value: Any) -> Any:
+        """Return a value as people on the campus read it: moments in local time."""
         if isinstance(value, datetime) and self._zone is not None:
-            # In the last hours of the year 9999 some zones have no date any more.
+            # The last hours of the year 9999 have no date in some zones.
             with suppress(OverflowError):
                 return value.astimezone(self._zone)
         return value

@@ -1,4 +1,4 @@
-"""The open transports of a channel: which there are, and in what state."""
+"""The open channels: their transports in failover order, and the breakers of those."""
 
 from __future__ import annotations
 
@@ -7,74 +7,154 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from pydantic import SecretStr
 
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.delivery.breaker import Breaker, BreakerState
-from flashnotify.domain import Message
-from flashnotify.errors import SettingsError
-from flashnotify.meta.configs import Config
+from flashnotify.domain import AttemptOutcome, Message, Sent
+from flashnotify.errors import (
+    InternalError,
+    Misconfigured,
+    NotTried,
+    Rejected,
+    SettingsError,
+    TransportError,
+    Unreachable,
+    Unsendable,
+)
+from flashnotify.meta import Config
 from flashnotify.meta.specs import ChannelSpec
 
-# Services behind one transport that have a breaker. Strangers name them.
-_MOST_SERVICES = 1000
+log = structlog.get_logger(__name__)
+
+# Services behind one transport that have a breaker of their own. Callers name them.
+_MAX_SERVICES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Outlet:
-    """An open transport and its breaker; `only` is the one address it is for, if it is for one.
+class OpenTransport:
+    """A transport in use, with its breaker.
 
-    `name` is what attempts, metrics and readiness call it: `smtp://host:25`, `msteams://it-team`.
-    `services` are the breakers of the services behind it, if it has several.
+    `name` identifies it in attempts, metrics and readiness: `smtp://host:25`, `msteams://it-team`.
+    `only` is the one address that it serves, if it serves one. `services` are the breakers of the
+    services behind it, if it has several.
     """
 
     name: str
+    channel: str
     transport: Transport[Any]
     breaker: Breaker
     only: str | None = None
     services: dict[str, Breaker] = field(default_factory=dict)
 
     def serves(self, message: Message) -> bool:
-        """Whether the recipient can be reached this way."""
+        """Return whether the recipient can be reached this way."""
         return self.only in (None, message.to) and self.transport.serves(message)
 
-    def breaker_for(self, message: Message) -> Breaker:
-        """The breaker of whatever takes `message`: the transport, or one service behind it."""
-        service = self.transport.service(message)
+    def breaker_for(self, message: Message | None) -> Breaker:
+        """Return the breaker to ask about `message`, or about the transport as a whole.
+
+        The latter stays closed if the transport has services: another one may work.
+        """
+        service = self.transport.service(message) if message is not None else None
         if service is None:
             return self.breaker
         if service not in self.services:
-            if len(self.services) >= _MOST_SERVICES:
+            if len(self.services) >= _MAX_SERVICES:
                 del self.services[next(iter(self.services))]
-            self.services[service] = self.breaker.another()
+            self.services[service] = self.breaker.sibling()
         return self.services[service]
 
     @property
-    def best(self) -> Breaker:
-        """What to judge the transport by: of several services, the one that is best off."""
+    def health(self) -> Breaker:
+        """The breaker that tells how the transport is: of several services, the best one."""
         return min(
             self.services.values(),
             key=lambda breaker: breaker.state is not BreakerState.closed,
             default=self.breaker,
         )
 
+    def report(self, message: Message, result: Sent | TransportError) -> AttemptOutcome:
+        """Report a result to the breaker, and return the outcome of the attempt."""
+        breaker = self.breaker_for(message)
+        before = breaker.state
+        outcome = _report(breaker, result, urgent=message.priority.urgent)
+        self._log_change(before, breaker.state, result)
+        return outcome
+
+    def _log_change(
+        self, before: BreakerState, after: BreakerState, result: Sent | TransportError
+    ) -> None:
+        # Without the provider's words, which may contain the recipient's address.
+        if before is BreakerState.closed and after is not before:
+            log.warning(
+                "transport.breaker_opened",
+                channel=self.channel,
+                transport=self.name,
+                error=type(result).__name__,
+                meaning="it keeps failing and is probed from time to time; see /v1/channels",
+            )
+        elif after is BreakerState.closed and after is not before:
+            log.info("transport.breaker_closed", channel=self.channel, transport=self.name)
+
+
+def _report(breaker: Breaker, result: Sent | TransportError, *, urgent: bool) -> AttemptOutcome:
+    match result:
+        case Misconfigured():
+            breaker.misconfigure(result.reason)
+            return AttemptOutcome.misconfigured
+        case Unreachable():
+            breaker.failed()
+            return AttemptOutcome.retryable
+        case NotTried():
+            breaker.abandoned(urgent=urgent)
+            return AttemptOutcome.retryable
+        case InternalError():
+            breaker.abandoned(urgent=urgent)
+            return AttemptOutcome.error
+        case Unsendable():
+            breaker.abandoned(urgent=urgent)
+            return AttemptOutcome.rejected
+        case Sent():
+            breaker.succeeded()
+            return AttemptOutcome.sent
+        case Rejected():
+            breaker.succeeded()
+            return AttemptOutcome.rejected
+        case _:
+            breaker.succeeded()
+            return AttemptOutcome.retryable
+
 
 @dataclass(frozen=True, slots=True)
 class OpenChannel:
-    """A channel with its settings and its transports, in the order they are tried."""
+    """A channel with its settings and its transports, in failover order."""
 
     spec: ChannelSpec
     config: Config | None
-    outlets: Sequence[Outlet]
+    transports: Sequence[OpenTransport]
 
-    def width(self, *, urgent: bool) -> int:
-        """How many deliveries can be under way at once."""
-        widths = (o.transport.connections.capacity(urgent=urgent) for o in self.outlets)
-        return max(widths, default=1)
+    def capacity(self, *, urgent: bool) -> int:
+        """Return how many deliveries can be sent at once."""
+        capacities = (t.transport.connections.capacity(urgent=urgent) for t in self.transports)
+        return max(capacities, default=1)
+
+    def wait(self, message: Message | None, *, urgent: bool) -> float | None:
+        """Return the seconds until a breaker lets `message`, or any at all, go; 0 means now.
+
+        Return None if no transport serves the recipient.
+        """
+        waits = [
+            t.breaker_for(message).wait(urgent=urgent)
+            for t in self.transports
+            if message is None or t.serves(message)
+        ]
+        return min(waits, default=None)
 
     @property
     def check_address(self) -> Callable[[str], str]:
-        """What makes an address of this channel canonical, and refuses it with a ValueError."""
+        """A function that returns the canonical form of an address, or raises a ValueError."""
 
         def check(value: str) -> str:
             address = self.spec.address.validate(value)
@@ -87,43 +167,46 @@ class OpenChannel:
 def open_channel(
     spec: ChannelSpec, known: Sequence[type[Transport[Any]]], resources: Resources
 ) -> OpenChannel:
-    """A channel with those of the `known` transports that its settings name.
+    """Return a channel with the transports that its settings name, out of the `known` ones.
 
     Raises:
-        SettingsError: some URL cannot work.
+        SettingsError: a URL cannot work.
     """
     assert spec.config is not None
     config = spec.config()
-    # Read whether the URL names them or not: a wrong setting is told now, not when it is needed.
-    settings = {made: made.config() if made.config else None for made in known}
+    # All are read, also those that no URL names: a wrong setting is reported at the start.
+    settings = {cls: cls.config() if cls.config else None for cls in known}
     setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
-    outlets: list[Outlet] = []
+    transports: list[OpenTransport] = []
     names: Counter[str] = Counter()
     for only, url in config.transports:
         try:
-            made = _transport(url, known)
-            transport = made(made.form(SecretStr(url)), settings[made], resources)
+            cls = _transport_class(url, known)
+            transport = cls(cls.form(SecretStr(url)), settings[cls], resources)
         except SettingsError as error:
-            of = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
-            raise SettingsError(f"{of} {error}. Example: {setting.env}={setting.example}") from None
+            place = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
+            raise SettingsError(
+                f"{place} {error}. Example: {setting.env}={setting.example}"
+            ) from None
         name = transport.name + (only or "")
         names[name] += 1
         if names[name] > 1:
-            # What tells two URLs apart may be a password, or a path.
+            # What tells two URLs apart may be a password or a path, so a number does.
             name += f" ({names[name]})"
-        outlets.append(Outlet(name, transport, Breaker(spec.breaker, resources.clock), only))
-    if not outlets and setting.default:
+        breaker = Breaker(spec.breaker, resources.clock)
+        transports.append(OpenTransport(name, spec.name, transport, breaker, only))
+    if not transports and setting.default:
         raise SettingsError(
             f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"
         )
-    return OpenChannel(spec, config, outlets)
+    return OpenChannel(spec, config, transports)
 
 
-def _transport(url: str, known: Sequence[type[Transport[Any]]]) -> type[Transport[Any]]:
-    """The transport of a URL, by its scheme; `*` stands for any."""
-    by_scheme = {scheme: made for made in known for scheme in made.schemes}
-    made = by_scheme.get(url.partition(":")[0].lower(), by_scheme.get("*"))
-    if made is None:
+def _transport_class(url: str, known: Sequence[type[Transport[Any]]]) -> type[Transport[Any]]:
+    """Return the transport class for the scheme of `url`; `*` stands for any scheme."""
+    by_scheme = {scheme: cls for cls in known for scheme in cls.schemes}
+    cls = by_scheme.get(url.partition(":")[0].lower(), by_scheme.get("*"))
+    if cls is None:
         schemes = ", ".join(f"{scheme}:" for scheme in by_scheme)
-        raise SettingsError(f"has a URL of no known transport; the transports are {schemes}")
-    return made
+        raise SettingsError(f"has a URL with an unknown scheme; expected one of {schemes}")
+    return cls

@@ -1,7 +1,7 @@
 """API keys: `fn_<id>_<secret><checksum>`.
 
-The id finds the row, the secret proves it, and the checksum lets a secret scanner and a typing
-mistake be told from a forgery without a look-up. Only an HMAC of the secret is stored.
+The id finds the key and the secret authenticates it. The checksum detects typing mistakes, and
+lets secret scanners recognise a key, without a look-up. Only an HMAC of the secret is stored.
 """
 
 from __future__ import annotations
@@ -9,85 +9,76 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import secrets
 import string
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row
-
-from flashnotify.archive.reads.reader import Reader
-from flashnotify.archive.writer import Writer
-from flashnotify.archive.writes.statements import ADD_API_KEY, REVOKE_API_KEY, USE_API_KEY
+from flashnotify.archive.ports import ApiKeys as StoredKeys
+from flashnotify.archive.records import ApiKey
+from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
 from flashnotify.domain import Priority
 from flashnotify.errors import NotAuthenticated, NotFound
-from flashnotify.identity.principal import Caller
+from flashnotify.identity.principal import Principal
 
 _ALPHABET = string.digits + string.ascii_letters
 _ID_ALPHABET = string.digits + string.ascii_lowercase
 _ID_LENGTH = 10
 _SECRET_LENGTH = 43  # 62 ** 43 > 2 ** 256
 _CHECKSUM_LENGTH = 6  # 62 ** 6 > 2 ** 32
-# `last_used_at` is a help for people who tidy up: a minute is close enough, and saves writes.
+# Milliseconds between updates of `last_used_at`: a minute is precise enough, and saves writes.
 _USE_RESOLUTION = 60_000
 _CACHED = 10_000
-_REVOKED = "This API key was revoked. Make a new one: flashnotify keys create"
+_CREATE = "Create one: flashnotify keys create"
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key as it is shown, once, when it is made."""
+    """A new key. Its token is shown once and stored nowhere."""
 
     id: str
     token: str
 
 
 class ApiKeys:
-    """Makes, checks, lists and revokes API keys. `pepper` is the secret behind the HMACs."""
+    """Creates, authenticates, lists and revokes API keys. `pepper` is the secret of the HMACs."""
 
-    def __init__(self, reader: Reader, writer: Writer, clock: Clock, pepper: bytes) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, stored: StoredKeys, clock: Clock, pepper: bytes) -> None:
+        self._stored = stored
         self._clock = clock
         self._pepper = hmac.digest(pepper, b"flashnotify api keys", "sha256")
-        # Keys change only through this process, so what was read stays true until revoked here.
-        # By the digest of the whole token, which has proved itself.
-        self._known: dict[bytes, Caller] = {}
+        # By the digest of a token that was authenticated. Keys change only through this process,
+        # so an entry stays valid until the key is revoked here.
+        self._known: BoundedCache[bytes, Principal] = BoundedCache(_CACHED)
         self._revoked: set[str] = set()
         self._used: dict[str, int] = {}
         self._uses: set[asyncio.Future[None]] = set()
 
-    async def authenticate(self, token: str) -> Caller:
-        """Return whose key this is.
+    async def authenticate(self, token: str) -> Principal:
+        """Return the principal of a token.
 
         Raises:
-            NotAuthenticated: it is no key, or one that is unknown, expired or revoked.
+            NotAuthenticated: the token is not a key, or the key is unknown, expired or revoked.
         """
         now = self._clock.now()
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        caller = self._known.get(digest)
-        if caller is None:
-            caller = await self._look_up(token)
-            if caller.id in self._revoked:  # while it was being looked up
-                raise NotAuthenticated(_REVOKED)
-            if len(self._known) >= _CACHED:
-                del self._known[next(iter(self._known))]
-            self._known[digest] = caller
-        if not self.is_good(caller):
-            raise NotAuthenticated(
-                "This API key has expired. Make a new one: flashnotify keys create"
-            )
-        self._note_use(caller.id, now)
-        return caller
+        principal = self._known.get(digest)
+        if principal is None:
+            principal = await self._look_up(token)
+            if principal.id in self._revoked:  # during the look-up
+                raise _revoked()
+            self._known[digest] = principal
+        if not self.is_valid(principal):
+            raise NotAuthenticated(f"This API key has expired. {_CREATE}", code="expired_key")
+        self._record_use(principal.id, now)
+        return principal
 
-    def is_good(self, caller: Caller) -> bool:
-        """Whether the key of somebody who once proved it is neither revoked nor expired by now."""
-        expired = caller.expires_at is not None and self._clock.now() >= caller.expires_at
-        return not expired and caller.id not in self._revoked
+    def is_valid(self, principal: Principal) -> bool:
+        """Return whether the key of an authenticated principal is neither revoked nor expired."""
+        expired = principal.expires_at is not None and self._clock.now() >= principal.expires_at
+        return not expired and principal.id not in self._revoked
 
     async def create(
         self,
@@ -97,81 +88,79 @@ class ApiKeys:
         max_priority: Priority,
         expires_at: int | None,
     ) -> NewKey:
-        """Make a key; its token is kept nowhere. `expires_at`: milliseconds since the epoch."""
+        """Create a key that expires at `expires_at`, in milliseconds since the epoch."""
         id = _random(_ID_ALPHABET, _ID_LENGTH)
         secret = _random(_ALPHABET, _SECRET_LENGTH)
-        await self._writer.write(
-            (
-                ADD_API_KEY,
-                {
-                    "id": id,
-                    "name": name,
-                    "secret_hmac": self._hmac(id, secret),
-                    "scopes": json.dumps(sorted(set(scopes))),
-                    "max_priority": int(max_priority),
-                    "created_at": self._clock.now(),
-                    "expires_at": expires_at,
-                    "revoked_at": None,
-                    "last_used_at": None,
-                },
+        await self._stored.add(
+            ApiKey(
+                id,
+                name,
+                self._hmac(id, secret),
+                frozenset(scopes),
+                max_priority,
+                self._clock.now(),
+                expires_at,
             )
         )
         return NewKey(id, f"fn_{id}_{secret}{_checksum(id, secret)}")
 
-    async def all(self) -> Sequence[Row[Any]]:
-        """Every key there is or was, oldest first."""
-        return await self._reader.api_keys()
+    async def all(self) -> Sequence[ApiKey]:
+        """Return all keys, revoked ones included, oldest first."""
+        return await self._stored.all()
 
     async def revoke(self, id: str) -> None:
-        """Make a key useless, from now on.
+        """Revoke a key, effective at once.
 
         Raises:
-            NotFound: there is no such key.
+            NotFound: no key has this id.
         """
-        if await self._reader.api_key(id) is None:
-            raise NotFound(f"There is no API key {id!r}. See: flashnotify keys list")
+        if await self._stored.find(id) is None:
+            raise NotFound(f"No API key has the id {id!r}. List them: flashnotify keys list")
         self._revoked.add(id)
-        await self._writer.write((REVOKE_API_KEY, {"of": id, "now": self._clock.now()}))
-        self._known = {digest: caller for digest, caller in self._known.items() if caller.id != id}
+        await self._stored.revoke(id, self._clock.now())
+        for digest in [digest for digest, known in self._known.items() if known.id == id]:
+            del self._known[digest]
 
-    async def _look_up(self, token: str) -> Caller:
+    async def _look_up(self, token: str) -> Principal:
         parts = _parse(token)
         if parts is None:
             raise NotAuthenticated(
-                "This is not an API key: those look like fn_… and must be copied whole."
+                "This is not an API key. Copy the whole key, which begins with fn_.",
+                code="malformed_key",
             )
         id, secret = parts
-        row = await self._reader.api_key(id)
-        stored = row.secret_hmac if row is not None else b""
-        if not hmac.compare_digest(stored, self._hmac(id, secret)) or row is None:
-            raise NotAuthenticated(
-                "This API key is not known here. Make one: flashnotify keys create"
-            )
-        if row.revoked_at is not None:
-            raise NotAuthenticated(_REVOKED)
-        scopes = frozenset(json.loads(row.scopes))
-        return Caller(row.id, scopes, Priority(row.max_priority), row.expires_at)
+        key = await self._stored.find(id)
+        stored = key.secret_hmac if key is not None else b""
+        if not hmac.compare_digest(stored, self._hmac(id, secret)) or key is None:
+            raise NotAuthenticated(f"Unknown API key. {_CREATE}", code="unknown_key")
+        if key.revoked_at is not None:
+            raise _revoked()
+        return Principal(key.id, key.scopes, key.max_priority, key.expires_at)
 
     def _hmac(self, id: str, secret: str) -> bytes:
         return hmac.digest(self._pepper, f"{id}:{secret}".encode(), "sha256")
 
-    def _note_use(self, id: str, now: int) -> None:
+    def _record_use(self, id: str, now: int) -> None:
         if now - self._used.get(id, 0) < _USE_RESOLUTION:
             return
         self._used[id] = now
-        use = self._writer.submit([(USE_API_KEY, {"of": id, "now": now})])
+        use = self._stored.record_use(id, now)
         self._uses.add(use)
-        use.add_done_callback(self._use_noted)
+        use.add_done_callback(self._use_recorded)
 
-    def _use_noted(self, use: asyncio.Future[None]) -> None:
-        # No request fails because this note could not be written; the writer has logged why.
+    def _use_recorded(self, use: asyncio.Future[None]) -> None:
+        # A request never fails because of this write; the writer has logged the error.
         self._uses.discard(use)
         if not use.cancelled():
             use.exception()
 
 
+def _revoked() -> NotAuthenticated:
+    return NotAuthenticated(f"This API key was revoked. {_CREATE}", code="revoked_key")
+
+
 def _parse(token: str) -> tuple[str, str] | None:
-    """The id and the secret of a well-formed token."""
+    """Return the id and the secret of a well-formed token."""
     prefix, _, rest = token.partition("_")
     id, _, tail = rest.partition("_")
     secret, checksum = tail[:-_CHECKSUM_LENGTH], tail[-_CHECKSUM_LENGTH:]

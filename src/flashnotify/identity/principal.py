@@ -1,4 +1,4 @@
-"""What a caller may do, by its scopes."""
+"""Principals and their scopes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NOTIFY_ALL = "notify:*"
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Somebody who is signed in. `id` is what their notifications are filed under.
+class Principal:
+    """An authenticated client. Its notifications are filed under `id`.
 
-    `expires_at`, in milliseconds since the epoch, is how long that is good for.
+    The authentication expires at `expires_at`, in milliseconds since the epoch.
     """
 
     id: str
@@ -28,43 +28,45 @@ class Caller:
     expires_at: int | None = None
 
     def require(self, scope: str) -> None:
-        """Check that `scope` is among the caller's; `admin` may do everything.
+        """Check that the principal has `scope`; `admin` implies every scope.
 
         Raises:
-            NotPermitted: it is not.
+            NotPermitted: it does not.
         """
         if scope in self.scopes or ADMIN in self.scopes:
             return
         if scope.startswith("notify:") and NOTIFY_ALL in self.scopes:
             return
         raise NotPermitted(
-            f"This key lacks the scope {scope!r}. Make one that has it: "
-            f"flashnotify keys create --name NAME --scope {scope}"
+            f"This key lacks the scope {scope!r}. Create one that has it: "
+            f"flashnotify keys create --name NAME --scope {scope}",
+            code="missing_scope",
         )
 
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:
-        """Check that the caller may send this urgently: as high as its key says, or the kind is.
+        """Check that `priority` is at most that of the key, or that of the kind if it is higher.
 
         Raises:
-            NotPermitted: it may not.
+            NotPermitted: it is higher.
         """
         highest = max(self.max_priority, kind.priority)
         if priority > highest:
             raise NotPermitted(
                 f"This key may send {kind.kind} notifications up to {highest.name}, not "
-                f"{priority.name}. Make one that may: flashnotify keys create --name NAME "
-                f"--scope {kind.scope} --max-priority {priority.name}"
+                f"{priority.name}. Create one that may: flashnotify keys create --name NAME "
+                f"--scope {kind.scope} --max-priority {priority.name}",
+                code="priority_not_allowed",
             )
 
 
-# Whoever reaches the Unix socket beside the archive owns it.
-LOCAL_ADMIN = Caller("local", frozenset({ADMIN}), Priority.critical)
+# Access to the Unix socket beside the archive is proof enough: its owner owns the archive.
+LOCAL_ADMIN = Principal("local", frozenset({ADMIN}), Priority.critical)
 
 
 def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:
-    """Every scope that a key can have.
+    """Return every scope that a key can have.
 
-    `read` reads all, `devices` registers and removes what gets push, `notify:<kind>` sends that
-    kind and `notify:*` every kind, `admin` does everything.
+    `read` reads everything, `devices` registers and removes devices, `notify:<kind>` sends one
+    kind, `notify:*` every kind, and `admin` does everything.
     """
     return (READ, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))

@@ -1,37 +1,58 @@
-"""How fast a key may call, by the `limits` library."""
+"""Rate limits: how many requests each principal may make in a window of time."""
 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 from limits import RateLimitItem
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+
+from flashnotify.bounded_cache import BoundedCache
+from flashnotify.clock import Clock
+
+_MAX_WINDOWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """A call that was counted, and what is left: `limit` calls until `reset` s have passed."""
+class Usage:
+    """The state of a principal's limit after a request; `reset` is in seconds from now."""
 
-    granted: bool
-    rate: str
+    allowed: bool
     limit: int
     remaining: int
     reset: int
 
 
-class Rates:
-    """One rate for each key, counted in this process."""
+@dataclass(slots=True)
+class _Window:
+    ends: float
+    used: int = 0
 
-    def __init__(self, rate: RateLimitItem) -> None:
-        self._rate = rate
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
-    def spend(self, caller: str) -> Spent:
-        """Count a call of a caller; not granted if it has used up its rate."""
-        granted = self._limiter.hit(self._rate, caller)
-        window = self._limiter.get_window_stats(self._rate, caller)
-        wait = max(1, math.ceil(window.reset_time - time.time()))
-        return Spent(granted, str(self._rate), self._rate.amount, window.remaining, wait)
+class RateLimits:
+    """The same limit for each principal, counted in fixed windows in this process.
+
+    A principal's window starts with its first request. It is measured on the monotonic clock, so
+    that setting the wall clock neither opens nor locks anything.
+    """
+
+    def __init__(self, rate: RateLimitItem, clock: Clock) -> None:
+        self.rate = rate
+        self._seconds = rate.get_expiry()
+        self._clock = clock
+        self._windows: BoundedCache[str, _Window] = BoundedCache(_MAX_WINDOWS)
+
+    def count(self, principal_id: str) -> Usage:
+        """Count a request and return the state of the limit."""
+        now = self._clock.monotonic()
+        window = self._windows.get(principal_id)
+        if window is None or now >= window.ends:
+            window = self._windows[principal_id] = _Window(now + self._seconds)
+        window.used += 1
+        limit = self.rate.amount
+        return Usage(
+            allowed=window.used <= limit,
+            limit=limit,
+            remaining=max(0, limit - window.used),
+            reset=math.ceil(window.ends - now),
+        )

@@ -7,9 +7,10 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import unquote
+from uuid import UUID
 
 from flashnotify.domain import Address
-from flashnotify.errors import FieldError, InvalidInput
+from flashnotify.errors import FieldError, InvalidInput, InvalidValue
 
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
 # How many entries are checked before others get the event loop: an unknown domain costs 43 µs.
@@ -21,7 +22,7 @@ _EXAMPLE = "mailto:ada@univ.example"
 # How many are looked up at once.
 _LOOKUP = 500
 
-Registered: TypeAlias = Callable[[Sequence[str]], Awaitable[Collection[str]]]
+Registered: TypeAlias = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]]
 
 
 class Audience:
@@ -53,7 +54,7 @@ class Audience:
                 try:
                     found.setdefault(self._parse(entry, schemes), index)
                 except ValueError as error:
-                    errors.append(FieldError(f"/to/{index}", str(error)))
+                    errors.append(FieldError.of(f"/to/{index}", error))
             if len(errors) >= _SHOWN_ERRORS:
                 break
         if not errors:
@@ -69,11 +70,11 @@ class Audience:
             values = list(places)
             for start in range(0, len(values), _LOOKUP):
                 some = values[start : start + _LOOKUP]
-                known = await registered(some)
+                known = await registered([UUID(value) for value in some])
                 errors += [
-                    FieldError(f"/to/{places[value]}", "is not registered, or not any more")
+                    FieldError(f"/to/{places[value]}", "not_registered", "is not registered")
                     for value in some
-                    if value not in known
+                    if UUID(value) not in known
                 ]
         return errors
 
@@ -81,17 +82,21 @@ class Audience:
         scheme, colon, rest = entry.partition(":")
         scheme = scheme.lower()
         if not colon:
-            raise ValueError(f"is not a URI; write it with its scheme, such as {_EXAMPLE}")
+            raise InvalidValue("not_a_uri", f"must be a URI with its scheme, such as {_EXAMPLE}")
         if len(rest) > _LONGEST:
-            raise ValueError(f"has {len(rest)} characters; at most {_LONGEST} are allowed")
+            raise InvalidValue(
+                "too_long", f"must have at most {_LONGEST} characters; has {len(rest)}"
+            )
         check = self._addresses.get(scheme)
         if check is None:
             known = ", ".join(f"{name}:" for name in self._addresses)
-            raise ValueError(
-                f"{scheme[:20]}: is not an address this service knows; it takes {known}"
+            raise InvalidValue(
+                "unknown_scheme", f"unknown scheme {scheme[:20]}:; expected one of {known}"
             )
         if scheme not in schemes:
-            raise ValueError(f"no channel of this kind reaches a {scheme}: address")
+            raise InvalidValue(
+                "unsupported_scheme", f"no channel of this kind sends to {scheme}: addresses"
+            )
         return Address(scheme, check(_decode(rest)))
 
 
@@ -100,12 +105,14 @@ def _decode(rest: str) -> str:
     if "%" not in rest and "?" not in rest and "," not in rest:
         return rest
     if "?" in rest:
-        raise ValueError("has a query (?…), which is not supported; give the address alone")
+        raise InvalidValue("has_query", "must not have a query (?…)")
     if "," in rest:
-        raise ValueError("names several addresses; write one entry for each")
+        raise InvalidValue(
+            "several_addresses", "must be a single address; use one entry for each address"
+        )
     if _ENCODED_CONTROL.search(rest):
-        raise ValueError("has an encoded control character; remove it")
+        raise InvalidValue("control_character", "must not have encoded control characters")
     try:
         return unquote(rest, errors="strict")
     except UnicodeDecodeError:
-        raise ValueError("has a percent-encoding that is not UTF-8") from None
+        raise InvalidValue("not_utf8", "must be percent-encoded UTF-8") from None

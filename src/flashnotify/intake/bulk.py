@@ -20,8 +20,9 @@ from flashnotify.errors import (
     Unavailable,
     WriteRefused,
 )
-from flashnotify.identity.principal import Caller
-from flashnotify.intake.submission import Accepted, Submission, fingerprint
+from flashnotify.identity.principal import Principal
+from flashnotify.intake.idempotency import Accepted
+from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import parse
 
 # Notifications that are checked and committed side by side.
@@ -54,7 +55,7 @@ class Result:
     outcome: Accepted | FlashNotifyError
 
 
-class Batch:
+class Bulk:
     """Accepts up to `most` notifications at once."""
 
     def __init__(self, submission: Submission, most: int) -> None:
@@ -62,7 +63,7 @@ class Batch:
         self._most = most
 
     async def accept(
-        self, caller: Caller, documents: AsyncIterator[Document], key: str | None
+        self, caller: Principal, documents: AsyncIterator[Document], key: str | None
     ) -> list[Result]:
         """Accept each document by itself; the results in their order.
 
@@ -79,7 +80,10 @@ class Batch:
         async for document in documents:
             whole.append(document)
             if len(whole) > self._most:
-                raise DocumentTooLarge(f"A batch holds at most {self._most} notifications.")
+                raise DocumentTooLarge(
+                    f"A batch holds at most {self._most} notifications.",
+                    code="too_many_notifications",
+                )
         results: list[Result] = []
         for start in range(0, len(whole), _SIDE_BY_SIDE):
             part = whole[start : start + _SIDE_BY_SIDE]
@@ -91,16 +95,14 @@ class Batch:
             )
         return results
 
-    async def _one(self, caller: Caller, document: Document, index: int, key: str | None) -> Result:
+    async def _one(
+        self, caller: Principal, document: Document, index: int, key: str | None
+    ) -> Result:
         try:
             if isinstance(document, MalformedDocument):
                 raise document
-            if key is None:
-                return Result(index, await self._submission.accept_parsed(caller, document))
-            accepted = await self._submission.accept_once(
-                caller, document, f"{key} {index}", fingerprint(document)
-            )
-            return Result(index, accepted)
+            own = f"{key} {index}" if key is not None else None
+            return Result(index, await self._submission.accept_parsed(caller, document, own))
         except _REJECTIONS as error:
             return Result(index, error)
 
@@ -159,7 +161,9 @@ async def read_array(body: bytes, longest: int) -> AsyncIterator[Document]:
 
 
 def _too_long(longest: int) -> MalformedDocument:
-    return MalformedDocument(f"It is longer than {longest} bytes, which is the most of one.")
+    return MalformedDocument(
+        f"The notification is longer than {longest} bytes.", code="document_too_large"
+    )
 
 
 def _element(text: str, at: int) -> tuple[Document, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -11,8 +11,9 @@ from pydantic_core import from_json
 
 from flashnotify.domain import Address, Priority, milliseconds
 from flashnotify.errors import FieldError, InvalidInput, MalformedDocument
-from flashnotify.identity.principal import Caller
+from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Audience
+from flashnotify.meta.faults import field_errors
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import NotificationRequest
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
@@ -57,7 +58,7 @@ class Validation:
         self._audience = audience
         self._limits = limits
 
-    async def check(self, caller: Caller, document: Mapping[str, Any], now: int) -> Checked:
+    async def check(self, caller: Principal, document: Mapping[str, Any], now: int) -> Checked:
         """Check a document that `caller` sent at `now`, in milliseconds since the epoch.
 
         Raises:
@@ -70,12 +71,8 @@ class Validation:
         try:
             request = cast(NotificationRequest, kind.request.model_validate(document))
         except ValidationError as error:
-            raise InvalidInput(
-                [
-                    FieldError.at(fault["loc"], _explain(fault, kind))
-                    for fault in error.errors(include_url=False, include_input=False)
-                ]
-            ) from None
+            errors = field_errors(error, kind.request)
+            raise InvalidInput([_misplaced(error, kind) for error in errors]) from None
         priority = request.priority if request.priority is not None else kind.priority
         caller.require_priority(priority, kind)
         self._check_whole(kind, request, now)
@@ -91,13 +88,19 @@ class Validation:
         """
         kind = self._kinds.get(name) if isinstance(name, str) else None
         if kind is None:
-            known = ", ".join(self._kinds.names())
-            short = isinstance(name, str) and len(name) <= _NAME
-            nearest = self._kinds.nearest(str(name)) if short else None
-            hint = f"; did you mean {nearest!r}?" if nearest else ""
-            detail = "is missing" if name is None else "is no kind"
-            raise InvalidInput([FieldError("/kind", f"{detail}; the kinds are {known}{hint}")])
+            raise InvalidInput([self._unknown_kind(name)])
         return kind
+
+    def _unknown_kind(self, name: object) -> FieldError:
+        code, detail, hint = "unknown_kind", "unknown kind", ""
+        if name is None:
+            code, detail = "missing", "is required"
+        elif isinstance(name, str) and len(name) <= _NAME:
+            detail = f"unknown kind {name!r}"
+            nearest = self._kinds.nearest(name)
+            hint = f"; did you mean {nearest!r}?" if nearest else ""
+        known = ", ".join(self._kinds.names())
+        return FieldError("/kind", code, f"{detail}; expected one of {known}{hint}")
 
     def _check_whole(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:
         """What no field can say alone, or only the settings say."""
@@ -111,14 +114,14 @@ class Validation:
             errors.append(_too_long("/to", len(request.to), self._limits.recipients, "entries"))
         given = request.data.model_dump(exclude_none=True).keys()
         errors += [
-            FieldError(f"/data/{field}", "is missing, and this kind's templates need it")
+            FieldError(f"/data/{field}", "missing", "is required by the templates of this kind")
             for field in sorted(self._templates[kind.kind].needed - given)
         ]
         if request.expires_at is not None:
             if milliseconds(request.expires_at) <= now:
-                errors.append(FieldError("/expires_at", "is in the past"))
+                errors.append(FieldError("/expires_at", "in_the_past", "must not be in the past"))
             elif request.send_at is not None and request.expires_at <= request.send_at:
-                errors.append(FieldError("/expires_at", "is not after send_at"))
+                errors.append(FieldError("/expires_at", "too_early", "must be after send_at"))
         if errors:
             raise InvalidInput(errors)
 
@@ -138,9 +141,9 @@ def _check_reach(
         return
     schemes = {kind.channels[name].scheme for name in channels}
     if not any(recipient.scheme in schemes for recipient in recipients):
-        takes = ", ".join(f"{scheme}:" for scheme in sorted(schemes))
-        detail = f"reach nobody in `to`: they take {takes} addresses; add one, or a channel"
-        raise InvalidInput([FieldError("/channels", detail)])
+        takes = " or ".join(f"{scheme}:" for scheme in sorted(schemes))
+        detail = f"reach no recipient: `to` has no {takes} address"
+        raise InvalidInput([FieldError("/channels", "no_recipient", detail)])
 
 
 def parse(document: bytes) -> Mapping[str, Any]:
@@ -160,30 +163,13 @@ def parse(document: bytes) -> Mapping[str, Any]:
     return found
 
 
-def _explain(fault: Mapping[str, Any], kind: NotifierSpec) -> str:
-    match fault["type"]:
-        case "missing":
-            return "is missing"
-        case "list_type":
-            return 'must be a list, such as ["mailto:ada@univ.example"]'
-        case "string_type":
-            return 'must be a text, such as "mailto:ada@univ.example"'
-        case "model_type" | "dict_type":
-            return "must be a JSON object, {…}"
-        case "too_short":
-            return "is empty; name at least one"
-        case "string_pattern_mismatch" if fault["loc"] == ("locale",):
-            return "is no language tag; write it as fr or pt-BR"
-        case "extra_forbidden" if fault["loc"][0] == "data":
-            known = ", ".join(kind.fields) or "none"
-            return f"is no field of {kind.kind}; its fields are {known}"
-        case "extra_forbidden":
-            return "is no field of a notification; remove it or move it into data"
-        case "literal_error" if fault["loc"][0] == "channels":
-            return f"is no channel of {kind.kind}; its channels are {', '.join(kind.channels)}"
-        case _:
-            return str(fault["msg"]).removeprefix("Value error, ")
+def _misplaced(error: FieldError, kind: NotifierSpec) -> FieldError:
+    """Return the error with a hint if a field of the kind stands outside `data`."""
+    if error.code == "unknown_field" and error.pointer[1:] in kind.fields:
+        return replace(error, detail=f"unknown field; {error.pointer[1:]} belongs in data")
+    return error
 
 
 def _too_long(pointer: str, size: int, limit: int, unit: str) -> FieldError:
-    return FieldError(pointer, f"has {size} {unit}; at most {limit} are allowed")
+    code = "too_many" if unit in ("entries", "fields") else "too_long"
+    return FieldError(pointer, code, f"must have at most {limit} {unit}; has {size}")

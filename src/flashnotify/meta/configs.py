@@ -1,4 +1,4 @@
-"""`ConfigMeta`: settings declared beside what they set, read from `FLASHNOTIFY_…` variables."""
+"""`ConfigMeta`: settings declared beside the code they configure, read from the environment."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flashnotify.errors import DeclarationError, SettingsError
+from flashnotify.meta.faults import explain
 from flashnotify.meta.registry import CONFIGS, Registry
 from flashnotify.meta.specs import ConfigSpec, SettingSpec
 
@@ -29,9 +30,9 @@ ENV_FILE = ".env"
 
 
 class Setting:
-    """One setting: its default, what it does, an example, and whether it must never be shown.
+    """One setting: its default, help and example, and whether it is a secret.
 
-    `env` is the variable's name without `FLASHNOTIFY_`; without it, the attribute's in capitals.
+    `env` is the variable's name without `FLASHNOTIFY_`, by default the attribute's in capitals.
     """
 
     def __init__(
@@ -47,14 +48,14 @@ class Setting:
 def setting(
     default: Any, *, help: str, example: str, env: str | None = None, secret: bool = False
 ) -> Any:
-    """Declare a setting. Any, so that the attribute can be annotated with its value's type."""
+    """Declare a setting. It returns Any, so that the attribute can have its value's type."""
     return Setting(default, help=help, example=example, env=env, secret=secret)
 
 
 class ConfigMeta(type):
     """Compiles an annotated class of `Setting` values into a pydantic-settings model."""
 
-    def __new__(  # noqa: D102  # the class docstring says it
+    def __new__(  # noqa: D102  # documented on the class
         metacls,
         name: str,
         bases: tuple[type[Any], ...],
@@ -109,12 +110,12 @@ class _EnvironmentModel(BaseSettings):
 
 
 def _shown(value: object) -> str:
-    """A wrong value as it may be shown: a URL's credentials may be right."""
+    """Return an invalid value without the credentials of a URL, which may be valid."""
     return re.sub(r"//[^/@]*@", "//***@", repr(value))
 
 
 def _type_name(hint: Any) -> str:
-    """The type of a setting, in words for the person who sets it."""
+    """Return the type of a setting in plain words."""
     origin = get_origin(hint)
     if origin is Annotated:
         return _type_name(get_args(hint)[0])
@@ -136,17 +137,17 @@ _TYPE_NAMES: Mapping[type[Any], str] = {
 
 
 class Config(metaclass=ConfigMeta):
-    """Base of the settings groups. An instance holds checked values; secrets never show in it."""
+    """Base class of the settings groups. An instance holds valid values and never shows secrets."""
 
     __config__: ClassVar[ConfigSpec]
 
     def __init__(self, **values: object) -> None:
-        """Read the environment and `.env`; `values` come before both.
+        """Read the environment and `.env`; `values` take precedence over both.
 
         Raises:
-            SettingsError: some variable cannot work; the message names each, with an example.
+            SettingsError: a variable is invalid; the message names each one, with an example.
         """
-        # By variable: a model that took attributes' names would read them from the environment too.
+        # By variable: a model with the attributes' names would read those from the environment too.
         names = {setting.attribute: setting.env for setting in self.__config__.settings}
         try:
             model = self.__config__.model(**{names[name]: value for name, value in values.items()})
@@ -160,10 +161,10 @@ class Config(metaclass=ConfigMeta):
         lines = []
         for fault in error.errors(include_url=False):
             setting = named[str(fault["loc"][0])]
-            given = "the value given" if setting.secret else _shown(fault["input"])
-            reason = fault["msg"].removeprefix("Value error, ")
+            given = "the value" if setting.secret else _shown(fault["input"])
+            _, reason = explain(fault)
             lines.append(
-                f"{setting.env}: {given} cannot be used: {reason}. "
+                f"{setting.env}: {given} is not valid: {reason}. "
                 f"Example: {setting.env}={setting.example}"
             )
         return lines

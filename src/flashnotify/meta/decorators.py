@@ -1,7 +1,7 @@
-"""Decorators that attach a policy to a declaration's spec.
+"""Decorators that attach a policy to a channel's spec, where it differs from the default.
 
-They wrap nothing: the class they return is the class they got. The runtime (retry, breaker,
-metrics, settings) reads the policy from the spec.
+They wrap nothing and return the same class. The runtime (retry, breaker, metrics, settings) reads
+the policy from the spec.
 """
 
 from __future__ import annotations
@@ -11,32 +11,38 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from flashnotify.errors import DeclarationError
+from flashnotify.meta.bases import Channel
 from flashnotify.meta.configs import Config
-from flashnotify.meta.metaclasses import Channel
 from flashnotify.meta.specs import BreakerPolicy, RetryPolicy
 
 C = TypeVar("C", bound=type[Channel])
 
 
 def circuit_breaker(*, failures: int, recovery: float) -> Callable[[C], C]:
-    """Leave a transport of this channel alone for `recovery` s after `failures` in a row."""
+    """Open a transport's breaker for `recovery` seconds after `failures` in a row."""
     return _attach("circuit_breaker", breaker=BreakerPolicy(failures, recovery))
 
 
 def retrying(
-    *, base: float = 2.0, cap: float = 600.0, lifetime: float = 24 * 3600.0
+    *, base: float = 2.0, cap: float = 600.0, lifetime: float = 24 * 3600.0, urgent: bool = True
 ) -> Callable[[C], C]:
-    """Try deliveries again, for `lifetime` s: waits of `base` s doubling to `cap` s."""
-    return _attach("retrying", retry=RetryPolicy(base, cap, lifetime))
+    """Retry for `lifetime` seconds, with waits of `base` seconds doubling to `cap` seconds.
+
+    `urgent=False` retries `critical` deliveries like all others, not faster and for a shorter time.
+    """
+    policy = RetryPolicy(base, cap, lifetime)
+    if not urgent:
+        policy = replace(policy, urgent_cap=cap, urgent_lifetime=lifetime)
+    return _attach("retrying", retry=policy)
 
 
 def validated_config(config: type[Config]) -> Callable[[C], C]:
-    """Read and check the settings of this channel when the service starts."""
+    """Read and check the channel's settings when the service starts."""
     return _attach("validated_config", config=config)
 
 
 def tracked(cls: C) -> C:
-    """Measure the attempts of this channel: count, outcome and duration."""
+    """Measure the channel's attempts: number, outcome and duration."""
     attached: C = _attach("tracked", tracked=True)(cls)
     return attached
 
@@ -45,7 +51,7 @@ def _attach(decorator: str, **policy: Any) -> Callable[[Any], Any]:
     def attach(cls: Any) -> Any:
         if "__channel__" not in vars(cls):
             raise DeclarationError(
-                f"@{decorator} on {cls.__qualname__}: goes on a channel mixin, "
+                f"@{decorator} on {cls.__qualname__}: is only for channel mixins, "
                 'declared with `channel="…"`.'
             )
         cls.__channel__ = replace(cls.__channel__, **policy)

@@ -1,25 +1,80 @@
 """The fields of a Notifier: one validator each, used wherever a value comes in.
 
-A descriptor validates attribute assignment; the request model of the kind is made of the same
-`validate`, and so will web forms be.
+A descriptor validates attribute assignment; the kind's request model uses the same `validate`.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import datetime, time
-from typing import Any
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from uuid import UUID
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from flashnotify import domain
-from flashnotify.meta.field import Field
+from flashnotify.errors import InvalidValue
+from flashnotify.meta.text import check_text
+
+T = TypeVar("T")
+
+
+class Field(ABC, Generic[T]):
+    """Base class of the descriptors. The value lives in the instance's `__dict__`."""
+
+    name: str = ""
+    # The JSON Schema of the values that `validate` accepts.
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string"}
+
+    def __init__(
+        self, *, required: bool = False, help: str = "", example: str | None = None
+    ) -> None:
+        self.required = required
+        self.help = help
+        self.example = example
+
+    @abstractmethod
+    def validate(self, value: object) -> T:
+        """Return the canonical value.
+
+        Raises:
+            ValueError: the value is invalid; the message says what is expected.
+        """
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the values that `validate` accepts."""
+        return dict(self.accepts)
+
+    def described(self) -> dict[str, Any]:
+        """Return the JSON Schema with the help and the example of this declaration."""
+        schema = self.schema()
+        if self.help:
+            schema["description"] = self.help
+        if self.example is not None:
+            schema["examples"] = [self.example]
+        return schema
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any]) -> T | None: ...
+    def __get__(self, instance: object | None, owner: type[Any]) -> Self | T | None:
+        if instance is None:
+            return self
+        return instance.__dict__.get(self.name)
+
+    def __set__(self, instance: object, value: object) -> None:
+        instance.__dict__[self.name] = self.validate(value)
 
 
 class Text(Field[str]):
-    """A text without control characters, on one line unless `multiline`."""
+    """A text without control characters, on a single line unless `multiline`."""
 
     def __init__(
         self,
@@ -31,29 +86,33 @@ class Text(Field[str]):
         example: str | None = None,
     ) -> None:
         super().__init__(required=required, help=help, example=example)
-        self._or_leave_it_out = "" if required else ", or leave it out"
         self.multiline = multiline
         self.max_length = max_length
 
     def validate(self, value: object) -> str:
-        """Return the text as it came."""
+        """Return the text unchanged."""
         if not isinstance(value, str):
-            raise ValueError("expected a text")
+            raise InvalidValue("wrong_type", "must be a string")
         if len(value) > self.max_length:
-            raise ValueError(f"has {len(value)} characters; at most {self.max_length} are allowed")
+            raise InvalidValue(
+                "too_long", f"must have at most {self.max_length} characters; has {len(value)}"
+            )
         check_text(value, multiline=self.multiline)
         if not value.strip():
-            raise ValueError("is empty; write something" + self._or_leave_it_out)
+            raise InvalidValue(
+                "empty", "must not be empty" + ("" if self.required else "; omit it instead")
+            )
         return value
 
     def schema(self) -> dict[str, Any]:
-        """A string with its greatest length."""
+        """Return the schema of a string with its maximum length."""
         return {"type": "string", "minLength": 1, "maxLength": self.max_length}
 
 
 class Moment(Field[datetime]):
     """A moment with an offset, in ISO 8601 as RFC 3339 profiles it."""
 
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "date-time"}
     _form = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)")
 
     def validate(self, value: object) -> datetime:
@@ -64,29 +123,32 @@ class Moment(Field[datetime]):
             try:
                 moment = datetime.fromisoformat(value.upper())
             except ValueError as error:
-                raise ValueError(f"is no such moment: {error}") from None
+                raise InvalidValue(
+                    "not_a_timestamp", f"not a valid date and time: {error}"
+                ) from None
         else:
-            raise ValueError(
-                "expected a moment such as 2026-12-01T08:00:00+01:00; in a URL, + is written %2B"
+            raise InvalidValue(
+                "not_a_timestamp",
+                "must be a date and time with an offset, such as 2026-12-01T08:00:00+01:00; "
+                "in a URL, write + as %2B",
             )
         if moment.utcoffset() is None:
-            raise ValueError("has no offset; write it as 2026-12-01T08:00:00+01:00 or …Z")
+            raise InvalidValue(
+                "missing_offset", "must have an offset, as in 2026-12-01T08:00:00+01:00"
+            )
         try:
-            # What is kept must be a moment that can be shown again.
+            # Reject what could be stored but not be shown again.
             domain.moment(domain.milliseconds(moment))
         except (OverflowError, ValueError):
-            raise ValueError("is too far away") from None
+            raise InvalidValue("out_of_range", "too far in the past or the future") from None
         return moment
-
-    def schema(self) -> dict[str, Any]:
-        """A date-time string."""
-        return {"type": "string", "format": "date-time"}
 
 
 class Email(Field[str]):
-    """An email address that can be delivered to, in canonical form (RFC 5321, RFC 5322)."""
+    """A deliverable email address in canonical form (RFC 5321, RFC 5322)."""
 
-    # An address of this form is what email-validator returns unchanged, once its domain has passed.
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "email"}
+    # email-validator returns addresses of this form unchanged, if their domain is valid.
     _plain = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*", re.ASCII)
 
     def __init__(
@@ -98,60 +160,60 @@ class Email(Field[str]):
     def validate(self, value: object) -> str:
         """Return the address with its domain in lower-case ASCII (IDNA 2008)."""
         if not isinstance(value, str):
-            raise ValueError("expected an email address")
+            raise InvalidValue("not_an_email_address", "must be an email address")
         local, at, host = value.partition("@")
         if at and host in self._domains and len(local) <= 64 and self._plain.fullmatch(local):
             if len(value) > 254:
-                raise ValueError("the address is longer than 254 characters")
+                raise InvalidValue("too_long", "must have at most 254 characters")
             return value
         try:
             found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
         except EmailNotValidError as error:
-            raise ValueError(str(error)) from None
+            raise InvalidValue(
+                "not_an_email_address", f"not a valid email address: {error}"
+            ) from None
         address = found.ascii_email
         if address is None:
-            raise ValueError(
-                "needs SMTPUTF8, which mail servers rarely accept; use an ASCII address"
+            raise InvalidValue(
+                "not_an_email_address",
+                "needs SMTPUTF8, which few mail servers accept; use an ASCII address",
             )
         if "=?" in address:
             # Valid, but programs that decode it (RFC 2047) may find line breaks in it.
-            raise ValueError("must not contain '=?', which begins an encoded word")
+            raise InvalidValue(
+                "encoded_word", "must not contain '=?', which begins an encoded word"
+            )
         if found.ascii_domain == host:
             self._remember(host)
         return address
 
     def _remember(self, host: str) -> None:
-        # Bounded: addresses come from outside. The oldest domain goes first.
+        # Bounded, because addresses come from outside. The oldest domain goes first.
         if len(self._domains) >= 4096:
             del self._domains[next(iter(self._domains))]
         self._domains[host] = None
 
-    def schema(self) -> dict[str, Any]:
-        """An email string."""
-        return {"type": "string", "format": "email"}
-
 
 class Phone(Field[str]):
-    """A phone number in international form, kept as E.164 (ITU-T)."""
+    """A phone number in international form, stored as E.164 (ITU-T)."""
+
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": r"^\+[0-9 ().-]{4,38}$"}
 
     def validate(self, value: object) -> str:
         """Return the number as E.164: `+33612345678`."""
         if not isinstance(value, str) or len(value) > 40:
-            raise ValueError("expected a phone number such as +33612345678")
+            raise InvalidValue("not_a_phone_number", "must be a phone number such as +33612345678")
         try:
             number = phonenumbers.parse(value, None)
         except phonenumbers.NumberParseException:
-            raise ValueError(
-                "is no phone number; write it with its country code, such as +33612345678; "
-                "in a URL, + is written %2B"
+            raise InvalidValue(
+                "not_a_phone_number",
+                "not a valid phone number; include the country code, as in +33612345678; "
+                "in a URL, write + as %2B",
             ) from None
         if number.extension or not phonenumbers.is_valid_number(number):
-            raise ValueError("is no number that can be in use; check its digits")
+            raise InvalidValue("not_a_phone_number", "not a valid phone number; check its digits")
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-    def schema(self) -> dict[str, Any]:
-        """A string that begins with the country code."""
-        return {"type": "string", "pattern": r"^\+[0-9 ().-]{4,38}$"}
 
 
 class Choice(Field[str]):
@@ -164,55 +226,54 @@ class Choice(Field[str]):
         self.options = options
 
     def validate(self, value: object) -> str:
-        """Return the word."""
+        """Return the word unchanged."""
         if isinstance(value, str) and value in self.options:
             return value
-        raise ValueError("expected one of " + ", ".join(self.options))
+        raise InvalidValue("unknown_value", "expected one of " + ", ".join(self.options))
 
     def schema(self) -> dict[str, Any]:
-        """One of the words."""
+        """Return the schema that lists the words."""
         return {"type": "string", "enum": list(self.options)}
 
 
 class Id(Field[UUID]):
-    """An id that this service gave."""
+    """An id that this service assigned."""
+
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "uuid"}
 
     def validate(self, value: object) -> UUID:
-        """Return the id."""
+        """Return the id as a UUID."""
         if isinstance(value, UUID):
             return value
         try:
             return UUID(str(value))
         except ValueError:
-            raise ValueError(
-                "is no id; it looks like 01a204ab-133f-7000-95d3-66f8d33980d8"
+            raise InvalidValue(
+                "not_an_id",
+                "not a valid id; expected a UUID such as 01a204ab-133f-7000-95d3-66f8d33980d8",
             ) from None
-
-    def schema(self) -> dict[str, Any]:
-        """A UUID string."""
-        return {"type": "string", "format": "uuid"}
 
 
 class Slug(Field[str]):
     """A short name: lower-case letters, digits and hyphens."""
 
     _form = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": f"^{_form.pattern}$"}
 
     def validate(self, value: object) -> str:
-        """Return the name."""
+        """Return the name unchanged."""
         if isinstance(value, str) and self._form.fullmatch(value):
             return value
-        raise ValueError("expected lower-case letters, digits and hyphens, such as it-team")
-
-    def schema(self) -> dict[str, Any]:
-        """A string of that form."""
-        return {"type": "string", "pattern": f"^{self._form.pattern}$"}
+        raise InvalidValue(
+            "not_a_slug", "must be lower-case letters, digits and hyphens, such as it-team"
+        )
 
 
 class TimeWindow(Field[domain.Window]):
-    """A daily window such as `22:00-07:00`, which may go over midnight; times of the campus."""
+    """A daily window in campus time, such as `22:00-07:00`, which may span midnight."""
 
     _form = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": f"^{_form.pattern}$"}
 
     def __init__(
         self,
@@ -231,20 +292,23 @@ class TimeWindow(Field[domain.Window]):
             return value
         match = self._form.fullmatch(value) if isinstance(value, str) else None
         if match is None:
-            raise ValueError("expected a window such as 22:00-07:00")
+            raise InvalidValue("not_a_time_window", "must be a time window such as 22:00-07:00")
         hours = [int(group) for group in match.groups()]
         begin, end = time(hours[0], hours[1]), time(hours[2], hours[3])
         if begin == end:
-            raise ValueError("begins when it ends; leave it out instead")
+            raise InvalidValue(
+                "not_a_time_window", "must not begin and end at the same time; omit it instead"
+            )
         return domain.Window(begin, end)
-
-    def schema(self) -> dict[str, Any]:
-        """A string of that form."""
-        return {"type": "string", "pattern": f"^{self._form.pattern}$"}
 
 
 class Priority(Field[domain.Priority]):
-    """How urgent the kind is unless its sender says otherwise."""
+    """The priority of a kind's notifications, unless their sender sets another."""
+
+    accepts: ClassVar[Mapping[str, Any]] = {
+        "type": "string",
+        "enum": list(domain.Priority.__members__),
+    }
 
     def __init__(self, *, default: str) -> None:
         super().__init__()
@@ -256,28 +320,6 @@ class Priority(Field[domain.Priority]):
             return value
         if isinstance(value, str) and value in domain.Priority.__members__:
             return domain.Priority[value]
-        raise ValueError("expected one of " + ", ".join(domain.Priority.__members__))
-
-    def schema(self) -> dict[str, Any]:
-        """One of the names."""
-        return {"type": "string", "enum": list(domain.Priority.__members__)}
-
-
-def check_text(value: str, *, multiline: bool) -> None:
-    """Refuse what must not get into a header or a line of text.
-
-    Raises:
-        ValueError: for control characters (category Cc), lone surrogates (Cs) and the line and
-            paragraph separators; line feed, carriage return and tab pass in `multiline`.
-    """
-    found = (_REFUSED_IN_LINES if multiline else _REFUSED).search(value)
-    if found is not None:
-        raise ValueError(
-            f"has the control character U+{ord(found[0]):04X}; remove it"
-            if found[0] not in "\r\n"
-            else "has a line break; write it on one line"
+        raise InvalidValue(
+            "unknown_value", "expected one of " + ", ".join(domain.Priority.__members__)
         )
-
-
-_REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-_REFUSED_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")

@@ -1,4 +1,4 @@
-"""Where declarations are found by name. Filled at import, frozen when the service starts."""
+"""The registries of declarations: filled at import, frozen when the service starts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from flashnotify.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from flashnotify.meta.metaclasses import Channel
+    from flashnotify.meta.bases import Channel
     from flashnotify.meta.specs import ConfigSpec, NotifierSpec, TemplatesSpec
 
 T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Declarations of one sort by their names, in the order of declaration."""
+    """Declarations of one sort by name, in order of declaration."""
 
     def __init__(self, sort: str) -> None:
         self._sort = sort
@@ -24,20 +24,20 @@ class Registry(Generic[T]):
         self._frozen = False
 
     def add(self, name: str, item: T, declared_by: type[Any]) -> None:
-        """Register `item`.
+        """Register `item` under `name`.
 
         Raises:
-            DeclarationError: the name is taken, or the service has already started.
+            DeclarationError: the name is taken, or the service has started.
         """
         if self._frozen:
             raise DeclarationError(
-                f"{declared_by.__qualname__}: the {self._sort} registry is frozen since the "
-                "service started; declare it in a module that is imported before."
+                f"{declared_by.__qualname__}: the {self._sort} registry is frozen once the "
+                "service has started; declare it in a module that is imported earlier."
             )
         if name in self._items:
             raise DeclarationError(
-                f"{declared_by.__qualname__}: a {self._sort} named {name!r} is declared already; "
-                "give one of the two another name."
+                f"{declared_by.__qualname__}: a {self._sort} named {name!r} is already declared; "
+                "rename one of the two."
             )
         self._items[name] = item
 
@@ -46,7 +46,7 @@ class Registry(Generic[T]):
         self._frozen = True
 
     def get(self, name: str) -> T | None:
-        """What has that name, if anything has."""
+        """Return the item of that name, or None."""
         return self._items.get(name)
 
     def __getitem__(self, name: str) -> T:
@@ -62,11 +62,11 @@ class Registry(Generic[T]):
         return len(self._items)
 
     def names(self) -> list[str]:
-        """All names, in the order of declaration."""
+        """Return all names, in order of declaration."""
         return list(self._items)
 
     def nearest(self, name: str) -> str | None:
-        """The registered name most like `name`, for error messages."""
+        """Return the registered name closest to `name`, or None."""
         matches = difflib.get_close_matches(name, self._items, n=1)
         return matches[0] if matches else None
 

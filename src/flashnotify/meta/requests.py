@@ -1,4 +1,4 @@
-"""The request model of a kind, compiled from its declaration: one branch of the OpenAPI `oneOf`."""
+"""The request model of a kind, compiled from its declaration: a branch of the OpenAPI `oneOf`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from pydantic import (
 from pydantic import Field as PydanticField
 
 from flashnotify import domain
-from flashnotify.meta.descriptors import Moment, Priority, Text
-from flashnotify.meta.field import Field
+from flashnotify.errors import InvalidValue
+from flashnotify.meta.descriptors import Field, Moment, Priority, Text
 
 _TITLE = Text(required=True, max_length=1_000_000)
 _BODY = Text(required=True, max_length=100_000_000, multiline=True)
 _REFERENCE = Text(max_length=200)
-# Entries of `channels`: more than there will ever be.
+# More entries of `channels` than there will ever be.
 _CHANNELS = 100
 _LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
 
 def field_type(field: Field[Any]) -> Any:
-    """The pydantic type that validates with the descriptor's own validator."""
+    """Return the pydantic type that validates with the descriptor's own validator."""
     return Annotated[
         Any,
         PlainValidator(field.validate, json_schema_input_type=str),
@@ -52,18 +52,18 @@ def _plain(value: Any) -> Any:
 
 def _no_duplicates(value: Any) -> Any:
     if isinstance(value, list) and len(value) > _CHANNELS:
-        # To name each that is wrong would take too long.
-        raise ValueError(f"has {len(value)} entries; name each channel once")
+        # Reporting each invalid entry would take too long.
+        raise InvalidValue("too_many", f"must have at most {_CHANNELS} entries; has {len(value)}")
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return list(dict.fromkeys(value))
     return value
 
 
 class NotificationRequest(BaseModel):
-    """What a request for a notification of any kind may say. Unknown fields are refused.
+    """The request fields that all kinds share. Unknown fields are rejected.
 
-    How long title and body and how many the recipients may be is a matter of the settings, and
-    checked at submission.
+    The settings limit the lengths of title and body and the number of recipients; submission
+    checks those.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,15 +73,15 @@ class NotificationRequest(BaseModel):
         str,
         PlainValidator(_TITLE.validate, json_schema_input_type=str),
         WithJsonSchema({"type": "string", "minLength": 1}),
-        PydanticField(description="One line: an email's subject, a push's title."),
+        PydanticField(description="A single line: the subject of an email, the title of a push."),
     ]
     body: Annotated[
         str,
         PlainValidator(_BODY.validate, json_schema_input_type=str),
         WithJsonSchema({"type": "string", "minLength": 1}),
-        PydanticField(description="The message itself, as plain text."),
+        PydanticField(description="The message, as plain text."),
     ]
-    # Fails fast: there may be ten thousand, and to list as many faults would hold the loop.
+    # Fails fast: listing the errors of ten thousand entries would block the loop.
     to: Annotated[list[str], FailFast()] = PydanticField(
         min_length=1,
         description="The audience: URIs such as `mailto:ada@univ.example`.",
@@ -94,9 +94,11 @@ class NotificationRequest(BaseModel):
             WithJsonSchema(Priority(default="low").schema()),
         ]
         | None
-    ) = PydanticField(None, description="Instead of the kind's own, within what the key allows.")
+    ) = PydanticField(
+        None, description="Overrides the kind's priority, within what the key allows."
+    )
     channels: list[str] | None = PydanticField(
-        None, min_length=1, description="Only these of the kind's channels."
+        None, min_length=1, description="Use only these of the kind's channels."
     )
     data: BaseModel
     locale: str | None = PydanticField(
@@ -113,7 +115,7 @@ class NotificationRequest(BaseModel):
             WithJsonSchema(Moment().schema()),
         ]
         | None
-    ) = PydanticField(None, description="Not before this moment.")
+    ) = PydanticField(None, description="Send no earlier than this.")
     expires_at: (
         Annotated[
             datetime,
@@ -121,7 +123,7 @@ class NotificationRequest(BaseModel):
             WithJsonSchema(Moment().schema()),
         ]
         | None
-    ) = PydanticField(None, description="Of no use to anybody from this moment on.")
+    ) = PydanticField(None, description="Send no later than this.")
     reference: (
         Annotated[
             str,
@@ -129,13 +131,13 @@ class NotificationRequest(BaseModel):
             WithJsonSchema(_REFERENCE.schema()),
         ]
         | None
-    ) = PydanticField(None, description="The sender's own identifier, to find it again.")
+    ) = PydanticField(None, description="The sender's own identifier, to find the notification by.")
 
 
 def request_model(
     kind: str, doc: str, fields: Mapping[str, Field[Any]], channels: Iterable[str]
 ) -> type[BaseModel]:
-    """Compile the request model of one kind, named `<Kind>Notification`."""
+    """Compile the request model of a kind, named `<Kind>Notification`."""
     stem = "".join(part.capitalize() for part in kind.split("_"))
     members: dict[str, Any] = {
         name: (field_type(field), ...) if field.required else (field_type(field), None)
@@ -151,7 +153,7 @@ def request_model(
         "data": (data, ...) if required else (data, PydanticField(default_factory=data)),
         "channels": (
             Annotated[list[Literal[names]], BeforeValidator(_no_duplicates)] | None,  # type: ignore[valid-type]  # the names are known only at run time
-            PydanticField(None, min_length=1, description="Only these of the kind's channels."),
+            PydanticField(None, min_length=1, description="Use only these of the kind's channels."),
         ),
     }
     return create_model(f"{stem}Notification", __base__=NotificationRequest, __doc__=doc, **own)

@@ -1,4 +1,4 @@
-"""What the declarations compile to: frozen values that the rest of the program reads."""
+"""The frozen specs that declarations compile to, and that the rest of the program reads."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from flashnotify.domain import Priority, Rendering, Window
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from flashnotify.meta.field import Field
+    from flashnotify.meta.descriptors import Field
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When a delivery is tried again. All times in seconds.
+    """When a delivery is retried. All times are in seconds.
 
-    The wait before attempt n+1 is drawn from 0 to `base * 2**(n-1)`, at most `cap` ("full jitter"),
-    until `lifetime` has passed since the first attempt.
+    The wait before attempt n+1 is a random time up to `base * 2**(n-1)`, at most `cap` ("full
+    jitter"), until `lifetime` has passed since the first attempt. For `critical` deliveries,
+    `urgent_cap` and `urgent_lifetime` apply if they are less.
     """
 
     base: float = 2.0
@@ -34,9 +35,9 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When a transport is left alone: after `failures` in a row, for `recovery` seconds.
+    """When a transport's breaker opens: after `failures` in a row, for `recovery` seconds.
 
-    For `urgent_recovery` only, if it is less, by what is urgent.
+    Urgent deliveries wait `urgent_recovery` seconds, if that is less.
     """
 
     failures: int = 5
@@ -46,7 +47,7 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SettingSpec:
-    """One environment variable: its name, type, default and what a person needs to set it."""
+    """One environment variable: its name, type, default, help and example."""
 
     env: str
     attribute: str
@@ -70,9 +71,8 @@ class ConfigSpec:
 class ChannelSpec:
     """A way to reach a person, as its mixin declares it.
 
-    `parts` are the names of the texts it needs of a template, `send` the name of what
-    sends; `blocking` if that is no coroutine, so that it needs a thread. A channel that `rings` may
-    wake people: it keeps to the quiet hours of a kind.
+    `parts` are the template parts that it needs, `send` the name of the coroutine function that
+    sends. A channel that `rings` may wake people, so it observes the quiet hours of a kind.
     """
 
     name: str
@@ -81,7 +81,6 @@ class ChannelSpec:
     address: Field[Any]
     parts: tuple[str, ...]
     send: str
-    blocking: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     config: type[Any] | None = None
@@ -89,11 +88,15 @@ class ChannelSpec:
     rings: bool = False
 
 
+# How long notifications are kept once they are over, unless their kind says otherwise.
+DEFAULT_RETENTION = timedelta(days=365)
+
+
 @dataclass(frozen=True, slots=True)
 class NotifierSpec:
     """A kind of notification, as its Notifier declares it.
 
-    In its `quiet_hours`, in the time of the campus, channels that ring wait.
+    Channels that ring wait for the end of its `quiet_hours`, which are in campus time.
     """
 
     kind: str
@@ -104,24 +107,24 @@ class NotifierSpec:
     channels: Mapping[str, ChannelSpec]
     request: type[BaseModel]
     quiet_hours: Window | None = None
-    retention: timedelta = timedelta(days=365)
+    retention: timedelta = DEFAULT_RETENTION
 
     @property
     def scope(self) -> str:
-        """The permission that sending this kind needs."""
+        """The scope that a sender of this kind needs."""
         return f"notify:{self.kind}"
 
     @property
     def schemes(self) -> frozenset[str]:
-        """The address schemes that reach somebody through this kind's channels."""
+        """The address schemes of this kind's channels."""
         return frozenset(channel.scheme for channel in self.channels.values())
 
 
 @dataclass(frozen=True, slots=True)
 class TemplatesSpec:
-    """The parsed templates of a kind: by locale, then by part.
+    """The parsed templates of a kind, by locale, then by part.
 
-    `needed` are the fields that some template uses without asking first whether they are there.
+    `needed` are the optional fields that some template cannot render without.
     """
 
     kind: str
@@ -129,7 +132,7 @@ class TemplatesSpec:
     needed: frozenset[str]
 
     def render(self, locale: str, parts: tuple[str, ...], values: Mapping[str, Any]) -> Rendering:
-        """Render `parts` in the nearest locale there is: `fr-CA`, then `fr`, then the first one."""
+        """Render `parts` in the best matching locale: `fr-CA`, then `fr`, then the first one."""
         found = self.nearest(locale)
         templates = self.locales[found]
         return Rendering(
@@ -137,7 +140,7 @@ class TemplatesSpec:
         )
 
     def nearest(self, locale: str) -> str:
-        """The locale of these templates that serves `locale` best (RFC 4647, section 3.4)."""
+        """Return the locale of these templates that matches `locale` best (RFC 4647, 3.4)."""
         known = {name.lower(): name for name in self.locales}
         tags = locale.replace("_", "-").lower().split("-")
         for length in range(len(tags), 0, -1):

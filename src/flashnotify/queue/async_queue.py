@@ -3,64 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import Generic
 from uuid import UUID
 
-from flashnotify.queue.base import Lane, QueueClosed, T
-from flashnotify.queue.lanes import WEIGHTS, Lanes
-
-__all__ = ["WEIGHTS", "AsyncQueue"]
+from flashnotify.domain import Priority
+from flashnotify.queue.base import QueueClosed, T
+from flashnotify.queue.lanes import Lanes
 
 
 class AsyncQueue(Generic[T]):
-    """`Lanes` that coroutines wait for. Each lane holds at most `bound` items."""
+    """`Lanes` that coroutines wait for, in the order of (turn, id).
 
-    def __init__(self, bound: int) -> None:
+    A full lane keeps its first items. The others are on disk only, so that nothing that comes after
+    them is queued before them; `on_low` is called with the lane once it has drained to a quarter.
+    """
+
+    def __init__(self, bound: int, on_low: Callable[[Priority], None]) -> None:
         self.bound = bound
-        self._lanes: Lanes[T] = Lanes(bound)
-        self._refill: Callable[[Lane], None] | None = None
-        self._overflowed: set[Lane] = set()
-        self._held: set[UUID] = set()
-        self._let_go: set[UUID] | None = None
-        self._waiting: list[tuple[frozenset[Lane], asyncio.Future[None]]] = []
+        self._lanes: Lanes[T] = Lanes(bound, key=lambda item: item.place)
+        self._on_low = on_low
+        # The place of the first item of a lane that is on disk only.
+        self._overflow: dict[Priority, tuple[int, UUID]] = {}
+        self._held: dict[UUID, Priority] = {}
+        self._held_by_lane: Counter[Priority] = Counter()
+        self._turns: dict[Priority, int] = dict.fromkeys(Priority, 0)
+        self._done_meanwhile: list[set[UUID]] = []
+        self._waiting: list[tuple[frozenset[Priority], asyncio.Future[None]]] = []
         self._closed = False
 
-    def when_low(self, refill: Callable[[Lane], None]) -> None:
-        """Call `refill` with a lane that had overflowed, once it has drained to a quarter."""
-        self._refill = refill
+    def turn(self, lane: Priority) -> int:
+        """Return the turn that a lane has come to: where a new notification joins it."""
+        return self._turns[lane]
 
-    @property
-    def held(self) -> int:
-        """How many items are queued or in hand."""
-        return len(self._held)
+    def in_flight(self, lane: Priority) -> int:
+        """Return the number of items of a lane that were taken and are not done."""
+        return self._held_by_lane[lane] - self._lanes.depth()[lane]
 
-    def room(self, lane: Lane) -> int:
-        """How many more items the lane takes."""
-        return self._lanes.room(lane)
+    def put(self, item: T, lane: Priority) -> bool:
+        """Queue `item`; return false if the lane is full, true if it is queued or in flight.
 
-    def put(self, item: T, lane: Lane) -> bool:
-        """Queue `item`; false if the lane is full. True if it is queued or in hand already."""
+        A full lane gives up its last item for one that comes before it.
+        """
         if item.id in self._held:
             return True
-        if self._closed or not self._lanes.put(item, lane):
-            self.overflowed(lane)
+        if self._closed or (lane in self._overflow and item.place >= self._overflow[lane]):
             return False
-        self._held.add(item.id)
+        if not self._lanes.put(item, lane):
+            displaced = self._lanes.displace(item, lane)
+            self._overflow[lane] = (displaced or item).place
+            if displaced is None:
+                return False
+            self._release(displaced)
+        self._held[item.id] = lane
+        self._held_by_lane[lane] += 1
         self._wake(lane)
         return True
 
-    def has_overflowed(self, lane: Lane) -> bool:
-        """Whether more of the lane is on disk."""
-        return lane in self._overflowed
+    def has_overflowed(self, lane: Priority) -> bool:
+        """Return whether more of the lane is on disk."""
+        return lane in self._overflow
 
-    def overflowed(self, lane: Lane) -> None:
-        """Remember that more of this lane is on disk, to ask for it once there is room."""
-        self._overflowed.add(lane)
-
-    async def get(self, lanes: frozenset[Lane]) -> T:
-        """Take the next item of `lanes` in hand.
+    async def get(self, lanes: frozenset[Priority]) -> T:
+        """Take the next item of `lanes`, which is in flight from now on.
 
         Raises:
             QueueClosed: the queue is closed.
@@ -69,30 +76,32 @@ class AsyncQueue(Generic[T]):
             found = self._lanes.take(lanes)
             if found is not None:
                 item, lane = found
-                # Whoever was woken for another lane may be the one who took this item instead.
+                self._turns[lane] = max(self._turns[lane], item.place[0])
+                # The waiter woken for this item may have been woken for another lane.
                 self._wake_for_all()
-                self._refill_if_low(lane)
+                self._report_if_low(lane)
                 return item
-            await self._work(lanes)
+            await self._wait(lanes)
         raise QueueClosed
 
     def done(self, item: T) -> None:
-        """Let go of an item in hand: its id may be queued again."""
-        self._held.discard(item.id)
-        if self._let_go is not None:
-            self._let_go.add(item.id)
+        """Release an item in flight: it may be queued again."""
+        self._release(item)
+        for done in self._done_meanwhile:
+            done.add(item.id)
 
     @contextmanager
-    def noting_let_go(self) -> Iterator[Set[UUID]]:
-        """The ids that are let go of meanwhile: what is read about those meanwhile is stale."""
-        self._let_go = set()
+    def tracking_done(self) -> Iterator[Set[UUID]]:
+        """Collect the ids that are done meanwhile: a read of the archive shows them as before."""
+        done: set[UUID] = set()
+        self._done_meanwhile.append(done)
         try:
-            yield self._let_go
+            yield done
         finally:
-            self._let_go = None
+            self._done_meanwhile.remove(done)
 
-    def depth(self) -> Mapping[Lane, int]:
-        """How many items wait in each lane."""
+    def depth(self) -> Mapping[Priority, int]:
+        """Return the number of items that wait in each lane."""
         return self._lanes.depth()
 
     def close(self) -> None:
@@ -102,14 +111,17 @@ class AsyncQueue(Generic[T]):
             if not wakened.done():
                 wakened.set_result(None)
 
-    def _refill_if_low(self, lane: Lane) -> None:
-        drained = self._lanes.bound - self._lanes.room(lane) <= self._lanes.bound // 4
-        if lane in self._overflowed and drained:
-            self._overflowed.discard(lane)
-            if self._refill is not None:
-                self._refill(lane)
+    def _release(self, item: T) -> None:
+        lane = self._held.pop(item.id, None)
+        if lane is not None:
+            self._held_by_lane[lane] -= 1
 
-    async def _work(self, lanes: frozenset[Lane]) -> None:
+    def _report_if_low(self, lane: Priority) -> None:
+        if lane in self._overflow and self._lanes.depth()[lane] <= self.bound // 4:
+            del self._overflow[lane]
+            self._on_low(lane)
+
+    async def _wait(self, lanes: frozenset[Priority]) -> None:
         wakened = asyncio.get_running_loop().create_future()
         entry = (lanes, wakened)
         self._waiting.append(entry)
@@ -117,7 +129,7 @@ class AsyncQueue(Generic[T]):
             await wakened
         except asyncio.CancelledError:
             if wakened.done() and not wakened.cancelled():
-                # Its item is still queued: somebody else should come for it.
+                # Its item is still queued: another waiter should take it.
                 self._wake_for_all()
             raise
         finally:
@@ -129,7 +141,7 @@ class AsyncQueue(Generic[T]):
             if depth:
                 self._wake(lane)
 
-    def _wake(self, lane: Lane) -> None:
+    def _wake(self, lane: Priority) -> None:
         for index, (lanes, wakened) in enumerate(self._waiting):
             if lane in lanes and not wakened.done():
                 del self._waiting[index]

@@ -8,15 +8,18 @@ from uuid import UUID
 
 from flashnotify.domain import Priority
 
-Lane = Priority
-
 
 class Queued(Protocol):
-    """Something with an identity."""
+    """Something with an identity and a place in its lane."""
 
     @property
     def id(self) -> UUID:
-        """What tells it from all others."""
+        """Its identity."""
+        ...
+
+    @property
+    def place(self) -> tuple[int, UUID]:
+        """Its place in its lane: its turn, and among equal turns its id."""
         ...
 
 
@@ -24,21 +27,21 @@ T = TypeVar("T", bound=Queued)
 
 
 class QueueClosed(Exception):
-    """The queue is closed: nothing more will come out of it."""
+    """The queue is closed: it gives out nothing more."""
 
 
 class Queue(Protocol[T]):
-    """Bounded lanes, one per priority. Nothing is in it twice, nor queued while in hand.
+    """Bounded lanes, one per priority. No item is in it twice, nor queued while in flight.
 
-    `ThreadPoolQueue` has the same methods, but for threads, who wait in `get` rather than await it.
+    `ThreadPoolQueue` has the same methods for threads, which block in `get` instead of awaiting it.
     """
 
-    def put(self, item: T, lane: Lane) -> bool:
-        """Queue `item`; false if the lane is full. True if it is queued or in hand already."""
+    def put(self, item: T, lane: Priority) -> bool:
+        """Queue `item`; return false if the lane is full, true if it is queued or in flight."""
         ...
 
-    async def get(self, lanes: frozenset[Lane]) -> T:
-        """Take the next item of `lanes` in hand.
+    async def get(self, lanes: frozenset[Priority]) -> T:
+        """Take the next item of `lanes`, which is in flight from now on.
 
         Raises:
             QueueClosed: the queue is closed.
@@ -46,11 +49,11 @@ class Queue(Protocol[T]):
         ...
 
     def done(self, item: T) -> None:
-        """Let go of an item in hand: its id may be queued again."""
+        """Release an item in flight: it may be queued again."""
         ...
 
-    def depth(self) -> Mapping[Lane, int]:
-        """How many items wait in each lane."""
+    def depth(self) -> Mapping[Priority, int]:
+        """Return the number of items that wait in each lane."""
         ...
 
     def close(self) -> None:

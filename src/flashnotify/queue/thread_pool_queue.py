@@ -1,4 +1,4 @@
-"""The queue for blocking code: daemon threads drain it, and results return to the loop."""
+"""The queue for blocking code: daemon threads drain it and hand results to the event loop."""
 
 from __future__ import annotations
 
@@ -11,64 +11,68 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from flashnotify.domain import Priority
 from flashnotify.errors import Unavailable
-from flashnotify.queue.base import Lane, QueueClosed
+from flashnotify.queue.base import QueueClosed
 from flashnotify.queue.lanes import Lanes
 
 log = structlog.get_logger(__name__)
 
 Returned = TypeVar("Returned")
 
-_ALL = frozenset(Lane)
-_URGENT = frozenset(lane for lane in Lane if lane.urgent)
-# What to say to callers that are refused, in seconds.
+_ALL = frozenset(Priority)
+_URGENT = frozenset(lane for lane in Priority if lane.urgent)
+# The calls of a lane run in the order of their numbers.
+_NUMBERS = itertools.count()
+# The `retry_after`, in seconds, for refused callers.
 _RETRY_AFTER = 5
 
 
 class Call(Generic[Returned]):
-    """A blocking call on its way through the queue. All but `carry_out` belongs to the loop."""
+    """A blocking call in the queue. Only `run` and `deliver` may be called from a thread."""
 
-    def __init__(self, call: Callable[[], Returned], lane: Lane) -> None:
+    def __init__(self, call: Callable[[], Returned], lane: Priority) -> None:
         self.lane = lane
+        self.number = next(_NUMBERS)
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Returned] = self.loop.create_future()
         self.timer: asyncio.TimerHandle | None = None
         self._call = call
 
-    def carry_out(self) -> Callable[[], None]:
-        """Make the call, in this thread; how to tell the caller what came of it."""
+    def run(self) -> Callable[[], None]:
+        """Run the call in this thread, and return a function that hands the result over."""
         try:
             returned = self._call()
-        except Exception as error:  # noqa: BLE001  # it is the caller's, whatever it is
+        except Exception as error:  # noqa: BLE001  # any error belongs to the caller
             return partial(self.fail, error)
-        except BaseException as error:  # noqa: BLE001  # SystemExit may not end thread or loop
+        except BaseException as error:  # noqa: BLE001  # SystemExit must not end thread or loop
             return partial(self.fail, RuntimeError(f"the call raised {type(error).__name__}"))
         return partial(self.succeed, returned)
 
     def succeed(self, returned: Returned) -> None:
-        """Hand over the result, if anybody still waits for it."""
-        self._over()
+        """Hand over the result if the caller still waits."""
+        self._stop_timer()
         if not self.future.done():
             self.future.set_result(returned)
 
     def fail(self, error: Exception) -> None:
-        """Hand over an error, if anybody still waits."""
-        self._over()
+        """Hand over an error if the caller still waits."""
+        self._stop_timer()
         if isinstance(error, StopIteration):
-            # A future would turn it into the end of the coroutine that awaits it.
+            # StopIteration cannot be raised into a future.
             error = RuntimeError("the call raised StopIteration")
         if not self.future.done():
             self.future.set_exception(error)
 
-    def deliver(self, outcome: Callable[[], None]) -> None:
-        """Do `outcome` in the loop, from any thread."""
+    def deliver(self, callback: Callable[[], None]) -> None:
+        """Run `callback` in the event loop, from any thread."""
         try:
-            self.loop.call_soon_threadsafe(outcome)
+            self.loop.call_soon_threadsafe(callback)
         except RuntimeError:
-            # The loop has been closed: nobody waits any more.
+            # The loop is closed: nobody waits any more.
             return
 
-    def _over(self) -> None:
+    def _stop_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
 
@@ -76,57 +80,59 @@ class Call(Generic[Returned]):
 class ThreadPoolQueue:
     """Bounded lanes of blocking calls, drained by at most `size` daemon threads at a time.
 
-    A quarter of the threads, and at least one from two on, is kept for urgent lanes. A call that
-    has not ended at its deadline is over for its caller. Its thread cannot be stopped: it counts as
-    lost, and another takes its place, up to `spare` times; with `size + spare` lost, calls are
-    refused until one comes back. Threads start when there is work, and nothing ever waits for one.
+    A quarter of the threads is reserved for urgent lanes: at least one if there are two or more. At
+    its deadline a call times out for its caller. Its thread cannot be stopped: it counts as lost
+    and is replaced, up to `spare` times. With `size + spare` lost, calls are refused until one
+    returns. Threads start when there is work, and exit waits for none.
     """
 
     def __init__(self, size: int, *, spare: int = 32, bound: int = 1000) -> None:
         self._size = size
-        self._most = size + spare
-        self._bulk = size - (max(1, size // 4) if size > 1 else 0)
-        # Guards all below; held for moments only, by the loop too.
+        self._limit = size + spare
+        self._bulk_limit = size - (max(1, size // 4) if size > 1 else 0)
+        # Guards everything below. Held only briefly, since the event loop takes it too.
         self._changed = threading.Condition()
-        self._lanes: Lanes[Call[Any]] = Lanes(bound)
-        self._in_hand: set[Call[Any]] = set()
-        self._working = 0
-        # Threads that take a call next: new ones, those that wait, those that have just ended one.
-        self._coming = 0
+        self._lanes: Lanes[Call[Any]] = Lanes(bound, key=lambda call: call.number)
+        self._in_flight: set[Call[Any]] = set()
+        self._active = 0
+        # Threads about to take a call: new, idle or just done with one.
+        self._ready = 0
         self._lost = 0
         self._closed = False
-        self._numbers = itertools.count(1)
+        self._thread_numbers = itertools.count(1)
 
     @property
     def busy(self) -> int:
-        """How many threads carry out a call that is within its deadline."""
-        return len(self._in_hand)
+        """The number of threads in a call that is within its deadline."""
+        return len(self._in_flight)
 
     @property
     def lost(self) -> int:
-        """How many threads are held by a call past its deadline."""
+        """The number of threads held by a call past its deadline."""
         return self._lost
 
     @property
     def state(self) -> str:
-        """`ok`, or how many threads are lost."""
+        """`ok`, or the number of lost threads."""
         if not self._lost:
             return "ok"
         return "all lost" if self._exhausted else f"{self._lost} lost"
 
     async def run(
-        self, call: Callable[[], Returned], *, within: float, lane: Lane = Lane.medium
+        self, call: Callable[[], Returned], *, within: float, lane: Priority = Priority.medium
     ) -> Returned:
-        """What `call` returns. If the caller is cancelled, a call that has begun goes on.
+        """Run `call` in a thread and return its result.
+
+        If the caller is cancelled, a call that has begun continues.
 
         Raises:
-            TimeoutError: it began, and has not ended `within` seconds from now.
-            Unavailable: it never began: no thread became free, the lane is full, or the queue is
-                closed.
+            TimeoutError: the call began but has not ended after `within` seconds.
+            Unavailable: the call never began: no thread became free, the lane is full, or the
+                queue is closed.
         """
         item = Call(call, lane)
         if not self.put(item, lane):
-            raise Unavailable(self._obstacle(), retry_after=_RETRY_AFTER)
+            raise Unavailable(self._refusal(), retry_after=_RETRY_AFTER)
         item.timer = item.loop.call_later(within, self._expire, item, within)
         try:
             return await item.future
@@ -135,114 +141,114 @@ class ThreadPoolQueue:
                 item.timer.cancel()
             raise
 
-    def put(self, item: Call[Any], lane: Lane) -> bool:
-        """Queue a call; false if the lane is full, the queue closed, or every thread lost."""
+    def put(self, item: Call[Any], lane: Priority) -> bool:
+        """Queue a call; return False if the lane is full, the queue closed or every thread lost."""
         with self._changed:
             if self._closed or self._exhausted or not self._lanes.put(item, lane):
                 return False
-            self._staff()
+            self._start_thread()
             self._changed.notify()
         return True
 
     def get(self) -> Call[Any]:
-        """Take the next call in hand. For threads: it waits for one.
+        """Wait for the next call and take it, in a thread.
 
         Raises:
             QueueClosed: the queue is closed.
         """
         with self._changed:
             while not self._closed:
-                bulk = sum(not call.lane.urgent for call in self._in_hand)
-                found = self._lanes.take(_ALL if bulk < self._bulk else _URGENT)
+                bulk = sum(not call.lane.urgent for call in self._in_flight)
+                found = self._lanes.take(_ALL if bulk < self._bulk_limit else _URGENT)
                 if found is not None:
-                    self._in_hand.add(found[0])
-                    self._coming -= 1
+                    self._in_flight.add(found[0])
+                    self._ready -= 1
                     return found[0]
                 self._changed.wait()
         raise QueueClosed
 
     def done(self, item: Call[Any]) -> bool:
-        """Let go of a call in hand; false if its thread, lost meanwhile, is not needed any more."""
+        """Mark a call as done; return False if its thread was lost and has been replaced."""
         with self._changed:
-            if item in self._in_hand:
-                self._in_hand.discard(item)
+            if item in self._in_flight:
+                self._in_flight.discard(item)
             else:
                 self._lost -= 1
-                if self._working >= self._size:
+                if self._active >= self._size:
                     return False
-                self._working += 1
-            self._coming += 1
+                self._active += 1
+            self._ready += 1
         return True
 
-    def depth(self) -> Mapping[Lane, int]:
-        """How many calls wait in each lane."""
+    def depth(self) -> Mapping[Priority, int]:
+        """Return the number of waiting calls in each lane."""
         with self._changed:
             return self._lanes.depth()
 
     def close(self) -> None:
-        """Refuse new calls and those that wait; results of those in hand are still delivered."""
+        """Refuse new and waiting calls. Calls in flight still deliver their results."""
         with self._changed:
             self._closed = True
             while found := self._lanes.take(_ALL):
                 call = found[0]
-                error = Unavailable(self._obstacle(), retry_after=_RETRY_AFTER)
+                error = Unavailable(self._refusal(), retry_after=_RETRY_AFTER)
                 call.deliver(partial(call.fail, error))
             self._changed.notify_all()
 
     @property
     def _exhausted(self) -> bool:
-        return self._lost >= self._most
+        return self._lost >= self._limit
 
-    def _obstacle(self) -> str:
+    def _refusal(self) -> str:
         if self._closed:
             return "The service is stopping."
         if self._exhausted:
             return (
-                f"All {self._most} threads are held by calls that do not end. Restart the service."
+                f"All {self._limit} threads are held by calls that do not end. Restart the service."
             )
-        return "Too many blocking calls wait for a thread."
+        return "Too many blocking calls are waiting for a thread."
 
     def _withdraw(self, item: Call[Any]) -> bool:
         with self._changed:
             return self._lanes.discard(item, item.lane)
 
     def _expire(self, item: Call[Any], within: float) -> None:
-        """The deadline of `item`. In the loop."""
+        """Fail a call at its deadline. Runs in the event loop."""
         if self._withdraw(item):
             reason = f"No thread became free within {within:g} s."
             item.fail(Unavailable(reason, retry_after=_RETRY_AFTER))
         elif self._lose(item):
-            item.fail(TimeoutError(f"the call has not ended within {within:g} s"))
+            item.fail(TimeoutError(f"the call did not end within {within:g} s"))
 
     def _lose(self, item: Call[Any]) -> bool:
-        """Count the thread of `item` as lost; false if the call has ended just now."""
+        """Count the thread of `item` as lost; return False if the call has just ended."""
         with self._changed:
-            if item not in self._in_hand:
+            if item not in self._in_flight:
                 return False
-            self._in_hand.discard(item)
-            self._working -= 1
+            self._in_flight.discard(item)
+            self._active -= 1
             self._lost += 1
-            self._staff()
-            # There may be room for bulk again, which an idle thread waits to take.
+            self._start_thread()
+            # There may be room for bulk again: wake an idle thread.
             self._changed.notify()
-        log.warning("threads.lost", lost=self._lost, most=self._most)
+        log.warning("threads.lost", lost=self._lost, limit=self._limit)
         return True
 
-    def _staff(self) -> None:
-        """Start a thread, if there is work that none will take."""
-        if len(self._lanes) <= self._coming or self._working >= self._size:
+    def _start_thread(self) -> None:
+        """Start a thread if there is work that no other will take."""
+        if len(self._lanes) <= self._ready or self._active >= self._size:
             return
-        if self._working + self._lost >= self._most:
+        if self._active + self._lost >= self._limit:
             return
-        name = f"blocking-{next(self._numbers)}"
+        name = f"blocking-{next(self._thread_numbers)}"
         try:
             threading.Thread(target=self._work, name=name, daemon=True).start()
         except RuntimeError as error:
-            # The system has no more: those there are go on, and deadlines still hold.
+            # The system allows no more threads. The others continue, and deadlines still hold.
             log.error("threads.not_started", error=str(error))
         else:
-            self._working += 1
-            self._coming += 1
+            self._active += 1
+            self._ready += 1
 
     def _work(self) -> None:
         needed = True
@@ -251,7 +257,7 @@ class ThreadPoolQueue:
                 item = self.get()
             except QueueClosed:
                 return
-            outcome = item.carry_out()
-            # Before the caller hears: what it sees then is true of the queue too.
+            hand_over = item.run()
+            # First, so that the caller finds the queue's numbers up to date.
             needed = self.done(item)
-            item.deliver(outcome)
+            item.deliver(hand_over)

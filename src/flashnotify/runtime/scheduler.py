@@ -1,90 +1,93 @@
-"""What is due in the archive → the queue: send times, retries, restarts, lanes that were full."""
+"""Queues what is due in the archive: send times, retries, restarts, lanes that overflowed."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Set
+from uuid import UUID
 
 import structlog
 
-from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.ports import Jobs
 from flashnotify.clock import Clock
-from flashnotify.domain import Job, Priority
-from flashnotify.errors import Unavailable
-from flashnotify.queue.async_queue import AsyncQueue
-from flashnotify.runtime.maintenance import Retention
+from flashnotify.domain import Lane
+from flashnotify.errors import Unavailable, stack_of
+from flashnotify.queue.dispatch import Dispatch
 
 log = structlog.get_logger(__name__)
 
-# Times are in milliseconds. Looked at this often whatever happens, in case a notice went missing.
+# Every lane is looked at this often, in milliseconds, in case a wake-up was lost.
 _TICK = 60_000
+# Milliseconds until a lane whose jobs could not be read is looked at again.
+_RETRY = 5_000
+# Jobs read at once: few enough that decoding them does not hold the event loop.
+_SLICE = 200
 
 
 class Scheduler:
-    """Keeps the queue filled with what is due and not in hand."""
+    """Keeps the queues filled with jobs that are due and not in flight."""
 
-    def __init__(
-        self, queue: AsyncQueue[Job], reader: Reader, retention: Retention, clock: Clock
-    ) -> None:
-        self._queue = queue
-        self._reader = reader
-        self._retention = retention
+    def __init__(self, dispatch: Dispatch, jobs: Jobs, clock: Clock) -> None:
+        self._dispatch = dispatch
+        self._jobs = jobs
         self._clock = clock
         self._wake = asyncio.Event()
-        # When each lane is to be looked at next. All at once at the start: what a crash left.
-        self._due: dict[Priority, int] = dict.fromkeys(Priority, 0)
-        self._tidy_at = 0
+        # When each lane is looked at next. All at once at the start, for what a crash left.
+        self._due: dict[Lane, int] = dict.fromkeys(dispatch.lanes(), 0)
+        dispatch.on_wake_up(self.wake_up)
 
-        queue.when_low(self.refill)
-
-    def notice(self, lane: Priority, due: int) -> None:
-        """Something of `lane` is due at `due`, in milliseconds since the epoch."""
-        if due < self._due[lane]:
-            self._due[lane] = due
+    def wake_up(self, lane: Lane, at: int) -> None:
+        """Look at `lane` when it has something due, at `at`, in milliseconds since the epoch."""
+        if at < self._due.get(lane, at + 1):
+            self._due[lane] = at
             self._wake.set()
 
-    def refill(self, lane: Priority) -> None:
-        """The lane has room again, and there is more on disk."""
-        self.notice(lane, self._clock.now())
-
     async def run(self) -> None:
-        """Watch the archive for ever."""
+        """Watch the archive for ever. A failed read ends nothing: it is tried again."""
         while True:
             self._wake.clear()
-            for lane in sorted(Priority, reverse=True):
-                if self._due[lane] <= self._clock.now():
-                    try:
-                        await self._fill(lane)
-                    except Unavailable as error:
-                        log.warning("scheduler.waits", lane=lane.name, reason=str(error))
-                        self._due[lane] = self._clock.now() + error.retry_after * 1000
-            await self._tidy()
-            wait = min(*self._due.values(), self._tidy_at) - self._clock.now()
+            now = self._clock.now()
+            for lane in sorted(self._due, key=lambda lane: -lane.priority):
+                if self._due[lane] <= now:
+                    await self._look_at(lane)
+            wait = min(self._due.values()) - self._clock.now()
             await self._clock.wait(self._wake, max(wait, 0) / 1000)
 
-    async def _fill(self, lane: Priority) -> None:
+    async def _look_at(self, lane: Lane) -> None:
         now = self._clock.now()
-        # Before reading: a notice that comes meanwhile must not be lost.
+        # Set before reading: a wake-up that comes meanwhile must not be lost.
         self._due[lane] = now + _TICK
-        # Those in hand are still in the archive, so they are asked for on top.
-        most = self._queue.room(lane) + self._queue.held
-        with self._queue.noting_let_go() as let_go:
-            jobs = await self._reader.jobs_due(lane, now, most)
-            for job in jobs:
-                # One that ended during the read is told of as it was before.
-                if job.id not in let_go and not self._queue.put(job, lane):
-                    break
-        if len(jobs) == most:
-            self._queue.overflowed(lane)
-        following = await self._reader.next_due(lane, now)
-        if following is not None:
-            self.notice(lane, following)
+        try:
+            with self._dispatch.queue(lane.channel).tracking_done() as done:
+                await self._queue_waited(lane, now, done)
+                await self._queue_ready(lane, done)
+            following = await self._jobs.next_due(lane, now)
+        except Unavailable as error:
+            log.warning("scheduler.waits", lane=str(lane), reason=str(error))
+            self.wake_up(lane, now + error.retry_after * 1000)
+        except Exception as error:  # noqa: BLE001  # a failed read must not end the scheduler
+            log.error("scheduler.failed", error=type(error).__name__, stack=stack_of(error))
+            self.wake_up(lane, now + _RETRY)
+        else:
+            if following is not None:
+                self.wake_up(lane, following)
 
-    async def _tidy(self) -> None:
-        """Forget what has been kept long enough, a slice at a time: what is due goes first."""
-        if self._clock.now() >= self._tidy_at:
-            more = False
-            # Not written now (the disk is full), it is at the next tick; the writer logs why.
-            with suppress(Unavailable):
-                more = await self._retention.forget_some()
-            self._tidy_at = self._clock.now() + (0 if more else _TICK)
+    async def _queue_waited(self, lane: Lane, now: int, done: Set[UUID]) -> None:
+        """Queue the jobs whose time has come: each joins the lane where it is now."""
+        after = None
+        while jobs := await self._jobs.waited(lane, now, after, _SLICE):
+            for scheduled in jobs:
+                job = self._dispatch.in_turn(scheduled.job)
+                # What ended during the read is shown as it was before.
+                if job.id not in done and not self._dispatch.put(job):
+                    return
+            after = jobs[-1].due_at, jobs[-1].job.id
+
+    async def _queue_ready(self, lane: Lane, done: Set[UUID]) -> None:
+        """Queue the jobs that have a turn, until the lane is full."""
+        after = None
+        while jobs := await self._jobs.ready(lane, after, _SLICE):
+            for job in jobs:
+                if job.id not in done and not self._dispatch.put(job):
+                    return
+            after = jobs[-1].place

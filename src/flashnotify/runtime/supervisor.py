@@ -1,4 +1,4 @@
-"""Watches the parts of the service that must never end by themselves."""
+"""Supervision of the parts of the service that must not end on their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """Holds the task of each part. One that ends before `stopping` has failed, however it ended."""
+    """The tasks of all parts. A part that ends before `stopping` has failed, however it ended."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -22,26 +22,26 @@ class Supervisor:
         self._stopping = False
 
     def start(self, part: str, run: Coroutine[None, None, None]) -> None:
-        """Run a part from now on."""
+        """Start a part."""
         task = asyncio.create_task(run, name=part)
         task.add_done_callback(self._ended)
         self.tasks[part] = task
 
     def stopping(self) -> None:
-        """From now on parts may end."""
+        """Allow parts to end from now on."""
         self._stopping = True
 
     def require_all(self) -> None:
-        """Check that the service can do what it promises when it accepts.
+        """Check that every part is running, so that what is accepted gets sent.
 
         Raises:
-            Unavailable: some part has failed, or the service is stopping.
+            Unavailable: a part has failed, or the service is stopping.
         """
         if self.failures:
             parts = ", ".join(self.failures)
             raise Unavailable(f"A part of the service has failed ({parts}).", retry_after=5)
         if self._stopping:
-            raise Unavailable("The service is stopping.", retry_after=5)
+            raise Unavailable("The service is stopping.", retry_after=5, code="stopping")
 
     async def stop(self, part: str, *, within: float) -> None:
         """Let a part finish for `within` seconds, then cancel it."""
@@ -58,8 +58,8 @@ class Supervisor:
         if self._stopping and error is None:
             return
         name = task.get_name()
-        what = type(error).__name__ if error is not None else "it ended"
-        self.failures[name] = what
+        reason = type(error).__name__ if error is not None else "it ended"
+        self.failures[name] = reason
         stack = stack_of(error) if error is not None else ""
-        log.critical("part.failed", part=name, error=what, stack=stack)
+        log.critical("part.failed", part=name, error=reason, stack=stack)
         self.failed.set()

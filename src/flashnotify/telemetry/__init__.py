@@ -1,1 +1,1 @@
-"""What the service tells about itself: events, statistics, metrics, logs."""
+"""Events, statistics, metrics and logs."""

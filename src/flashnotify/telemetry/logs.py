@@ -1,4 +1,4 @@
-"""How the log is written. What goes into it is never secret, an address or a message."""
+"""The log. It never contains secrets, addresses or messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUIET = ("httpx", "httpcore", "aiosmtplib", "alembic", "sqlalchemy", "uvicorn")
 def _without_values(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Where an error came from, instead of the error: its message and its frames hold values."""
+    """Replace an error with its type and stack: its message and frames may hold data."""
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
@@ -26,7 +26,7 @@ def _without_values(
 
 
 def configure(form: Literal["console", "json"]) -> None:
-    """Send all logging, the libraries' too, to standard error in one form."""
+    """Send all logs, including those of libraries, to standard error in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -57,5 +57,5 @@ def configure(form: Literal["console", "json"]) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Apprise speaks HTTP through it, and its warnings quote URLs, with the tokens in them.
+    # Apprise uses it for HTTP, and its warnings quote URLs with their tokens.
     logging.getLogger("urllib3").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The Prometheus series, with labels from the declarations."""
+"""Prometheus metrics, with labels from the declarations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from flashnotify.domain import AttemptOutcome, Priority
 from flashnotify.meta.specs import NotifierSpec
 
+# The `channel` label of fan-out jobs.
+FAN_OUT = "fan-out"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """The series of one service, in a registry of their own."""
+    """The metrics of one service, in their own registry."""
 
     def __init__(self, kinds: Iterable[NotifierSpec]) -> None:
         self.registry = CollectorRegistry()
@@ -25,13 +27,22 @@ class Metrics:
         )
         self.attempts = Histogram(
             "flashnotify_attempt_seconds",
-            "Time that attempts at a delivery took, of tracked channels.",
+            "Duration of delivery attempts on tracked channels.",
             ["channel", "transport", "outcome"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.queue_depth = Gauge(
-            "flashnotify_queue_depth", "Jobs waiting in memory.", ["lane"], registry=self.registry
+            "flashnotify_queue_depth",
+            "Jobs waiting in memory.",
+            ["channel", "priority"],
+            registry=self.registry,
+        )
+        self.queue_age = Gauge(
+            "flashnotify_queue_oldest_seconds",
+            "How long the oldest job of a lane has been due, in memory or on disk.",
+            ["channel", "priority"],
+            registry=self.registry,
         )
         self.threads_busy = Gauge(
             "flashnotify_threads_busy",
@@ -51,7 +62,7 @@ class Metrics:
         )
         self.breaker_open = Gauge(
             "flashnotify_breaker_open",
-            "1 while a transport is left alone.",
+            "1 while the circuit breaker of a transport is not closed.",
             ["channel", "transport"],
             registry=self.registry,
         )
@@ -61,7 +72,7 @@ class Metrics:
             ["part"],
             registry=self.registry,
         )
-        # Series exist from the start, so that a rate over them never misses the first event.
+        # Create all series at the start, so that a rate never misses the first event.
         for kind in kinds:
             for priority in Priority:
                 self.accepted.labels(kind.kind, priority.name)
@@ -69,9 +80,9 @@ class Metrics:
     def attempted(
         self, channel: str, transport: str, outcome: AttemptOutcome, seconds: float
     ) -> None:
-        """Note one attempt at a delivery."""
+        """Count one delivery attempt."""
         self.attempts.labels(channel, transport, outcome.value).observe(seconds)
 
     def exposition(self) -> bytes:
-        """All series in Prometheus' text format."""
+        """Return all metrics in the Prometheus text format."""
         return generate_latest(self.registry)

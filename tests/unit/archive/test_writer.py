@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import bindparam, event, insert, text, update
 
+from flashnotify.archive.models import Notification
 from flashnotify.archive.writes.changes import Change, Stage, Statement
-from flashnotify.archive.writes.statements import (
-    ADD_COUNT,
-    ADD_DELIVERY,
-    ADD_NOTIFICATION,
-    END_DELIVERY,
-    FINISH_SOME,
-)
+from flashnotify.archive.writes.deliveries import ADD_DELIVERY, END_SOME, FINISH_DELIVERY
+from flashnotify.archive.writes.devices import REMOVE_DEVICE
+from flashnotify.archive.writes.notifications import ADD_NOTIFICATION, CANCEL_NOTIFICATION
+from flashnotify.archive.writes.statistics import ADD_COUNT
 from flashnotify.errors import Unavailable, WriteRefused
 from tests.support.archives import Archive, opened
 from tests.support.manual_clock import ManualClock
@@ -53,7 +51,7 @@ def count(notification: Any, status: str, number: int) -> Change:
 
 def finished(notification: Any, number: int, now: int) -> Change:
     """Some deliveries have ended."""
-    return FINISH_SOME, {"of": notification, "finished": number, "now": now}
+    return END_SOME, {"of": notification, "ended": number, "now": now}
 
 
 def limit(pages: int) -> Change:
@@ -140,6 +138,77 @@ async def test_one_bad_write_fails_alone(archive: Archive) -> None:
     await archive.writer.write(archive.notification())
 
 
+def ending(archive: Archive) -> tuple[Any, list[Change], list[Change]]:
+    """Return a new notification, the result of its last delivery, and its cancellation."""
+    write = archive.notification(status="sending")
+    id = write[1]["id"]
+    result: list[Change] = [(END_SOME, {"of": id, "ended": 1, "now": 5})]
+    return write, result, [(CANCEL_NOTIFICATION, {"of": id, "now": 6})]
+
+
+async def test_a_barrier_keeps_its_place_among_the_writes_of_a_commit(archive: Archive) -> None:
+    pairs = [ending(archive) for _ in range(20)]
+    await archive.writer.write(*(write for write, _, _ in pairs))
+    before, writes = archive.commits, []
+    for _, result, cancel in pairs[:10]:
+        writes.append(archive.writer.submit(result))
+        writes.append(archive.writer.submit(cancel, barrier=True))
+    for _, result, cancel in pairs[10:]:
+        writes.append(archive.writer.submit(cancel, barrier=True))
+        writes.append(archive.writer.submit(result))
+    await asyncio.gather(*writes)
+    assert archive.commits == before + 1
+    found = archive.rows("SELECT status FROM notifications ORDER BY id")
+    assert found == [("completed",)] * 10 + [("cancelled",)] * 10
+
+
+async def test_results_are_grouped_between_barriers(archive: Archive) -> None:
+    pairs = [ending(archive) for _ in range(30)]
+    await archive.writer.write(*(write for write, _, _ in pairs))
+    statements: list[str] = []
+    event.listen(
+        archive.engines[1].sync_engine,
+        "before_cursor_execute",
+        lambda *arguments: statements.append(arguments[2]),
+    )
+    writes = [archive.writer.submit(result) for _, result, _ in pairs]
+    writes.insert(0, archive.writer.submit(pairs[0][2], barrier=True))
+    writes.append(archive.writer.submit(pairs[0][2], barrier=True))
+    await asyncio.gather(*writes)
+    assert len([s for s in statements if "UPDATE notifications" in s]) == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        # As many parameters as values: executemany cannot have it.
+        (
+            Statement(
+                update(Notification)
+                .where(Notification.status.in_(("queued", "sending")))
+                .values(locale=bindparam("to")),
+                Stage.changes,
+            ),
+            {"to": "fr"},
+        ),
+        (Statement(insert(Notification).values(id=bindparam("of")), Stage.parents), {"off": 1}),
+        (REMOVE_DEVICE, {"of": "not a UUID"}),
+    ],
+    ids=["expanding", "missing", "type"],
+)
+async def test_a_wrong_statement_is_an_error_of_ours_and_harms_no_other_write(
+    archive: Archive, wrong: Change, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = archive.writer.submit([archive.notification()])
+    bad = archive.writer.submit([wrong, wrong])
+    answers = await asyncio.gather(good, bad, return_exceptions=True)
+    assert answers[0] is None
+    assert type(answers[1]) is RuntimeError
+    assert "archive.wrong_statement" in capsys.readouterr().out
+    await archive.writer.write(archive.notification())
+    assert archive.one(NOTIFICATIONS) == 2
+
+
 async def test_a_refusal_does_not_quote_the_data(archive: Archive) -> None:
     with pytest.raises(WriteRefused) as failure:
         await archive.writer.write(archive.notification(title="TOP SECRET", kind=None))
@@ -158,7 +227,7 @@ async def test_amounts_are_added_up(archive: Archive) -> None:
     ]
     await asyncio.gather(*writes)
     await archive.writer.write(count(one, "sent", -4))
-    found = [await archive.reader.counts(id) for id in (one, two)]
+    found = [await archive.ports.notifications.counts(id) for id in (one, two)]
     assert found == [{"email": {"sent": 26, "failed": 10}}, {"email": {"sent": 3}}]
     assert archive.rows("SELECT pending FROM notifications ORDER BY id") == [(70,), (97,)]
 
@@ -177,10 +246,10 @@ async def test_the_last_delivery_to_end_completes_its_notification(archive: Arch
 async def test_a_final_status_is_never_overwritten(archive: Archive) -> None:
     notification = archive.notification()
     added = delivery(archive, notification[1]["id"])
-    outcome = {"of": added[1]["id"], "why": None, "tried": 1, "first": 0, "now": 1}
+    outcome = {"of": added[1]["id"], "why": None, "attempted": 1, "first": 0, "now": 1}
     await archive.writer.write(notification, added)
-    await archive.writer.write((END_DELIVERY, outcome | {"to_status": "sent"}))
-    await archive.writer.write((END_DELIVERY, outcome | {"to_status": "failed"}))
+    await archive.writer.write((FINISH_DELIVERY, outcome | {"to_status": "sent"}))
+    await archive.writer.write((FINISH_DELIVERY, outcome | {"to_status": "failed"}))
     assert archive.one("SELECT status FROM deliveries") == "sent"
 
 

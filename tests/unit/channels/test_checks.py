@@ -13,6 +13,7 @@ from flashnotify.channels.sms.kannel import KannelTransport
 from flashnotify.channels.transport import Transport
 from flashnotify.errors import Misconfigured, Rejected, TransportError, Unreachable
 from tests.conformance.adapter import Lent
+from tests.support.eventually import eventually
 from tests.support.http_server import DROP, GARBAGE, Answer, HttpServer, Reply
 from tests.support.smtp_server import SmtpServer
 
@@ -47,7 +48,7 @@ async def test_smtp_says_hello_and_logs_in(tmp_path: Path) -> None:
         assert isinstance(wrong, Misconfigured)
         required = f"smtp://127.0.0.1:{server.port}?starttls=require"
         assert isinstance(await check(SmtpTransport, required, tmp_path), Misconfigured)
-        await server.until(lambda: server.open == 0)
+        await eventually(lambda: server.open == 0)
         assert (server.mails, server.recipients) == ([], [])
     down = await check(SmtpTransport, f"smtp://{address}", tmp_path)
     assert isinstance(down, Unreachable)

@@ -180,7 +180,7 @@ async def test_a_transport_that_hangs_is_given_up_before_its_own_time_is_over(
     async with SmtpServer() as hangs:
         hangs.always("CONNECT", HANG)
         monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", hangs.url)
-        monkeypatch.setattr(transports, "_PATIENCE", 0.2)
+        monkeypatch.setattr(transports, "_TIMEOUT", 0.2)
         found, _ = await transport_findings(ServiceConfig(), ())
         assert by_part(found)[f"email {hangs.url}"].found == "no answer within 0.2 s"
 

@@ -24,39 +24,48 @@ def fail(breaker: Breaker, times: int) -> None:
 def test_stays_closed_while_failures_are_fewer(breaker: Breaker) -> None:
     fail(breaker, 2)
     assert breaker.state is BreakerState.closed
-    assert breaker.retry_after(urgent=False) == 0
+    assert breaker.wait(urgent=False) == 0
 
 
 def test_a_success_begins_the_count_anew(breaker: Breaker) -> None:
     fail(breaker, 2)
     assert breaker.allow(urgent=False)
-    breaker.worked()
+    breaker.succeeded()
     fail(breaker, 2)
     assert breaker.state is BreakerState.closed
 
 
-async def test_opens_after_so_many_failures_for_so_long(
+async def test_opens_after_its_number_of_failures_for_its_time(
     breaker: Breaker, clock: ManualClock
 ) -> None:
     fail(breaker, 3)
     assert breaker.state is BreakerState.open
     assert not breaker.allow(urgent=False)
-    assert breaker.retry_after(urgent=False) == 30
+    assert breaker.wait(urgent=False) == 30
     await clock.advance(29)
     assert not breaker.allow(urgent=False)
-    assert breaker.retry_after(urgent=False) == 1
+    assert breaker.wait(urgent=False) == 1
     await clock.advance(1)
+    assert breaker.wait(urgent=False) == 0
+    assert breaker.state.value == "half_open"
     assert breaker.allow(urgent=False)
 
 
-async def test_what_is_urgent_may_probe_sooner(breaker: Breaker, clock: ManualClock) -> None:
+async def test_asking_how_long_to_wait_takes_no_probe(breaker: Breaker, clock: ManualClock) -> None:
+    fail(breaker, 3)
+    await clock.advance(30)
+    assert [breaker.wait(urgent=False) for _ in range(3)] == [0, 0, 0]
+    assert breaker.allow(urgent=False)
+
+
+async def test_an_urgent_delivery_may_probe_sooner(breaker: Breaker, clock: ManualClock) -> None:
     """It may be only the bulk that fails."""
     fail(breaker, 3)
     assert not breaker.allow(urgent=True)
-    assert breaker.retry_after(urgent=True) == 5
+    assert breaker.wait(urgent=True) == 5
     await clock.advance(5)
     assert [breaker.allow(urgent=urgent) for urgent in (False, True, True)] == [False, True, False]
-    breaker.worked()
+    breaker.succeeded()
     assert breaker.state is BreakerState.closed
 
 
@@ -64,8 +73,20 @@ async def test_half_open_lets_one_probe_through(breaker: Breaker, clock: ManualC
     fail(breaker, 3)
     await clock.advance(30)
     assert [breaker.allow(urgent=False) for _ in range(5)] == [True, False, False, False, False]
-    # Others come again soon, not at once.
-    assert breaker.retry_after(urgent=False) == 1
+
+
+@pytest.mark.parametrize(("urgent", "wait"), [(False, 30), (True, 5)])
+async def test_while_a_probe_hangs_the_others_come_again_at_its_pace(
+    breaker: Breaker, clock: ManualClock, urgent: bool, wait: float
+) -> None:
+    """However long it hangs: not every second, and not at once."""
+    fail(breaker, 3)
+    await clock.advance(30)
+    assert breaker.allow(urgent=urgent)
+    for _ in range(3):
+        assert breaker.wait(urgent=urgent) == wait
+        assert not breaker.allow(urgent=urgent)
+        await clock.advance(100)
 
 
 async def test_a_probe_that_hangs_holds_up_nothing_urgent(
@@ -74,13 +95,14 @@ async def test_a_probe_that_hangs_holds_up_nothing_urgent(
     fail(breaker, 3)
     await clock.advance(30)
     assert breaker.allow(urgent=False)
+    assert breaker.wait(urgent=True) == 0
     assert [breaker.allow(urgent=True) for _ in range(3)] == [True, False, False]
     breaker.abandoned(urgent=True)
     assert not breaker.allow(urgent=False)
     assert breaker.allow(urgent=True)
-    breaker.worked()
+    breaker.succeeded()
     assert breaker.state is BreakerState.closed
-    # What the other then says counts as ever.
+    # The result of the other one counts as any other.
     breaker.failed()
     fail(breaker, 1)
     assert breaker.state is BreakerState.closed
@@ -90,7 +112,7 @@ async def test_a_probe_that_works_closes_it(breaker: Breaker, clock: ManualClock
     fail(breaker, 3)
     await clock.advance(30)
     assert breaker.allow(urgent=False)
-    breaker.worked()
+    breaker.succeeded()
     assert breaker.state is BreakerState.closed
     fail(breaker, 2)
     assert breaker.state is BreakerState.closed
@@ -101,12 +123,12 @@ async def test_a_probe_that_fails_opens_it_again(breaker: Breaker, clock: Manual
     await clock.advance(30)
     fail(breaker, 1)
     assert breaker.state is BreakerState.open
-    assert breaker.retry_after(urgent=False) == 30
+    assert breaker.wait(urgent=False) == 30
     await clock.advance(30)
     assert breaker.allow(urgent=False)
 
 
-async def test_a_probe_that_is_abandoned_makes_place_for_another(
+async def test_an_abandoned_probe_makes_place_for_another(
     breaker: Breaker, clock: ManualClock
 ) -> None:
     fail(breaker, 3)
@@ -117,40 +139,49 @@ async def test_a_probe_that_is_abandoned_makes_place_for_another(
     assert [breaker.allow(urgent=False), breaker.allow(urgent=False)] == [True, False]
 
 
-def test_a_delivery_that_is_abandoned_is_no_failure(breaker: Breaker) -> None:
+def test_an_abandoned_delivery_is_no_failure(breaker: Breaker) -> None:
     for _ in range(10):
         assert breaker.allow(urgent=False)
         breaker.abandoned(urgent=False)
     assert breaker.state is BreakerState.closed
 
 
-async def test_a_refusal_of_our_settings_opens_it_at_once_and_says_so(
+async def test_a_refusal_of_our_settings_opens_it_at_once_and_keeps_the_reason(
     breaker: Breaker, clock: ManualClock
 ) -> None:
     assert breaker.allow(urgent=False)
-    breaker.refused_us("535 bad password")
+    breaker.misconfigure("535 bad password")
     assert breaker.state is BreakerState.open
     assert breaker.misconfigured == "535 bad password"
     await clock.advance(30)
     # Until it works, a person should still see it.
     assert breaker.misconfigured == "535 bad password"
     assert breaker.allow(urgent=False)
-    breaker.worked()
+    breaker.succeeded()
     assert f"{breaker.misconfigured} {breaker.state}" == "None closed"
 
 
-REPORTS = st.sampled_from(["worked", "failed", "refused", "abandoned"])
+def test_a_sibling_has_the_same_policy_and_a_state_of_its_own(breaker: Breaker) -> None:
+    fail(breaker, 2)
+    sibling = breaker.sibling()
+    fail(sibling, 2)
+    assert sibling.state is BreakerState.closed
+    fail(sibling, 1)
+    assert (sibling.state, breaker.state) == (BreakerState.open, BreakerState.closed)
+
+
+REPORTS = st.sampled_from(["succeeded", "failed", "misconfigured", "abandoned"])
 
 
 def report(breaker: Breaker, what: str) -> None:
     """Answer an `allow`."""
     match what:
-        case "worked":
-            breaker.worked()
+        case "succeeded":
+            breaker.succeeded()
         case "failed":
             breaker.failed()
-        case "refused":
-            breaker.refused_us("no")
+        case "misconfigured":
+            breaker.misconfigure("no")
         case _:
             breaker.abandoned(urgent=False)
 
@@ -164,14 +195,15 @@ async def test_lets_one_at_a_time_probe_and_never_stays_open_for_ever(
     for seconds, what in deliveries:
         await clock.advance(seconds)
         state = breaker.state
+        assert (breaker.wait(urgent=False) > 0) is (state is BreakerState.open)
         assert breaker.allow(urgent=False) is (state is not BreakerState.open)
         if state is BreakerState.open:
             continue
         assert breaker.allow(urgent=False) is (state is BreakerState.closed)
         report(breaker, what)
-        if what == "worked":
+        if what == "succeeded":
             assert breaker.state is BreakerState.closed
-        elif what == "refused" or (what, state) == ("failed", BreakerState.half_open):
+        elif what == "misconfigured" or (what, state) == ("failed", BreakerState.half_open):
             assert breaker.state is BreakerState.open
     await clock.advance(10)
     assert breaker.allow(urgent=False)

@@ -1,4 +1,4 @@
-"""Whether and when a delivery is tried again."""
+"""When a delivery is attempted again."""
 
 import random
 
@@ -6,49 +6,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify.delivery.retry import GiveUp, RetryAt, decide
+from flashnotify.delivery.retry import next_attempt
 from flashnotify.domain import Priority
-from flashnotify.errors import Misconfigured, Rejected, Retryable, TransportError, Unreachable
 from flashnotify.meta.specs import RetryPolicy
 
 NOW = 1_800_000_000_000
 POLICY = RetryPolicy()
+JITTER = st.floats(0, 1)
 
 
-class Highest(random.Random):
-    """Draws the highest number, always."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return max(a, b)
-
-
-def decided(
-    error: TransportError | None = None,
+def wait(
     *,
     policy: RetryPolicy = POLICY,
     priority: Priority = Priority.low,
     attempts: int = 1,
     age: float = 0,
-    expires_in: float | None = None,
-    source: random.Random | None = None,
-) -> RetryAt | GiveUp:
-    """The decision, `age` seconds after the first attempt."""
-    return decide(
-        error or Retryable("busy"),
-        policy=policy,
-        priority=priority,
+    jitter: float = 1.0,
+    retry_after: float | None = None,
+) -> float | None:
+    """Return the wait in seconds, `age` seconds after the first attempt; None is giving up."""
+    at = next_attempt(
+        policy,
+        priority,
         attempts=attempts,
         first_attempt_at=NOW - round(age * 1000),
-        expires_at=None if expires_in is None else NOW + round(expires_in * 1000),
         now=NOW,
-        random=source or Highest(),
+        jitter=jitter,
+        retry_after=retry_after,
     )
+    return None if at is None else (at - NOW) / 1000
 
 
-def wait(decision: RetryAt | GiveUp) -> float:
-    """The wait in seconds."""
-    assert isinstance(decision, RetryAt), decision
-    return (decision.at - NOW) / 1000
+def waited(**more: object) -> float:
+    """Return the wait in seconds of a delivery that does not give up."""
+    found = wait(**more)  # type: ignore[arg-type]
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -56,12 +49,12 @@ def wait(decision: RetryAt | GiveUp) -> float:
     [(1, 2), (2, 4), (3, 8), (9, 512), (10, 600), (11, 600), (5000, 600)],
 )
 def test_the_longest_wait_doubles_up_to_the_cap(attempts: int, longest: float) -> None:
-    assert wait(decided(attempts=attempts)) == longest
+    assert wait(attempts=attempts) == longest
 
 
 @pytest.mark.parametrize(("attempts", "longest"), [(1, 2), (4, 16), (5, 30), (50, 30)])
 def test_critical_never_waits_longer_than_half_a_minute(attempts: int, longest: float) -> None:
-    assert wait(decided(attempts=attempts, priority=Priority.critical)) == longest
+    assert wait(attempts=attempts, priority=Priority.critical) == longest
 
 
 @given(
@@ -69,21 +62,20 @@ def test_critical_never_waits_longer_than_half_a_minute(attempts: int, longest: 
     priority=st.sampled_from(Priority),
     base=st.floats(0.1, 100),
     cap=st.floats(0.1, 10_000),
-    seed=st.integers(),
+    jitter=JITTER,
 )
 def test_the_wait_is_within_its_bounds(
-    attempts: int, priority: Priority, base: float, cap: float, seed: int
+    attempts: int, priority: Priority, base: float, cap: float, jitter: float
 ) -> None:
     policy = RetryPolicy(base, cap, lifetime=1e6, urgent_lifetime=1e6)
-    source = random.Random(seed)
-    found = wait(decided(policy=policy, attempts=attempts, priority=priority, source=source))
+    found = waited(policy=policy, attempts=attempts, priority=priority, jitter=jitter)
     limit = min(cap, 30) if priority is Priority.critical else cap
     assert 0 <= found <= min(base * 2.0 ** (attempts - 1), limit) + 0.001
 
 
 def test_waits_are_spread_over_the_whole_range() -> None:
     source = random.Random(1)
-    waits = [wait(decided(attempts=10, source=source)) for _ in range(300)]
+    waits = [waited(attempts=10, jitter=source.random()) for _ in range(300)]
     assert min(waits) < 60
     assert max(waits) > 540
     assert 250 < sum(waits) / len(waits) < 350
@@ -94,63 +86,50 @@ def test_waits_are_spread_over_the_whole_range() -> None:
     [(Priority.low, 24 * 3600), (Priority.high, 24 * 3600), (Priority.critical, 2 * 3600)],
 )
 def test_gives_up_at_the_end_of_its_lifetime(priority: Priority, lifetime: int) -> None:
-    assert isinstance(decided(priority=priority, age=lifetime - 2), RetryAt)
-    over = decided(priority=priority, age=lifetime - 1, attempts=7)
-    assert isinstance(over, GiveUp)
-
-
-def test_says_why_it_gave_up() -> None:
-    over = decided(Retryable("451 greylisted"), age=24 * 3600, attempts=7)
-    assert over == GiveUp("gave up after 7 attempts; the last one said: 451 greylisted")
+    assert wait(priority=priority, age=lifetime - 2) == 2
+    assert wait(priority=priority, age=lifetime - 1, attempts=7) is None
+    assert wait(priority=priority, age=lifetime, jitter=0) is None
 
 
 @given(
     after=st.floats(0, 3600),
     attempts=st.integers(1, 20),
     priority=st.sampled_from(Priority),
-    seed=st.integers(),
+    jitter=JITTER,
 )
 def test_retry_after_is_the_least_wait(
-    after: float, attempts: int, priority: Priority, seed: int
+    after: float, attempts: int, priority: Priority, jitter: float
 ) -> None:
-    source = random.Random(seed)
-    error = Retryable("busy", after=after)
-    found = wait(decided(error, attempts=attempts, priority=priority, source=source))
+    found = waited(retry_after=after, attempts=attempts, priority=priority, jitter=jitter)
     assert found >= after - 0.001
     cap = 30 if priority is Priority.critical else 600
     assert found <= max(after, cap) + 0.001
 
 
 def test_a_short_retry_after_does_not_shorten_the_wait() -> None:
-    assert wait(decided(Retryable("busy", after=1), attempts=5)) == 32
+    assert wait(retry_after=1, attempts=5) == 32
 
 
 @pytest.mark.parametrize(("priority", "lifetime"), [(Priority.low, 24), (Priority.critical, 2)])
-def test_a_retry_after_beyond_the_lifetime_leaves_one_try_at_its_end(
+def test_a_retry_after_beyond_the_lifetime_leaves_one_attempt_at_its_end(
     priority: Priority, lifetime: int
 ) -> None:
-    busy = Retryable("busy", after=25 * 3600)
-    assert wait(decided(busy, priority=priority)) == lifetime * 3600
-    assert isinstance(decided(busy, priority=priority, age=lifetime * 3600), GiveUp)
+    after = 25 * 3600.0
+    assert wait(retry_after=after, priority=priority) == lifetime * 3600
+    assert wait(retry_after=after, priority=priority, age=lifetime * 3600) is None
 
 
-@given(expires_in=st.floats(-100, 4000), after=st.floats(0, 4000), seed=st.integers())
-def test_never_retries_at_or_past_expiry(expires_in: float, after: float, seed: int) -> None:
-    error = Retryable("busy", after=after)
-    found = decided(error, expires_in=expires_in, source=random.Random(seed))
-    if isinstance(found, RetryAt):
-        assert (found.at - NOW) / 1000 < expires_in
-    else:
-        assert found.reason == "expired before the next attempt; the last one said: busy"
-        assert expires_in <= max(after, 2) + 0.001
-
-
-@pytest.mark.parametrize("priority", list(Priority))
-def test_a_refusal_for_good_is_not_retried(priority: Priority) -> None:
-    decision = decided(Rejected("550 no such user"), priority=priority)
-    assert decision == GiveUp("550 no such user")
-
-
-@pytest.mark.parametrize("error", [Unreachable("down"), Misconfigured("535 bad password")])
-def test_what_can_be_mended_is_retried(error: TransportError) -> None:
-    assert wait(decided(error)) == 2
+@given(
+    age=st.floats(0, 2 * 86_400),
+    after=st.none() | st.floats(0, 2 * 86_400),
+    attempts=st.integers(1, 40),
+    priority=st.sampled_from(Priority),
+    jitter=JITTER,
+)
+def test_no_attempt_is_after_the_end_of_its_life(
+    age: float, after: float | None, attempts: int, priority: Priority, jitter: float
+) -> None:
+    found = wait(age=age, retry_after=after, attempts=attempts, priority=priority, jitter=jitter)
+    lifetime = (2 if priority is Priority.critical else 24) * 3600
+    if found is not None:
+        assert 0 <= found <= lifetime - age + 0.001

@@ -1,167 +1,66 @@
-"""Who gets a notification on which channel, and when."""
+"""Which channels a recipient gets a notification on."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
-import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify import notifiers
-from flashnotify.delivery.routing import Occasion, Routing, quiet_until
-from flashnotify.domain import Address, Priority, Window, milliseconds
-from flashnotify.meta.registry import NOTIFIERS
+from flashnotify.channels.email.channel import EmailMixin
+from flashnotify.channels.sms.channel import SMSMixin
+from flashnotify.delivery.routing import NOT_OFFERED, NOT_REQUESTED, Route, Routing
+from flashnotify.domain import Address
+from flashnotify.meta.specs import ChannelSpec
+from tests.support.delivering import KINDS
 
-DECLARATIONS = notifiers  # importing it declares the kinds
-PARIS = ZoneInfo("Europe/Paris")
-NIGHT = Window(time(22), time(7))
-ACADEMIC = NOTIFIERS["academic"]
+EMAIL: ChannelSpec = EmailMixin.__channel__
+SMS: ChannelSpec = SMSMixin.__channel__
+ALERT = KINDS["alert"]
 # Two of them for the same sort of address.
-OFFERED = {**ACADEMIC.channels, "letter": replace(ACADEMIC.channels["email"], name="letter")}
-SCHEMES = {name: channel.scheme for name, channel in OFFERED.items()}
-NOON = milliseconds(datetime(2026, 12, 1, 12, tzinfo=PARIS))
-MIDNIGHT = milliseconds(datetime(2026, 12, 2, 0, tzinfo=PARIS))
-MORNING = milliseconds(datetime(2026, 12, 2, 7, tzinfo=PARIS))
+CHANNELS = {"email": EMAIL, "sms": SMS, "letter": replace(EMAIL, name="letter")}
+ROUTING = Routing(CHANNELS)
+ADA = Address("mailto", "ada@univ.example")
 
-CHANNELS = st.sets(st.sampled_from(sorted(SCHEMES)))
+NAMES = st.sets(st.sampled_from(sorted(CHANNELS)))
 RECIPIENTS = st.lists(
-    st.builds(Address, st.sampled_from([*set(SCHEMES.values()), "user"]), st.text(min_size=1))
+    st.builds(Address, st.sampled_from(["mailto", "tel", "user"]), st.text(min_size=1))
 )
 
 
-@given(kind=CHANNELS, request=st.none() | CHANNELS, recipients=RECIPIENTS)
-def test_the_channels_are_those_of_the_kind_and_the_request_and_the_addresses_held(
-    kind: set[str], request: set[str] | None, recipients: list[Address]
+@given(offered=NAMES, requested=st.none() | NAMES, recipients=RECIPIENTS)
+def test_channels_are_those_of_the_kind_and_the_request_and_the_addresses_held(
+    offered: set[str], requested: set[str] | None, recipients: list[Address]
 ) -> None:
-    spec = replace(ACADEMIC, channels={name: OFFERED[name] for name in sorted(kind)})
-    routes = list(Routing(PARIS).routes(spec, recipients, request, occasion(NOON)))
-    used = [(route.channel, route.address) for route in routes if route.skipped is None]
-    assert used == [
-        (name, address)
-        for address in recipients
-        for name in sorted(kind)
-        if SCHEMES[name] == address.scheme and (request is None or name in request)
+    kind = replace(ALERT, channels={name: CHANNELS[name] for name in sorted(offered)})
+    routes = list(ROUTING.routes(kind, recipients, requested))
+    expected = []
+    for address in recipients:
+        names = [name for name in sorted(offered) if CHANNELS[name].scheme == address.scheme]
+        for name in names:
+            skipped = requested is not None and name not in requested
+            expected.append(Route(name, address, NOT_REQUESTED if skipped else None))
+        if not names:
+            # The name of a channel that reaches the address, though the kind does not offer it.
+            name = {"mailto": "email", "tel": "sms"}.get(address.scheme, address.scheme)
+            expected.append(Route(name, address, NOT_OFFERED))
+    assert routes == expected
+    # Invariant 11: every entry of the audience leaves a trace.
+    assert {route.address for route in routes} == set(recipients)
+
+
+def test_a_kind_that_no_longer_exists_offers_nothing() -> None:
+    assert list(ROUTING.routes(None, [ADA], None)) == [Route("email", ADA, NOT_OFFERED)]
+
+
+def test_two_channels_for_one_address_are_two_deliveries() -> None:
+    kind = replace(ALERT, channels=CHANNELS)
+    assert list(ROUTING.routes(kind, [ADA], ["letter"])) == [
+        Route("email", ADA, NOT_REQUESTED),
+        Route("letter", ADA),
     ]
-    # An address that only a channel outside of the request would reach is told of, once.
-    skipped = [(route.channel, route.address) for route in routes if route.skipped]
-    assert skipped == [
-        (name, address)
-        for address in recipients
-        for name in sorted(kind)
-        if SCHEMES[name] == address.scheme and request is not None and name not in request
-    ]
 
 
-@pytest.mark.parametrize("priority", Priority)
-@pytest.mark.parametrize("channel", ACADEMIC.channels)
-def test_what_rings_waits_for_the_morning_unless_it_is_critical(
-    channel: str, priority: Priority
-) -> None:
-    waits = channel in ("sms", "push") and priority < Priority.critical
-    assert not_before("academic", channel, occasion(MIDNIGHT, priority)) == (
-        MORNING if waits else None
-    )
-    assert not_before("academic", channel, occasion(NOON, priority)) is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "waits"),
-    [
-        ("academic", True),
-        ("administrative", True),
-        ("security", False),
-        ("health", False),
-        ("weather", False),
-        ("infrastructure", False),
-    ],
-)
-def test_kinds_have_quiet_hours_or_not(kind: str, waits: bool) -> None:
-    assert not_before(kind, "sms", occasion(MIDNIGHT)) == (MORNING if waits else None)
-
-
-def test_what_expires_at_night_waits_until_then_only() -> None:
-    expires = MIDNIGHT + 3_600_000
-    assert not_before("academic", "sms", occasion(MIDNIGHT, expires_at=expires)) == expires
-    later = MORNING + 3_600_000
-    assert not_before("academic", "sms", occasion(MIDNIGHT, expires_at=later)) == MORNING
-
-
-@pytest.mark.parametrize(
-    ("now", "until"),
-    [
-        ("2026-12-01T21:59:59+01:00", None),
-        ("2026-12-01T22:00:00+01:00", "2026-12-02T07:00:00+01:00"),
-        ("2026-12-02T06:59:59+01:00", "2026-12-02T07:00:00+01:00"),
-        ("2026-12-02T07:00:00+01:00", None),
-        # The clocks go forward at 2:00 on 29 March 2026: a night of eight hours.
-        ("2026-03-28T22:30:00+01:00", "2026-03-29T07:00:00+02:00"),
-        ("2026-03-29T06:59:00+02:00", "2026-03-29T07:00:00+02:00"),
-        # They go back at 3:00 on 25 October 2026: one of ten.
-        ("2026-10-24T22:30:00+02:00", "2026-10-25T07:00:00+01:00"),
-        ("2026-10-25T02:30:00+02:00", "2026-10-25T07:00:00+01:00"),
-        ("2026-10-25T02:30:00+01:00", "2026-10-25T07:00:00+01:00"),
-    ],
-)
-def test_the_night_is_that_of_the_clocks_on_the_wall(now: str, until: str | None) -> None:
-    assert quiet_until(NIGHT, PARIS, datetime.fromisoformat(now)) == (
-        datetime.fromisoformat(until) if until else None
-    )
-
-
-def test_an_hour_that_clocks_show_twice_ends_the_quiet_hours_the_first_time() -> None:
-    window = Window(time(22), time(2, 30))
-    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    second = datetime(2026, 10, 25, 2, 15, fold=1, tzinfo=PARIS)
-    assert quiet_until(window, PARIS, datetime(2026, 10, 25, 1, tzinfo=PARIS)) == first
-    assert quiet_until(window, PARIS, second) is None
-
-
-def test_an_hour_that_clocks_skip_ends_them_as_if_they_had_not_gone_forward_yet() -> None:
-    window = Window(time(22), time(2, 30))
-    end = quiet_until(window, PARIS, datetime(2026, 3, 29, 1, tzinfo=PARIS))
-    assert end == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-
-
-TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
-WINDOWS = st.tuples(TIMES, TIMES).filter(lambda ends: ends[0] != ends[1]).map(lambda e: Window(*e))
-ZONES = st.sampled_from(
-    [ZoneInfo(name) for name in ("Europe/Paris", "America/St_Johns", "Asia/Kolkata", "UTC")]
-)
-MOMENTS = st.integers(1_700_000_000, 1_900_000_000).map(lambda s: datetime.fromtimestamp(s, UTC))
-
-
-@given(WINDOWS, ZONES, MOMENTS)
-@example(NIGHT, PARIS, datetime(2026, 3, 29, 0, 30, tzinfo=UTC))
-@example(NIGHT, PARIS, datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
-def test_quiet_hours_end_when_clocks_show_their_end_and_are_quiet_until_then(
-    window: Window, zone: ZoneInfo, now: datetime
-) -> None:
-    until = quiet_until(window, zone, now)
-    # Seen by walking along the clock on the wall, away from the nights when it jumps.
-    day = timedelta(days=1)
-    offsets = {(now + shift).astimezone(zone).utcoffset() for shift in (-day, 0 * day, day)}
-    shown = now.astimezone(zone).time()
-    if window.begin < window.end:
-        quiet = window.begin <= shown < window.end
-    else:
-        quiet = shown >= window.begin or shown < window.end
-    if len(offsets) == 1:
-        assert (until is not None) is quiet
-    if until is not None:
-        assert now < until <= now + timedelta(hours=25)
-        # Over and done with: nothing is put off twice.
-        assert quiet_until(window, zone, until) is None
-        if len(offsets) == 1:
-            assert until.astimezone(zone).time() == window.end
-
-
-def occasion(
-    now: int, priority: Priority = Priority.low, expires_at: int | None = None
-) -> Occasion:
-    return Occasion(priority, expires_at, now)
-
-
-def not_before(kind: str, channel: str, when: Occasion) -> int | None:
-    spec = NOTIFIERS[kind]
-    return Routing(PARIS).not_before(spec, spec.channels[channel], when)
+def test_a_recipient_keeps_all_routes_together_in_the_order_of_the_audience() -> None:
+    bob = Address("mailto", "bob@univ.example")
+    kind = replace(ALERT, channels=CHANNELS)
+    routes = list(ROUTING.routes(kind, [bob, ADA], None))
+    assert [route.address for route in routes] == [bob, bob, ADA, ADA]

@@ -1,13 +1,61 @@
-"""The open transports of a channel."""
+"""The open transports of a channel: names, breakers, what a result means to them."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
-from flashnotify.app import TRANSPORTS
+from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
-from flashnotify.delivery.transports import open_channel
+from flashnotify.channels.sms.http_json import HttpJsonTransport
+from flashnotify.channels.sms.kannel import KannelTransport
+from flashnotify.delivery import transports
+from flashnotify.delivery.breaker import BreakerState
+from flashnotify.delivery.transports import OpenTransport, open_channel
+from flashnotify.domain import AttemptOutcome, Message, Priority, Rendering, Sent
+from flashnotify.errors import (
+    InternalError,
+    Misconfigured,
+    NotTried,
+    Rejected,
+    Retryable,
+    SettingsError,
+    TransportError,
+    Unreachable,
+    Unsendable,
+)
 from tests.conformance.adapter import Lent
+from tests.support.delivering import Delivering
+from tests.support.manual_clock import ManualClock
+
+KNOWN = (KannelTransport, HttpJsonTransport)
+FAILURES = 5
+
+
+def message(to: str = "a@univ.example", *, urgent: bool = False) -> Message:
+    priority = Priority.high if urgent else Priority.low
+    return Message(UUID(int=1), to, Rendering("en", {}), 0, priority=priority)
+
+
+@pytest.fixture
+def delivering(clock: ManualClock) -> Delivering:
+    return Delivering(clock)
+
+
+@pytest.fixture
+def opened(delivering: Delivering) -> OpenTransport:
+    return delivering.channels["email"].transports[0]
+
+
+@pytest.fixture
+def several(opened: OpenTransport, monkeypatch: pytest.MonkeyPatch) -> OpenTransport:
+    """A transport with a service behind it for each domain."""
+    service = lambda message: message.to.partition("@")[2]  # noqa: E731  # it is an attribute
+    monkeypatch.setattr(opened.transport, "service", service)
+    return opened
 
 
 async def test_transports_at_one_host_have_names_of_their_own(
@@ -15,11 +63,164 @@ async def test_transports_at_one_host_have_names_of_their_own(
 ) -> None:
     urls = "https+json://a:x@sms.example/1 https+json://b:y@sms.example/2 kannel://u:p@sms.example"
     monkeypatch.setenv("FLASHNOTIFY_SMS_URL", urls)
-    opened = open_channel(SMSMixin.__channel__, TRANSPORTS["sms"], Lent(tmp_path).resources)
-    assert [outlet.name for outlet in opened.outlets] == [
+    channel = open_channel(SMSMixin.__channel__, KNOWN, Lent(tmp_path).resources)
+    assert [opened.name for opened in channel.transports] == [
         "https+json://sms.example",
         "https+json://sms.example (2)",
         "kannel://sms.example",
     ]
-    for outlet in opened.outlets:
-        await outlet.transport.close()
+    assert len({id(opened.breaker) for opened in channel.transports}) == 3
+    for opened in channel.transports:
+        await opened.transport.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("pigeon://loft", "unknown scheme; expected one of kannel:"),
+        ("kannel://u:geheim@/x@y", "FLASHNOTIFY_SMS_URL"),
+        (" ", "names no transport"),
+    ],
+)
+def test_a_url_that_cannot_work_is_reported_with_an_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_SMS_URL", url)
+    with pytest.raises(SettingsError) as caught:
+        open_channel(SMSMixin.__channel__, KNOWN, Lent(tmp_path).resources)
+    assert said in str(caught.value)
+    assert "Example: FLASHNOTIFY_SMS_URL=" in str(caught.value)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "state"),
+    [
+        (Sent("ok"), AttemptOutcome.sent, BreakerState.closed),
+        (Rejected("no"), AttemptOutcome.rejected, BreakerState.closed),
+        (Retryable("busy"), AttemptOutcome.retryable, BreakerState.closed),
+        (Unreachable("down"), AttemptOutcome.retryable, BreakerState.open),
+        (Misconfigured("no"), AttemptOutcome.misconfigured, BreakerState.open),
+        (NotTried("no thread"), AttemptOutcome.retryable, BreakerState.half_open),
+        (InternalError("bug"), AttemptOutcome.error, BreakerState.half_open),
+        (Unsendable("too long"), AttemptOutcome.rejected, BreakerState.half_open),
+    ],
+)
+async def test_a_result_of_a_probe_tells_the_breaker(
+    opened: OpenTransport,
+    clock: ManualClock,
+    result: Sent | TransportError,
+    outcome: AttemptOutcome,
+    state: BreakerState,
+) -> None:
+    opened.breaker.misconfigure("no")
+    await clock.advance(30)
+    assert opened.breaker.allow(urgent=False)
+    assert opened.report(message(), result) is outcome
+    assert opened.breaker.state is state
+    if state is BreakerState.half_open:
+        # It said nothing of the transport: the next one may probe.
+        assert opened.breaker.allow(urgent=False)
+
+
+def test_an_opening_breaker_is_logged_once_without_the_providers_words(
+    opened: OpenTransport,
+) -> None:
+    with capture_logs() as logs:
+        for _ in range(FAILURES + 3):
+            opened.report(message(), Unreachable("no route to a@univ.example"))
+        opened.report(message(), Sent("ok"))
+    assert [entry["event"] for entry in logs] == [
+        "transport.breaker_opened",
+        "transport.breaker_closed",
+    ]
+    assert logs[0]["error"] == "Unreachable"
+    assert "a@univ.example" not in str(logs)
+
+
+def test_a_transport_serves_one_address_only_if_it_is_named_for_it(opened: OpenTransport) -> None:
+    assert opened.serves(message("anybody@univ.example"))
+    only = replace(opened, only="b@univ.example")
+    assert [only.serves(message(f"{name}@univ.example")) for name in "ab"] == [False, True]
+
+
+def test_services_behind_one_transport_have_breakers_of_their_own(several: OpenTransport) -> None:
+    for _ in range(FAILURES):
+        several.report(message("a@slow.example"), Unreachable("down"))
+    assert several.breaker_for(message("b@slow.example")).state is BreakerState.open
+    assert several.breaker_for(message("a@fast.example")).state is BreakerState.closed
+    # The transport is as good as the best of them.
+    assert several.health.state is BreakerState.closed
+    for _ in range(FAILURES):
+        several.report(message("a@fast.example"), Unreachable("down"))
+    assert several.health.state.value == "open"
+
+
+def test_the_services_that_are_remembered_are_bounded(
+    several: OpenTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers name them."""
+    monkeypatch.setattr(transports, "_MAX_SERVICES", 3)
+    for number in range(5):
+        several.breaker_for(message(f"a@host-{number}.example"))
+    assert list(several.services) == [f"host-{number}.example" for number in (2, 3, 4)]
+
+
+def test_a_service_that_is_down_keeps_no_batch_from_the_others(
+    delivering: Delivering, several: OpenTransport
+) -> None:
+    """Of all the services, only this one has been used so far."""
+    several.report(message("a@slow.example"), Misconfigured("no"))
+    channel = delivering.channels["email"]
+    assert channel.wait(message("a@slow.example"), urgent=False) == 30
+    assert channel.wait(None, urgent=False) == 0
+    assert channel.wait(message("a@fast.example"), urgent=False) == 0
+
+
+async def test_a_channel_waits_for_the_transport_that_is_ready_first(
+    delivering: Delivering, clock: ManualClock
+) -> None:
+    delivering.open(EmailMixin, [], [])
+    channel = delivering.channels["email"]
+    assert channel.wait(None, urgent=False) == 0
+    channel.transports[0].breaker.misconfigure("no")
+    assert channel.wait(message(), urgent=False) == 0
+    await clock.advance(10)
+    channel.transports[1].breaker.misconfigure("no")
+    assert channel.wait(message(), urgent=False) == 20
+    assert channel.wait(message(urgent=True), urgent=True) == 0
+    assert channel.wait(None, urgent=False) == 20
+
+
+def test_a_channel_does_not_wait_for_a_transport_of_another_address(
+    delivering: Delivering,
+) -> None:
+    delivering.open(EmailMixin, [], [])
+    channel = delivering.channels["email"]
+    first, second = channel.transports
+    only = replace(channel, transports=[first, replace(second, only="b@univ.example")])
+    first.breaker.misconfigure("no")
+    assert only.wait(message("a@univ.example"), urgent=False) == 30
+    assert only.wait(message("b@univ.example"), urgent=False) == 0
+    assert replace(channel, transports=[]).wait(message(), urgent=False) is None
+    nobody = replace(only, transports=only.transports[1:])
+    assert nobody.wait(message("a@univ.example"), urgent=False) is None
+
+
+@pytest.mark.parametrize(("urgent", "capacity"), [(False, 12), (True, 16)])
+def test_a_channel_sends_as_much_at_once_as_its_widest_transport(
+    delivering: Delivering, urgent: bool, capacity: int
+) -> None:
+    narrow: Any
+    narrow, _ = delivering.open(EmailMixin, [], [])
+    narrow.connections = type(narrow.connections)(1)
+    assert delivering.channels["email"].capacity(urgent=urgent) == capacity
+    delivering.open(EmailMixin)
+    assert delivering.channels["email"].capacity(urgent=urgent) == 1
+
+
+def test_addresses_are_checked_as_the_channel_wants_them(delivering: Delivering) -> None:
+    check = delivering.channels["email"].check_address
+    assert check("Ada@UNIV.example") == "Ada@univ.example"
+    with pytest.raises(ValueError, match="@"):
+        check("nobody")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from flashnotify.domain import Address
 from flashnotify.errors import InvalidInput
 from flashnotify.intake.audience import Audience
-from flashnotify.meta.descriptors import Email, Text
+from flashnotify.meta import Email, Text
 from tests.support.loop_turns import counted_turns
 
 AUDIENCE = Audience({"mailto": Email().validate, "loft": Text(max_length=8).validate}, {})
@@ -35,37 +35,36 @@ async def test_an_address_is_put_in_canonical_form(entry: str, canonical: str) -
 
 
 @pytest.mark.parametrize(
-    ("entry", "message"),
+    ("entry", "code"),
     [
-        ("", "is not a URI; write it with its scheme, such as mailto:ada@univ.example"),
-        ("ada@univ.example", "is not a URI"),
-        ("tel:+33612345678", "tel: is not an address this service knows; it takes mailto:, loft:"),
-        ("user:etu12345", "user: is not an address this service knows"),
-        ("loft:north", "no channel of this kind reaches a loft: address"),
-        ("mailto:", "@-sign"),
-        ("mailto:ada", "@-sign"),
-        ("mailto:ada@localhost", "."),
-        ("mailto:ada@univ.example?subject=Hi", "has a query"),
-        ("mailto:ada@univ.example,bob@univ.example", "names several addresses"),
-        ("mailto:ada@univ.example%2Cbob@univ.example", "."),
-        ("mailto:ada@univ.example%0D%0ABcc:all@univ.example", "has an encoded control character"),
-        ("mailto:ada%00@univ.example", "has an encoded control character"),
-        ("mailto:ada%7f@univ.example", "has an encoded control character"),
-        ("mailto:ada%C2%85@univ.example", "."),
-        ("mailto:ada%E2%80%A8@univ.example", "."),
-        ("mailto:%FF@univ.example", "a percent-encoding that is not UTF-8"),
-        ("mailto:ada@univ.example\r\nBcc: all@univ.example", "."),
-        ("mailto: ada@univ.example", "."),
-        ("mailto:Ada <ada@univ.example>", "."),
+        ("", "not_a_uri"),
+        ("ada@univ.example", "not_a_uri"),
+        ("tel:+33612345678", "unknown_scheme"),
+        ("user:etu12345", "unknown_scheme"),
+        ("loft:north", "unsupported_scheme"),
+        ("mailto:", "not_an_email_address"),
+        ("mailto:ada", "not_an_email_address"),
+        ("mailto:ada@localhost", "not_an_email_address"),
+        ("mailto:ada@univ.example?subject=Hi", "has_query"),
+        ("mailto:ada@univ.example,bob@univ.example", "several_addresses"),
+        ("mailto:ada@univ.example%2Cbob@univ.example", "not_an_email_address"),
+        ("mailto:ada@univ.example%0D%0ABcc:all@univ.example", "control_character"),
+        ("mailto:ada%00@univ.example", "control_character"),
+        ("mailto:ada%7f@univ.example", "control_character"),
+        ("mailto:ada%C2%85@univ.example", "not_an_email_address"),
+        ("mailto:ada%E2%80%A8@univ.example", "not_an_email_address"),
+        ("mailto:%FF@univ.example", "not_utf8"),
+        ("mailto:ada@univ.example\r\nBcc: all@univ.example", "not_an_email_address"),
+        ("mailto: ada@univ.example", "not_an_email_address"),
+        ("mailto:Ada <ada@univ.example>", "not_an_email_address"),
     ],
 )
-async def test_a_bad_entry_is_named_by_its_place(entry: str, message: str) -> None:
+async def test_points_at_the_entry(entry: str, code: str) -> None:
     good = "mailto:ada@univ.example"
     with pytest.raises(InvalidInput) as failure:
         await checked(good, good, good, entry, good)
     (error,) = failure.value.errors
-    assert error.pointer == "/to/3"
-    assert message in error.detail
+    assert (error.pointer, error.code) == ("/to/3", code)
 
 
 async def test_every_bad_entry_is_named() -> None:

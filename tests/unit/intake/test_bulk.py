@@ -1,12 +1,23 @@
-"""How the documents of a batch are read: a few at a time, so that others get the event loop."""
+"""Many notifications in one request: how they are read, and that each is accepted by itself."""
 
 import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from flashnotify.intake.bulk import Document, read_array, read_lines
+from flashnotify.errors import (
+    DocumentTooLarge,
+    IdempotencyMismatch,
+    InvalidInput,
+    MalformedDocument,
+    Unavailable,
+    WriteRefused,
+)
+from flashnotify.intake.bulk import Bulk, Document, read_array, read_lines
+from flashnotify.intake.idempotency import Accepted
+from tests.support.accepting import ALERT, SENDER, Accepting
 from tests.support.loop_turns import counted_turns
+from tests.support.manual_clock import ManualClock
 
 DOCUMENTS = [{"number": number} for number in range(1000)]
 ARRAY = json.dumps(DOCUMENTS).encode()
@@ -33,3 +44,103 @@ async def test_lines_end_in_many_ways(ends: bytes) -> None:
     body = ends.join(json.dumps(document).encode() for document in DOCUMENTS[:3])
     for more in (b"", ends):
         assert [found async for found in read_lines(more + body + more, 1000)] == DOCUMENTS[:3]
+
+
+async def documents(*some: Document) -> AsyncIterator[Document]:
+    for document in some:
+        yield document
+
+
+@pytest.fixture
+def accepting(clock: ManualClock) -> Accepting:
+    return Accepting(clock)
+
+
+async def test_each_document_is_accepted_by_itself(accepting: Accepting) -> None:
+    bulk = Bulk(accepting.submission, most=1000)
+    some = [ALERT | {"title": f"Alert {number}"} for number in range(250)]
+    results = await bulk.accept(SENDER, documents(*some), None)
+    assert [result.index for result in results] == list(range(250))
+    stored = {notification.id: notification.title for notification in accepting.stored()}
+    titles = [stored[r.outcome.id] for r in results if isinstance(r.outcome, Accepted)]
+    assert titles == [document["title"] for document in some]
+
+
+async def test_a_bad_document_rejects_itself_only(accepting: Accepting) -> None:
+    bulk = Bulk(accepting.submission, most=1000)
+    some = (ALERT, ALERT | {"kind": "gone"}, MalformedDocument("no JSON"), ALERT)
+    results = await bulk.accept(SENDER, documents(*some), None)
+    assert [type(result.outcome) for result in results] == [
+        Accepted,
+        InvalidInput,
+        MalformedDocument,
+        Accepted,
+    ]
+    assert len(accepting.stored()) == 2
+
+
+async def test_a_refused_write_rejects_its_own_document(accepting: Accepting) -> None:
+    bulk = Bulk(accepting.submission, most=1000)
+    accepting.archive.refuse_write(WriteRefused("too big"))
+    results = await bulk.accept(SENDER, documents(*[ALERT] * 3), None)
+    assert [type(result.outcome) for result in results] == [WriteRefused, Accepted, Accepted]
+
+
+async def test_one_too_many_rejects_the_whole_request(accepting: Accepting) -> None:
+    bulk = Bulk(accepting.submission, most=3)
+    with pytest.raises(DocumentTooLarge):
+        await bulk.accept(SENDER, documents(*[ALERT] * 4), None)
+    assert accepting.stored() == []
+    assert len(await bulk.accept(SENDER, documents(*[ALERT] * 3), None)) == 3
+
+
+async def test_a_request_that_is_malformed_half_way_accepts_nothing(accepting: Accepting) -> None:
+    bulk = Bulk(accepting.submission, most=1000)
+    body = json.dumps([ALERT, ALERT]).encode()[:-3]
+    with pytest.raises(MalformedDocument):
+        await bulk.accept(SENDER, read_array(body, 1000), None)
+    assert accepting.stored() == []
+
+
+async def test_nothing_is_read_while_nothing_can_be_promised(accepting: Accepting) -> None:
+    bulk = Bulk(accepting.submission, most=1000)
+    accepting.archive.overloaded = True
+
+    async def unread() -> AsyncIterator[Document]:
+        for document in (ALERT,):
+            yield pytest.fail(f"{document} was read")
+
+    with pytest.raises(Unavailable):
+        await bulk.accept(SENDER, unread(), None)
+
+
+async def test_a_request_that_broke_off_can_be_sent_again_with_its_key(
+    accepting: Accepting,
+) -> None:
+    bulk = Bulk(accepting.submission, most=1000)
+    some = [ALERT | {"title": f"Alert {number}"} for number in range(3)]
+    first = await bulk.accept(SENDER, documents(*some[:2]), "k-1")
+    again = await bulk.accept(SENDER, documents(*some), "k-1")
+    outcomes = [result.outcome for result in again if isinstance(result.outcome, Accepted)]
+    assert [outcome.replayed for outcome in outcomes] == [True, True, False]
+    assert [outcome.id for outcome in outcomes[:2]] == [
+        result.outcome.id for result in first if isinstance(result.outcome, Accepted)
+    ]
+    # Another document in the same place is another request.
+    changed = await bulk.accept(SENDER, documents(some[1], *some[1:]), "k-1")
+    assert [type(result.outcome) for result in changed] == [
+        IdempotencyMismatch,
+        Accepted,
+        Accepted,
+    ]
+    assert len(accepting.stored()) == 3
+
+
+async def test_one_rule_for_keys_holds_for_one_and_for_many(accepting: Accepting) -> None:
+    """White space and the order of members do not matter."""
+    bulk = Bulk(accepting.submission, most=1000)
+    await bulk.accept(SENDER, documents(ALERT), "k-1")
+    body = json.dumps([dict(reversed(ALERT.items()))], indent=4).encode()
+    (result,) = await bulk.accept(SENDER, read_array(body, 1000), "k-1")
+    assert isinstance(result.outcome, Accepted)
+    assert result.outcome.replayed

@@ -1,189 +1,227 @@
-"""The one way in: done once per key, on disk before the answer, nothing when it cannot be."""
+"""The way in: checked, on disk before the answer, queued after it, nothing when it cannot be."""
 
 import asyncio
+import json
 from typing import Any
 
-import httpx
 import pytest
-from sqlalchemy import text
 
-from flashnotify.app import Service
-from flashnotify.archive.writes.changes import Stage, Statement
-from flashnotify.domain import Priority
-from flashnotify.settings import ServiceConfig
+from flashnotify.domain import Address, Lane, NotificationStatus, Priority
+from flashnotify.errors import (
+    IdempotencyMismatch,
+    InvalidInput,
+    MalformedDocument,
+    NotPermitted,
+    Unavailable,
+    WriteRefused,
+)
+from flashnotify.identity.principal import Principal
+from flashnotify.intake.idempotency import Accepted
+from tests.support.accepting import ALERT, SENDER, Accepting
 from tests.support.manual_clock import ManualClock
-from tests.support.running import ACADEMIC, Running, running
+
+ALL = frozenset(Priority)
+LATER = "2027-06-01T00:00:00Z"
+ACCEPT = "notifications.accept"
 
 
 @pytest.fixture
-async def accepting(clock: ManualClock) -> Any:
-    """A service that accepts, and delivers nothing."""
-    async with running(Service(ServiceConfig(), clock), deliver=False) as service:
-        yield service
+def accepting(clock: ManualClock) -> Accepting:
+    return Accepting(clock)
 
 
-async def post(service: Running, key: str | None = None, **changes: Any) -> httpx.Response:
-    """Send the academic example, with an Idempotency-Key."""
-    headers = {"Idempotency-Key": key} if key is not None else {}
-    return await service.http.post("/v1/notifications", json=ACADEMIC | changes, headers=headers)
+async def send(accepting: Accepting, key: str | None = None, **changes: Any) -> Accepted:
+    """Send the alert."""
+    document = json.dumps(ALERT | changes).encode()
+    return await accepting.submission.accept(SENDER, document, key)
 
 
-async def accepted(service: Running) -> list[Any]:
-    """All that was accepted."""
-    items: list[Any] = (await service.get("/v1/notifications", limit=200))["items"]
-    return items
-
-
-async def test_is_on_disk_before_the_answer(accepting: Running) -> None:
-    answer = await post(accepting)
-    assert answer.status_code == 202
-    assert answer.headers["location"] == answer.json()["href"]
-    (item,) = await accepted(accepting)
-    assert item["id"] == answer.json()["id"]
-    assert item["status"] == answer.json()["status"] == "queued"
-    assert accepting.service.queue.depth()[Priority.low] == 1
-
-
-async def test_a_hundred_at_once_with_one_key_are_one_notification(accepting: Running) -> None:
-    answers = await asyncio.gather(*(post(accepting, "k-1") for _ in range(100)))
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.text for answer in answers}) == 1
-    replayed = [answer.headers.get("idempotent-replayed") for answer in answers]
-    assert sorted(replayed, key=str) == [None] + ["true"] * 99
-    assert len(await accepted(accepting)) == 1
-
-
-async def test_the_same_key_later_gets_the_same_answer(
-    accepting: Running, clock: ManualClock
+async def test_an_accepted_notification_is_on_disk_in_one_write_and_queued(
+    accepting: Accepting, clock: ManualClock
 ) -> None:
-    first = await post(accepting, "k-1", send_at="2027-06-01T00:00:00Z")
-    await clock.advance(24 * 3600 - 1)
-    again = await post(accepting, "k-1", send_at="2027-06-01T00:00:00Z")
-    assert again.json() == first.json()
-    assert first.json()["status"] == "scheduled"
-    assert again.headers["idempotent-replayed"] == "true"
-    assert "idempotent-replayed" not in first.headers
+    accepted = await send(accepting, data={"place": "B1"}, reference="r-1")
+    assert accepting.archive.writes == [ACCEPT]
+    (stored,) = accepting.stored()
+    assert accepted == Accepted(stored.id, NotificationStatus.queued)
+    assert (stored.title, stored.data, stored.audience, stored.reference, stored.sender) == (
+        "Fire",
+        {"place": "B1"},
+        [Address("mailto", "a@univ.example")],
+        "r-1",
+        "sender",
+    )
+    assert (stored.accepted_at, stored.locale, stored.priority) == (
+        clock.now(),
+        "fr",
+        Priority.low,
+    )
+    (scheduled,) = accepting.archive.state.jobs.values()
+    assert await accepting.dispatch.queue(None).get(ALL) == scheduled.job
+    assert (scheduled.due_at, scheduled.reason) == (clock.now(), None)
+    assert 'accepted_total{kind="alert",priority="low"} 1.0' in (
+        accepting.metrics.exposition().decode()
+    )
 
 
-async def test_a_key_is_forgotten_after_a_day(accepting: Running, clock: ManualClock) -> None:
-    """Though nobody has tidied up: the scheduler does not run here."""
-    first = await post(accepting, "k-1")
-    await clock.advance(24 * 3600)
-    second = await post(accepting, "k-1", title="Another")
-    assert second.status_code == 202
-    assert second.json()["id"] != first.json()["id"]
-    again = await post(accepting, "k-1", title="Another")
-    assert again.json() == second.json()
-    assert len(await accepted(accepting)) == 2
-
-
-async def test_the_same_key_with_another_body_is_refused(accepting: Running) -> None:
-    await post(accepting, "k-1")
-    answer = await post(accepting, "k-1", title="Another")
-    assert answer.status_code == 422
-    assert answer.json()["type"] == "urn:flashnotify:problem:idempotency-mismatch"
-    assert len(await accepted(accepting)) == 1
-
-
-async def test_keys_belong_to_their_caller(accepting: Running) -> None:
-    ids = set()
-    for headers in [await accepting.key("notify:academic") for _ in range(2)]:
-        answer = await accepting.anonymous.post(
-            "/v1/notifications", json=ACADEMIC, headers=headers | {"Idempotency-Key": "k-1"}
-        )
-        ids.add(answer.json()["id"])
-    assert len(ids) == 2
-
-
-async def test_a_refused_request_uses_no_key(accepting: Running) -> None:
-    assert (await post(accepting, "k-1", title="")).status_code == 422
-    assert (await post(accepting, "k-1")).status_code == 202
-
-
-@pytest.mark.parametrize("key", ["a b", "x" * 256, "é", ""])
-async def test_a_key_that_cannot_be_one_is_refused(accepting: Running, key: str) -> None:
-    headers = {b"Idempotency-Key": key.encode()}
-    answer = await accepting.http.post("/v1/notifications", json=ACADEMIC, headers=headers)
-    assert answer.status_code == 422
-
-
-async def test_a_request_that_is_cancelled_leaves_its_key_usable(accepting: Running) -> None:
-    tasks = [asyncio.create_task(post(accepting, "k-1")) for _ in range(3)]
-    await asyncio.sleep(0)
-    tasks[0].cancel()
-    answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [a.status_code for a in answers if isinstance(a, httpx.Response)] == [202, 202]
-    assert len(await accepted(accepting)) == 1
-
-
-async def test_what_is_to_be_sent_later_is_not_queued_yet(
-    accepting: Running, clock: ManualClock
+async def test_nothing_is_queued_or_answered_before_it_is_on_disk(
+    accepting: Accepting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = await post(accepting, send_at="2027-01-15T08:00:01Z")
-    assert answer.json()["status"] == "scheduled"
-    assert sum(accepting.service.queue.depth().values()) == 0
-    past = await post(accepting, send_at="2020-01-01T00:00:00Z")
-    assert past.json()["status"] == "queued"
-    assert sum(accepting.service.queue.depth().values()) == 1
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    accept = accepting.archive.notifications.accept
+
+    async def slow(*args: Any) -> None:
+        reached.set()
+        await go_on.wait()
+        await accept(*args)
+
+    monkeypatch.setattr(accepting.archive.notifications, "accept", slow)
+    sending = asyncio.create_task(send(accepting))
+    await reached.wait()
+    assert accepting.depth() == 0
+    assert not sending.done()
+    go_on.set()
+    await sending
+    assert accepting.depth() == 1
 
 
-async def test_a_full_queue_accepts_all_the_same(
-    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [Unavailable("disk full"), WriteRefused("too big")])
+async def test_a_refused_write_is_passed_on_and_nothing_is_queued(
+    accepting: Accepting, error: Exception
 ) -> None:
-    monkeypatch.setenv("FLASHNOTIFY_QUEUE_BOUND", "10")
-    async with running(Service(ServiceConfig(), clock), deliver=False) as service:
-        answers = [await post(service) for _ in range(15)]
-        assert {answer.status_code for answer in answers} == {202}
-        assert service.service.queue.depth()[Priority.low] == 10
-        assert len(await accepted(service)) == 15
+    accepting.archive.refuse_write(error)
+    with pytest.raises(type(error)):
+        await send(accepting)
+    assert (accepting.stored(), accepting.depth()) == ([], 0)
+    assert 'priority="low"} 0.0' in accepting.metrics.exposition().decode()
 
 
-async def test_a_full_disk_is_a_503_with_nothing_half_done(accepting: Running) -> None:
-    writer = accepting.service.writer
-    for pages, status in ((1, 503), (1_000_000, 202)):
-        limit = Statement(text(f"PRAGMA max_page_count={pages}"), Stage.parents)
-        await writer.write((limit, {}))
-        answers = [await post(accepting, f"k-{n}", body="x" * 60_000) for n in range(3)]
-        assert [answer.status_code for answer in answers] == [status] * 3
-        if status == 503:
-            assert int(answers[0].headers["retry-after"]) >= 1
-            assert await accepted(accepting) == []
-    assert len(await accepted(accepting)) == 3
-
-
-async def test_a_writer_that_cannot_keep_up_is_a_503(
-    accepting: Running, monkeypatch: pytest.MonkeyPatch
+async def test_a_notification_for_later_waits_on_disk(
+    accepting: Accepting, clock: ManualClock
 ) -> None:
-    monkeypatch.setattr(accepting.service.writer, "_max_backlog", -1)
-    answer = await post(accepting)
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
-    monkeypatch.undo()
-    assert await accepted(accepting) == []
+    accepted = await send(accepting, send_at=LATER)
+    assert accepted.status is NotificationStatus.scheduled
+    (stored,) = accepting.stored()
+    (scheduled,) = accepting.archive.state.jobs.values()
+    assert stored.send_at == scheduled.due_at > clock.now()
+    # It waits: without a turn, and with a reason.
+    assert (scheduled.job.turn, scheduled.reason) == (None, "scheduled")
+    assert accepting.depth() == 0
+    assert accepting.delivering.wake_ups == [(Lane(None, Priority.low), scheduled.due_at)]
 
 
-async def test_nothing_is_accepted_while_stopping(accepting: Running) -> None:
-    accepting.service.supervisor.stopping()
-    answer = await post(accepting)
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "5"
+async def test_a_time_to_send_in_the_past_means_now(accepting: Accepting) -> None:
+    accepted = await send(accepting, send_at="2020-01-01T00:00:00Z")
+    assert accepted.status is NotificationStatus.queued
+    assert accepting.depth() == 1
 
 
-async def test_recipients_are_kept_in_canonical_form_and_once(accepting: Running) -> None:
-    to = ["mailto:Ada@UNIV.example", "MAILTO:Ada@univ.example", "mailto:bob%40univ.example"]
-    answer = await post(accepting, to=to)
-    shown = await accepting.get(answer.json()["href"])
-    assert shown["to"] == ["mailto:Ada@univ.example", "mailto:bob@univ.example"]
+async def test_a_full_queue_accepts_all_the_same(clock: ManualClock) -> None:
+    accepting = Accepting(clock, bound=10)
+    for _ in range(15):
+        assert (await send(accepting)).status is NotificationStatus.queued
+    assert (accepting.depth(), len(accepting.stored())) == (10, 15)
+    # The others are on disk, with a turn, for the refill.
+    jobs = [scheduled.job for scheduled in accepting.archive.state.jobs.values()]
+    assert [job.turn for job in jobs] == [0] * 15
 
 
-async def test_moments_keep_their_offset_in_data(accepting: Running) -> None:
-    data = {"course": "ALG-2", "starts_at": "2027-12-12T09:00:00+05:00"}
-    shown = await accepting.get((await post(accepting, data=data)).json()["href"])
-    assert shown["data"] == data
+@pytest.mark.parametrize("obstacle", ["overloaded", "stopping", "failed"])
+async def test_nothing_is_accepted_that_cannot_be_kept_or_sent(
+    accepting: Accepting, obstacle: str
+) -> None:
+    match obstacle:
+        case "overloaded":
+            accepting.archive.overloaded = True
+        case "stopping":
+            accepting.supervisor.stopping()
+        case _:
+            accepting.supervisor.failures["writer"] = "it ended"
+    with pytest.raises(Unavailable):
+        await send(accepting)
+    assert (accepting.archive.writes, accepting.depth()) == ([], 0)
 
 
-@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "0001-01-02T00:00:00Z"])
-async def test_whatever_is_accepted_can_be_shown(accepting: Running, at: str) -> None:
-    assert (await post(accepting, send_at=at)).status_code == 202
-    (item,) = await accepted(accepting)
-    assert item["send_at"].replace(".999000", "") == at
+@pytest.mark.parametrize("document", [b"", b"[]", b"{", b'"x"', b"\xff"])
+async def test_a_document_that_is_no_object_is_malformed(
+    accepting: Accepting, document: bytes
+) -> None:
+    with pytest.raises(MalformedDocument):
+        await accepting.submission.accept(SENDER, document, None)
+    assert accepting.archive.writes == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"kind": "gone"}, {"to": []}, {"to": ["pigeon:loft"]}, {"data": {"no": 1}}]
+)
+async def test_an_invalid_document_is_refused_and_uses_no_key(
+    accepting: Accepting, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidInput):
+        await send(accepting, "k-1", **changes)
+    assert accepting.archive.writes == []
+    assert not (await send(accepting, "k-1")).replayed
+
+
+async def test_a_caller_may_send_only_what_its_scopes_allow(accepting: Accepting) -> None:
+    stranger = Principal("stranger", frozenset({"read"}), Priority.critical)
+    with pytest.raises(NotPermitted):
+        await accepting.submission.accept(stranger, json.dumps(ALERT).encode(), None)
+    assert accepting.archive.writes == []
+
+
+async def test_a_key_is_stored_with_its_notification_in_one_write(accepting: Accepting) -> None:
+    first = await send(accepting, "k-1", send_at=LATER)
+    assert accepting.archive.writes == [ACCEPT]
+    again = await send(accepting, "k-1", send_at=LATER)
+    assert again == Accepted(first.id, NotificationStatus.scheduled, replayed=True)
+    with pytest.raises(IdempotencyMismatch):
+        await send(accepting, "k-1")
+    assert accepting.archive.writes == [ACCEPT]
+
+
+async def test_a_key_compares_parsed_documents_not_bytes(accepting: Accepting) -> None:
+    """As for those of a bulk request."""
+    await send(accepting, "k-1")
+    spaced = json.dumps(dict(reversed(ALERT.items())), indent=4).encode()
+    assert (await accepting.submission.accept(SENDER, spaced, "k-1")).replayed
+
+
+async def test_a_hundred_at_once_with_one_key_are_one_notification(accepting: Accepting) -> None:
+    answers = await asyncio.gather(*(send(accepting, "k-1") for _ in range(100)))
+    assert len({answer.id for answer in answers}) == 1
+    assert accepting.archive.writes == [ACCEPT]
+    assert accepting.depth() == 1
+
+
+async def test_a_replay_is_refused_too_when_nothing_can_be_promised(accepting: Accepting) -> None:
+    await send(accepting, "k-1")
+    accepting.archive.overloaded = True
+    with pytest.raises(Unavailable):
+        await send(accepting, "k-1")
+
+
+async def test_notifications_join_their_lane_where_it_is(accepting: Accepting) -> None:
+    jobs = accepting.archive.state.jobs
+    await send(accepting)
+    first = await accepting.dispatch.queue(None).get(ALL)
+    await send(accepting, priority="critical")
+    assert [scheduled.job.priority for scheduled in jobs.values()] == [
+        Priority.low,
+        Priority.critical,
+    ]
+    assert first.turn == 0
+
+
+async def test_an_accepted_notification_is_delivered(accepting: Accepting) -> None:
+    await send(accepting, to=["mailto:A@UNIV.example", "MAILTO:A@univ.example", "tel:+33612345678"])
+    delivering = accepting.delivering
+    job = await accepting.dispatch.queue(None).get(ALL)
+    with delivering.in_flight.job(job):
+        await delivering.fan_out.execute(job)
+    for channel in ("email", "sms"):
+        assert await delivering.execute(await delivering.dispatch.queue(channel).get(ALL)) is None
+    assert delivering.statuses() == [
+        ("A@univ.example", "sent", None),
+        ("+33612345678", "sent", None),
+    ]
+    assert accepting.stored()[0].status is NotificationStatus.completed

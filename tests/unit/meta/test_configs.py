@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from flashnotify.channels.email.channel import EmailConfig
 from flashnotify.errors import DeclarationError, SettingsError
-from flashnotify.meta.configs import Config, ConfigMeta, setting
+from flashnotify.meta import Config, setting
+from flashnotify.meta.configs import ConfigMeta
 from flashnotify.meta.registry import CONFIGS, Registry
 from flashnotify.settings import ServiceConfig, unknown_names
 
@@ -76,9 +77,9 @@ def test_a_wrong_value_names_the_variable_and_gives_an_example(
     with pytest.raises(SettingsError) as failure:
         PigeonConfig()
     message = str(failure.value)
-    assert message.startswith("FLASHNOTIFY_HEIGHT: 'high' cannot be used: ")
+    assert message.startswith("FLASHNOTIFY_HEIGHT: 'high' is not valid: ")
     assert message.endswith("Example: FLASHNOTIFY_HEIGHT=20")
-    with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_HEIGHT: 0 cannot be used: "):
+    with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_HEIGHT: 0 is not valid: "):
         PigeonConfig(height=0)
 
 
@@ -103,7 +104,7 @@ def test_a_wrong_secret_is_never_shown_either(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FLASHNOTIFY_TOKEN", "hunter2x")
     with pytest.raises(SettingsError) as failure:
         PigeonConfig()
-    assert "FLASHNOTIFY_TOKEN: the value given cannot be used: it must not" in str(failure.value)
+    assert "FLASHNOTIFY_TOKEN: the value is not valid: it must not" in str(failure.value)
     assert "hunter2x" not in "".join(traceback.format_exception(failure.value))
 
 

@@ -13,15 +13,24 @@ from flashnotify import app
 from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailConfig, EmailMixin
 from flashnotify.channels.transport import ChannelConfig, Transport, TransportURL
-from flashnotify.delivery import sending
+from flashnotify.delivery import recorder
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.errors import DeclarationError, Retryable, SettingsError, Unreachable
-from flashnotify.meta.configs import Config, setting
-from flashnotify.meta.decorators import circuit_breaker, retrying, tracked, validated_config
-from flashnotify.meta.descriptors import Email, Priority
-from flashnotify.meta.metaclasses import Channel, Notifier
+from flashnotify.meta import (
+    Channel,
+    Config,
+    Email,
+    Notifier,
+    Priority,
+    Templates,
+    Wording,
+    circuit_breaker,
+    retrying,
+    setting,
+    tracked,
+    validated_config,
+)
 from flashnotify.meta.registry import Registry
-from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
 from tests.conformance.adapter import Lent
 from tests.support.manual_clock import ManualClock
@@ -153,8 +162,8 @@ async def test_the_breaker_opens_as_the_decorator_says(
         ready = await service.get("/readyz")
         assert ready["status"] == "degraded"
         assert ready["parts"]["email line://"] == "open"
-        outlet = service.service.channels["email"].outlets[0]
-        assert outlet.breaker.retry_after(urgent=False) == 90
+        outlet = service.service.channels["email"].transports[0]
+        assert outlet.breaker.wait(urgent=False) == 90
 
 
 async def test_without_it_the_breaker_opens_later(build: Build, line: type[Line]) -> None:
@@ -168,11 +177,7 @@ async def test_without_it_the_breaker_opens_later(build: Build, line: type[Line]
 async def test_deliveries_are_retried_as_the_decorator_says(
     build: Build, line: type[Line], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Longest:
-        def uniform(self, _low: float, high: float) -> float:
-            return high
-
-    monkeypatch.setattr(sending, "random", SimpleNamespace(Random=Longest))
+    monkeypatch.setattr(recorder, "random", SimpleNamespace(random=lambda: 1.0))
     line.answer = Retryable("busy")
     waits = []
     async with running(build(retrying(base=3, cap=10, lifetime=30))) as service:
@@ -188,7 +193,7 @@ async def test_deliveries_are_retried_as_the_decorator_says(
                 delivery = (await service.get(f"{path}/deliveries"))["items"][0]
     # 3 s, doubled to 10 s, until the next would come after 30 s.
     assert waits == [3, 6, 10, 10]
-    assert delivery["reason"] == "gave up after 5 attempts; the last one said: busy"
+    assert delivery["reason"] == "gave up after 5 attempts; last answer: busy"
 
 
 async def test_without_it_they_are_retried_for_a_day(build: Build, line: type[Line]) -> None:
@@ -218,7 +223,7 @@ def test_without_it_the_config_is_not_read(build: Build, monkeypatch: pytest.Mon
 
 def test_email_is_checked_at_the_start(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_FROM", "nobody")
-    with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_EMAIL_FROM: 'nobody' cannot be used"):
+    with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_EMAIL_FROM: 'nobody' is not valid"):
         Service(ServiceConfig(), clock)
 
 
@@ -243,7 +248,7 @@ def test_a_policy_goes_on_a_channel_only(decorator: Any, name: str) -> None:
     class PlainNotifier(EmailMixin, Notifier, abstract=True):
         pass
 
-    with pytest.raises(DeclarationError, match=f"^@{name} on .*PlainNotifier: goes on a channel"):
+    with pytest.raises(DeclarationError, match=f"^@{name} on .*PlainNotifier: is only for channel"):
         decorator(PlainNotifier)
 
 

@@ -11,9 +11,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.domain import Window
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Choice, Id, Phone, Priority, Slug, TimeWindow
-from flashnotify.meta.field import Field
-from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta import Choice, Field, Id, Notifier, Phone, Priority, Slug, TimeWindow
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import field_type
 
@@ -79,9 +77,9 @@ def test_what_is_right_is_kept_in_canonical_form(
 @pytest.mark.parametrize(
     ("name", "value", "remedy"),
     [
-        ("phone", "0612345678", "with its country code, such as +33612345678"),
-        ("phone", "+3361234", "no number that can be in use"),
-        ("phone", "+33612345678;ext=12", "no number that can be in use"),
+        ("phone", "0612345678", "include the country code, as in +33612345678"),
+        ("phone", "+3361234", "not a valid phone number; check its digits"),
+        ("phone", "+33612345678;ext=12", "not a valid phone number; check its digits"),
         ("phone", "+99912345678", "country code"),
         ("phone", "hello", "country code"),
         ("phone", "", "country code"),
@@ -92,10 +90,10 @@ def test_what_is_right_is_kept_in_canonical_form(
         ("choice", "RED", "one of red, blue"),
         ("choice", ["red"], "one of red, blue"),
         ("choice", None, "one of red, blue"),
-        ("id", "1234", "it looks like 01"),
-        ("id", "", "it looks like 01"),
-        ("id", 12, "it looks like 01"),
-        ("id", None, "it looks like 01"),
+        ("id", "1234", "expected a UUID such as 01"),
+        ("id", "", "expected a UUID such as 01"),
+        ("id", 12, "expected a UUID such as 01"),
+        ("id", None, "expected a UUID such as 01"),
         ("slug", "IT-Team", "such as it-team"),
         ("slug", "-a", "such as it-team"),
         ("slug", "a-", "such as it-team"),
@@ -110,7 +108,7 @@ def test_what_is_right_is_kept_in_canonical_form(
         ("window", "22:60-07:00", "such as 22:00-07:00"),
         ("window", "22:00-07:00\n", "such as 22:00-07:00"),
         ("window", "٢٢:00-07:00", "such as 22:00-07:00"),
-        ("window", "07:00-07:00", "begins when it ends"),
+        ("window", "07:00-07:00", "must not begin and end at the same time"),
         ("window", 22, "such as 22:00-07:00"),
         ("window", None, "such as 22:00-07:00"),
     ],

@@ -1,7 +1,7 @@
 """What a declared kind and a declared channel do, and what a wrong declaration is told."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +11,10 @@ from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.domain import Priority as Level
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Email, Moment, Priority, Text
-from flashnotify.meta.metaclasses import Channel, ChannelMeta, NotificationMeta, Notifier
+from flashnotify.meta import Channel, Email, Moment, Notifier, Priority, Templates, Text, Wording
+from flashnotify.meta.metaclasses import ChannelMeta, NotificationMeta
 from flashnotify.meta.registry import CHANNELS, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
-from flashnotify.meta.templates import Templates, Wording
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running
@@ -57,10 +56,10 @@ LOAN: dict[str, Any] = {
 
 
 async def refused(service: Running, **changes: Any) -> dict[str, str]:
-    """The pointers and details of a 422."""
+    """The pointers and codes of a 422."""
     answer = await service.http.post("/v1/notifications", json=LOAN | changes)
     assert answer.status_code == 422, answer.text
-    return {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
+    return {error["pointer"]: error["code"] for error in answer.json()["errors"]}
 
 
 # --- NotificationMeta ------------------------------------------------------------------------
@@ -110,11 +109,9 @@ async def test_every_ref_of_the_api_document_leads_somewhere(service: Running) -
 
 async def test_a_request_is_checked_against_the_fields_of_its_kind(library: Service) -> None:
     async with running(library, deliver=False) as service:
-        assert await refused(service, data={}) == {"/data/book": "is missing"}
-        assert (
-            "is no field of library_loan"
-            in (await refused(service, data={"book": "Emma", "a/b~c": 1}))["/data/a~1b~0c"]
-        )
+        assert await refused(service, data={}) == {"/data/book": "missing"}
+        data = {"book": "Emma", "a/b~c": 1}
+        assert await refused(service, data=data) == {"/data/a~1b~0c": "unknown_field"}
         assert list(await refused(service, data={"book": "x" * 41})) == ["/data/book"]
         assert list(await refused(service, data={"book": 1, "due": "soon", "contact": "me"})) == [
             "/data/book",
@@ -126,9 +123,9 @@ async def test_a_request_is_checked_against_the_fields_of_its_kind(library: Serv
 
 async def test_an_unknown_kind_lists_the_kinds(library: Service) -> None:
     async with running(library, deliver=False) as service:
-        detail = (await refused(service, kind="libary_loan"))["/kind"]
-    assert "library_loan" in detail
-    assert "did you mean 'library_loan'?" in detail
+        assert await refused(service, kind="libary_loan") == {"/kind": "unknown_kind"}
+        answer = await service.http.post("/v1/notifications", json=LOAN | {"kind": "libary_loan"})
+    assert "did you mean 'library_loan'?" in answer.json()["errors"][0]["detail"]
 
 
 async def test_a_kind_has_its_own_priority_scope_and_metric(library: Service) -> None:
@@ -199,14 +196,20 @@ WITH_EMAIL = (EmailMixin, Notifier)
                 WITH_EMAIL,
                 {"retention": retention},
                 "LostNotifier.retention:",
-                "such as `timedelta(days=365)`",
+                "write `retention = timedelta(days=365)`",
             )
             for retention in (30, timedelta(), timedelta(days=-1))
         ),
-        ("Lost", WITH_EMAIL, {}, "Lost:", "such as AcademicNotifier"),
-        ("Notifier", WITH_EMAIL, {}, "Notifier:", "such as AcademicNotifier"),
+        ("Lost", WITH_EMAIL, {}, "Lost:", "like AcademicNotifier"),
+        ("Notifier", WITH_EMAIL, {}, "Notifier:", "like AcademicNotifier"),
         *(
-            ("LostNotifier", WITH_EMAIL, {field: Text()}, f"LostNotifier.{field}:", "another name")
+            (
+                "LostNotifier",
+                WITH_EMAIL,
+                {field: Text()},
+                f"LostNotifier.{field}:",
+                "rename the field",
+            )
             for field in (
                 "title",
                 "body",
@@ -219,7 +222,7 @@ WITH_EMAIL = (EmailMixin, Notifier)
                 "expires_at",
                 "reference",
                 "values",
-                "once",
+                "prepare",
             )
         ),
     ],
@@ -241,7 +244,9 @@ def test_a_wrong_kind_fails_at_import_with_class_attribute_and_remedy(
 
 def test_a_second_kind_of_the_same_name_is_refused(kinds: Kinds) -> None:
     declared(kinds, "LostNotifier", WITH_EMAIL)
-    with pytest.raises(DeclarationError, match=r"LostNotifier: a kind named 'lost' is declared"):
+    with pytest.raises(
+        DeclarationError, match=r"LostNotifier: a kind named 'lost' is already declared"
+    ):
         declared(kinds, "LostNotifier", WITH_EMAIL)
 
 
@@ -266,7 +271,7 @@ def test_fields_and_channels_are_inherited(kinds: Kinds) -> None:
     assert kinds["fire"].priority is Level.high
     with pytest.raises(ValueError, match="place: is required"):
         FireNotifier(floor="2")
-    with pytest.raises(ValueError, match="roof: fire has no such field"):
+    with pytest.raises(ValueError, match="roof: not a field of fire"):
         FireNotifier(place="B", roof="flat")
 
 
@@ -277,8 +282,19 @@ async def send_pigeon(self: Any, message: Any, transport: Any, config: Any) -> N
     """Send a pigeon."""
 
 
+def send_in_thread(self: Any, message: Any, transport: Any, config: Any) -> None:
+    """Block the event loop."""
+
+
 def send_pigeons(self: Any, message: Any, transport: Any, config: Any) -> Iterator[None]:
-    """Send nothing until somebody iterates."""
+    """Send nothing until the caller iterates."""
+    yield
+
+
+async def send_pigeons_later(
+    self: Any, message: Any, transport: Any, config: Any
+) -> AsyncIterator[None]:
+    """Send nothing until the caller iterates."""
     yield
 
 
@@ -308,19 +324,27 @@ def test_a_channel_compiles_to_what_the_kinds_that_inherit_it_offer(kinds: Kinds
 def test_a_second_class_for_a_channel_is_refused() -> None:
     registry: Registry[Any] = Registry("channel")
     channel(registry)
-    with pytest.raises(DeclarationError, match="PigeonMixin: a channel named 'pigeon' is declared"):
+    with pytest.raises(
+        DeclarationError, match="PigeonMixin: a channel named 'pigeon' is already declared"
+    ):
         channel(registry)
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"address": None}, "PigeonMixin.address: declare .* such as `address = Email"),
-        ({"address": "a@b"}, "PigeonMixin.address: declare .* such as `address = Email"),
-        ({"scheme": None}, 'PigeonMixin.scheme: is missing; write `scheme = "mailto"`'),
-        ({"parts": None}, "PigeonMixin.parts: is missing; write `parts = "),
-        ({"send_pigeon": None}, "PigeonMixin.send_pigeon: .* `async def send_pigeon"),
-        ({"send_pigeon": send_pigeons}, "PigeonMixin.send_pigeon: yields.* `async def send_pi"),
+        ({"address": None}, "PigeonMixin.address: must be a descriptor.* `address = Email"),
+        ({"address": "a@b"}, "PigeonMixin.address: must be a descriptor.* `address = Email"),
+        ({"scheme": None}, 'PigeonMixin.scheme: missing; write `scheme = "mailto"`'),
+        ({"parts": None}, "PigeonMixin.parts: missing; write `parts = "),
+        ({"send_pigeon": None}, "PigeonMixin.send_pigeon: missing; write `async def send_pigeon"),
+        *(
+            (
+                {"send_pigeon": blocking},
+                r"send_pigeon: must be a coroutine function; write `async def send_pigeon\(",
+            )
+            for blocking in (send_in_thread, send_pigeons, send_pigeons_later)
+        ),
         ({"name": "Pigeon Post"}, "PigeonMixin: the channel name 'Pigeon Post' must be"),
     ],
 )

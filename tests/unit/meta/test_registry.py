@@ -24,7 +24,7 @@ def test_keeps_the_order_of_declaration() -> None:
 def test_refuses_a_name_that_is_taken_and_keeps_the_first() -> None:
     registry: Registry[int] = Registry("number")
     registry.add("a", 1, Declared)
-    with pytest.raises(DeclarationError, match="Declared: a number named 'a' is declared already"):
+    with pytest.raises(DeclarationError, match="Declared: a number named 'a' is already declared"):
         registry.add("a", 2, Declared)
     assert registry["a"] == 1
 

@@ -8,11 +8,10 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.descriptors import Moment, Priority, Text
-from flashnotify.meta.metaclasses import Notifier
+from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, Wording
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
-from flashnotify.meta.templates import TemplateMeta, Templates, Wording
+from flashnotify.meta.templates import TemplateMeta
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.running import running
@@ -56,8 +55,8 @@ def text(spec: TemplatesSpec, locale: str = "en", **values: Any) -> str:
         ({"fr": wording("{{ room")}, r"LabTemplates\.fr text, line 1: "),
         (
             {"fr": wording(html="{{ coarse }}")},
-            r"LabTemplates\.fr html: uses 'coarse', which LabNotifier does not declare; it may "
-            r"use body, course, locale, priority, room, starts_at, title\.",
+            r"LabTemplates\.fr html: uses 'coarse', which LabNotifier does not declare; expected "
+            r"one of body, course, locale, priority, room, starts_at, title\.",
         ),
         ({"fr": Wording(subject="a", text="b")}, r"LabTemplates\.fr: LabNotifier also needs html"),
         ({}, r"LabTemplates: has no locale; write `en = Wording"),
@@ -74,7 +73,7 @@ def test_a_second_set_for_a_kind_is_refused() -> None:
     class LabTemplates(Templates, of=LabNotifier, registry=registry):
         en = wording()
 
-    with pytest.raises(DeclarationError, match="a template set named 'lab' is declared already"):
+    with pytest.raises(DeclarationError, match="a template set named 'lab' is already declared"):
 
         class MoreLabTemplates(Templates, of=LabNotifier, registry=registry):
             en = wording()

@@ -1,7 +1,7 @@
 """The queue: in order within a lane, fair between lanes, bounded, nothing twice, nothing lost."""
 
 import asyncio
-from collections import deque
+from bisect import insort
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashnotify.domain import Priority
-from flashnotify.queue.async_queue import WEIGHTS, AsyncQueue
+from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.base import QueueClosed
+from flashnotify.queue.lanes import WEIGHTS
 
 ALL = frozenset(Priority)
 URGENT = frozenset({Priority.high, Priority.critical})
@@ -24,15 +25,26 @@ class Item:
 
     id: UUID
     lane: Priority
+    turn: int = 0
+
+    @property
+    def place(self) -> tuple[int, UUID]:
+        return self.turn, self.id
 
     @classmethod
-    def make(cls, number: int, lane: Priority) -> "Item":
-        return cls(UUID(int=number), lane)
+    def make(cls, number: int, lane: Priority, turn: int = 0) -> "Item":
+        return cls(UUID(int=number), lane, turn)
 
 
 def items(lane: Priority, number: int, start: int = 0) -> list[Item]:
-    """Some items of a lane."""
-    return [Item.make((int(lane) << 32) + n, lane) for n in range(start, start + number)]
+    """Return items of a lane, each with the turn after the one before."""
+    numbers = range(start, start + number)
+    return [Item.make((int(lane) << 32) + n, lane, turn=n) for n in numbers]
+
+
+def new(bound: int) -> AsyncQueue[Item]:
+    """Return a queue that tells nobody when a lane is low."""
+    return AsyncQueue(bound, lambda lane: None)
 
 
 def fill(queue: AsyncQueue[Item], *some: Item) -> None:
@@ -42,7 +54,7 @@ def fill(queue: AsyncQueue[Item], *some: Item) -> None:
 
 
 def now(get: Coroutine[None, None, Item]) -> Item | None:
-    """What `get` gives without waiting, if it does."""
+    """Return what `get` gives without waiting, if anything."""
     try:
         get.send(None)
     except StopIteration as given:
@@ -54,68 +66,99 @@ def now(get: Coroutine[None, None, Item]) -> Item | None:
 
 
 async def settle() -> None:
-    """Let everything that can go on go on."""
+    """Let everything go on that can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 LANES = st.sampled_from(Priority)
-# What happens to a queue: something is put, an item is taken by one that takes all or only urgent
-# items, one in hand is done.
+# What happens to a queue: a new item is put, one is put again, an item is taken by somebody who
+# takes all or only urgent items, one in flight is done.
 OPERATIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), LANES),
-        st.tuples(st.just("get"), st.sampled_from([ALL, URGENT])),
-        st.tuples(st.just("done"), st.integers(0, 20)),
-        st.tuples(st.just("again"), st.integers(0, 40)),
+        st.tuples(st.just("put"), LANES, st.integers(0, 9)),
+        st.tuples(st.just("again"), st.integers(0, 40), st.none()),
+        st.tuples(st.just("get"), st.sampled_from([ALL, URGENT]), st.none()),
+        st.tuples(st.just("done"), st.integers(0, 20), st.none()),
     ),
     max_size=200,
 )
 
 
-@settings(max_examples=200)
+class Model:
+    """Lanes as sorted lists, and what is known to be on disk only."""
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.lanes: dict[Priority, list[Item]] = {lane: [] for lane in Priority}
+        self.in_flight: list[Item] = []
+        # The place of the first item that is on disk only.
+        self.overflow: dict[Priority, tuple[int, UUID]] = {}
+        self.turns: dict[Priority, int] = dict.fromkeys(Priority, 0)
+        self.low: list[Priority] = []
+
+    def put(self, item: Item) -> bool:
+        lane = self.lanes[item.lane]
+        if item in lane or item in self.in_flight:
+            return True
+        if item.lane in self.overflow and item.place >= self.overflow[item.lane]:
+            return False
+        insort(lane, item, key=lambda item: item.place)
+        if len(lane) > self.bound:
+            last = lane.pop()
+            self.overflow[item.lane] = last.place
+            return last is not item
+        return True
+
+    def take(self, item: Item) -> None:
+        assert self.lanes[item.lane].pop(0) == item
+        self.in_flight.append(item)
+        self.turns[item.lane] = max(self.turns[item.lane], item.turn)
+        if item.lane in self.overflow and len(self.lanes[item.lane]) <= self.bound // 4:
+            del self.overflow[item.lane]
+            self.low.append(item.lane)
+
+
+@settings(max_examples=300)
 @given(OPERATIONS, st.integers(1, 6))
-async def test_behaves_as_lanes_of_fifos(operations: list[tuple[str, object]], bound: int) -> None:
-    """Against a model: order within a lane, the bound, no id twice, what `put` answers, depth."""
-    queue: AsyncQueue[Item] = AsyncQueue(bound)
-    model: dict[Priority, deque[Item]] = {lane: deque() for lane in Priority}
+async def test_behaves_as_sorted_lanes_with_displacement(
+    operations: list[tuple[str, object, int | None]], bound: int
+) -> None:
+    """Against a model: order, the bound, no id twice, answers, depth, turns, low-water marks."""
+    low: list[Priority] = []
+    queue: AsyncQueue[Item] = AsyncQueue(bound, low.append)
+    model = Model(bound)
     known: list[Item] = []
-    hand: list[Item] = []
-    for what, detail in operations:
-        held = {item.id for lane in model.values() for item in lane} | {i.id for i in hand}
-        if what in ("put", "again"):
-            if what == "put":
-                assert isinstance(detail, Priority)
-                item = Item.make(len(known), detail)
+    for what, detail, turn in operations:
+        match what, detail:
+            case "put", Priority() as lane:
+                item = Item.make(len(known), lane, turn or 0)
                 known.append(item)
-            elif known:
-                assert isinstance(detail, int)
-                item = known[detail % len(known)]
-            else:
-                continue
-            fits = len(model[item.lane]) < bound
-            assert queue.put(item, item.lane) is (fits or item.id in held)
-            if fits and item.id not in held:
-                model[item.lane].append(item)
-        elif what == "get":
-            assert isinstance(detail, frozenset)
-            if not any(model[lane] for lane in detail):
-                assert now(queue.get(detail)) is None
-                continue
-            item = await queue.get(detail)
-            assert item.lane in detail
-            assert item == model[item.lane].popleft()
-            hand.append(item)
-        elif hand:
-            assert isinstance(detail, int)
-            queue.done(hand.pop(detail % len(hand)))
-        assert queue.depth() == {lane: len(waiting) for lane, waiting in model.items()}
-        assert all(queue.room(lane) == bound - len(model[lane]) for lane in Priority)
-        assert queue.held == len(hand) + sum(map(len, model.values()))
+                assert queue.put(item, lane) is model.put(item)
+            case "again", int(number) if known:
+                item = known[number % len(known)]
+                assert queue.put(item, item.lane) is model.put(item)
+            case "get", frozenset() as lanes:
+                if not any(model.lanes[lane] for lane in lanes):
+                    assert now(queue.get(lanes)) is None
+                    continue
+                item = await queue.get(lanes)
+                assert item.lane in lanes
+                model.take(item)
+            case "done", int(number) if model.in_flight:
+                queue.done(model.in_flight.pop(number % len(model.in_flight)))
+        assert queue.depth() == {lane: len(waiting) for lane, waiting in model.lanes.items()}
+        assert {lane: queue.turn(lane) for lane in Priority} == model.turns
+        assert {lane for lane in Priority if queue.has_overflowed(lane)} == set(model.overflow)
+        assert low == model.low
+        in_flight = {lane: queue.in_flight(lane) for lane in Priority}
+        assert in_flight == {
+            lane: sum(item.lane is lane for item in model.in_flight) for lane in Priority
+        }
 
 
 def patience(lane: Priority, others: frozenset[Priority]) -> int:
-    """The most gets that take all lanes before `lane` has its turn."""
+    """Return the most gets that take all lanes before `lane` has its turn."""
     return 1 + sum(-(-WEIGHTS[other] // WEIGHTS[lane]) + 2 for other in others - {lane})
 
 
@@ -131,7 +174,7 @@ def patience(lane: Priority, others: frozenset[Priority]) -> int:
 )
 async def test_every_lane_that_waits_has_its_turn(operations: list[tuple[str, int]]) -> None:
     """Whatever came before, and however much is taken by those who take urgent work only."""
-    queue: AsyncQueue[Item] = AsyncQueue(100_000)
+    queue = new(100_000)
     waits = dict.fromkeys(Priority, 0)
     number = 0
     for what, detail in operations:
@@ -155,7 +198,7 @@ async def test_every_lane_that_waits_has_its_turn(operations: list[tuple[str, in
 
 
 async def test_lanes_share_by_weight_while_all_are_full() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(1000)
+    queue = new(1000)
     for lane in Priority:
         fill(queue, *items(lane, 1000))
     served = [(await queue.get(ALL)).lane for _ in range(85 * 5)]
@@ -166,7 +209,7 @@ async def test_lanes_share_by_weight_while_all_are_full() -> None:
 
 @pytest.mark.parametrize("backlog", [Priority.low, Priority.medium, Priority.high])
 async def test_urgent_work_comes_next_however_much_else_waits(backlog: Priority) -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(5000)
+    queue = new(5000)
     fill(queue, *items(backlog, 5000))
     for _ in range(3000):
         await queue.get(ALL)
@@ -176,14 +219,14 @@ async def test_urgent_work_comes_next_however_much_else_waits(backlog: Priority)
 
 
 async def test_an_idle_queue_gives_the_most_urgent_first() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(10)
+    queue = new(10)
     for lane in Priority:
         fill(queue, *items(lane, 1))
     assert [(await queue.get(ALL)).lane for _ in Priority] == sorted(Priority, reverse=True)
 
 
 async def test_a_lane_that_was_idle_does_not_catch_up() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(1000)
+    queue = new(1000)
     fill(queue, *items(Priority.critical, 1000))
     for _ in range(640):
         await queue.get(ALL)
@@ -193,7 +236,7 @@ async def test_a_lane_that_was_idle_does_not_catch_up() -> None:
 
 
 async def test_urgent_only_takes_nothing_else() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(10)
+    queue = new(10)
     fill(queue, *items(Priority.low, 5), *items(Priority.medium, 5))
     getter = asyncio.create_task(queue.get(URGENT))
     await settle()
@@ -203,12 +246,13 @@ async def test_urgent_only_takes_nothing_else() -> None:
 
 
 async def test_an_id_is_never_queued_twice_until_it_is_done() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(10)
+    queue = new(10)
     (item,) = items(Priority.low, 1)
     assert queue.put(item, item.lane)
     assert queue.put(item, item.lane)
-    # Nor in another lane.
+    # Nor in another lane, nor with another turn.
     assert queue.put(item, Priority.high)
+    assert queue.put(Item(item.id, item.lane, 7), item.lane)
     assert sum(queue.depth().values()) == 1
     assert await queue.get(ALL) == item
     assert queue.put(item, item.lane)
@@ -218,19 +262,54 @@ async def test_an_id_is_never_queued_twice_until_it_is_done() -> None:
     assert sum(queue.depth().values()) == 1
 
 
+async def test_the_turn_of_a_lane_never_goes_back() -> None:
+    queue = new(10)
+    fill(queue, Item.make(1, Priority.low, turn=5))
+    assert queue.turn(Priority.low) == 0
+    await queue.get(ALL)
+    assert [queue.turn(lane) for lane in (Priority.low, Priority.high)] == [5, 0]
+    fill(queue, Item.make(2, Priority.low, turn=3))
+    await queue.get(ALL)
+    assert queue.turn(Priority.low) == 5
+
+
 async def test_one_full_lane_leaves_the_others_room() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(3)
+    queue = new(3)
     fill(queue, *items(Priority.low, 3))
-    assert not queue.put(Item.make(99, Priority.low), Priority.low)
-    assert queue.put(Item.make(99, Priority.low), Priority.high)
+    late = Item.make(99, Priority.low, turn=9)
+    assert not queue.put(late, Priority.low)
+    assert queue.put(late, Priority.high)
+
+
+async def test_a_displaced_item_may_be_queued_again() -> None:
+    queue = new(2)
+    first, second = items(Priority.low, 2, start=5)
+    fill(queue, first, second, Item.make(1, Priority.low, turn=0))
+    assert queue.has_overflowed(Priority.low)
+    assert queue.depth()[Priority.low] == 2
+    for _ in range(2):
+        await queue.get(ALL)
+    # Not as "queued already".
+    assert queue.put(second, Priority.low)
+    assert queue.depth()[Priority.low] == 1
+
+
+async def test_nothing_overtakes_items_that_are_on_disk_only() -> None:
+    """A lane that overflowed has room again, but its next item is on disk."""
+    queue = new(8)
+    fill(queue, *items(Priority.low, 8))
+    assert not queue.put(Item.make(99, Priority.low, turn=20), Priority.low)
+    for _ in range(5):
+        await queue.get(ALL)
+    assert not queue.put(Item.make(98, Priority.low, turn=21), Priority.low)
+    assert queue.put(Item.make(97, Priority.low, turn=19), Priority.low)
 
 
 async def test_asks_for_more_once_a_lane_that_overflowed_has_drained_to_a_quarter() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(8)
     asked: list[Priority] = []
-    queue.when_low(asked.append)
+    queue: AsyncQueue[Item] = AsyncQueue(8, asked.append)
     fill(queue, *items(Priority.low, 8), *items(Priority.high, 8))
-    assert not queue.put(Item.make(99, Priority.low), Priority.low)
+    assert not queue.put(Item.make(99, Priority.low, turn=99), Priority.low)
     while queue.depth()[Priority.low] > 3:
         await queue.get(ALL)
     assert asked == []
@@ -243,18 +322,31 @@ async def test_asks_for_more_once_a_lane_that_overflowed_has_drained_to_a_quarte
     assert asked == [Priority.low]
 
 
-async def test_asks_for_more_when_told_that_there_is_more() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(8)
+async def test_asks_for_more_after_an_item_was_displaced() -> None:
     asked: list[Priority] = []
-    queue.when_low(asked.append)
-    fill(queue, *items(Priority.low, 3))
-    queue.overflowed(Priority.low)
-    await queue.get(ALL)
+    queue: AsyncQueue[Item] = AsyncQueue(2, asked.append)
+    fill(queue, *items(Priority.low, 2, start=5), Item.make(1, Priority.low, turn=0))
+    for _ in range(2):
+        await queue.get(ALL)
     assert asked == [Priority.low]
 
 
+async def test_tracks_what_is_done_meanwhile() -> None:
+    queue = new(8)
+    before, during, after = items(Priority.low, 3)
+    fill(queue, before, during, after)
+    for _ in range(3):
+        await queue.get(ALL)
+    queue.done(before)
+    with queue.tracking_done() as done, queue.tracking_done() as other:
+        queue.done(during)
+        assert done == other == {during.id}
+    queue.done(after)
+    assert done == {during.id}
+
+
 async def test_closing_gives_out_nothing_more() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(8)
+    queue = new(8)
     waiting = [asyncio.create_task(queue.get(lanes)) for lanes in (ALL, URGENT, ALL)]
     await settle()
     queue.close()
@@ -265,8 +357,8 @@ async def test_closing_gives_out_nothing_more() -> None:
         await queue.get(ALL)
 
 
-async def test_closing_keeps_what_waits_back() -> None:
-    queue: AsyncQueue[Item] = AsyncQueue(8)
+async def test_closing_keeps_back_what_waits() -> None:
+    queue = new(8)
     fill(queue, *items(Priority.critical, 2))
     queue.close()
     with pytest.raises(QueueClosed):
@@ -275,7 +367,7 @@ async def test_closing_keeps_what_waits_back() -> None:
 
 async def test_each_item_wakes_somebody_who_takes_it() -> None:
     """The one who is woken for `low` takes `high`; then the third must come for `low`."""
-    queue: AsyncQueue[Item] = AsyncQueue(8)
+    queue = new(8)
     waiting = [asyncio.create_task(queue.get(lanes)) for lanes in (ALL, URGENT, ALL)]
     await settle()
     fill(queue, *items(Priority.low, 1), *items(Priority.high, 1))
@@ -301,7 +393,7 @@ async def test_nothing_is_lost_and_nobody_waits_in_vain(
     rounds: list[tuple[list[frozenset[Priority]], list[Priority], list[int]]],
 ) -> None:
     """Some begin to wait, some items come, and gets are cancelled while an item is on its way."""
-    queue: AsyncQueue[Item] = AsyncQueue(100)
+    queue = new(100)
     getters: list[tuple[frozenset[Priority], asyncio.Task[Item]]] = []
     number = 0
     for waiting, coming, cancelled in rounds:

@@ -17,6 +17,7 @@ import flashnotify
 from flashnotify.domain import Priority
 from flashnotify.errors import Unavailable
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from tests.support.eventually import eventually
 
 # Deadlines pass when a test says so (`Deadlines`): this one first, the other never.
 SOON = 0.02
@@ -42,12 +43,16 @@ class Deadlines:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._loop = asyncio.get_running_loop()
+        self._really_call_later = self._loop.call_later
         self._timers: list[tuple[asyncio.TimerHandle, Callable[..., object], tuple[Any, ...]]] = []
         monkeypatch.setattr(self._loop, "call_later", self._call_later)
 
     def _call_later(
         self, delay: float, callback: Callable[..., object], *args: Any
     ) -> asyncio.TimerHandle:
+        if delay not in (SOON, NEVER):
+            # A pause of the test's own.
+            return self._really_call_later(delay, callback, *args)
         handle = self._loop.call_at(self._loop.time() + 3600, callback, *args)
         if delay == SOON:
             self._timers.append((handle, callback, args))
@@ -84,13 +89,7 @@ async def gate(ours: Threads) -> AsyncIterator[Gate]:
     made = Gate()
     yield made
     made.opened.set()
-    await until(lambda: not ours())
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Let others run until something is true: the tests' time-out bounds it."""
-    while not true():  # noqa: ASYNC110  # threads set no asyncio event
-        await asyncio.sleep(0)
+    await eventually(lambda: not ours())
 
 
 @pytest.fixture
@@ -112,7 +111,7 @@ async def start(
     """A call that has begun, and waits at the gate."""
     came = gate.came
     task = asyncio.create_task(queue.run(gate, within=within, lane=lane))
-    await until(lambda: gate.came == came + 1)
+    await eventually(lambda: gate.came == came + 1)
     return task
 
 
@@ -186,7 +185,7 @@ async def test_what_waits_goes_on_in_place_of_what_is_lost(
     await start(queue, gate)
     hung = await start(queue, gate, within=SOON)
     waiting = asyncio.create_task(queue.run(here, within=NEVER))
-    await until(lambda: queue.depth()[Priority.medium] == 1)
+    await eventually(lambda: queue.depth()[Priority.medium] == 1)
     deadlines.run_out()
     assert await waiting
     with pytest.raises(TimeoutError):
@@ -203,7 +202,7 @@ async def test_calls_that_come_together_run_together(gate: Gate) -> None:
         calls = [
             asyncio.create_task(queue.run(gate, within=NEVER, lane=Priority.high)) for _ in "ab"
         ]
-        await until(lambda came=number * 2: gate.came == came + 2)  # type: ignore[misc]
+        await eventually(lambda came=number * 2: gate.came == came + 2)  # type: ignore[misc]
         gate.opened.set()
         await asyncio.gather(*calls)
         gate.opened.clear()
@@ -216,7 +215,7 @@ async def test_an_idle_thread_takes_bulk_in_place_of_a_lost_one(
     hung = await start(queue, gate, within=SOON, lane=Priority.low)
     await queue.run(here, within=NEVER, lane=Priority.high)
     waiting = asyncio.create_task(queue.run(here, within=NEVER, lane=Priority.low))
-    await until(lambda: queue.depth()[Priority.low] == 1)
+    await eventually(lambda: queue.depth()[Priority.low] == 1)
     # The idle thread was woken for it, may not take it, and waits again.
     for _ in range(100):
         await asyncio.sleep(0)
@@ -234,8 +233,8 @@ async def test_a_lost_thread_that_comes_back_when_replaced_ends(
     held = Gate()
     others = [await start(queue, held), await start(queue, held)]
     gate.opened.set()
-    await until(lambda: queue.lost == 0)
-    await until(lambda: not lost[0].is_alive())
+    await eventually(lambda: queue.lost == 0)
+    await eventually(lambda: not lost[0].is_alive())
     assert queue.state == "ok"
     assert len(ours()) == 2
     held.opened.set()
@@ -250,7 +249,7 @@ async def test_with_all_lost_calls_are_refused_at_once_until_one_comes_back(
     # The last one: another is not started for what waits.
     last = await start(queue, gate)
     waiting = asyncio.create_task(queue.run(here, within=SOON, lane=Priority.high))
-    await until(lambda: queue.depth()[Priority.high] == 1)
+    await eventually(lambda: queue.depth()[Priority.high] == 1)
     deadlines.run_out()
     with pytest.raises(Unavailable, match="No thread became free"):
         await waiting
@@ -259,7 +258,7 @@ async def test_with_all_lost_calls_are_refused_at_once_until_one_comes_back(
     with pytest.raises(asyncio.CancelledError):
         await last
     gate.opened.set()
-    await until(lambda: (queue.lost, queue.busy) == (0, 0))
+    await eventually(lambda: (queue.lost, queue.busy) == (0, 0))
     gate.opened.clear()
     await lose(queue, gate, deadlines, 3)
     await lose(queue, gate, deadlines, 1)
@@ -269,9 +268,9 @@ async def test_with_all_lost_calls_are_refused_at_once_until_one_comes_back(
     assert caught.value.retry_after > 0
     assert len(ours()) == 4
     gate.opened.set()
-    await until(lambda: queue.lost == 0)
+    await eventually(lambda: queue.lost == 0)
     # Two of the four were needed, and take calls again.
-    await until(lambda: len(ours()) == 2)
+    await eventually(lambda: len(ours()) == 2)
     assert await queue.run(here, within=NEVER) in {thread.name for thread in ours()}
 
 
@@ -282,7 +281,7 @@ async def test_a_call_that_never_began_is_not_the_calls_fault(
     await start(queue, gate)
     began: list[int] = []
     late = asyncio.create_task(queue.run(lambda: began.append(1), within=SOON, lane=Priority.high))
-    await until(lambda: queue.depth()[Priority.high] == 1)
+    await eventually(lambda: queue.depth()[Priority.high] == 1)
     deadlines.run_out()
     with pytest.raises(Unavailable, match=r"No thread became free within 0\.02 s"):
         await late
@@ -296,7 +295,7 @@ async def test_a_full_lane_refuses_at_once(queue: ThreadPoolQueue, gate: Gate) -
     await start(queue, gate)
     await start(queue, gate)
     waiting = [asyncio.create_task(queue.run(here, within=NEVER)) for _ in range(3)]
-    await until(lambda: queue.depth()[Priority.medium] == 3)
+    await eventually(lambda: queue.depth()[Priority.medium] == 3)
     with pytest.raises(Unavailable, match="Too many"):
         await queue.run(here, within=NEVER)
     other = asyncio.create_task(queue.run(here, within=NEVER, lane=Priority.low))
@@ -327,7 +326,7 @@ async def test_a_cancelled_call_that_waits_is_never_made(
     await start(queue, gate)
     made: list[int] = []
     waiting = asyncio.create_task(queue.run(lambda: made.append(1), within=NEVER))
-    await until(lambda: queue.depth()[Priority.medium] == 1)
+    await eventually(lambda: queue.depth()[Priority.medium] == 1)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -348,7 +347,7 @@ async def test_a_cancelled_call_that_has_begun_still_has_its_deadline(
     deadlines.run_out()
     assert queue.lost == 1
     gate.opened.set()
-    await until(lambda: queue.lost == 0)
+    await eventually(lambda: queue.lost == 0)
 
 
 async def test_close_refuses_what_waits_and_hands_over_what_is_in_hand(
@@ -356,7 +355,7 @@ async def test_close_refuses_what_waits_and_hands_over_what_is_in_hand(
 ) -> None:
     in_hand = [await start(queue, gate), await start(queue, gate)]
     waiting = asyncio.create_task(queue.run(here, within=NEVER))
-    await until(lambda: queue.depth()[Priority.medium] == 1)
+    await eventually(lambda: queue.depth()[Priority.medium] == 1)
     queue.close()
     with pytest.raises(Unavailable, match="stopping"):
         await waiting
@@ -369,7 +368,7 @@ async def test_close_refuses_what_waits_and_hands_over_what_is_in_hand(
 async def test_close_ends_idle_threads(ours: Threads, queue: ThreadPoolQueue) -> None:
     await queue.run(here, within=NEVER)
     queue.close()
-    await until(lambda: not ours())
+    await eventually(lambda: not ours())
 
 
 def test_a_closed_loop_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,169 +1,258 @@
-"""What is forgotten, and that it goes in slices: no write of it removes many rows."""
+"""Purges: what goes when, in slices, and that a refused one ends nothing."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
-from flashnotify.archive.models import Attempt, Delivery, Event, OutboxMessage
-from flashnotify.archive.writes.statements import (
-    ADD_ATTEMPT,
-    ADD_COUNT,
-    ADD_DELIVERY,
-    ADD_IDEMPOTENCY_KEY,
-    ADD_LATENCY,
-    ADD_OUTBOX_MESSAGE,
-    ADD_TOTAL,
+from flashnotify.archive.records import (
+    Event,
+    IdempotencyRecord,
+    Notification,
+    ScheduledJob,
 )
 from flashnotify.channels.email.channel import EmailMixin
-from flashnotify.domain import AttemptOutcome
-from flashnotify.meta.descriptors import Priority
-from flashnotify.meta.metaclasses import Notifier
+from flashnotify.domain import Job, NotificationStatus, Priority
+from flashnotify.errors import Unavailable, WriteRefused
+from flashnotify.ids import UUIDv7
+from flashnotify.meta import Notifier, descriptors
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
-from flashnotify.runtime.maintenance import EVENTS, SLICE, Retention
-from flashnotify.telemetry.statistics import latency, total
-from tests.support.archives import Archive
+from flashnotify.runtime.maintenance import KEEP_EVENTS, SLICE, Maintenance
+from tests.support.delivering import Delivering
 from tests.support.manual_clock import ManualClock
+from tests.support.memory_archive import MemoryArchive
 
-_DAY = 24 * 3600
-TABLES = (
-    "notifications", "jobs", "deliveries", "attempts", "counts", "outbox", "events", "totals",
-    "latencies", "idempotency_keys",
-)  # fmt: skip
+DAY = 24 * 3600
+KINDS: Registry[NotifierSpec] = Registry("kind")
+
+
+class AcademicNotifier(EmailMixin, Notifier, registry=KINDS):
+    """Studies."""
+
+    priority = descriptors.Priority(default="low")
+    retention = timedelta(days=10)
+
+
+class SecurityNotifier(EmailMixin, Notifier, registry=KINDS):
+    """Danger."""
+
+    priority = descriptors.Priority(default="low")
+
+
+class Kept:
+    """An archive, and the purges over it."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.archive = MemoryArchive()
+        self.ids = UUIDv7(clock.now)
+        self.maintenance = Maintenance(KINDS, self.archive.maintenance, clock)
+
+    def notification(self, kind: str, *, over: bool = True) -> UUID:
+        """Store a notification of a kind, completed now."""
+        id, now = self.ids(), self.clock.now()
+        status = NotificationStatus.completed if over else NotificationStatus.sending
+        self.archive.state.notifications[id] = Notification(
+            id, kind, "", "", {}, (), Priority.low, None, "en", None, None, None, "local",
+            status, now, now, now if over else None,
+        )  # fmt: skip
+        return id
+
+    def answer(self, key: str) -> None:
+        """Store an answer for an idempotency key, given now."""
+        self.archive.state.answers["a", key] = IdempotencyRecord(
+            "a", key, b"", UUID(int=1), NotificationStatus.queued, self.clock.now()
+        )
+
+    def keys(self) -> list[str]:
+        """Return the idempotency keys that are left."""
+        return [key for _, key in self.archive.state.answers]
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of the notifications that are left."""
+        return sorted(n.kind for n in self.archive.state.notifications.values())
+
+    async def purge(self) -> list[str]:
+        """Purge everything there is to purge; return the purges that removed something."""
+        self.archive.writes.clear()
+        await self.maintenance.purge()
+        return [write.removeprefix("maintenance.purge_") for write in self.archive.writes]
 
 
 @pytest.fixture
-def retention(archive: Archive, clock: ManualClock, kinds: Registry[NotifierSpec]) -> Retention:
-    class AcademicNotifier(EmailMixin, Notifier, registry=kinds):
-        """Studies."""
-
-        priority = Priority(default="low")
-        retention = timedelta(days=10)
-
-    return Retention(kinds, archive.reader, archive.writer, clock)
+def kept(clock: ManualClock) -> Kept:
+    return Kept(clock)
 
 
-def sizes(archive: Archive) -> dict[str, int]:
-    return {table: archive.one(f"SELECT count(*) FROM {table}") for table in TABLES}
+@pytest.fixture
+async def running(kept: Kept) -> AsyncIterator["asyncio.Task[None]"]:
+    task = asyncio.create_task(kept.maintenance.run())
+    yield task
+    task.cancel()
+    await asyncio.wait({task})
 
 
-async def slices(retention: Retention, archive: Archive) -> AsyncIterator[Mapping[str, int]]:
-    """Forgets all there is to forget; for each slice, how many rows of which table it removed."""
-    more = True
-    while more:
-        before = sizes(archive)
-        more = await retention.forget_some()
-        after = sizes(archive)
-        yield {table: before[table] - after[table] for table in TABLES}
+async def settle() -> None:
+    for _ in range(100):
+        await asyncio.sleep(0)
 
 
-async def over(archive: Archive, deliveries: int, attempts: int = 1) -> None:
-    """A notification that is completed now, with all that belongs to one."""
-    now = archive.clock.now()
-    notification = archive.notification(status="completed", completed_at=now)
-    id = notification[1]["id"]
-    changes = [notification]
-    for number in range(deliveries):
-        delivery = archive.ids()
-        row: dict[str, Any] = {column.name: None for column in Delivery.__table__.columns}
-        row |= {"id": delivery, "notification_id": id, "job_id": id, "channel": "email"}
-        row |= {"address": f"{number}@univ.example", "status": "sent", "attempts": attempts}
-        changes.append((ADD_DELIVERY, row | {"due_at": now, "updated_at": now}))
-        row = {column.name: "x" for column in OutboxMessage.__table__.columns}
-        row |= {"id": archive.ids(), "notification_id": id, "delivery_id": delivery}
-        changes.append((ADD_OUTBOX_MESSAGE, row | {"captured_at": now}))
-        for attempt in range(1, attempts + 1):
-            row = {column.name: "x" for column in Attempt.__table__.columns}
-            row |= {"delivery_id": delivery, "number": attempt, "at": now, "duration_ms": 1.0}
-            changes.append((ADD_ATTEMPT, row))
-    count = {"notification_id": id, "channel": "email", "status": "sent"}
-    await archive.writer.write(*changes, (ADD_COUNT, count | {"deliveries": deliveries}))
-
-
-async def test_a_notification_of_many_goes_in_slices(
-    retention: Retention, archive: Archive, clock: ManualClock
-) -> None:
-    await over(archive, deliveries=3 * SLICE)
-    await clock.advance(10 * _DAY - 1)
-    assert not await retention.forget_some()
-    await clock.advance(2)
-    async for removed in slices(retention, archive):
-        assert removed["outbox"] <= SLICE
-        assert removed["deliveries"] + removed["attempts"] <= SLICE
-    left = sizes(archive)
-    assert left.pop("events") > 0
-    assert not any(left.values())
-
-
-async def test_attempts_count_too(
-    retention: Retention, archive: Archive, clock: ManualClock
-) -> None:
-    """Some deliveries were tried for a day."""
-    await over(archive, deliveries=20, attempts=SLICE // 8)
-    await over(archive, deliveries=1, attempts=3 * SLICE)
-    await clock.advance(11 * _DAY)
-    async for removed in slices(retention, archive):
-        assert removed["attempts"] <= SLICE or removed["deliveries"] == 1
-    assert sizes(archive)["attempts"] == 0
-
-
-async def test_what_is_not_over_stays(
-    retention: Retention, archive: Archive, clock: ManualClock
-) -> None:
-    job = await archive.accepted()
-    await clock.advance(400 * _DAY)
-    await over(archive, deliveries=1)
-    assert not await retention.forget_some()
-    assert {row[0] for row in archive.rows("SELECT id FROM jobs")} == {job.id.bytes}
-    assert sizes(archive)["notifications"] == 2
-
-
-async def test_idempotency_keys_go_after_a_day_in_slices(
-    retention: Retention, archive: Archive, clock: ManualClock
-) -> None:
-    row = {"caller": "a", "fingerprint": b"", "answer": "{}", "created_at": clock.now()}
-    keys = [(ADD_IDEMPOTENCY_KEY, row | {"key": f"{n}"}) for n in range(2 * SLICE + 1)]
-    await archive.writer.write(*keys)
-    await clock.advance(_DAY)
-    young = row | {"key": "young", "created_at": clock.now()}
-    await archive.writer.write((ADD_IDEMPOTENCY_KEY, young))
-    assert not await retention.forget_some()
+async def test_each_kind_is_kept_as_long_as_it_says(kept: Kept, clock: ManualClock) -> None:
+    kept.notification("academic")
+    kept.notification("security")
+    await clock.advance(10 * DAY)
+    assert await kept.purge() == []
     await clock.advance(0.001)
-    removed = [found["idempotency_keys"] async for found in slices(retention, archive)]
-    assert removed == [SLICE, SLICE, 1, 0]
-    assert archive.one("SELECT key FROM idempotency_keys") == "young"
+    assert await kept.purge() == ["notifications"]
+    assert kept.kinds() == ["security"]
+    await clock.advance(355 * DAY)
+    assert await kept.purge() == ["notifications"]
+    assert kept.kinds() == []
 
 
-async def test_the_latest_events_stay(retention: Retention, archive: Archive) -> None:
-    await archive.accepted()
-    (event,) = archive.rows("SELECT * FROM events")
-    columns = [column.name for column in Event.__table__.columns]
-    row = dict(zip(columns, event, strict=True))
-    first = row["id"]
-    # As if there had been many since.
-    archive.change("UPDATE events SET id = id + ?", EVENTS + SLICE)
-    archive.change("UPDATE sqlite_sequence SET seq = seq + ?", EVENTS + SLICE)
-    for number in range(3 * SLICE):
-        row["id"] = first + number
-        archive.change(f"INSERT INTO events VALUES ({', '.join('?' * len(row))})", *row.values())
-    removed = [found["events"] async for found in slices(retention, archive)]
-    assert removed == [SLICE, 1, 0]
-    assert archive.one("SELECT min(id) FROM events") == first + SLICE + 1
-
-
-async def test_statistics_go_a_day_or_an_hour_at_a_time(
-    retention: Retention, archive: Archive, clock: ManualClock
+async def test_a_kind_that_is_no_longer_declared_is_kept_for_the_default_time(
+    kept: Kept, clock: ManualClock
 ) -> None:
+    kept.notification("gone")
+    kept.notification("gone, too")
+    await clock.advance(365 * DAY)
+    assert await kept.purge() == []
+    await clock.advance(0.001)
+    assert await kept.purge() == ["notifications"]
+    assert kept.kinds() == []
+
+
+async def test_a_notification_that_is_not_over_stays(kept: Kept, clock: ManualClock) -> None:
+    for kind in ("academic", "gone"):
+        kept.notification(kind, over=False)
+    await clock.advance(400 * DAY)
+    assert await kept.purge() == []
+    assert kept.kinds() == ["academic", "gone"]
+
+
+async def test_a_notification_of_many_goes_in_slices(clock: ManualClock) -> None:
+    """With its deliveries, its attempts and what was captured of it."""
+    delivering = Delivering(clock)
+    jobs = await delivering.batches(*(f"mailto:a{n}@univ.example" for n in range(3 * SLICE)))
+    for job in jobs:
+        await delivering.execute(job)
+    state = delivering.archive.state
+    assert len(state.attempts) == 3 * SLICE
+    kept = Kept(clock)
+    kept.archive = delivering.archive
+    kept.maintenance = Maintenance(KINDS, delivering.archive.maintenance, clock)
+    await clock.advance(364 * DAY)
+    assert "notifications" not in await kept.purge()
+    await clock.advance(2 * DAY)
+    left: list[int] = []
+    state.on_commit.append(lambda: left.append(len(state.deliveries)))
+    await kept.maintenance.purge()
+    assert left[:3] == [2 * SLICE, SLICE, 0]
+    assert (state.notifications, state.deliveries, state.attempts, state.counts) == ({}, {}, {}, {})
+
+
+async def test_idempotency_keys_go_after_a_day_in_slices(kept: Kept, clock: ManualClock) -> None:
+    for number in range(2 * SLICE + 1):
+        kept.answer(f"{number}")
+    await clock.advance(DAY)
+    kept.answer("young")
+    assert await kept.purge() == []
+    await clock.advance(0.001)
+    assert await kept.purge() == ["idempotency_keys"] * 3
+    assert kept.keys() == ["young"]
+
+
+async def test_the_latest_events_stay(kept: Kept) -> None:
+    last = KEEP_EVENTS + SLICE + 1
+    events = [
+        Event(id, "notification", UUID(int=1), None, None, "queued", 0)
+        for id in (*range(1, SLICE + 3), last)
+    ]
+    kept.archive.state.events, kept.archive.state.last_event = events, last
+    assert await kept.purge() == ["events"] * 2
+    assert [event.id for event in kept.archive.state.events] == [SLICE + 2, last]
+
+
+async def test_statistics_go_a_day_or_an_hour_at_a_time(kept: Kept, clock: ManualClock) -> None:
+    state = kept.archive.state
     for _ in range(3):
         for minute in range(60):
             at = clock.now() + minute * 60_000
-            tried = latency(at, "email", "smtp://a", AttemptOutcome.sent, 3.0)
-            await archive.writer.write(
-                (ADD_LATENCY, tried), (ADD_TOTAL, total(at, "academic", "email", "sent"))
-            )
-        await clock.advance(_DAY)
-    await clock.advance(398 * _DAY)
-    removed = [(f["totals"], f["latencies"]) async for f in slices(retention, archive)]
-    assert removed == [(6, 0), (0, 60), (0, 60), (0, 60), (0, 0)]
+            state.totals[at - at % 600_000, "academic", "email", "sent"] += 1
+            state.latencies[at, "email", "smtp://a", 3, False] += 1
+        await clock.advance(DAY)
+    await clock.advance(29 * DAY)
+    assert await kept.purge() == ["latencies"] * 2
+    await clock.advance(400 * DAY)
+    assert await kept.purge() == [*["totals"] * 3, *["latencies"] * 1]
+
+
+async def test_it_purges_again_and_again(
+    kept: Kept, clock: ManualClock, running: "asyncio.Task[None]"
+) -> None:
+    for _ in range(2):
+        kept.notification("academic")
+        await clock.advance(11 * DAY)
+        await settle()
+        await clock.advance(60)
+        await settle()
+        assert kept.kinds() == []
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable("disk full"), WriteRefused("locked"), RuntimeError("secret")]
+)
+@pytest.mark.parametrize("refuse", ["read", "write"])
+async def test_a_refused_purge_is_logged_and_tried_again(
+    kept: Kept, clock: ManualClock, error: Exception, refuse: str
+) -> None:
+    kept.answer("old")
+    await clock.advance(2 * DAY)
+    getattr(kept.archive, f"refuse_{refuse}")(error)
+    with capture_logs() as logs:
+        running = asyncio.create_task(kept.maintenance.run())
+        await settle()
+    assert [(entry["event"], entry["error"]) for entry in logs] == [
+        ("maintenance.failed", type(error).__name__)
+    ]
+    assert "secret" not in str(logs)
+    assert not running.done()
+    assert kept.keys() == ["old"]
+    await clock.advance(60)
+    await settle()
+    assert kept.keys() == []
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_purge_that_is_refused_for_ever_holds_up_no_other(
+    kept: Kept, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*args: Any) -> bool:
+        raise WriteRefused("this table is damaged")
+
+    monkeypatch.setattr(kept.archive.maintenance, "purge_events", refuse)
+    kept.notification("academic")
+    await clock.advance(11 * DAY)
+    with capture_logs():
+        running = asyncio.create_task(kept.maintenance.run())
+        await settle()
+        await clock.advance(60)
+        await settle()
+    assert kept.kinds() == []
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_unfinished_jobs_are_left_alone(kept: Kept, clock: ManualClock) -> None:
+    id = kept.notification("academic", over=False)
+    job = Job(kept.ids(), id, Priority.low)
+    kept.archive.state.jobs[job.id] = ScheduledJob(job, clock.now())
+    await clock.advance(400 * DAY)
+    assert await kept.purge() == []
+    assert list(kept.archive.state.jobs) == [job.id]

@@ -1,81 +1,54 @@
 """What is due in the archive is queued: on time, again, after a restart, as room comes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 import pytest
 
-from flashnotify.archive.writes.statements import (
-    ADD_IDEMPOTENCY_KEY,
-    END_JOB,
-    POSTPONE_JOB,
-)
-from flashnotify.domain import Job, Priority
+from flashnotify.archive.records import Notification, Reschedule, ScheduledJob
+from flashnotify.domain import Job, Lane, NotificationStatus, Priority
 from flashnotify.errors import Unavailable
-from flashnotify.queue.async_queue import AsyncQueue
-from flashnotify.runtime.maintenance import Retention
-from flashnotify.runtime.scheduler import Scheduler
-from tests.support.archives import Archive
-from tests.support.manual_clock import ManualClock
+from flashnotify.queue.dispatch import Dispatch
+from flashnotify.runtime import scheduler
+from tests.support.memory_archive import MemoryArchive
+from tests.support.scheduling import RestingClock, Scheduling
 
-ALL = frozenset(Priority)
-
-
-class RestingClock(ManualClock):
-    """Says when the scheduler has nothing to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rests = 0
-        self.resting = asyncio.Condition()
-
-    async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
-        async with self.resting:
-            if not event.is_set():
-                self.rests += 1
-                self.resting.notify_all()
-        return await super().wait(event, seconds)
+BOUND = 8
+TICK = 60
+LOW = Lane("email", Priority.low)
 
 
-class Scheduled:
-    """A scheduler at work on an archive."""
+class Stored:
+    """Jobs in an archive, and the reads of them by lane."""
 
-    def __init__(self, archive: Archive, clock: RestingClock, bound: int) -> None:
-        self.archive = archive
+    def __init__(self, clock: RestingClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.archive = MemoryArchive()
         self.clock = clock
-        self.queue: AsyncQueue[Job] = AsyncQueue(bound)
-        self.scheduler = Scheduler(
-            self.queue,
-            archive.reader,
-            Retention((), archive.reader, archive.writer, clock),
-            clock,
-        )
-        self.task: asyncio.Task[None] | None = None
+        self.reads: list[tuple[str, Lane]] = []
+        self._number = 0
+        for verb in ("ready", "waited"):
+            self._count(verb, monkeypatch)
 
-    async def start(self) -> None:
-        """Begin, and look at the archive for the first time."""
-        self.task = asyncio.create_task(self.scheduler.run())
-        await self.rest(0)
+    def _count(self, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        read = getattr(self.archive.jobs, verb)
 
-    async def rest(self, before: int | None = None) -> None:
-        """Wait until the scheduler has seen to all it knew of since `before`."""
-        seen = self.clock.rests if before is None else before
-        async with self.clock.resting:
-            await self.clock.resting.wait_for(lambda: self.clock.rests > seen)
+        async def counted(lane: Lane, *rest: object) -> Sequence[object]:
+            self.reads.append((verb, lane))
+            found: Sequence[object] = await read(lane, *rest)
+            assert len(found) <= 200
+            return found
 
-    async def advance(self, seconds: float) -> None:
-        """Let time pass, to where the scheduler has something to do."""
-        seen = self.clock.rests
-        await self.clock.advance(seconds)
-        await self.rest(seen)
+        monkeypatch.setattr(self.archive.jobs, verb, counted)
 
-    async def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait({self.task})
-
-    def queued(self) -> int:
-        return sum(self.queue.depth().values())
+    def job(self, lane: Lane = LOW, *, turn: int | None = 0, due: int = 0, ordinal: int = 0) -> Job:
+        """Store a job; without a `turn` it waits until `due`, in milliseconds from now."""
+        self._number += 1
+        id = UUID(int=self._number)
+        job = Job(id, id, lane.priority, lane.channel, ordinal, turn)
+        reason = "waits" if turn is None else None
+        self.archive.state.jobs[id] = ScheduledJob(job, self.clock.now() + due, reason)
+        return job
 
 
 @pytest.fixture
@@ -84,221 +57,354 @@ def clock() -> RestingClock:
 
 
 @pytest.fixture
-async def scheduled(archive: Archive, clock: RestingClock) -> AsyncIterator[Scheduled]:
-    scheduled = Scheduled(archive, clock, bound=8)
+def stored(clock: RestingClock, monkeypatch: pytest.MonkeyPatch) -> Stored:
+    return Stored(clock, monkeypatch)
+
+
+@pytest.fixture
+async def scheduled(stored: Stored, clock: RestingClock) -> AsyncIterator[Scheduling]:
+    scheduled = Scheduling(stored.archive, Dispatch(("email", "sms"), BOUND), clock)
     yield scheduled
     await scheduled.stop()
 
 
-async def test_what_a_crash_left_is_queued_at_the_start(
-    scheduled: Scheduled, archive: Archive
+async def test_everything_a_crash_left_is_queued_at_the_start(
+    scheduled: Scheduling, stored: Stored
 ) -> None:
     left = [
-        await archive.accepted(due=archive.clock.now() - 1000, priority=priority)
+        stored.job(Lane(channel, priority), turn=turn)
+        for channel in (None, "email", "sms")
         for priority in Priority
+        for turn in (3, None)
     ]
     await scheduled.start()
-    taken = [await scheduled.queue.get(ALL) for _ in left]
-    assert sorted(taken, key=str) == sorted(left, key=str)
+    taken = []
+    for channel in (None, "email", "sms"):
+        taken += [await scheduled.take(channel) for _ in range(8)]
+        assert scheduled.depth(channel) == 0
+    assert {job.id for job in taken} == {job.id for job in left}
 
 
-async def test_send_at_is_kept_to_the_millisecond(scheduled: Scheduled, archive: Archive) -> None:
-    job = await archive.accepted(due=archive.clock.now() + 3_590_500)
+async def test_send_at_is_kept_to_the_millisecond(scheduled: Scheduling, stored: Stored) -> None:
+    job = stored.job(turn=None, due=3_590_500)
     await scheduled.start()
-    assert scheduled.queued() == 0
     await scheduled.advance(3590.499)
-    assert scheduled.queued() == 0
-    await scheduled.clock.advance(0.001)
-    assert await scheduled.queue.get(ALL) == job
+    assert scheduled.depth() == 0
+    await scheduled.advance(0.001)
+    assert (await scheduled.take()).id == job.id
 
 
-async def test_what_is_accepted_later_and_due_sooner_is_noticed(
-    scheduled: Scheduled, archive: Archive
+async def test_a_wake_up_for_something_sooner_is_kept_too(
+    scheduled: Scheduling, stored: Stored, clock: RestingClock
 ) -> None:
-    await archive.accepted(due=archive.clock.now() + 50_000)
+    stored.job(turn=None, due=50_000)
     await scheduled.start()
-    job = await archive.accepted(due=archive.clock.now() + 5000, priority=Priority.high)
-    seen = scheduled.clock.rests
-    scheduled.scheduler.notice(Priority.high, archive.clock.now() + 5000)
-    await scheduled.rest(seen)
-    assert scheduled.queued() == 0
-    await scheduled.clock.advance(5)
-    assert await scheduled.queue.get(ALL) == job
+    job = stored.job(turn=None, due=5000)
+    scheduled.dispatch.wake_up(LOW, clock.now() + 5000)
+    # One that is later changes nothing.
+    scheduled.dispatch.wake_up(LOW, clock.now() + 40_000)
+    await scheduled.settle()
+    await scheduled.advance(4.999)
+    assert scheduled.depth() == 0
+    await scheduled.advance(0.001)
+    assert (await scheduled.take()).id == job.id
 
 
-async def test_a_retry_comes_back_when_it_is_due(scheduled: Scheduled, archive: Archive) -> None:
-    job = await archive.accepted()
-    await scheduled.start()
-    assert await scheduled.queue.get(ALL) == job
-    due = archive.clock.now() + 20_000
-    await archive.writer.write((POSTPONE_JOB, {"of": job.id, "due": due}))
-    scheduled.queue.done(job)
-    seen = scheduled.clock.rests
-    scheduled.scheduler.notice(job.priority, due)
-    await scheduled.rest(seen)
-    assert scheduled.queued() == 0
-    await scheduled.clock.advance(20)
-    assert await scheduled.queue.get(ALL) == job
-
-
-async def test_what_is_in_hand_is_not_queued_a_second_time(
-    scheduled: Scheduled, archive: Archive
+async def test_a_rescheduled_job_joins_its_lane_where_the_lane_is_then(
+    scheduled: Scheduling, stored: Stored, clock: RestingClock
 ) -> None:
-    jobs = [await archive.accepted() for _ in range(3)]
+    job = stored.job(ordinal=3)
     await scheduled.start()
-    in_hand = await scheduled.queue.get(ALL)
+    assert await scheduled.take() == job
+    await stored.archive.jobs.reschedule(job, Reschedule(clock.now() + 20_000, "busy"))
+    scheduled.dispatch.queue("email").done(job)
+    scheduled.dispatch.wake_up(job.lane, clock.now() + 20_000)
+    stored.job(turn=40)
+    scheduled.dispatch.wake_up(LOW, 0)
+    await scheduled.settle()
+    await scheduled.take()
+    await scheduled.advance(20)
+    again = await scheduled.take()
+    assert (again.id, again.turn) == (job.id, 43)
+
+
+async def test_a_job_in_flight_is_not_queued_a_second_time(
+    scheduled: Scheduling, stored: Stored
+) -> None:
+    jobs = [stored.job(), stored.job(turn=None), stored.job(turn=2)]
+    await scheduled.start()
+    in_flight = await scheduled.take()
     for _ in range(3):
         # Each tick finds all three on disk, and due.
-        await scheduled.advance(60)
-        assert scheduled.queued() == 2
-    scheduled.queue.done(in_hand)
-    await scheduled.advance(60)
-    assert scheduled.queued() == 3
-    assert {(await scheduled.queue.get(ALL)).id for _ in jobs} == {job.id for job in jobs}
+        await scheduled.advance(TICK)
+        assert scheduled.depth() == 2
+    scheduled.dispatch.queue("email").done(in_flight)
+    await scheduled.advance(TICK)
+    assert scheduled.depth() == 3
+    assert {(await scheduled.take()).id for _ in jobs} == {job.id for job in jobs}
 
 
-async def test_what_ends_while_the_archive_is_read_is_not_queued_again(
-    scheduled: Scheduled, archive: Archive, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("verb", ["ready", "waited"])
+async def test_a_job_that_ends_while_the_archive_is_read_is_not_queued_again(
+    scheduled: Scheduling, stored: Stored, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    ended, left = await archive.accepted(), await archive.accepted()
+    turn = 0 if verb == "ready" else None
+    ended, left = stored.job(turn=turn), stored.job(turn=turn)
     await scheduled.start()
-    assert await scheduled.queue.get(ALL) == ended
-    read = archive.reader.jobs_due
+    taken = await scheduled.take()
+    assert taken.id == ended.id
+    read = getattr(stored.archive.jobs, verb)
 
-    async def end_meanwhile(lane: Priority, now: int, most: int) -> list[Job]:
-        jobs = await read(lane, now, most)
-        if lane is ended.priority:
-            assert ended in jobs
-            await archive.writer.write((END_JOB, {"of": ended.id}))
-            scheduled.queue.done(ended)
-        return jobs
+    async def end_meanwhile(lane: Lane, *rest: object) -> Sequence[object]:
+        found: Sequence[object] = await read(lane, *rest)
+        if lane == LOW and ended.id in stored.archive.state.jobs:
+            await scheduled.finish(taken)
+        return found
 
-    monkeypatch.setattr(archive.reader, "jobs_due", end_meanwhile)
-    await scheduled.advance(60)
-    assert scheduled.queued() == 1
-    assert await scheduled.queue.get(ALL) == left
+    monkeypatch.setattr(stored.archive.jobs, verb, end_meanwhile)
+    await scheduled.advance(TICK)
+    assert ended.id not in stored.archive.state.jobs
+    assert scheduled.depth() == 1
+    assert (await scheduled.take()).id == left.id
 
 
-async def test_a_full_lane_leaves_work_on_disk_and_refills_when_it_is_low(
-    scheduled: Scheduled, archive: Archive
+async def test_a_job_that_is_due_again_at_once_after_such_a_read_is_not_forgotten(
+    scheduled: Scheduling, stored: Stored, clock: RestingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The read shows it as before; the wake-up that comes with its release leads to another."""
+    job = stored.job()
+    await scheduled.start()
+    await scheduled.take()
+    read = stored.archive.jobs.ready
+    released = False
+
+    async def release_meanwhile(
+        lane: Lane, after: tuple[int, UUID] | None, limit: int
+    ) -> Sequence[Job]:
+        nonlocal released
+        found = await read(lane, after, limit)
+        if lane == LOW and not released:
+            released = True
+            await stored.archive.jobs.reschedule(job, Reschedule(clock.now(), ""))
+            scheduled.dispatch.queue("email").done(job)
+            scheduled.dispatch.wake_up(job.lane, clock.now())
+        return found
+
+    monkeypatch.setattr(stored.archive.jobs, "ready", release_meanwhile)
+    scheduled.dispatch.wake_up(LOW, 0)
+    await scheduled.settle()
+    assert scheduled.depth() == 1
+
+
+async def test_a_full_lane_leaves_work_on_disk_and_refills_at_its_low_water_mark(
+    scheduled: Scheduling, stored: Stored
 ) -> None:
     """Not at the next tick: the clock stands still."""
-    jobs = [await archive.accepted() for _ in range(40)]
+    jobs = [stored.job(turn=number) for number in range(40)]
     await scheduled.start()
-    assert scheduled.queued() == 8
+    assert scheduled.depth() == BOUND
     taken: list[Job] = []
     while len(taken) < 40:
-        seen = scheduled.clock.rests
-        job = await scheduled.queue.get(ALL)
-        taken.append(job)
-        low = scheduled.queued() == 2 and len(taken) + 2 < 40
-        assert scheduled.queued() >= 2 or len(taken) > 37
-        await archive.writer.write((END_JOB, {"of": job.id}))
-        scheduled.queue.done(job)
-        if low:
-            await scheduled.rest(seen)
-            assert scheduled.queued() == min(8, 40 - len(taken))
-    # The longest due first, each once.
-    assert [job.id for job in taken] == [job.id for job in jobs]
+        taken.append(await scheduled.take())
+        await scheduled.finish(taken[-1])
+        assert scheduled.depth() > BOUND // 4 or len(taken) >= 40 - BOUND // 4
+    # In the order of their turns, each once.
+    assert taken == jobs
 
 
-async def test_refills_also_while_all_is_in_hand(scheduled: Scheduled, archive: Archive) -> None:
-    """What is in hand is on disk too, and must not fill the page that is read."""
-    for _ in range(20):
-        await archive.accepted()
-    await scheduled.start()
-    in_hand: list[Job] = []
-    while len(in_hand) < 20:
-        seen = scheduled.clock.rests
-        in_hand.append(await scheduled.queue.get(ALL))
-        if scheduled.queued() == 2 and len(in_hand) + 2 < 20:
-            await scheduled.rest(seen)
-    assert len({job.id for job in in_hand}) == 20
-
-
-async def test_a_lane_that_has_no_room_holds_up_no_other(
-    scheduled: Scheduled, archive: Archive
+async def test_it_refills_also_while_everything_is_in_flight(
+    scheduled: Scheduling, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(20):
-        await archive.accepted(priority=Priority.low)
+    """Jobs in flight are on disk too, and may fill more than the slice that is read."""
+    monkeypatch.setattr(scheduler, "_SLICE", 4)
+    jobs = [stored.job(turn=number) for number in range(30)]
     await scheduled.start()
-    job = await archive.accepted(priority=Priority.critical)
-    seen = scheduled.clock.rests
-    scheduled.scheduler.notice(Priority.critical, archive.clock.now())
-    await scheduled.rest(seen)
-    assert await scheduled.queue.get(ALL) == job
+    assert [await scheduled.take() for _ in jobs] == jobs
 
 
-async def test_what_nobody_gave_notice_of_is_found_at_the_next_tick(
-    scheduled: Scheduled, archive: Archive
+async def test_jobs_that_have_waited_are_read_in_slices_too(
+    scheduled: Scheduling, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_SLICE", 4)
+    jobs = [stored.job(turn=None, due=-number) for number in range(30)]
+    await scheduled.start()
+    taken = [await scheduled.take() for _ in jobs]
+    assert {job.id for job in taken} == {job.id for job in jobs}
+    assert scheduled.depth() == 0
+
+
+async def test_a_refill_reads_its_own_lane_only(scheduled: Scheduling, stored: Stored) -> None:
+    for number in range(20):
+        stored.job(turn=number)
+        stored.job(Lane("sms", Priority.low), turn=number)
+    await scheduled.start()
+    stored.reads.clear()
+    for _ in range(BOUND):
+        await scheduled.take()
+    assert {lane for _, lane in stored.reads} == {LOW}
+
+
+async def test_a_full_lane_holds_up_no_other(scheduled: Scheduling, stored: Stored) -> None:
+    for number in range(20):
+        stored.job(turn=number)
+    await scheduled.start()
+    urgent = Lane("email", Priority.critical)
+    jobs = [stored.job(urgent), stored.job(Lane("sms", Priority.low))]
+    for job in jobs:
+        scheduled.dispatch.wake_up(job.lane, 0)
+    await scheduled.settle()
+    assert await scheduled.take("sms") == jobs[1]
+    assert await scheduled.dispatch.queue("email").get(frozenset({urgent.priority})) == jobs[0]
+
+
+async def test_a_lost_wake_up_is_made_good_at_the_next_tick(
+    scheduled: Scheduling, stored: Stored
 ) -> None:
     await scheduled.start()
-    job = await archive.accepted()
-    await scheduled.clock.advance(59)
-    assert scheduled.queued() == 0
-    await scheduled.clock.advance(1)
-    assert await scheduled.queue.get(ALL) == job
+    ready, waited = stored.job(), stored.job(turn=None, due=59_000)
+    await scheduled.advance(TICK - 1)
+    assert scheduled.depth() == 0
+    await scheduled.advance(1)
+    assert {(await scheduled.take()).id for _ in range(2)} == {ready.id, waited.id}
+
+
+async def test_a_wake_up_for_a_lane_that_is_not_declared_is_kept(
+    scheduled: Scheduling, stored: Stored
+) -> None:
+    """The batches of a channel that is gone end as skipped."""
+    await scheduled.start()
+    fax = Lane("fax", Priority.low)
+    job = stored.job(fax, turn=None)
+    scheduled.dispatch.wake_up(fax, 0)
+    await scheduled.settle()
+    assert (await scheduled.take(None)).id == job.id
+
+
+@pytest.mark.parametrize("due", [0, 50_000])
+async def test_a_refused_read_is_tried_again_when_it_says(
+    scheduled: Scheduling, stored: Stored, due: int
+) -> None:
+    """Too much else is read: the next moment it may not be."""
+    job = stored.job(Lane(None, Priority.critical), turn=None, due=due)
+    stored.archive.refuse_read(Unavailable("Too much is read at the moment.", retry_after=7))
+    await scheduled.start()
+    await scheduled.advance(6.999)
+    assert scheduled.depth(None) == 0
+    await scheduled.advance(0.001)
+    await scheduled.advance(due / 1000)
+    assert (await scheduled.take(None)).id == job.id
+
+
+@pytest.mark.parametrize("error", [RuntimeError("?"), KeyError(), OSError("disk")])
+async def test_a_failed_read_is_tried_again(
+    scheduled: Scheduling, stored: Stored, error: Exception
+) -> None:
+    critical = stored.job(Lane(None, Priority.critical))
+    low = stored.job()
+    stored.archive.refuse_read(error)
+    await scheduled.start()
+    # Other lanes are looked at all the same.
+    assert await scheduled.take() == low
+    assert scheduled.depth(None) == 0
+    await scheduled.advance(5)
+    assert await scheduled.take(None) == critical
+
+
+@pytest.mark.parametrize("number", [2, 3])
+async def test_it_survives_a_read_that_fails_half_way(
+    scheduled: Scheduling, stored: Stored, number: int
+) -> None:
+    """After the waited jobs, after the ready ones; what was queued before stays queued."""
+    lane = Lane(None, Priority.critical)
+    jobs = [stored.job(lane, turn=None), stored.job(lane)]
+    reads = 0
+    read = stored.archive.state.read
+
+    async def fail_once() -> None:
+        nonlocal reads
+        await read()
+        reads += 1
+        if reads == number:
+            raise RuntimeError
+
+    stored.archive.state.read = fail_once  # type: ignore[method-assign]
+    await scheduled.start()
+    await scheduled.advance(5)
+    assert {(await scheduled.take(None)).id for _ in jobs} == {job.id for job in jobs}
+    assert scheduled.depth(None) == 0
+
+
+async def test_a_wake_up_during_a_failing_read_is_not_lost(
+    scheduled: Scheduling, stored: Stored, clock: RestingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scheduled.start()
+    read = stored.archive.jobs.waited
+    failed = False
+
+    async def fail(
+        lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
+    ) -> Sequence[ScheduledJob]:
+        nonlocal failed
+        if lane == LOW and not failed:
+            failed = True
+            stored.job()
+            scheduled.dispatch.wake_up(LOW, clock.now())
+            raise Unavailable("no", retry_after=30)
+        return await read(lane, now, after, limit)
+
+    monkeypatch.setattr(stored.archive.jobs, "waited", fail)
+    scheduled.dispatch.wake_up(LOW, 0)
+    await scheduled.settle()
+    assert failed
+    assert scheduled.depth() == 1
 
 
 async def test_a_restart_picks_up_what_is_unfinished(
-    scheduled: Scheduled, archive: Archive, clock: RestingClock
+    scheduled: Scheduling, stored: Stored, clock: RestingClock
 ) -> None:
-    jobs = [await archive.accepted() for _ in range(5)]
+    jobs = [stored.job(turn=number) for number in range(5)]
     await scheduled.start()
     for _ in range(2):
-        job = await scheduled.queue.get(ALL)
-        await archive.writer.write((END_JOB, {"of": job.id}))
-        scheduled.queue.done(job)
-    await scheduled.queue.get(ALL)  # in hand when the process ends
+        await scheduled.finish(await scheduled.take())
+    await scheduled.take()  # in flight when the process ends
     await scheduled.stop()
-
-    restarted = Scheduled(archive, clock, bound=8)
-    seen = clock.rests
-    restarted.task = asyncio.create_task(restarted.scheduler.run())
-    await restarted.rest(seen)
-    taken = [await restarted.queue.get(ALL) for _ in range(3)]
-    assert taken == jobs[2:]
-    assert restarted.queued() == 0
+    restarted = Scheduling(stored.archive, Dispatch(("email", "sms"), BOUND), clock)
+    await restarted.start()
+    assert [await restarted.take() for _ in range(3)] == jobs[2:]
+    assert restarted.depth() == 0
     await restarted.stop()
 
 
-async def test_old_idempotency_keys_are_forgotten(
-    scheduled: Scheduled, archive: Archive, clock: RestingClock
-) -> None:
-    row = {"caller": "a", "key": "k", "fingerprint": b"", "answer": "{}", "created_at": clock.now()}
-    await archive.writer.write((ADD_IDEMPOTENCY_KEY, row))
-    await scheduled.start()
-    number = "SELECT count(*) FROM idempotency_keys"
-    await scheduled.advance(24 * 3600 - 60)
-    assert archive.one(number) == 1
-    for _ in range(3):
-        await scheduled.advance(60)
-    assert archive.one(number) == 0
-
-
-async def test_goes_on_while_nothing_can_be_read(
-    scheduled: Scheduled, archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Too much else is read: the next moment it may not be."""
-    job = await archive.accepted()
-
-    async def refuse(lane: Priority, now: int, most: int) -> list[Job]:
-        raise Unavailable("Too much is read at the moment.", retry_after=5)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(archive.reader, "jobs_due", refuse)
-        await scheduled.start()
-        await scheduled.advance(5)
-    assert scheduled.queued() == 0
-    await scheduled.advance(5)
-    assert await scheduled.queue.get(ALL) == job
-
-
-async def test_goes_on_while_nothing_can_be_written(scheduled: Scheduled, archive: Archive) -> None:
+async def test_it_needs_no_writes(scheduled: Scheduling, stored: Stored) -> None:
     """A full disk: what is due can still be sent."""
-    job = await archive.accepted(due=archive.clock.now() + 120_000)
-    archive.writer.close()
+    stored.archive.refuse_write()
+    job = stored.job(turn=None, due=120_000)
     await scheduled.start()
-    await scheduled.advance(60)
-    await scheduled.clock.advance(60)
-    assert await scheduled.queue.get(ALL) == job
+    await scheduled.advance(120)
+    assert (await scheduled.take()).id == job.id
+    assert stored.archive.writes == []
+
+
+async def test_a_cancelled_notification_comes_up_at_once(
+    scheduled: Scheduling, stored: Stored, clock: RestingClock
+) -> None:
+    """Its jobs end what is queued, whatever they waited for."""
+    job = stored.job(turn=None, due=3_600_000)
+    id = job.notification_id
+    stored.archive.state.notifications[id] = Notification(
+        id, "alert", "", "", {}, (), Priority.low, None, "en", None, None, None, "local",
+        NotificationStatus.sending, 0, 0,
+    )  # fmt: skip
+    await scheduled.start()
+    await stored.archive.notifications.cancel(id, clock.now())
+    scheduled.dispatch.wake_up(LOW, clock.now())
+    await scheduled.settle()
+    assert (await scheduled.take()).id == job.id
+
+
+async def test_it_ends_only_when_it_is_cancelled(scheduled: Scheduling) -> None:
+    await scheduled.start()
+    assert scheduled.task is not None
+    scheduled.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await scheduled.task

@@ -1,1 +1,1 @@
-"""Every read there is."""
+"""Reads of the archive, by resource."""

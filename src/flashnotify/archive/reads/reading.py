@@ -1,73 +1,86 @@
-"""How the archive is read: what every read has in common, and lists by the page."""
+"""Queries, over connections that cannot write, and pages of lists."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Executable, Row, Select, literal_column, select
+import structlog
+from sqlalchemy import CursorResult, Executable, Row, Select, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from flashnotify.archive.models import ApiKey
+from flashnotify.archive.records import Page
 from flashnotify.errors import FieldError, InvalidInput, Unavailable
 
+log = structlog.get_logger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list, newest first. `next` is the cursor of the page that follows, if any."""
-
-    items: Sequence[Row[Any]]
-    next: str | None
+T = TypeVar("T")
 
 
 class Reading:
-    """Runs queries, each on a connection of its own that cannot write."""
+    """Runs queries, each on a connection of a pool.
+
+    Every read raises `Unavailable` if the archive cannot be read now.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._reading: set[asyncio.Task[Sequence[Row[Any]]]] = set()
 
     async def close(self) -> None:
-        """Close the connections, once what is being read is read."""
+        """Close the connections once the reads under way are done."""
         await asyncio.gather(*self._reading, return_exceptions=True)
         await self._engine.dispose()
 
     async def ping(self) -> None:
-        """Read something."""
-        await self.one(select(literal_column("1")), {})
+        """Read something from disk."""
+        await self.one(select(ApiKey.id).limit(1), {})
 
     async def page(
-        self, query: Select[Any], id_column: Any, limit: int, cursor: str | None
-    ) -> Page:
-        """One page of what `query` finds, newest first, after `cursor`.
+        self,
+        query: Select[Any],
+        id_column: Any,
+        limit: int,
+        cursor: str | None,
+        record: Callable[[Row[Any]], T],
+    ) -> Page[T]:
+        """Return a page of what `query` finds, newest first, after `cursor`, each as `record`.
 
         Raises:
-            InvalidInput: the cursor is none.
+            InvalidInput: the cursor is malformed.
         """
         if cursor is not None:
             query = query.where(id_column < _decode(cursor))
         rows = await self.all(query.order_by(id_column.desc()).limit(limit + 1), {})
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page(rows, _encode(rows[-1].id) if more else None)
+        return Page([record(row) for row in rows], _encode(rows[-1].id) if more else None)
 
     async def all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        """All rows that `query` finds."""
-        # A cancelled caller must not break off its read: the connection's thread would be left
-        # with an answer for nobody.
+        """Return all rows that `query` finds."""
+        # A read goes on when its caller is cancelled: the connection's thread would be left with
+        # an answer that nobody takes.
         reading = asyncio.create_task(self._fetch(query, values))
         self._reading.add(reading)
         reading.add_done_callback(self._read)
         return await asyncio.shield(reading)
 
     async def one(self, query: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
-        """The first row that `query` finds, if there is one."""
+        """Return the first row that `query` finds."""
         return next(iter(await self.all(query, values)), None)
+
+    async def value(self, query: Executable) -> Any:
+        """Return the first value of the first row that `query` finds; None without a row."""
+        row = await self.one(query, {})
+        return None if row is None else row[0]
 
     async def _fetch(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         try:
@@ -75,12 +88,33 @@ class Reading:
                 result: CursorResult[Any] = await connection.execute(query, values)
                 return result.all()
         except PoolTimeout:
-            raise Unavailable("Too much is read at the moment.", retry_after=5) from None
+            raise Unavailable("Too many reads are under way.", retry_after=5) from None
+        except DBAPIError as error:
+            log.error("archive.read_failed", error=str(error.orig))
+            raise Unavailable("The archive cannot be read now.", retry_after=5) from error
 
     def _read(self, reading: asyncio.Task[Sequence[Row[Any]]]) -> None:
         self._reading.discard(reading)
         if not reading.cancelled():
             reading.exception()
+
+
+def first_id(ms: int) -> UUID:
+    """Return the least UUIDv7 of a millisecond since the epoch."""
+    ms = min(max(ms, 0), (1 << 48) - 1)
+    return UUID(int=(ms << 80) | (7 << 76) | (2 << 62))
+
+
+def strings(text: str) -> list[str]:
+    """Return the strings of a JSON array.
+
+    Raises:
+        ValueError: the text is not such an array.
+    """
+    values = json.loads(text)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("not an array of strings")
+    return values
 
 
 def _encode(id: UUID) -> str:
@@ -92,5 +126,5 @@ def _decode(cursor: str) -> UUID:
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
     except (ValueError, binascii.Error):
         raise InvalidInput(
-            [FieldError("/cursor", "is not a cursor; use the `next` of the page before")]
+            [FieldError("/cursor", "invalid_cursor", "must be the `next` of the previous page")]
         ) from None

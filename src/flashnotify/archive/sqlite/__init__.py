@@ -1,1 +1,1 @@
-"""What only SQLite has: engine, lock, backup, inspection."""
+"""The SQLite-specific part: engine, lock, backup, inspection."""

@@ -1,8 +1,7 @@
-"""A consistent copy of an archive, taken beside a `serve` that goes on writing."""
+"""A consistent copy of an archive, taken while `serve` keeps writing to it."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -10,20 +9,21 @@ from pathlib import Path
 
 from flashnotify.archive.sqlite.inspection import open_read_only
 from flashnotify.errors import BackupFailed
+from flashnotify.private_file import replacing
 
-# Pages between two reports of progress: 4 MiB.
+# Pages between two progress reports: 4 MiB.
 _STEP = 1024
 
 Progress = Callable[[int, int], None]
 
 
 def copy_archive(archive: Path, target: Path, progress: Progress) -> None:
-    """Copy `archive` to `target`: there is the whole, checked and on disk, or nothing new.
+    """Copy `archive` to `target`, which is replaced once the copy is complete, checked and on disk.
 
-    `progress` is told how many pages of how many are copied. It replaces what is at `target`.
+    `progress` is called with the number of pages copied and their total number.
 
     Raises:
-        BackupFailed: it cannot be read or written, or the copy is damaged.
+        BackupFailed: a file cannot be read or written, or the copy is damaged.
     """
     with _replacing(target) as partial:
         try:
@@ -31,16 +31,16 @@ def copy_archive(archive: Path, target: Path, progress: Progress) -> None:
             _check(partial)
         except sqlite3.Error as error:
             raise BackupFailed(
-                f"{archive} cannot be copied to {target}: {error}. Is there room on the disk? "
-                "`flashnotify doctor` looks at the archive."
+                f"{archive} cannot be copied to {target}: {error}. Check that the disk has room; "
+                "`flashnotify doctor` checks the archive."
             ) from None
 
 
 def copy_key(file: Path, target: Path) -> None:
-    """Copy a small file as `copy_archive` does.
+    """Copy a small file the way `copy_archive` does.
 
     Raises:
-        BackupFailed: it cannot be read or written.
+        BackupFailed: a file cannot be read or written.
     """
     with _replacing(target) as partial:
         partial.write_bytes(file.read_bytes())
@@ -48,11 +48,11 @@ def copy_key(file: Path, target: Path) -> None:
 
 def _copy(archive: Path, target: Path, progress: Progress) -> None:
     with closing(open_read_only(archive)) as source, closing(sqlite3.connect(target)) as copy:
-        # Nobody else sees the file before it is whole, and then we sync it ourselves.
+        # Nobody sees the file before it is complete, and we sync it ourselves.
         copy.execute("PRAGMA journal_mode=OFF")
         copy.execute("PRAGMA synchronous=OFF")
-        # One snapshot for the whole copy. Without it, each commit of `serve` between two steps
-        # would make SQLite begin anew.
+        # One snapshot for the whole copy. Without it, SQLite would start over after each commit of
+        # `serve` between two steps.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         source.backup(
@@ -61,37 +61,26 @@ def _copy(archive: Path, target: Path, progress: Progress) -> None:
 
 
 def _check(copy: Path) -> None:
-    # Immutable: leaves no log files beside it.
+    # Immutable, so that SQLite leaves no log files beside it.
     uri = f"{copy.resolve().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as archive:
         found = archive.execute("PRAGMA integrity_check(1)").fetchone()
     if found != ("ok",):
         raise BackupFailed(
-            f"The copy is damaged ({found[0]}), and so the archive may be: there is no backup. "
-            "`flashnotify doctor` looks at the archive."
+            f"The copy is damaged ({found[0]}), and the archive may be too; there is no backup. "
+            "`flashnotify doctor` checks the archive."
         )
 
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """A new file, for its owner alone, which takes the place of `target` once it is on disk."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    """Yield a draft that replaces `target`.
+
+    Raises:
+        BackupFailed: it cannot be written.
+    """
     try:
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        try:
-            yield partial
-            _sync(partial)
-            partial.replace(target)
-            _sync(target.parent)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(target) as draft:
+            yield draft
     except OSError as error:
         raise BackupFailed(f"{target} cannot be written: {error.strerror}.") from None
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -1,4 +1,4 @@
-"""How the archive's connections are opened."""
+"""Connections to a SQLite archive."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flashnotify.errors import SettingsError
 
-# Seconds to wait for a connection that reads: more are asked for than the disk can serve.
+# Seconds to wait for a connection to read with, when the disk is slower than the demand.
 _PATIENCE = 5.0
 EXAMPLE = "Example: FLASHNOTIFY_DATABASE_URL=sqlite:///var/flashnotify.db"
 
 
 def archive_url(setting: str) -> URL:
-    """The URL of the archive, with its asyncio driver.
+    """Return the URL of the archive, with its asyncio driver.
 
     Raises:
-        SettingsError: it is not the URL of a SQLite file.
+        SettingsError: the setting is not the URL of a SQLite file.
     """
     try:
         url = make_url(setting)
@@ -33,22 +33,21 @@ def archive_url(setting: str) -> URL:
         )
     if not url.database or url.database == ":memory:":
         raise SettingsError(
-            "FLASHNOTIFY_DATABASE_URL names no file, and what is accepted must be on disk. "
-            + EXAMPLE
+            "FLASHNOTIFY_DATABASE_URL must name a file: notifications are kept on disk. " + EXAMPLE
         )
     return url.set(drivername="sqlite+aiosqlite")
 
 
 def archive_file(url: URL) -> Path:
-    """The SQLite file of an archive."""
+    """Return the SQLite file of an archive."""
     assert url.database is not None
     return Path(url.database)
 
 
 def open_writer(url: URL) -> AsyncEngine:
-    """The engine of the one connection that writes.
+    """Open the engine of the only connection that writes.
 
-    WAL with `synchronous=FULL`: a commit returns when the log is on disk.
+    With WAL and `synchronous=FULL`, a commit returns once the log is on disk.
     """
     engine = create_async_engine(
         url, pool_size=1, max_overflow=0, connect_args={"isolation_level": None}
@@ -64,7 +63,7 @@ def open_writer(url: URL) -> AsyncEngine:
             "busy_timeout=5000",
         )
 
-    # With isolation_level None the driver leaves transactions to us, so that savepoints work.
+    # With isolation_level None the driver starts no transactions itself, so savepoints work.
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -73,7 +72,7 @@ def open_writer(url: URL) -> AsyncEngine:
 
 
 def open_readers(url: URL, connections: int = 4) -> AsyncEngine:
-    """The engine of the connections that only read."""
+    """Open the engine of the connections that only read."""
     engine = create_async_engine(
         url,
         pool_size=connections,
@@ -97,11 +96,11 @@ def _set(connection: Any, *pragmas: str) -> None:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
     except BaseException:
-        # The pool forgets a connection that it could not set up, and its thread would live on.
+        # The pool drops a connection that it could not set up, and its thread would live on.
         connection.close()
         raise
 
 
 def sqlite_version() -> str:
-    """The version of the SQLite library in use."""
+    """Return the version of the SQLite library in use."""
     return sqlite3.sqlite_version

@@ -1,4 +1,4 @@
-"""Looks at an archive without writing to it, beside a `serve` that does."""
+"""Read-only inspection of an archive that a running `serve` may be writing to."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
-# Faults that are told, at the most.
+# The largest number of faults reported.
 _FAULTS = 5
 
 
 def open_read_only(file: Path) -> sqlite3.Connection:
-    """A connection that can neither write nor checkpoint, whatever is asked of it.
+    """Open a connection that can neither write nor checkpoint.
 
     Raises:
-        sqlite3.Error: there is no such file, or it cannot be opened.
+        sqlite3.Error: the file does not exist or cannot be opened.
     """
     uri = f"{file.resolve().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None)
 
 
 def revision(archive: sqlite3.Connection) -> str | None:
-    """The revision of the tables; None if there are none.
+    """Return the revision of the tables, or None if there are none.
 
     Raises:
-        sqlite3.Error: it is no SQLite file, or cannot be read.
+        sqlite3.Error: the file is not a SQLite file or cannot be read.
     """
     asked = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
     if archive.execute(asked).fetchone() == (0,):
@@ -37,21 +37,21 @@ def revision(archive: sqlite3.Connection) -> str | None:
 
 
 def has_api_keys(archive: sqlite3.Connection) -> bool:
-    """Whether there is or was any API key.
+    """Return whether any API key was ever created.
 
     Raises:
-        sqlite3.Error: it has no such table, or cannot be read.
+        sqlite3.Error: the file has no such table or cannot be read.
     """
     return archive.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
 def faults(file: Path, *, within: float) -> Sequence[str] | None:
-    """What SQLite's quick check finds wrong; None if it has not ended `within` seconds.
+    """Return the faults that SQLite's quick check finds, or None if it takes over `within` seconds.
 
-    For a process that ends soon: the check goes on until it does.
+    Only for short-lived processes: a check that takes longer runs on in the background.
 
     Raises:
-        sqlite3.Error: it cannot be read.
+        sqlite3.Error: the file cannot be read.
     """
     outcome: Future[Sequence[str]] = Future()
 
@@ -66,7 +66,7 @@ def faults(file: Path, *, within: float) -> Sequence[str] | None:
             else:
                 outcome.set_exception(error)
 
-    # In a daemon thread, since SQLite before 3.42 cannot be interrupted while it checks a table.
+    # In a daemon thread: SQLite before 3.42 cannot be interrupted while it checks a table.
     threading.Thread(target=check, daemon=True).start()
     try:
         return outcome.result(within)

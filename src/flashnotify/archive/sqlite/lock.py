@@ -1,4 +1,4 @@
-"""One process at a time on a SQLite archive: an advisory lock on a file beside it."""
+"""An advisory lock that keeps a second process from a SQLite archive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flashnotify.errors import ArchiveLocked, SettingsError
 
 
 class ArchiveLock:
-    """An exclusive `flock` on `<archive>.lock`, let go by `release` or the end of the process."""
+    """An exclusive `flock` on `<archive>.lock`, held until `release` or the process ends."""
 
     def __init__(self, archive: Path) -> None:
         self._archive = archive
@@ -22,8 +22,8 @@ class ArchiveLock:
         """Take the lock.
 
         Raises:
-            ArchiveLocked: another process has it.
-            SettingsError: no file can be made there.
+            ArchiveLocked: another process holds it.
+            SettingsError: the file cannot be created.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,13 +47,13 @@ class ArchiveLock:
         self._file = file
 
     def holder(self) -> str | None:
-        """The id of the process that has the lock; None if nobody has it. Makes no file."""
+        """Return the id of the process that holds the lock, if any. Creates no file."""
         try:
             file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
-            # Shared, and let go at once.
+            # A shared lock, released at once.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
@@ -62,7 +62,7 @@ class ArchiveLock:
         return None
 
     def release(self) -> None:
-        """Let the lock go. The file stays: removing it would let two processes lock two files."""
+        """Release the lock. The file stays: without it, two processes could lock two files."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,1 +1,1 @@
-"""Every write there is."""
+"""Writes to the archive, by resource."""

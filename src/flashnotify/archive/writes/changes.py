@@ -1,4 +1,4 @@
-"""What a write is: a statement with its place in a commit, and a row of values for it."""
+"""Changes: statements, each with its place in a commit and a row of values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 class Stage(IntEnum):
-    """The order within a commit: what others refer to comes first, what a person orders last."""
+    """The order of statements within a commit, which keeps references valid."""
 
     parents = 0
     deliveries = 1
@@ -26,10 +26,10 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Statement:
-    """A Core statement. Rows of one statement are written as one executemany.
+    """A Core statement, run once for all of its rows in a commit (executemany).
 
-    `amounts` name columns that are added to what is there, so that rows which are equal in all
-    others may be written as one row with their sum.
+    `amounts` name the columns that it adds to stored ones: rows that are equal in all other columns
+    are written as one row with their sums.
     """
 
     clause: Executable

@@ -1,7 +1,7 @@
-"""Chat over Apprise, a library that speaks to about 150 services (the optional extra `chat`).
+"""Chat over Apprise, a library for about 150 services (the optional extra `chat`).
 
-Apprise blocks, so it runs in threads. It is asked service by service, not through its own pools,
-which hold up the end of the process for as long as one call hangs.
+Apprise blocks, so it runs in threads. We call its services directly: its own thread pools keep the
+process alive as long as one call hangs.
 """
 
 from __future__ import annotations
@@ -12,43 +12,52 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
 import structlog
-from pydantic import Field as PydanticField
 from pydantic import SecretStr
 
 from flashnotify.channels.chat.channel import ChatToOne
-from flashnotify.channels.transport import Connections, Resources, Transport, TransportURL, words
-from flashnotify.domain import Sent
-from flashnotify.errors import SettingsError, Unreachable, stack_of
-from flashnotify.meta.configs import Config, setting
+from flashnotify.channels.transport import (
+    Resources,
+    Sent,
+    SettingsError,
+    Transport,
+    TransportConfig,
+    TransportURL,
+    Unreachable,
+    excerpt,
+    setting,
+)
+from flashnotify.errors import (
+    stack_of,
+)
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
 log = structlog.get_logger(__name__)
 
-# Sends to one destination at once: one, and one more that is kept for urgent messages.
-_CONNECTIONS = 2
-# The part of `timeout` that a call gets. Less than all, so that the threads can still tell a call
-# that hangs from one that never began, before the delivery itself is given up.
-_WITHIN = 0.95
-# Characters kept of one thing that Apprise says: some providers answer with whole pages.
-_HEARD = 2000
+# The part of `timeout` that a call gets. Less than all, so that the threads report whether the call
+# hangs or never started before the delivery itself times out.
+_CALL_SHARE = 0.95
+# Characters kept of one log message of Apprise's: some providers answer with whole pages.
+_MAX_MESSAGE = 2000
 
 
-class AppriseConfig(Config):
-    """How chat services are talked to."""
+class AppriseConfig(TransportConfig):
+    """Settings for chat services."""
 
-    timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
+    # For each destination: one, and one more for urgent messages.
+    connections = 2
+    timeout = setting(
         30.0, env="CHAT_TIMEOUT", help="Seconds that one chat message may take.", example="30"
     )
 
 
 class AppriseURL(TransportURL):
-    """A URL of Apprise's: each service has a form of its own, with tokens wherever it likes."""
+    """A URL of Apprise's: each service has its own form, with tokens anywhere."""
 
     def __init__(self, url: SecretStr) -> None:
         self.secret = url
@@ -56,11 +65,11 @@ class AppriseURL(TransportURL):
         self.host = self.path = self.query = ""
         self.port = self.username = self.password = None
         self.options = {}
-        # Longest first: a token goes before what it begins with.
+        # Longest first: one part may contain another.
         parts = sorted(self._parts_of(url.get_secret_value()), key=len, reverse=True)
-        # What is short is not looked for within words: all words would have it.
+        # Short parts only as whole words, since they are within many.
         found = [re.escape(p) if len(p) > 3 else rf"(?<!\w){re.escape(p)}(?!\w)" for p in parts]
-        # Apprise's own short forms of a URL show its first and last character.
+        # Apprise shortens URLs to a form that shows the first and last character.
         self._private = re.compile(
             "|".join([r"[a-z][a-z0-9+.-]{0,30}://\S*", *found]), re.IGNORECASE
         )
@@ -69,12 +78,12 @@ class AppriseURL(TransportURL):
         rest = url.partition("://")[2]
         parts = {url, rest}
         for part in re.split(r"[/:@?&#,;+]", rest):
-            # What an option is called is no secret, and Apprise may need the word.
+            # The name of an option is not a secret, and Apprise's messages may use it.
             parts |= {part, part.rstrip("="), part.partition("=")[2]}
         return {form for part in parts for form in (part, unquote(part)) if form}
 
     def redact(self, text: str) -> str:
-        """`text` without any part of this URL."""
+        """Return `text` without any part of this URL."""
         return self._private.sub("***", text)
 
 
@@ -84,33 +93,34 @@ class AppriseTransport(Transport[ChatToOne]):
     schemes: ClassVar[tuple[str, ...]] = ("*",)
     example: ClassVar[str] = "msteams://team@token/token/token"
     form: ClassVar[type[TransportURL]] = AppriseURL
-    config: ClassVar[type[Config] | None] = AppriseConfig
+    config: ClassVar[type[TransportConfig] | None] = AppriseConfig
 
-    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
+    def __init__(
+        self, url: TransportURL, config: TransportConfig | None, resources: Resources
+    ) -> None:
         super().__init__(url, config, resources)
         assert isinstance(url, AppriseURL)
-        assert isinstance(config, AppriseConfig)
         self._url = url
-        self.connections = Connections(_CONNECTIONS)
-        self.timeout = config.timeout
-        self._ear = _ear()
-        # An Apprise service keeps a session and is for one thread at a time.
+        self._log = _log_collector()
+        # An Apprise service keeps a session, and only one thread at a time may use it.
         self._services = [self._open_service()]
 
     async def send(self, content: ChatToOne) -> Sent:
         """Send one message.
 
         Raises:
-            Unreachable: Apprise could not; with what it logged. It says no more than that.
-            Unavailable: there was no thread.
+            Unreachable: Apprise failed; with its log messages, since it reports nothing else.
+            Unavailable: no thread was free.
         """
-        within = _WITHIN * self.timeout
-        call = partial(self._notify, content)
-        return await self.resources.threads.run(call, within=within, lane=content.priority)
+        return await self.resources.threads.run(
+            partial(self._notify, content),
+            within=_CALL_SHARE * self.timeout,
+            lane=content.priority,
+        )
 
     def _notify(self, content: ChatToOne) -> Sent:
-        """Send, in a thread."""
-        with self._ear.listen() as heard:
+        """Send from within a thread."""
+        with self._log.collect() as messages:
             try:
                 service = self._service()
                 sent = service.notify(
@@ -119,33 +129,33 @@ class AppriseTransport(Transport[ChatToOne]):
                     notify_type="warning" if content.priority.urgent else "info",
                     body_format="text",
                 )
-            except Exception as error:  # noqa: BLE001  # whatever a service's code does wrong
+            except Exception as error:  # noqa: BLE001  # of about 150 services' code
                 name, stack = type(error).__name__, stack_of(error)
                 log.error("apprise.crashed", service=self.url.scheme, error=name, stack=stack)
-                raise Unreachable(self._words(f"{name}.", *heard)) from None
-        # One that raised may be broken, and one whose thread was lost comes back when there are
-        # others already.
+                raise Unreachable(self._excerpt(f"{name}.", *messages)) from None
+        # A service that raised may be broken. One whose thread was lost returns when others have
+        # replaced it.
         if len(self._services) < self.connections.total:
             self._services.append(service)
         if not sent:
-            raise Unreachable(self._words(*heard) or "Apprise does not say why")
-        return Sent(answer=self._words(*heard))
+            raise Unreachable(self._excerpt(*messages) or "Apprise gives no reason")
+        return Sent(answer=self._excerpt(*messages))
 
     def _service(self) -> NotifyBase:
-        """A service that no other thread uses."""
+        """Return a service that no other thread uses."""
         try:
             return self._services.pop()
         except IndexError:
             return self._open_service()
 
     def _open_service(self) -> NotifyBase:
-        """What Apprise makes of the URL.
+        """Return Apprise's service for the URL.
 
         Raises:
-            SettingsError: it cannot make anything of it.
+            SettingsError: Apprise cannot use the URL.
         """
         try:
-            # Optional, and 0.4 s to import: only where there is a chat destination.
+            # An optional package that takes 0.4 s to import: only for a chat destination.
             import apprise  # noqa: PLC0415
         except ModuleNotFoundError:
             raise SettingsError(
@@ -155,79 +165,79 @@ class AppriseTransport(Transport[ChatToOne]):
             app_id="FlashNotify",
             app_desc="FlashNotify",
             app_url="",
-            # Messages load nothing from hosts that nobody here chose.
+            # Messages must not load images from foreign hosts.
             image_url_mask="",
             image_url_logo="",
             http_redirects=False,
             pgp_autogen=False,
             pem_autogen=False,
         )
-        with self._ear.listen() as heard:
+        with self._log.collect() as messages:
             service = apprise.Apprise.instantiate(self._url.secret.get_secret_value(), asset=asset)
         if service is None:
-            said = self._words(*heard) or "nothing"
-            raise SettingsError(f"is no URL that Apprise can use; it says: {said}")
+            reason = self._excerpt(*messages) or "no reason given"
+            raise SettingsError(f"is not a URL that Apprise can use: {reason}")
         options = self._url.secret.get_secret_value().lower()
         if "overflow=" not in options:
-            # What is too long for the service comes in several messages, rather than not at all.
+            # Split a message that is too long for the service, rather than lose it.
             service.overflow_mode = apprise.OverflowMode.SPLIT
-        # A silence of the network ends the thread too, not only the wait for it.
+        # If the network is silent, end the thread too, not only the wait for it.
         if "rto=" not in options or service.socket_read_timeout > self.timeout:
             service.socket_read_timeout = self.timeout
         service.socket_connect_timeout = min(service.socket_connect_timeout, self.timeout)
         return service
 
-    def _words(self, *said: str) -> str:
-        return words(self._url.redact(" ".join(said)))
+    def _excerpt(self, *messages: str) -> str:
+        return excerpt(self._url.redact(" ".join(messages)))
 
 
-class _Ear(logging.Filter):
-    """Takes all that Apprise logs, for it holds addresses and messages: our log gets none of it.
+class _LogCollector(logging.Filter):
+    """Keeps Apprise's log messages out of our log, since they hold addresses and messages.
 
-    What is said in a thread that listens is kept: Apprise has no other way to say why it failed.
+    Collects those of a thread that asks: Apprise reports the reason of a failure in no other way.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._said = threading.local()
+        self._thread = threading.local()
 
     @contextmanager
-    def listen(self) -> Iterator[list[str]]:
-        """What Apprise says in this thread from now on."""
-        before = getattr(self._said, "here", None)
-        said: list[str] = []
-        self._said.here = said
+    def collect(self) -> Iterator[list[str]]:
+        """Yield the list of messages that this thread logs in the block."""
+        outer = getattr(self._thread, "messages", None)
+        messages: list[str] = []
+        self._thread.messages = messages
         try:
-            yield said
+            yield messages
         finally:
-            self._said.here = before
+            self._thread.messages = outer
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let nothing through, and keep it if it is of use."""
-        here = getattr(self._said, "here", None)
-        if here is not None and (text := _useful(record)):
-            here.append(text[:_HEARD])
+        """Reject every record; collect it if it is useful."""
+        messages = getattr(self._thread, "messages", None)
+        if messages is not None and (text := _useful(record)):
+            messages.append(text[:_MAX_MESSAGE])
         return False
 
 
 def _useful(record: logging.LogRecord) -> str | None:
-    """What happened, or what the provider said, which is logged at DEBUG."""
+    """Return what happened, or the provider's answer, which Apprise logs at DEBUG."""
     text = record.getMessage()
     if record.levelno > logging.DEBUG:
         return text
     if not text.startswith("Response Details:"):
         return None
-    # Mostly bytes, and their repr would show every accent as an escape.
-    said = record.args[0] if isinstance(record.args, tuple) and record.args else text
-    return said.decode(errors="replace") if isinstance(said, bytes) else text
+    # Usually bytes, and their repr would escape every accent.
+    answer = record.args[0] if isinstance(record.args, tuple) and record.args else text
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else text
 
 
-def _ear() -> _Ear:
-    """The one ear at Apprise's logger."""
+def _log_collector() -> _LogCollector:
+    """Return the one collector of Apprise's logger; install it the first time."""
     logger = logging.getLogger("apprise")
     logger.setLevel(logging.DEBUG)
-    for there in logger.filters:
-        if isinstance(there, _Ear):
-            return there
-    logger.addFilter(made := _Ear())
-    return made
+    for installed in logger.filters:
+        if isinstance(installed, _LogCollector):
+            return installed
+    logger.addFilter(collector := _LogCollector())
+    return collector

@@ -1,4 +1,4 @@
-"""The chat channel: to destinations that the settings name, never to a URL that a sender gives."""
+"""The chat channel: to destinations named in the settings, never to a URL given by a sender."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ from pydantic import AfterValidator, SecretStr
 
 from flashnotify.channels.transport import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Sent
-from flashnotify.meta.configs import setting
-from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Slug
-from flashnotify.meta.field import Field
-from flashnotify.meta.metaclasses import Channel
+from flashnotify.errors import InvalidValue
+from flashnotify.meta import (
+    Channel,
+    Field,
+    Slug,
+    retrying,
+    setting,
+    tracked,
+    validated_config,
+)
 
 
 def _destinations(value: SecretStr) -> dict[str | None, str]:
-    """Destinations by name, of `name=URL` separated by spaces."""
+    """Return the URLs by name, of `name=URL` separated by spaces."""
     found: dict[str | None, str] = {}
     for entry in value.get_secret_value().split():
         name, equals, url = entry.partition("=")
         if not equals or "://" not in url:
-            raise ValueError("every destination is written name=URL")
+            raise ValueError("write every destination as name=URL")
         Slug().validate(name)
         if name in found:
-            raise ValueError(f"the destination {name!r} is there twice")
+            raise ValueError(f"the destination {name!r} is defined twice")
         found[name] = url
     return found
 
@@ -36,7 +41,7 @@ def _parsable(value: SecretStr) -> SecretStr:
 
 
 class ChatConfig(ChannelConfig):
-    """Where chat messages may go."""
+    """Settings for chat."""
 
     url: Annotated[SecretStr, AfterValidator(_parsable)] = setting(
         "",
@@ -48,7 +53,7 @@ class ChatConfig(ChannelConfig):
 
     @property
     def transports(self) -> Sequence[tuple[str | None, str]]:
-        """A transport for each destination, and for that destination alone."""
+        """A transport for each destination, which serves only that destination."""
         return list(_destinations(self.url).items())
 
 
@@ -62,15 +67,16 @@ class ChatToOne:
         self.priority = message.priority
 
     def captured(self) -> Captured:
-        """The message as a person would see it."""
+        """Return the message as a person would see it."""
         return Captured("chat", self.to, self.title, self.text, None)
 
 
 @tracked
-@circuit_breaker(failures=5, recovery=30.0)
 @validated_config(ChatConfig)
+# Chat wakes nobody, and chat services have strict rate limits: `critical` gets no faster retries.
+@retrying(urgent=False)
 class ChatMixin(Channel, channel="chat"):
-    """Gives a kind chat."""
+    """Sends a kind to chat."""
 
     scheme: ClassVar[str] = "chat"
     address: ClassVar[Field[Any]] = Slug()
@@ -78,15 +84,17 @@ class ChatMixin(Channel, channel="chat"):
 
     @classmethod
     def check_address(cls, address: Any, config: ChatConfig) -> None:
-        """Refuse a destination that the settings do not name.
+        """Refuse a destination that is not in the settings.
 
         Raises:
-            ValueError: with the names there are.
+            ValueError: with the known names.
         """
         known = [str(name) for name, _ in config.transports]
         if address not in known:
             names = ", ".join(known) or "none; an administrator adds them to FLASHNOTIFY_CHAT_URLS"
-            raise ValueError(f"is no chat destination here; there are: {names}")
+            raise InvalidValue(
+                "unknown_destination", f"unknown chat destination; expected one of: {names}"
+            )
 
     async def send_chat(
         self, message: Message, transport: Transport[ChatToOne], config: ChatConfig

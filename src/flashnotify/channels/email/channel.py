@@ -24,11 +24,15 @@ from flashnotify.channels.email.headers import (
 from flashnotify.channels.transport import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.errors import Unsendable
-from flashnotify.meta.configs import setting
-from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Email, check_text
-from flashnotify.meta.field import Field
-from flashnotify.meta.metaclasses import Channel
+from flashnotify.meta import (
+    Channel,
+    Email,
+    Field,
+    check_text,
+    setting,
+    tracked,
+    validated_config,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -162,7 +166,6 @@ class EmailToOne:
 
 
 @tracked
-@circuit_breaker(failures=5, recovery=30.0)
 @validated_config(EmailConfig)
 class EmailMixin(Channel, channel="email"):
     """Gives a kind email."""
@@ -170,6 +173,11 @@ class EmailMixin(Channel, channel="email"):
     scheme: ClassVar[str] = "mailto"
     address: ClassVar[Field[Any]] = Email()
     parts: ClassVar[tuple[str, ...]] = ("subject", "text", "html")
+
+    @classmethod
+    def prepare(cls, rendering: Rendering, config: Any) -> Any:
+        """Return the content that all recipients share: its MIME is built once."""
+        return EmailContent(rendering, config.sender)
 
     async def send_email(
         self, message: Message, transport: Transport[EmailToOne], config: EmailConfig
@@ -179,5 +187,4 @@ class EmailMixin(Channel, channel="email"):
         Raises:
             TransportError: as the transport's `send` does.
         """
-        content = self.once(message.rendering, lambda r: EmailContent(r, config.sender))
-        return await transport.send(EmailToOne(content, message))
+        return await transport.send(EmailToOne(message.content, message))

@@ -11,20 +11,23 @@ from typing import Annotated, ClassVar
 
 import aiosmtplib
 from pydantic import AfterValidator
-from pydantic import Field as PydanticField
 
 from flashnotify.channels.email.channel import EmailToOne
-from flashnotify.channels.transport import Connections, Resources, Transport, TransportURL, words
-from flashnotify.domain import Sent
-from flashnotify.errors import (
+from flashnotify.channels.transport import (
     Misconfigured,
     Rejected,
+    Resources,
     Retryable,
+    Sent,
     SettingsError,
+    Transport,
+    TransportConfig,
     TransportError,
+    TransportURL,
     Unreachable,
+    excerpt,
+    setting,
 )
-from flashnotify.meta.configs import Config, setting
 
 
 def _certificates(path: Path | None) -> Path | None:
@@ -39,16 +42,16 @@ def _certificates(path: Path | None) -> Path | None:
     return path
 
 
-class SmtpConfig(Config):
-    """How SMTP servers are talked to."""
+class SmtpConfig(TransportConfig):
+    """Settings for SMTP servers."""
 
-    connections: Annotated[int, PydanticField(ge=1, le=1000)] = setting(
+    connections = setting(
         16,
         env="SMTP_CONNECTIONS",
         help="Connections kept open to each SMTP server, a quarter of them for urgent email.",
         example="32",
     )
-    timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
+    timeout = setting(
         30.0, env="SMTP_TIMEOUT", help="Seconds that one email may take.", example="30"
     )
     ca_file: Annotated[Path | None, AfterValidator(_certificates)] = setting(
@@ -62,34 +65,32 @@ class SmtpConfig(Config):
 class SmtpTransport(Transport[EmailToOne]):
     """`smtp://[user:password@]host[:port][?starttls=auto|require|never]` and `smtps://…`.
 
-    `auto`, the default without a password, uses STARTTLS where the server offers it; with a
-    password the default is `require`, so that it never crosses the network in the clear.
+    `auto`, the default without a password, uses STARTTLS if the server offers it. With a password
+    the default is `require`, which keeps the password off the network in clear text.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("smtp", "smtps")
     example: ClassVar[str] = "smtp://user:password@mail.univ.example:587"
-    config: ClassVar[type[Config] | None] = SmtpConfig
+    config: ClassVar[type[TransportConfig] | None] = SmtpConfig
+    requires: ClassVar[tuple[str, ...]] = ("host",)
 
-    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
+    def __init__(
+        self, url: TransportURL, config: TransportConfig | None, resources: Resources
+    ) -> None:
         super().__init__(url, config, resources)
         assert isinstance(config, SmtpConfig)
-        if not url.host:
-            raise SettingsError("names no host")
-        if unknown := sorted(set(url.options) - {"starttls"}):
-            raise SettingsError(f"has the option {unknown[0]!r}; only starttls is known")
+        url.allow_options("starttls")
         choice = url.options.get("starttls", "require" if url.password else "auto")
         if choice not in _STARTTLS:
             raise SettingsError(f"starttls must be one of {', '.join(_STARTTLS)}, not {choice!r}")
         self._starttls = _STARTTLS[choice] if url.scheme == "smtp" else False
-        self.connections = Connections(config.connections)
-        self.timeout = config.timeout
         self._tls = ssl.create_default_context()
         if config.ca_file is not None:
             self._tls.load_verify_locations(config.ca_file)
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def close(self) -> None:
-        """Say goodbye on the idle connections, on all at once: some servers never answer."""
+        """Say goodbye on all idle connections at the same time: some servers never answer."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(_say_goodbye(client) for client in idle))
 
@@ -104,18 +105,20 @@ class SmtpTransport(Transport[EmailToOne]):
         except aiosmtplib.SMTPException as error:
             raise _explain(error) from error
         except OSError as error:
-            raise Unreachable(words(str(error))) from error
+            raise Unreachable(excerpt(str(error))) from error
         with suppress(aiosmtplib.SMTPException, OSError):
             await client.quit(timeout=1)
         client.close()
-        return "it says hello" + (", and takes the user and password" if self.url.username else "")
+        return "it says hello" + (
+            ", and accepts the user and password" if self.url.username else ""
+        )
 
     async def send(self, content: EmailToOne) -> Sent:
-        """Send one email; the server's words are in the outcome.
+        """Send one email; the result has the server's words.
 
         Raises:
             Unsendable: the message is malformed. No command was sent.
-            TransportError: as RFC 5321, section 4.2.1 has it: 4yz for now, 5yz for good.
+            TransportError: as in RFC 5321, section 4.2.1: 4yz for now, 5yz for good.
         """
         # Before any command: this also checks the addresses that the commands hold.
         message = content.as_bytes()
@@ -125,7 +128,7 @@ class SmtpTransport(Transport[EmailToOne]):
                 answer = await client.data(message)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _explain(error) from error
-        return Sent(answer=words(f"{answer.code} {answer.message}"), reference=content.message_id)
+        return Sent(answer=excerpt(f"{answer.code} {answer.message}"), reference=content.message_id)
 
     @asynccontextmanager
     async def _transaction(self, sender: str) -> AsyncIterator[aiosmtplib.SMTP]:
@@ -133,7 +136,7 @@ class SmtpTransport(Transport[EmailToOne]):
         try:
             yield client
         except aiosmtplib.SMTPResponseException:
-            # The server answered: the session goes on once the envelope is reset.
+            # The server answered: the session can go on after a reset.
             await self._reset(client)
             raise
         except BaseException:
@@ -142,7 +145,7 @@ class SmtpTransport(Transport[EmailToOne]):
         self._idle.append(client)
 
     async def _begin(self, sender: str) -> aiosmtplib.SMTP:
-        """A connection whose MAIL command has been accepted: a kept one, or else a new one."""
+        """Return a connection, idle or new, on which the server has accepted MAIL."""
         while self._idle:
             client = self._idle.pop()
             if await self._still_good(client, sender):
@@ -159,7 +162,7 @@ class SmtpTransport(Transport[EmailToOne]):
         try:
             await client.mail(sender)
         except (aiosmtplib.SMTPException, OSError):
-            # Servers close idle sessions (RFC 5321, section 3.8): that is no failure of this email.
+            # Servers close idle sessions (RFC 5321, section 3.8), which does not fail this email.
             client.close()
             return False
         except BaseException:
@@ -208,20 +211,20 @@ _STARTTLS = {"auto": None, "require": True, "never": False}
 
 
 def _explain(error: aiosmtplib.SMTPException | OSError) -> TransportError:
-    """What an error of SMTP, or of the connection below it, means for the delivery."""
+    """Return what an error of SMTP, or of its connection, means for the delivery."""
     if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
-        return Misconfigured(words(str(error)))
-    # aiosmtplib raises its base class itself for a missing STARTTLS or AUTH, and nothing else.
+        return Misconfigured(excerpt(str(error)))
+    # aiosmtplib raises exactly its base class for a missing STARTTLS or AUTH only.
     if type(error) is aiosmtplib.SMTPException or isinstance(error, aiosmtplib.SMTPNotSupported):
-        return Misconfigured(words(f"the server does not offer what the settings ask for: {error}"))
+        return Misconfigured(excerpt(f"the server does not support the settings: {error}"))
     if not isinstance(error, aiosmtplib.SMTPResponseException):
-        return Unreachable(words(str(error)))
-    reason = words(f"{error.code} {error.message}")
+        return Unreachable(excerpt(str(error)))
+    reason = excerpt(f"{error.code} {error.message}")
     if error.code == 421 or isinstance(error, aiosmtplib.SMTPConnectError):
         return Unreachable(reason)
     if 400 <= error.code < 500:
         return Retryable(reason)
-    # Our credentials (RFC 4954, section 6), or our sender: nothing a recipient can mend.
+    # About our credentials (RFC 4954, section 6) or our sender, not the recipient.
     ours = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPSenderRefused)
     if isinstance(error, ours) or error.code in (530, 534, 535, 538):
         return Misconfigured(reason)

@@ -1,9 +1,8 @@
-"""Which addresses may be connected to when a stranger says where: the public ones.
+"""The guard against URLs of strangers that lead to addresses that are not public.
 
-Such a URL could point at this machine, its neighbours or a cloud's metadata service (server-side
-request forgery). What counts is the address of the connection itself: a name that was checked can
-mean another address a moment later. So `permits` is asked for every connection, and `check`, when
-a URL is registered, is there to tell the person.
+Such a URL could point to this machine, its neighbours or a cloud's metadata service (server-side
+request forgery). A host name may get another address after a check, so `permits` is called with the
+address of every connection. `check` tells a person who registers a URL early.
 """
 
 from __future__ import annotations
@@ -24,15 +23,16 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.errors import InvalidValue
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_LONGEST = 2048
-# RFC 3986, sections 2.2 and 2.3. Whatever else parsers disagree about is not a URL here.
+_MAX_LENGTH = 2048
+# RFC 3986, sections 2.2 and 2.3. Parsers disagree about other characters.
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 
-# What `is_global` of some Python version lets pass, or what is global and still nobody's service.
+# Networks that `is_global` accepts in some Python version, or that never have a push service.
 _SPECIAL = tuple(
     map(
         ip_network,
@@ -47,57 +47,61 @@ _SPECIAL = tuple(
         ),
     )
 )
-# All that is assigned to hosts so far (RFC 4291, section 2.4; IANA's IPv6 address space).
+# The part assigned to hosts so far (RFC 4291, section 2.4; IANA's IPv6 address space).
 _UNICAST = IPv6Network("2000::/3")
 # IPv4 addresses written as IPv6: mapped (RFC 4291, section 2.5.5.2), and by NAT64 (RFC 6052).
 _EMBEDDING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """The networks of a setting: `10.0.0.0/8 fd00::/8`.
+    """Return the networks of a setting such as `10.0.0.0/8 fd00::/8`.
 
     Raises:
-        ValueError: something there is no network.
+        ValueError: a word is not a network.
     """
     return tuple(ip_network(word) for word in text.split())
 
 
 def split(url: str) -> SplitResult:
-    """The parts of a URL that a stranger gives.
+    """Return the parts of a URL given by a stranger.
 
     Raises:
-        ValueError: it is not one that a push service would have; says why.
+        ValueError: no push service has such a URL; with the reason.
     """
-    if len(url) > _LONGEST:
-        raise ValueError(f"has {len(url)} characters; at most {_LONGEST} are allowed")
+    if len(url) > _MAX_LENGTH:
+        raise InvalidValue(
+            "too_long", f"has {len(url)} characters; at most {_MAX_LENGTH} are allowed"
+        )
     if not _CHARACTERS.fullmatch(url):
-        raise ValueError("is not a URL; give it as the browser gave it, percent-encoded")
+        raise InvalidValue(
+            "not_a_url", "is not a URL; give it as the browser gave it, percent-encoded"
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
-        # What will connect is stricter in places.
+        # httpx, which will connect, is stricter in places.
         httpx.URL(url)
     except (ValueError, httpx.InvalidURL):
-        raise ValueError("is not a URL; give it as the browser gave it") from None
+        raise InvalidValue("not_a_url", "is not a URL; give it as the browser gave it") from None
     if parts.scheme not in ("https", "http"):
-        raise ValueError("must begin with https://")
+        raise InvalidValue("not_https", "must begin with https://")
     if not parts.hostname or port == 0 or parts.netloc.endswith(":"):
-        raise ValueError("names no host, or no port that can be connected to")
+        raise InvalidValue("no_host", "has no host, or a port that cannot be connected to")
     if "@" in parts.netloc:
-        raise ValueError("has credentials in it; remove them")
+        raise InvalidValue("has_credentials", "has credentials in it; remove them")
     if "#" in url:
-        raise ValueError("has a fragment (#…); remove it")
+        raise InvalidValue("has_fragment", "has a fragment (#…); remove it")
     return parts
 
 
 class PublicAddresses:
-    """Public addresses, and those of the `allowed` networks."""
+    """The public addresses and those in the `allowed` networks."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._allowed = allowed
 
     def permits(self, address: str) -> bool:
-        """Whether a stranger may make us connect to this IP address."""
+        """Return whether a stranger may make us connect to this IP address."""
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -105,21 +109,22 @@ class PublicAddresses:
         return self._is_allowed(parsed) or _is_public(parsed)
 
     async def check(self, url: str, names: NameLookup) -> None:
-        """Check a URL that a stranger gives, and what its host is now.
+        """Check a URL given by a stranger, and the current addresses of its host.
 
         Raises:
-            ValueError: it may not be connected to; says why.
-            Unavailable: too many names are being looked up.
+            ValueError: it may not be connected to; with the reason.
+            Unavailable: too many lookups are running.
         """
         parts = split(url)
         found = [ip_address(found) for found in await _resolve(parts, names)]
         if not all(self.permits(str(address)) for address in found):
-            raise ValueError(
-                "leads to an address that is not public. If that is meant, an administrator allows "
-                "its network by FLASHNOTIFY_PUSH_ALLOWED_NETWORKS"
+            raise InvalidValue(
+                "not_public",
+                "leads to an address that is not public. If that is intended, add its network to "
+                "FLASHNOTIFY_PUSH_ALLOWED_NETWORKS",
             )
         if parts.scheme == "http" and not all(self._is_allowed(address) for address in found):
-            raise ValueError("must begin with https://")
+            raise InvalidValue("not_https", "must begin with https://")
 
     def _is_allowed(self, address: Address) -> bool:
         return any(address in network for network in self._allowed)
@@ -135,7 +140,7 @@ def _is_public(address: Address) -> bool:
             return False
     return (
         address.is_global
-        # Python calls multicast global too.
+        # To Python, multicast is global too.
         and not address.is_multicast
         and not address.is_reserved
         and not any(address in network for network in _SPECIAL)
@@ -143,11 +148,12 @@ def _is_public(address: Address) -> bool:
 
 
 async def _resolve(parts: SplitResult, names: NameLookup) -> list[str]:
-    """The addresses of a URL's host now."""
+    """Return the current addresses of a URL's host."""
     try:
         found = await names.look_up(str(parts.hostname), parts.port or 443)
     except (OSError, UnicodeError):
-        raise ValueError(
-            "has a host that cannot be found; check its name, or try again if DNS did not work"
+        raise InvalidValue(
+            "unknown_host",
+            "has an unknown host; check its name, or try again later if DNS is down",
         ) from None
     return [str(address[0]) for _, address in found]

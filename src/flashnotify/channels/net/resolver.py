@@ -1,7 +1,7 @@
-"""Looks up names that strangers give, in threads of their own.
+"""Lookup of host names given by strangers, in threads of their own.
 
-A name server that does not answer holds a thread for half a minute. The event loop has a handful
-for all names: a few strangers' ones would keep email from finding its server.
+A name server that does not answer blocks a thread for half a minute. The event loop shares a few
+threads among all lookups: some names of strangers would keep email from finding its server.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from flashnotify.channels.transport import Threads
 from flashnotify.errors import Unavailable
 
-# Seconds that looking up a name may take.
-_PATIENCE = 5.0
+# Seconds that a lookup may take.
+_TIMEOUT = 5.0
 
 
 class NameLookup(AbstractResolver):
-    """The addresses of names, by the system's resolver. For aiohttp too."""
+    """The system's resolver in threads; also a resolver for aiohttp."""
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
 
     async def look_up(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
-        """The addresses of a host now, each with its family.
+        """Return the current addresses of a host, each with its family.
 
         Raises:
             OSError: there are none, or no answer in time.
-            UnicodeError: this can be no name.
-            Unavailable: too many are being looked up.
+            UnicodeError: this cannot be a host name.
+            Unavailable: too many lookups are running.
         """
         call = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
-        found = await self._threads.run(call, within=_PATIENCE)
+        found = await self._threads.run(call, within=_TIMEOUT)
         return [(family, address) for family, _, _, _, address in found]
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The same, as aiohttp wants it.
+        """Return the same in the form of aiohttp.
 
         Raises:
-            OSError: there are none, or they cannot be looked up now.
+            OSError: there are none, or no lookup is possible now.
         """
         try:
             found = await self.look_up(host, port, family)
@@ -62,4 +62,4 @@ class NameLookup(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """There is nothing to let go of: the threads are the service's."""
+        """Do nothing: the threads belong to the service."""

@@ -9,15 +9,19 @@ from pydantic import SecretStr
 from flashnotify.channels.transport import ChannelConfig, Transport
 from flashnotify.domain import Captured, Device, Message, Priority, Sent
 from flashnotify.errors import Unsendable
-from flashnotify.meta.configs import setting
-from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Id
-from flashnotify.meta.field import Field
-from flashnotify.meta.metaclasses import Channel
+from flashnotify.meta import (
+    Channel,
+    Field,
+    Id,
+    retrying,
+    setting,
+    tracked,
+    validated_config,
+)
 
 
 class PushConfig(ChannelConfig):
-    """How push leaves."""
+    """Settings for push."""
 
     url: Annotated[SecretStr, "transport URLs"] = setting(
         "capture://",
@@ -29,7 +33,7 @@ class PushConfig(ChannelConfig):
 
 
 class PushToOne:
-    """A push to one device. `reference` is the same on every attempt."""
+    """A push to one device, with the same `reference` on every attempt."""
 
     def __init__(self, message: Message, device: Device) -> None:
         self.device = device
@@ -40,15 +44,16 @@ class PushToOne:
         self.reference = str(message.delivery_id)
 
     def captured(self) -> Captured:
-        """The push as a person would see it."""
+        """Return the push as a person would see it."""
         return Captured("push", str(self.device.id), self.title, self.text, None)
 
 
 @tracked
-@circuit_breaker(failures=5, recovery=30.0)
 @validated_config(PushConfig)
+# A push is about something happening now. Hours later it only confuses.
+@retrying(lifetime=6 * 3600.0)
 class PushNotificationMixin(Channel, channel="push"):
-    """Gives a kind push."""
+    """Sends a kind by push."""
 
     scheme: ClassVar[str] = "push"
     address: ClassVar[Field[Any]] = Id()
@@ -61,9 +66,9 @@ class PushNotificationMixin(Channel, channel="push"):
         """Send one push.
 
         Raises:
-            Unsendable: the device is not registered any more.
+            Unsendable: the device is no longer registered.
             TransportError: as the transport's `send` does.
         """
         if message.device is None:
-            raise Unsendable("the device is not registered any more")
+            raise Unsendable("the device is no longer registered")
         return await transport.send(PushToOne(message, message.device))

@@ -8,9 +8,11 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from flashnotify.errors import InvalidValue
+
 # A push message has at most 4096 bytes (RFC 8030, section 7.2), 103 of them for the encryption
 # (RFC 8291, section 4).
-MOST_BYTES = 4096 - 103
+MAX_BYTES = 4096 - 103
 
 
 def encrypt(
@@ -21,12 +23,12 @@ def encrypt(
     salt: bytes | None = None,
     private_key: ec.EllipticCurvePrivateKey | None = None,
 ) -> bytes:
-    """The body of a push with `message`, of 1 to MOST_BYTES bytes, for a subscription's keys.
+    """Return the body of a push with `message`, of 1 to MAX_BYTES bytes, for a subscription's keys.
 
-    `salt` and `private_key` are made for each message (RFC 8291, section 3.1), and given only to
-    repeat an example. Takes 0.15 ms, so that handing it to a thread would gain nothing.
+    `salt` and `private_key` are random (RFC 8291, section 3.1); only a test of an example gives
+    them. This takes 0.15 ms: a thread would gain nothing.
     """
-    assert 0 < len(message) <= MOST_BYTES
+    assert 0 < len(message) <= MAX_BYTES
     encrypted: bytes = http_ece.encrypt(
         message,
         salt=salt,
@@ -39,10 +41,10 @@ def encrypt(
 
 
 def public_key(text: str) -> str:
-    """The `p256dh` of a subscription, in canonical form.
+    """Return the `p256dh` of a subscription in canonical form.
 
     Raises:
-        ValueError: it is no point on P-256, uncompressed, in base64url.
+        ValueError: it is not an uncompressed point on P-256 in base64url.
     """
     point = decode(text)
     try:
@@ -50,36 +52,40 @@ def public_key(text: str) -> str:
             raise ValueError
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
     except ValueError:
-        raise ValueError(
-            "is no public key on P-256; give the 65 bytes of getKey('p256dh')"
+        raise InvalidValue(
+            "not_a_public_key",
+            "is not a public key on P-256; give the 65 bytes of getKey('p256dh')",
         ) from None
     return encode(point)
 
 
 def auth_secret(text: str) -> str:
-    """The `auth` of a subscription, in canonical form.
+    """Return the `auth` of a subscription in canonical form.
 
     Raises:
         ValueError: it is not 16 bytes in base64url.
     """
     secret = decode(text)
     if len(secret) != 16:
-        raise ValueError("is no authentication secret; give the 16 bytes of getKey('auth')")
+        raise InvalidValue(
+            "not_an_auth_secret",
+            "is not an authentication secret; give the 16 bytes of getKey('auth')",
+        )
     return encode(secret)
 
 
 def encode(data: bytes) -> str:
-    """Base64url without padding (RFC 7515, section 2)."""
+    """Return `data` in base64url without padding (RFC 7515, section 2)."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def decode(text: str) -> bytes:
-    """What a text in base64url, with or without padding, stands for.
+    """Return the bytes of a text in base64url, with or without padding.
 
     Raises:
         ValueError: it is not base64url.
     """
     text = text.rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or len(text) % 4 == 1:
-        raise ValueError("is not base64url")
+        raise InvalidValue("not_base64url", "is not base64url")
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))

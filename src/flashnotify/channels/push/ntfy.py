@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import httpx
-from pydantic import Field as PydanticField
 
-from flashnotify.channels.net.client import HttpClient
+from flashnotify.channels.net.answers import describe
+from flashnotify.channels.net.http_transport import (
+    HttpTransport,
+    basic_authorization,
+    is_header_value,
+)
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.shortening import shorten
-from flashnotify.channels.transport import Connections, Resources, Transport, TransportURL, words
-from flashnotify.domain import DeviceType, Message, Priority, Sent
-from flashnotify.errors import Misconfigured, Retryable, SettingsError, Unreachable
-from flashnotify.meta.configs import Config, setting
+from flashnotify.channels.transport import (
+    Resources,
+    Retryable,
+    Sent,
+    SettingsError,
+    TransportConfig,
+    TransportURL,
+    Unreachable,
+    excerpt,
+    setting,
+)
+from flashnotify.domain import (
+    DeviceType,
+    Message,
+    Priority,
+)
 
-# https://docs.ntfy.sh/publish/#limitations: what is longer becomes an attachment, or is refused.
-_MOST_BYTES = 4096
+# https://docs.ntfy.sh/publish/#limitations: the server attaches or refuses longer messages.
+_MAX_BYTES = 4096
 # https://docs.ntfy.sh/publish/#message-priority
 _PRIORITIES: Mapping[Priority, int] = {
     Priority.low: 2,
@@ -29,129 +44,107 @@ _PRIORITIES: Mapping[Priority, int] = {
 }
 
 
-class NtfyConfig(Config):
-    """How ntfy servers are talked to."""
+class NtfyConfig(TransportConfig):
+    """Settings for ntfy servers."""
 
-    connections: Annotated[int, PydanticField(ge=1, le=1000)] = setting(
+    connections = setting(
         16,
         env="NTFY_CONNECTIONS",
         help="Most connections to each ntfy server, a quarter of them for urgent push.",
         example="32",
     )
-    timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
+    timeout = setting(
         10.0, env="NTFY_TIMEOUT", help="Seconds that one push over ntfy may take.", example="20"
     )
 
 
-class NtfyTransport(Transport[PushToOne]):
+class NtfyTransport(HttpTransport[PushToOne]):
     """`ntfy://[token@|user:password@]host[:port]` over HTTP, `ntfys://…` over HTTPS."""
 
     schemes: ClassVar[tuple[str, ...]] = ("ntfy", "ntfys")
     example: ClassVar[str] = "ntfys://token@ntfy.univ.example"
-    config: ClassVar[type[Config] | None] = NtfyConfig
+    config: ClassVar[type[TransportConfig] | None] = NtfyConfig
 
-    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
-        super().__init__(url, config, resources)
-        assert isinstance(config, NtfyConfig)
-        if not url.host:
-            raise SettingsError("names no host")
+    def __init__(
+        self, url: TransportURL, config: TransportConfig | None, resources: Resources
+    ) -> None:
+        authorization = _authorization(url)
+        super().__init__(
+            url, config, resources, secrets=(url.password or url.username, authorization)
+        )
+        # Publishing as JSON goes to the root, with the topic in the document.
+        self._root = url.endpoint("https" if url.scheme == "ntfys" else "http", path="/")
         if url.path.strip("/") or url.options:
             raise SettingsError(
                 "has something after the host; ntfy has no path of its own, and topics are "
                 "registered as devices"
             )
-        self.connections = Connections(config.connections)
-        self.timeout = config.timeout
-        self._headers = {"Content-Type": "application/json", **_authorization(url)}
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        port = f":{url.port}" if url.port else ""
-        # Publishing as JSON goes to the root, with the topic in the document.
-        self._endpoint = f"{'https' if url.scheme == 'ntfys' else 'http'}://{host}{port}/"
-        self._http = HttpClient(
-            resources.clock,
-            connections=config.connections,
-            timeout=config.timeout,
-            secrets=(url.password or url.username, self._headers.get("Authorization")),
-        )
+        self._headers = {"Content-Type": "application/json"}
+        if authorization is not None:
+            self._headers["Authorization"] = authorization
 
     def serves(self, message: Message) -> bool:
-        """Devices that are ntfy topics."""
+        """Return whether the device is an ntfy topic."""
         return message.device is None or message.device.type is DeviceType.ntfy
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
-
     async def check(self) -> str:
-        """Ask for its health (https://docs.ntfy.sh/config/#health-checks), with our credentials.
+        """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks).
 
         Raises:
-            Misconfigured: it does not know our credentials, or is no ntfy server.
-            TransportError: as `HttpClient` has it.
+            Misconfigured: it does not know our credentials, or is not an ntfy server.
+            TransportError: as `require_success` does.
         """
-        answer = await self._http.request(
-            "GET", f"{self._endpoint}v1/health", headers=self._headers
-        )
-        reason = words(f"{answer.status_code} {answer.text}")
-        if answer.status_code in (404, 405):
-            raise Misconfigured(f"there is no ntfy server at that URL: {reason}")
-        self._http.check(answer)
-        if not _healthy(answer):
-            raise Unreachable(f"it is not healthy, or no ntfy server: {reason}")
+        answer = await self.http.request("GET", f"{self._root}v1/health", headers=self._headers)
+        described = self.require_success(answer)
+        if not _is_healthy(answer):
+            raise Unreachable(f"it is not healthy, or not an ntfy server: {described}")
         return "it is healthy"
 
     async def send(self, content: PushToOne) -> Sent:
-        """Send one push; ntfy's id for it is the outcome's reference.
+        """Send one push; the result's reference is ntfy's id for it.
 
         Raises:
-            Misconfigured: it does not know our credentials, or is no ntfy server.
-            Retryable: we may not write to this one topic, until somebody allows it.
-            TransportError: as `HttpClient` has it.
+            Retryable: we may not write to this one topic, until an administrator allows it.
+            TransportError: as `require_success` does.
         """
-        answer = await self._http.request(
-            "POST", self._endpoint, content=_document(content), headers=self._headers
+        answer = await self.http.request(
+            "POST", self._root, content=_document(content), headers=self._headers
         )
-        reason = words(f"{answer.status_code} {answer.text}")
         if answer.status_code == 403:
-            # Access is by topic: others may well be open to us.
+            # Access is granted by topic: we may be allowed to write to others.
             raise Retryable(
-                f"we may not write to this topic; allow it on the ntfy server: {reason}"
+                "we may not write to this topic; allow it on the ntfy server: " + describe(answer)
             )
-        if answer.status_code in (404, 405):
-            raise Misconfigured(f"there is no ntfy server at that URL: {reason}")
-        self._http.check(answer)
-        return Sent(answer=reason, reference=_id(answer))
+        return Sent(answer=self.require_success(answer), reference=_id(answer))
 
 
-def _authorization(url: TransportURL) -> dict[str, str]:
-    """Return the header for a token, or for a user name and a password.
+def _authorization(url: TransportURL) -> str | None:
+    """Return the header for a token, or for a user and password.
 
-    See https://docs.ntfy.sh/publish/#authentication.
+        https://docs.ntfy.sh/publish/#authentication
 
     Raises:
         SettingsError: the token cannot stand in a header.
     """
     if url.username is None:
-        return {}
-    if url.password is None:
-        if not (url.username.isascii() and url.username.isprintable()):
-            raise SettingsError("has a token that is not printable ASCII on one line")
-        return {"Authorization": f"Bearer {url.username}"}
-    return {
-        "Authorization": "Basic " + b64encode(f"{url.username}:{url.password}".encode()).decode()
-    }
+        return None
+    if url.password is not None:
+        return basic_authorization(url.username, url.password)
+    if not is_header_value(url.username):
+        raise SettingsError("has a token that is not printable ASCII on one line")
+    return f"Bearer {url.username}"
 
 
 def _document(content: PushToOne) -> bytes:
     # More characters than bytes never fit, and measuring them takes time.
-    text = content.text[: _MOST_BYTES + 1]
+    text = content.text[: _MAX_BYTES + 1]
     return json.dumps(
         {
             "topic": content.device.target,
             "title": content.title,
-            "message": shorten(text, lambda message: len(message.encode()) <= _MOST_BYTES),
+            "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
             "priority": _PRIORITIES[content.priority],
-            # From 2.16 on, apps replace the message that came with the same one
+            # From 2.16 on, apps replace an earlier message with the same one
             # (https://docs.ntfy.sh/publish/#updating-deleting-notifications).
             "sequence_id": content.reference,
         },
@@ -159,7 +152,7 @@ def _document(content: PushToOne) -> bytes:
     ).encode()
 
 
-def _healthy(answer: httpx.Response) -> bool:
+def _is_healthy(answer: httpx.Response) -> bool:
     try:
         return answer.json()["healthy"] is True
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -167,13 +160,12 @@ def _healthy(answer: httpx.Response) -> bool:
 
 
 def _id(answer: httpx.Response) -> str:
-    """Ntfy's id of the message.
+    """Return ntfy's id of the message.
 
     Raises:
-        Unreachable: this is not what ntfy answers.
+        Unreachable: this is not an answer of ntfy's.
     """
     try:
-        return words(str(answer.json()["id"]))
+        return excerpt(str(answer.json()["id"]))
     except (ValueError, KeyError, TypeError, RecursionError):
-        reason = words(f"{answer.status_code}, but not as ntfy answers: {answer.text}")
-        raise Unreachable(reason) from None
+        raise Unreachable(f"not an answer of ntfy's: {describe(answer)}") from None

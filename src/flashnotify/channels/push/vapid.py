@@ -1,8 +1,7 @@
-"""VAPID: how push services know who sends (RFC 8292), with a key that is made once and kept."""
+"""VAPID: tells push services who sends (RFC 8292), with a key that is created once and kept."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,35 +14,37 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from py_vapid.jwt import sign
 
+from flashnotify.bounded_cache import BoundedCache
 from flashnotify.channels.push.message_encryption import encode
 from flashnotify.clock import Clock
 from flashnotify.errors import SettingsError
+from flashnotify.private_file import read_or_create
 
-# Seconds that a token is good for (RFC 8292, section 2, allows 24 h), and those before its end in
-# which it is not used any more: the push service's clock may be ahead of ours.
+# Seconds that a token is valid (RFC 8292, section 2, allows 24 h), and before its end when we stop
+# using it: the push service's clock may be ahead of ours.
 _LIFETIME = 12 * 3600
 _MARGIN = 3600
-# Tokens kept. Push services are few, but strangers name them.
-_MOST = 1000
+# Push services are few, but devices name them, and devices are registered by strangers.
+_MAX_TOKENS = 1000
 
 
 class Vapid:
-    """Signs for push services, as the application server that `public_key` stands for.
+    """Signs requests to push services.
 
-    `public_key` is what browsers need to subscribe (`applicationServerKey`), in base64url;
-    `contact` a mailto: or https: URI of whoever runs this service.
+    `public_key` is the `applicationServerKey` that browsers need to subscribe, in base64url;
+    `contact` is a mailto: or https: URI of the people who run this service.
     """
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, contact: str, clock: Clock) -> None:
         self._key = key
         self._contact = contact
         self._clock = clock
-        self._authorizations: dict[str, tuple[str, int]] = {}
+        self._authorizations: BoundedCache[str, tuple[str, int]] = BoundedCache(_MAX_TOKENS)
         point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.public_key = encode(point)
 
     def authorization(self, origin: str) -> str:
-        """The Authorization header for a push service (RFC 8292, section 3), kept until it ends."""
+        """Return the Authorization header for a push service (RFC 8292, section 3)."""
         now = self._clock.now() // 1000
         header, expires_at = self._authorizations.get(origin, ("", 0))
         if now < expires_at - _MARGIN:
@@ -51,34 +52,18 @@ class Vapid:
         expires_at = now + _LIFETIME
         token = sign({"aud": origin, "exp": expires_at, "sub": self._contact}, self._key)
         header = f"vapid t={token}, k={self.public_key}"
-        if len(self._authorizations) >= _MOST:
-            del self._authorizations[next(iter(self._authorizations))]
         self._authorizations[origin] = header, expires_at
         return header
 
 
 def kept_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """The key in the file at `path`, made if there is none.
+    """Return the key in the file at `path`; create it if there is none.
 
     Raises:
         SettingsError: the file holds something else.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _load(path)
-    key = ec.generate_private_key(ec.SECP256R1())
-    with os.fdopen(file, "wb") as stream:
-        stream.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        stream.flush()
-        os.fsync(stream.fileno())
-    return key
-
-
-def _load(path: Path) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        key = load_pem_private_key(read_or_create(path, _new_key), password=None)
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
@@ -87,3 +72,8 @@ def _load(path: Path) -> ec.EllipticCurvePrivateKey:
             "from a backup, or remove it and let all browsers subscribe again"
         )
     return key
+
+
+def _new_key() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

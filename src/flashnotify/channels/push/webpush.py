@@ -1,4 +1,4 @@
-"""Web Push: to browsers, by the push service that each of them names (RFC 8030, 8291, 8292)."""
+"""Web Push: to browsers, over the push service that each of them names (RFC 8030, 8291, 8292)."""
 
 from __future__ import annotations
 
@@ -10,36 +10,50 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator
-from pydantic import Field as PydanticField
 
+from flashnotify.bounded_cache import BoundedCache
 from flashnotify.channels.net.address_guard import Network, PublicAddresses, networks
-from flashnotify.channels.net.client import HttpClient
+from flashnotify.channels.net.answers import describe
+from flashnotify.channels.net.http_transport import HttpTransport
 from flashnotify.channels.net.resolver import NameLookup
 from flashnotify.channels.push.channel import PushToOne
-from flashnotify.channels.push.message_encryption import MOST_BYTES, encode, encrypt
+from flashnotify.channels.push.message_encryption import MAX_BYTES, encode, encrypt
 from flashnotify.channels.push.vapid import Vapid, kept_key
 from flashnotify.channels.shortening import shorten
-from flashnotify.channels.transport import Connections, Resources, Transport, TransportURL, words
-from flashnotify.domain import DeviceType, Message, Priority, Sent
-from flashnotify.errors import Gone, Rejected, SettingsError
-from flashnotify.meta.configs import Config, setting
+from flashnotify.channels.transport import (
+    Gone,
+    Rejected,
+    Resources,
+    Sent,
+    SettingsError,
+    TransportConfig,
+    TransportURL,
+    excerpt,
+    setting,
+)
+from flashnotify.channels.url import base_url
+from flashnotify.domain import (
+    DeviceType,
+    Message,
+    Priority,
+)
 
 _CONTACT = re.compile(r"mailto:[^@\s<>]+@[^@\s<>]+|https://[^\s<>]+")
 
-_LONGEST_TITLE = 500
-# Seconds that a push service is asked to keep a message for a device that is off: what the big
-# ones take at most.
-_LONGEST_TTL = 28 * 24 * 3600
+_MAX_TITLE = 500
+# Seconds that we ask a push service to keep a message for a device that is off: the maximum of the
+# large ones.
+_MAX_TTL = 28 * 24 * 3600
 _URGENCY: Mapping[Priority, str] = {
     Priority.low: "low",
     Priority.medium: "normal",
     Priority.high: "high",
     Priority.critical: "high",
 }
-# The name of the file that keeps the key. Without it, all browsers would have to subscribe again.
+# The file with the key. If it is lost, all browsers must subscribe again.
 VAPID_FILE = "vapid.pem"
-# Push services that are remembered to have let us in.
-_MOST_SERVICES = 1000
+# Push services remembered to have accepted our key.
+_MAX_SERVICES = 1000
 
 
 def _uri(value: str | None) -> str | None:
@@ -53,8 +67,8 @@ def _parsable(value: str) -> str:
     return value
 
 
-class WebPushConfig(Config):
-    """How push services are talked to."""
+class WebPushConfig(TransportConfig):
+    """Settings for Web Push."""
 
     contact: Annotated[str | None, AfterValidator(_uri)] = setting(
         None,
@@ -68,32 +82,43 @@ class WebPushConfig(Config):
         help="Networks, not public, where push services may be; separate them by spaces.",
         example="10.20.0.0/16 fd00:20::/32",
     )
-    connections: Annotated[int, PydanticField(ge=1, le=1000)] = setting(
+    connections = setting(
         64,
         env="WEBPUSH_CONNECTIONS",
         help="Most connections to push services, a quarter of them for urgent push.",
         example="128",
     )
-    timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
+    timeout = setting(
         10.0, env="WEBPUSH_TIMEOUT", help="Seconds that one Web Push may take.", example="20"
     )
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """The allowed networks."""
+        """The networks in `allowed_networks`."""
         return networks(self.allowed_networks)
 
 
-class WebPushTransport(Transport[PushToOne]):
+class WebPushTransport(HttpTransport[PushToOne]):
     """`webpush:`, for devices of that type."""
 
     schemes: ClassVar[tuple[str, ...]] = ("webpush",)
     example: ClassVar[str] = "webpush:"
-    config: ClassVar[type[Config] | None] = WebPushConfig
+    config: ClassVar[type[TransportConfig] | None] = WebPushConfig
+    requires: ClassVar[tuple[str, ...]] = ()
+    # Each URL is a subscription.
+    wrong_url: ClassVar[tuple[int, ...]] = ()
 
-    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
-        super().__init__(url, config, resources)
+    def __init__(
+        self, url: TransportURL, config: TransportConfig | None, resources: Resources
+    ) -> None:
         assert isinstance(config, WebPushConfig)
+        super().__init__(
+            url,
+            config,
+            resources,
+            permits=PublicAddresses(config.networks).permits,
+            resolver=NameLookup(resources.names),
+        )
         if url.host or url.path or url.options:
             raise SettingsError("webpush: takes nothing after the colon")
         if config.contact is None:
@@ -101,17 +126,8 @@ class WebPushTransport(Transport[PushToOne]):
                 "webpush: also needs FLASHNOTIFY_PUSH_CONTACT, whom push services may contact, "
                 "such as mailto:it@univ.example"
             )
-        self.connections = Connections(config.connections)
-        self.timeout = config.timeout
         self._vapid = Vapid(kept_key(resources.file(VAPID_FILE)), config.contact, resources.clock)
-        self._http = HttpClient(
-            resources.clock,
-            connections=config.connections,
-            timeout=config.timeout,
-            permits=PublicAddresses(config.networks).permits,
-            resolver=NameLookup(resources.names),
-        )
-        self._let_in: dict[str, None] = {}
+        self._known_services: BoundedCache[str, bool] = BoundedCache(_MAX_SERVICES)
 
     @property
     def name(self) -> str:
@@ -120,23 +136,19 @@ class WebPushTransport(Transport[PushToOne]):
 
     @property
     def public_key(self) -> str:
-        """What browsers need to subscribe: the `applicationServerKey`, in base64url."""
+        """The `applicationServerKey` that browsers need to subscribe, in base64url."""
         return self._vapid.public_key
 
     def serves(self, message: Message) -> bool:
-        """Devices that are Web Push subscriptions."""
+        """Return whether the device is a Web Push subscription."""
         return message.device is None or message.device.type is DeviceType.webpush
 
     def service(self, message: Message) -> str | None:
-        """The push service that the browser has chosen."""
+        """Return the push service that the browser has chosen."""
         return origin(message.device.target) if message.device is not None else None
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
-
     async def check(self) -> str:
-        """Each browser names its own push service: there is none to try."""
+        """Return what there is to know: each device names its own push service."""
         return "its key is there; each device names its own push service"
 
     async def send(self, content: PushToOne) -> Sent:
@@ -145,14 +157,14 @@ class WebPushTransport(Transport[PushToOne]):
         Raises:
             Gone: the subscription has ended (RFC 8030, section 7.3).
             Unsendable: its address is not public.
-            Rejected: it was made for another service's key.
-            TransportError: as `HttpClient` has it.
+            Rejected: it was made with another key.
+            TransportError: as `require_success` does.
         """
         device = content.device
         assert device.p256dh is not None
         assert device.auth is not None
         service = origin(device.target)
-        answer = await self._http.request(
+        answer = await self.http.request(
             "POST",
             device.target,
             content=encrypt(payload(content), device.p256dh, device.auth),
@@ -165,50 +177,43 @@ class WebPushTransport(Transport[PushToOne]):
                 "Topic": _topic(content),
             },
         )
-        status, reason = answer.status_code, words(f"{answer.status_code} {answer.text}")
-        if status in (404, 410):
-            raise Gone(reason)
-        if status in (401, 403) and service in self._let_in:
-            # It knows us. So it is this one subscription that was made with another key, which is
-            # no reason to leave the service's other devices alone.
-            raise Rejected(f"subscribed with another applicationServerKey: {reason}")
-        self._http.check(answer)
-        self._remember(service)
-        return Sent(answer=reason, reference=words(answer.headers.get("location", "")) or None)
+        if answer.status_code in (404, 410):
+            raise Gone(describe(answer))
+        if answer.status_code in (401, 403) and service in self._known_services:
+            # It accepts our key. So this one subscription was made with another, and deliveries
+            # to other devices of the service may go on.
+            raise Rejected(f"subscribed with another applicationServerKey: {describe(answer)}")
+        described = self.require_success(answer)
+        self._known_services[service] = True
+        return Sent(answer=described, reference=excerpt(answer.headers.get("location", "")) or None)
 
     def _ttl(self, content: PushToOne) -> int:
-        """For how many seconds it is of use (RFC 8030, section 5.2)."""
+        """Return the seconds for which the message is of use (RFC 8030, section 5.2)."""
         if content.expires_at is None:
-            return _LONGEST_TTL
+            return _MAX_TTL
         left = (content.expires_at - self.resources.clock.now()) // 1000
-        return min(max(left, 0), _LONGEST_TTL)
-
-    def _remember(self, service: str) -> None:
-        if service not in self._let_in:
-            if len(self._let_in) >= _MOST_SERVICES:
-                del self._let_in[next(iter(self._let_in))]
-            self._let_in[service] = None
+        return min(max(left, 0), _MAX_TTL)
 
 
 def origin(endpoint: str) -> str:
-    """The origin of a push service (RFC 6454, section 6.2), as RFC 8292 wants it for `aud`."""
+    """Return the origin of a push service (RFC 6454, section 6.2), the `aud` of RFC 8292."""
     parts = urlsplit(endpoint)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    usual = parts.port in (None, {"https": 443, "http": 80}[parts.scheme])
-    return f"{parts.scheme}://{host}" + ("" if usual else f":{parts.port}")
+    default_port = {"https": 443, "http": 80}[parts.scheme]
+    port = None if parts.port == default_port else parts.port
+    return base_url(parts.scheme, parts.hostname or "", port)
 
 
 def payload(content: PushToOne) -> bytes:
-    """What the service worker in the browser gets: JSON, its body shortened to fit."""
+    """Return the JSON for the service worker in the browser, its body shortened to fit."""
     fields = {
         "id": content.reference,
-        "title": shorten(content.title, lambda title: len(title) <= _LONGEST_TITLE),
+        "title": shorten(content.title, lambda title: len(title) <= _MAX_TITLE),
         "body": "",
         "priority": content.priority.name,
     }
-    room = MOST_BYTES - len(_json(fields)) + len(_json(""))
+    room = MAX_BYTES - len(_json(fields)) + len(_json(""))
     # More characters than bytes never fit, and measuring them takes time.
-    fields["body"] = shorten(content.text[: MOST_BYTES + 1], lambda body: len(_json(body)) <= room)
+    fields["body"] = shorten(content.text[: MAX_BYTES + 1], lambda body: len(_json(body)) <= room)
     return _json(fields)
 
 
@@ -217,5 +222,8 @@ def _json(value: object) -> bytes:
 
 
 def _topic(content: PushToOne) -> str:
-    """The same on every attempt: a later one replaces what still waits (RFC 8030, section 5.4)."""
+    """Return a topic, equal on every attempt: a new message replaces a waiting one of the same.
+
+    RFC 8030, section 5.4.
+    """
     return encode(UUID(content.reference).bytes)

@@ -10,23 +10,28 @@ from pydantic import Field as PydanticField
 from flashnotify.channels.sms.economy import economical
 from flashnotify.channels.sms.segments import Segmented
 from flashnotify.channels.transport import ChannelConfig, Transport
-from flashnotify.domain import Captured, Message, Sent
-from flashnotify.meta.configs import setting
-from flashnotify.meta.decorators import circuit_breaker, tracked, validated_config
-from flashnotify.meta.descriptors import Phone, check_text
-from flashnotify.meta.field import Field
-from flashnotify.meta.metaclasses import Channel
+from flashnotify.domain import Captured, Message, Rendering, Sent
+from flashnotify.meta import (
+    Channel,
+    Field,
+    Phone,
+    check_text,
+    circuit_breaker,
+    setting,
+    tracked,
+    validated_config,
+)
 
 
 def _sender(value: str) -> str:
     check_text(value, multiline=False)
     if not value.lstrip("+").isdigit() and len(value) > 11:
-        raise ValueError("a sender that is no number has at most 11 characters")
+        raise ValueError("a sender that is not a number has at most 11 characters")
     return value
 
 
 class SMSConfig(ChannelConfig):
-    """How SMS leave."""
+    """Settings for SMS."""
 
     url: Annotated[SecretStr, "transport URLs"] = setting(
         "capture://",
@@ -50,7 +55,7 @@ class SMSConfig(ChannelConfig):
 
 
 class SMSToOne:
-    """An SMS to one recipient. `reference` is the same on every attempt."""
+    """An SMS to one recipient, with the same `reference` on every attempt."""
 
     def __init__(self, text: Segmented, message: Message, sender: str) -> None:
         self.text = text
@@ -59,20 +64,27 @@ class SMSToOne:
         self.reference = str(message.delivery_id)
 
     def captured(self) -> Captured:
-        """The SMS as a person would see it."""
+        """Return the SMS as a person would see it."""
         return Captured("sms", self.to, None, self.text.text, None)
 
 
 @tracked
-@circuit_breaker(failures=5, recovery=30.0)
+# A gateway that does not answer may still have accepted the SMS, and each repetition costs money:
+# the breaker opens sooner, and for longer.
+@circuit_breaker(failures=3, recovery=60.0)
 @validated_config(SMSConfig)
 class SMSMixin(Channel, channel="sms"):
-    """Gives a kind SMS."""
+    """Sends a kind by SMS."""
 
     scheme: ClassVar[str] = "tel"
     address: ClassVar[Field[Any]] = Phone()
     parts: ClassVar[tuple[str, ...]] = ("sms",)
     rings: ClassVar[bool] = True
+
+    @classmethod
+    def prepare(cls, rendering: Rendering, config: Any) -> Any:
+        """Return the text, cut to the segments that the settings allow."""
+        return economical(rendering.parts["sms"], config.max_segments)
 
     async def send_sms(
         self, message: Message, transport: Transport[SMSToOne], config: SMSConfig
@@ -82,7 +94,4 @@ class SMSMixin(Channel, channel="sms"):
         Raises:
             TransportError: as the transport's `send` does.
         """
-        text = self.once(
-            message.rendering, lambda r: economical(r.parts["sms"], config.max_segments)
-        )
-        return await transport.send(SMSToOne(text, message, config.sender))
+        return await transport.send(SMSToOne(message.content, message, config.sender))

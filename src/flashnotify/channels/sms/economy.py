@@ -1,31 +1,31 @@
-"""SMS texts in the characters that cost least: one `’` makes a segment hold 70 instead of 160."""
+"""SMS texts in the cheapest characters: with one `’`, a segment holds 70 characters, not 160."""
 
 from __future__ import annotations
 
 from flashnotify.channels.sms.segments import Encoding, Segmented, encoding_of, fit
 
 
-def economical(text: str, most: int) -> Segmented:
-    """`text` in at most `most` segments, with its gaps closed and plain punctuation.
+def economical(text: str, max_segments: int) -> Segmented:
+    """Return `text` in at most `max_segments` segments, with single spaces and plain punctuation.
 
-    It loses the French accents that GSM-7 lacks (`ê`, `ç`) rather than its end: only if it has to
-    be cut with them, and they alone stand in the way of GSM-7.
+    Removes French accents that GSM-7 lacks (`ê`, `ç`) if the text would be cut otherwise and only
+    they prevent GSM-7.
     """
-    text = _plain(text, most)
-    fitted = fit(text, most)
+    text = _plain(text, max_segments)
+    fitted = fit(text, max_segments)
     if fitted.text != text:
         unaccented = text.translate(_LETTERS)
         if fitted.encoding is Encoding.ucs2 and encoding_of(unaccented) is Encoding.gsm7:
-            return fit(unaccented, most)
+            return fit(unaccented, max_segments)
     return fitted
 
 
-def _plain(text: str, most: int) -> str:
-    # Splitting at white space takes the no-break spaces too, which GSM-7 lacks.
+def _plain(text: str, max_segments: int) -> str:
+    # `split` also removes no-break spaces, which GSM-7 lacks.
     lines = (" ".join(line.split()) for line in text.splitlines())
-    # What is far beyond the room is not worth the work.
-    text = "\n".join(line for line in lines if line)[: 500 * most]
-    # The spaces that French puts inside its quotation marks go with them.
+    # Far more than can fit, to bound the work.
+    text = "\n".join(line for line in lines if line)[: 500 * max_segments]
+    # French has spaces inside its quotation marks.
     text = text.replace("« ", '"').replace(" »", '"')
     return text.translate(_PUNCTUATION)
 

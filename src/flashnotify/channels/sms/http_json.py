@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Annotated, ClassVar
 
 import httpx
 from pydantic import AfterValidator, SecretStr
-from pydantic import Field as PydanticField
 
-from flashnotify.channels.net.client import HttpClient
+from flashnotify.channels.net.http_transport import (
+    HttpTransport,
+    basic_authorization,
+    is_header_value,
+)
 from flashnotify.channels.sms.channel import SMSToOne
-from flashnotify.channels.transport import Connections, Resources, Transport, TransportURL, words
-from flashnotify.domain import Sent
-from flashnotify.errors import Misconfigured, SettingsError
-from flashnotify.meta.configs import Config, setting
+from flashnotify.channels.transport import (
+    Resources,
+    Sent,
+    TransportConfig,
+    TransportURL,
+    excerpt,
+    setting,
+)
 
 # Where gateways put their own identifier for the message.
 _REFERENCES = ("id", "message_id", "messageId", "reference")
-# There is no such endpoint: with one URL for all messages, that is about the URL.
-_WRONG_URL = (404, 405, 410)
-# Our credentials, to any method (RFC 9110, sections 15.5.2 and 15.5.8).
-_WHO_ARE_YOU = (401, 407)
+# About our credentials, whatever the method (RFC 9110, sections 15.5.2 and 15.5.8).
+_UNAUTHENTICATED = (401, 407)
 
 
 def _header_value(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not (
-        value.get_secret_value().isascii() and value.get_secret_value().isprintable()
-    ):
+    if value is not None and not is_header_value(value.get_secret_value()):
         raise ValueError("it must be printable ASCII on one line")
     return value
 
 
-class HttpJsonConfig(Config):
-    """How gateways that take JSON are talked to."""
+class HttpJsonConfig(TransportConfig):
+    """Settings for gateways that take JSON."""
 
     authorization: Annotated[SecretStr | None, AfterValidator(_header_value)] = setting(
         None,
@@ -43,13 +45,13 @@ class HttpJsonConfig(Config):
         example="Bearer 3f1c…",
         secret=True,
     )
-    connections: Annotated[int, PydanticField(ge=1, le=1000)] = setting(
+    connections = setting(
         16,
         env="SMS_HTTP_CONNECTIONS",
         help="Connections to each such gateway, a quarter of them for urgent SMS.",
         example="32",
     )
-    timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
+    timeout = setting(
         30.0,
         env="SMS_HTTP_TIMEOUT",
         help="Seconds that such a gateway may take to accept one SMS.",
@@ -57,59 +59,48 @@ class HttpJsonConfig(Config):
     )
 
 
-class HttpJsonTransport(Transport[SMSToOne]):
+class HttpJsonTransport(HttpTransport[SMSToOne]):
     """`http+json://[user:password@]host[:port][/path][?query]` and `https+json://…`.
 
-    Any 2xx answer means that the gateway took the message, whatever it says; what it says is kept.
+    Any 2xx answer means that the gateway accepted the message; the attempt keeps its text.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("http+json", "https+json")
     example: ClassVar[str] = "https+json://user:password@sms.univ.example/messages"
-    config: ClassVar[type[Config] | None] = HttpJsonConfig
+    config: ClassVar[type[TransportConfig] | None] = HttpJsonConfig
+    wrong_url: ClassVar[tuple[int, ...]] = (404, 405, 410)
 
-    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
-        super().__init__(url, config, resources)
+    def __init__(
+        self, url: TransportURL, config: TransportConfig | None, resources: Resources
+    ) -> None:
         assert isinstance(config, HttpJsonConfig)
-        if not url.host:
-            raise SettingsError("names no host")
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        port = f":{url.port}" if url.port else ""
-        query = f"?{url.query}" if url.query else ""
-        self._endpoint = f"{url.scheme.removesuffix('+json')}://{host}{port}{url.path}{query}"
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        authorization = None
         if url.username is not None:
-            self._headers["Authorization"] = _basic(url.username, url.password or "")
+            authorization = basic_authorization(url.username, url.password or "")
         elif config.authorization is not None:
-            self._headers["Authorization"] = config.authorization.get_secret_value()
-        self.connections = Connections(config.connections)
-        self.timeout = config.timeout
-        self._http = HttpClient(
-            resources.clock,
-            connections=config.connections,
-            timeout=config.timeout,
-            secrets=(url.password, self._headers.get("Authorization")),
-        )
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+            authorization = config.authorization.get_secret_value()
+        super().__init__(url, config, resources, secrets=(url.password, authorization))
+        self._endpoint = url.endpoint(url.scheme.removesuffix("+json"))
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if authorization is not None:
+            self._headers["Authorization"] = authorization
 
     async def check(self) -> str:
-        """Knock with HEAD. Many gateways know nothing but POST, so that most answers will do.
+        """Send a HEAD. Many gateways know only POST, so most answers will do.
 
         Raises:
-            TransportError: there was no answer, one of 5xx, or one about our credentials.
+            TransportError: there was no answer, or a 5xx, or one about our credentials.
         """
-        answer = await self._http.request("HEAD", self._endpoint, headers=self._headers)
-        if answer.status_code in _WHO_ARE_YOU or answer.status_code >= 500:
-            self._http.check(answer)
+        answer = await self.http.request("HEAD", self._endpoint, headers=self._headers)
+        if answer.status_code in _UNAUTHENTICATED or answer.status_code >= 500:
+            self.require_success(answer)
         return f"it answers (HEAD: {answer.status_code})"
 
     async def send(self, content: SMSToOne) -> Sent:
-        """Hand one SMS to the gateway; its words and its identifier are in the outcome.
+        """Send one SMS; the result has the gateway's words and its identifier.
 
         Raises:
-            TransportError: as the status says.
+            TransportError: as `require_success` does.
         """
         document = {
             "to": content.to,
@@ -117,26 +108,18 @@ class HttpJsonTransport(Transport[SMSToOne]):
             "from": content.sender,
             "reference": content.reference,
         }
-        answer = await self._http.request(
+        answer = await self.http.request(
             "POST",
             self._endpoint,
             content=json.dumps(document, ensure_ascii=False).encode(),
             headers=self._headers,
         )
-        said = words(f"{answer.status_code} {answer.text}")
-        if answer.status_code in _WRONG_URL:
-            raise Misconfigured(said)
-        self._http.check(answer)
-        return Sent(answer=said, reference=_reference(answer) or content.reference)
-
-
-def _basic(user: str, password: str) -> str:
-    """Basic credentials (RFC 7617, section 2), in UTF-8."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        described = self.require_success(answer)
+        return Sent(answer=described, reference=_reference(answer) or content.reference)
 
 
 def _reference(answer: httpx.Response) -> str | None:
-    """The gateway's identifier for the message, if its answer is JSON that has one."""
+    """Return the gateway's identifier for the message, if its answer is JSON that has one."""
     try:
         document = json.loads(answer.content)
     except (ValueError, RecursionError):
@@ -144,4 +127,4 @@ def _reference(answer: httpx.Response) -> str | None:
     if not isinstance(document, dict):
         return None
     found = (document.get(name) for name in _REFERENCES)
-    return next((words(str(id)) for id in found if isinstance(id, str | int) and id != ""), None)
+    return next((excerpt(str(id)) for id in found if isinstance(id, str | int) and id != ""), None)

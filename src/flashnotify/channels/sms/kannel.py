@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from urllib.parse import quote, urlencode
 
 import httpx
-from pydantic import Field as PydanticField
 
-from flashnotify.channels.net.client import HttpClient
+from flashnotify.channels.net.answers import describe
+from flashnotify.channels.net.http_transport import HttpTransport
 from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.segments import Encoding
-from flashnotify.channels.transport import Connections, Resources, Transport, TransportURL, words
-from flashnotify.domain import Sent
-from flashnotify.errors import Misconfigured, Rejected, SettingsError, Unreachable
-from flashnotify.meta.configs import Config, setting
+from flashnotify.channels.transport import (
+    Rejected,
+    Resources,
+    Sent,
+    SettingsError,
+    TransportConfig,
+    TransportURL,
+    Unreachable,
+    setting,
+)
 
 _SENDSMS = "/cgi-bin/sendsms"
-# Reports we want: delivered to the phone (1), not delivered (2), refused by the SMSC (16). The
-# others say that it is still under way.
+_PORT = 13013
+# The reports that we ask for: delivered to the phone (1), not delivered (2), refused by the SMSC
+# (16). The others say that the SMS is still on its way.
 _DLR_MASK = 1 | 2 | 16
-# How Kannel says 403 of one message rather than of us: no route to the number, or a black-list.
+# Kannel answers 403 about a single message too: no route to the number, or a number on a blacklist.
 _ABOUT_THE_NUMBER = ("not routable", "denied by")
-# What Kannel says of an SMS that it takes. Another 2xx comes from somebody else, whom nobody should
-# believe that it was sent.
-_TAKEN = 202
-# What Kannel says to a request without a number, once it has accepted the user and password.
+# Kannel's only answer to an SMS that it accepts. Another 2xx does not come from Kannel.
+_ACCEPTED = 202
+# Kannel's answer to a request without a number, after it has accepted the user and password.
 _NO_NUMBER = 400
-# There is no sendsms at this path, or not for GET: the URL in the settings is wrong.
-_WRONG_URL = (404, 405)
 
 
-class KannelConfig(Config):
-    """How Kannel is talked to."""
+class KannelConfig(TransportConfig):
+    """Settings for Kannel gateways."""
 
-    connections: Annotated[int, PydanticField(ge=1, le=1000)] = setting(
+    connections = setting(
         16,
         env="KANNEL_CONNECTIONS",
         help="Connections to each Kannel, a quarter of them for urgent SMS.",
         example="32",
     )
-    timeout: Annotated[float, PydanticField(gt=0, le=600)] = setting(
+    timeout = setting(
         30.0,
         env="KANNEL_TIMEOUT",
         help="Seconds that Kannel may take to accept one SMS.",
@@ -48,99 +52,83 @@ class KannelConfig(Config):
     )
 
 
-class KannelTransport(Transport[SMSToOne]):
-    """`kannel://user:password@host[:port][/path][?smsc=id]`, with Kannel's own port as default.
+class KannelTransport(HttpTransport[SMSToOne]):
+    """`kannel://user:password@host[:port][/path][?smsc=id]`; the default port is Kannel's own.
 
-    Kannel is asked for a delivery report, at an address that holds the delivery's id and a token:
-    both are the same on every attempt. Its `sendsms-user` needs `concatenation = true` and
-    `max-messages` of at least SMS_MAX_SEGMENTS, or it cuts long texts off.
+    We ask Kannel for a delivery report, at an address that holds the delivery's id and a token, the
+    same on every attempt. Its `sendsms-user` group needs `concatenation = true` and `max-messages`
+    of at least SMS_MAX_SEGMENTS, or Kannel cuts long texts off.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("kannel",)
     example: ClassVar[str] = "kannel://user:password@127.0.0.1:13013"
-    config: ClassVar[type[Config] | None] = KannelConfig
+    config: ClassVar[type[TransportConfig] | None] = KannelConfig
 
-    def __init__(self, url: TransportURL, config: Config | None, resources: Resources) -> None:
-        super().__init__(url, config, resources)
-        assert isinstance(config, KannelConfig)
-        if not url.host:
-            raise SettingsError("names no host")
+    def __init__(
+        self, url: TransportURL, config: TransportConfig | None, resources: Resources
+    ) -> None:
+        super().__init__(url, config, resources, secrets=(url.password,))
+        path = url.path if url.path.strip("/") else _SENDSMS
+        self._sendsms = url.endpoint("http", default_port=_PORT, path=path)
         if not (url.username and url.password):
             raise SettingsError("has no user and password; they are those of a sendsms-user group")
-        if unknown := sorted(set(url.options) - {"smsc"}):
-            raise SettingsError(f"has the option {unknown[0]!r}; only smsc is known")
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        path = url.path if url.path.strip("/") else _SENDSMS
-        self._sendsms = f"http://{host}:{url.port or 13013}{path}"
+        url.allow_options("smsc")
         self._fixed = {"username": url.username, "password": url.password, "charset": "UTF-8"}
         if smsc := url.options.get("smsc"):
             self._fixed["smsc"] = smsc
-        self.connections = Connections(config.connections)
-        self.timeout = config.timeout
-        self._http = HttpClient(
-            resources.clock,
-            connections=config.connections,
-            timeout=config.timeout,
-            secrets=(url.password,),
-        )
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
 
     async def check(self) -> str:
-        """Ask for an SMS to nobody: Kannel looks at the user and password first, then refuses.
+        """Ask for an SMS without a number: Kannel checks the user and password, then refuses.
 
         Raises:
             TransportError: as `send` does.
         """
-        query = urlencode(self._fixed, quote_via=quote)
-        answer = await self._http.request("GET", f"{self._sendsms}?{query}")
+        answer = await self._ask(self._fixed)
         if answer.status_code != _NO_NUMBER:
-            self._check(answer)
+            self._require_acceptance(answer)
             raise _not_kannel(answer)
-        return "it takes the user and password"
+        return "it accepts the user and password"
 
     async def send(self, content: SMSToOne) -> Sent:
-        """Hand one SMS to Kannel; its words are in the outcome.
+        """Send one SMS; the result has Kannel's words.
 
         Raises:
-            TransportError: as its status says, and for 403 its words.
+            Rejected: 403 about this number.
+            TransportError: as `require_success` does. 503 also means that no SMSC is connected.
         """
-        query = {
-            **self._fixed,
-            "to": content.to,
-            "from": content.sender,
-            "text": content.text.text,
-            "coding": "2" if content.text.encoding is Encoding.ucs2 else "0",
-            "dlr-mask": str(_DLR_MASK),
-            "dlr-url": self._report_to(content.reference),
-        }
-        answer = await self._http.request(
+        answer = await self._ask(
+            {
+                **self._fixed,
+                "to": content.to,
+                "from": content.sender,
+                "text": content.text.text,
+                "coding": "2" if content.text.encoding is Encoding.ucs2 else "0",
+                "dlr-mask": str(_DLR_MASK),
+                "dlr-url": self._report_url(content.reference),
+            }
+        )
+        return Sent(answer=self._require_acceptance(answer), reference=content.reference)
+
+    async def _ask(self, query: dict[str, str]) -> httpx.Response:
+        return await self.http.request(
             "GET", f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
         )
-        self._check(answer)
-        if answer.status_code != _TAKEN:
-            raise _not_kannel(answer)
-        return Sent(
-            answer=words(f"{answer.status_code} {answer.text}"), reference=content.reference
-        )
 
-    def _report_to(self, delivery_id: str) -> str:
-        """Where Kannel reports to: it puts the status in the place of %d."""
+    def _report_url(self, delivery_id: str) -> str:
+        """Return the URL for delivery reports; Kannel replaces %d by the status."""
         base = self.resources.public_url.rstrip("/").replace("%", "%%")
         token = self.resources.token(f"kannel {delivery_id}")
         return f"{base}/v1/receipts/kannel/{delivery_id}/{token}?status=%d"
 
-    def _check(self, answer: httpx.Response) -> None:
-        """Let an accepted SMS pass. 503 is also what Kannel says while no SMSC is connected."""
-        said = words(f"{answer.status_code} {answer.text}")
-        if answer.status_code == 403 and any(w in said.lower() for w in _ABOUT_THE_NUMBER):
-            raise Rejected(said)
-        if answer.status_code in _WRONG_URL:
-            raise Misconfigured(said)
-        self._http.check(answer)
+    def _require_acceptance(self, answer: httpx.Response) -> str:
+        described = describe(answer)
+        if answer.status_code == 403 and any(w in described.lower() for w in _ABOUT_THE_NUMBER):
+            raise Rejected(described)
+        self.require_success(answer)
+        if answer.status_code != _ACCEPTED:
+            raise _not_kannel(answer)
+        return described
 
 
 def _not_kannel(answer: httpx.Response) -> Unreachable:
-    return Unreachable(words(f"not as Kannel answers: {answer.status_code} {answer.text}"))
+    return Unreachable(f"not an answer of Kannel's: {describe(answer)}")

@@ -1,4 +1,4 @@
-"""SMS segments: how long a text is on the air, and how to shorten it to fit (3GPP TS 23.038)."""
+"""SMS segments: the number that a text takes, and shortening to fit (3GPP TS 23.038)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _EXTENSION = frozenset("^{}\\[~]|€\f")
 
 
 class Encoding(StrEnum):
-    """How an SMS is encoded."""
+    """An encoding of SMS."""
 
     gsm7 = "gsm7"
     ucs2 = "ucs2"
 
 
-# Units of a lone segment, and of each of several (section 9.2.3.24.1 of 3GPP TS 23.040 takes 6
+# Units in a single segment, and in each of several (section 9.2.3.24.1 of 3GPP TS 23.040 takes 6
 # octets of a concatenated segment's 140).
 _CAPACITY = {Encoding.gsm7: (160, 153), Encoding.ucs2: (70, 67)}
 _ELLIPSIS = "…"
@@ -31,7 +31,7 @@ _ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Segmented:
-    """A text that fits: its encoding and its number of segments."""
+    """A text that fits, with its encoding and its number of segments."""
 
     text: str
     encoding: Encoding
@@ -39,12 +39,12 @@ class Segmented:
 
 
 def encoding_of(text: str) -> Encoding:
-    """GSM-7 if that can say `text`, else UCS-2."""
+    """Return GSM-7 if it has all characters of `text`, else UCS-2."""
     return Encoding.gsm7 if set(text) <= _BASIC | _EXTENSION else Encoding.ucs2
 
 
 def segments(text: str, encoding: Encoding) -> int:
-    """How many segments `text` takes. A character is never split over two segments."""
+    """Return how many segments `text` takes. No character is split between two segments."""
     alone, shared = _CAPACITY[encoding]
     widths = [_width(character, encoding) for character in text]
     if sum(widths) <= alone:
@@ -57,23 +57,23 @@ def segments(text: str, encoding: Encoding) -> int:
     return count
 
 
-def fit(text: str, most: int) -> Segmented:
-    """`text` in at most `most` segments: whole if it fits, else shortened at a word with `…`.
+def fit(text: str, max_segments: int) -> Segmented:
+    """Return `text` in at most `max_segments` segments, shortened at a word with `…` if needed.
 
-    GSM-7 has no such character, and says it as three dots.
+    GSM-7 has no such character: there it is three dots.
     """
     encoding = encoding_of(text)
-    # No text of more characters fits: what is counted below is never long.
-    room = _CAPACITY[encoding][0] * most
-    if len(text) <= room and (needed := segments(text, encoding)) <= most:
+    # A text of more characters never fits, so we never count a long one.
+    room = _CAPACITY[encoding][0] * max_segments
+    if len(text) <= room and (needed := segments(text, encoding)) <= max_segments:
         return Segmented(text, encoding, needed)
     mark = _ELLIPSIS if encoding is Encoding.ucs2 else "..."
-    shortened = shorten(text[: room + 1], lambda some: segments(some, encoding) <= most, mark)
+    shortened = shorten(text[: room + 1], lambda cut: segments(cut, encoding) <= max_segments, mark)
     return Segmented(shortened, encoding, segments(shortened, encoding))
 
 
 def _width(character: str, encoding: Encoding) -> int:
     if encoding is Encoding.gsm7:
         return 2 if character in _EXTENSION else 1
-    # Beyond the Basic Multilingual Plane a character is a surrogate pair.
+    # A surrogate pair outside the Basic Multilingual Plane.
     return 2 if ord(character) > 0xFFFF else 1

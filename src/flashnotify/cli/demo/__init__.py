@@ -1,4 +1,4 @@
-"""`flashnotify demo`: see what FlashNotify does, on an archive that is gone afterwards."""
+"""`flashnotify demo`: show what FlashNotify does, on a temporary archive."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 8000,
-    once: Annotated[bool, typer.Option("--once", help="End after showing the messages.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on (0: any).")] = 8000,
+    once: Annotated[bool, typer.Option("--once", help="Exit after showing the messages.")] = False,
 ) -> None:
     """Send examples of each kind, show what their recipients would get, and serve until Ctrl-C.
 
-    It has an archive of its own, which is removed at the end. Whatever the settings say, nothing
-    leaves this machine. What may not ring at night is shown as waiting, by FLASHNOTIFY_TIMEZONE.
+    The demo uses a temporary archive. Whatever the settings say, nothing leaves this machine.
+    During quiet hours (in FLASHNOTIFY_TIMEZONE) some messages are shown as waiting.
     """
-    os.environ.update(_captured())
+    os.environ.update(_capture_settings())
     with tempfile.TemporaryDirectory(prefix="flashnotify-demo-") as folder:
         url = f"sqlite:///{folder}/flashnotify.db"
         config = ServiceConfig(database_url=url, secret_key=None)
         logs.configure(config.log_format)
         service = Service(config)
-        _require_captured(service)
+        _require_capture(service)
 
         async def welcome(app: ASGIApp, port: int) -> None:
             async with in_process(app) as http:
@@ -57,15 +57,15 @@ def demo(
                 await send_and_show(client, Console(), ZoneInfo(config.timezone))
             if not once:
                 await trial.show(app, port, config=config, host=_HOST)
-                _show_more(port, Path(folder), url)
+                _print_hints(port, Path(folder), url)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(serve.run(service, _HOST, port, welcome, once=once))
     raise typer.Exit(code)
 
 
-def _captured() -> Mapping[str, str]:
-    """The settings by which every channel keeps its messages. They come before those in `.env`."""
+def _capture_settings() -> Mapping[str, str]:
+    """Return settings that make every channel capture its messages. They override `.env`."""
     urls = {}
     for channel in CHANNELS:
         spec = channel.__channel__
@@ -76,26 +76,26 @@ def _captured() -> Mapping[str, str]:
     return urls
 
 
-def _require_captured(service: Service) -> None:
-    """Refuse to go on with anything that would leave the machine.
+def _require_capture(service: Service) -> None:
+    """Check that nothing can leave the machine.
 
     Raises:
         CommandFailed: a transport is not `capture://`.
     """
     for channel in service.channels.values():
-        for outlet in channel.outlets:
-            if not isinstance(outlet.transport, CaptureTransport):
-                raise CommandFailed(f"The demo would send by {outlet.name}: it ends here.")
+        for open_transport in channel.transports:
+            if not isinstance(open_transport.transport, CaptureTransport):
+                raise CommandFailed(f"The demo must not send over {open_transport.name}.")
 
 
-def _show_more(port: int, folder: Path, url: str) -> None:
+def _print_hints(port: int, folder: Path, url: str) -> None:
     print(
-        f"""All of the API: http://{_HOST}:{port}/docs
+        f"""API documentation: http://{_HOST}:{port}/docs
 
-Follow what happens, in another terminal:
+Follow events, in another terminal:
   FLASHNOTIFY_DATABASE_URL={url} flashnotify tail
 
-Ctrl-C ends the demo, and removes {folder}.
+Ctrl-C ends the demo and removes {folder}.
 """,
         flush=True,
     )

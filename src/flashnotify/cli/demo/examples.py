@@ -1,4 +1,4 @@
-"""What the demo sends: each kind, in each language, as senders would write it."""
+"""The notifications that the demo sends: each kind in each language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHAT = "chat:it-team"
 
 
 def examples(now: datetime, device: str) -> Sequence[dict[str, Any]]:
-    """Requests to `/v1/notifications`. `device` is a `push:` address; their times follow `now`."""
+    """Return requests to `/v1/notifications`, dated after `now`. `device` is a `push:` address."""
     return [
         {
             "kind": "security",
@@ -95,7 +95,7 @@ def examples(now: datetime, device: str) -> Sequence[dict[str, Any]]:
             "kind": "infrastructure",
             "locale": "en",
             "title": "No Wi-Fi in the library tomorrow evening",
-            "body": "We replace the access points. Wired sockets keep working.",
+            "body": "We are replacing the access points. Wired sockets keep working.",
             "to": [EMAIL, CHAT],
             "data": {
                 "building": "Library",
@@ -153,6 +153,6 @@ def examples(now: datetime, device: str) -> Sequence[dict[str, Any]]:
 
 
 def _at(now: datetime, days: int, hour: int) -> str:
-    """An hour of the day, `days` from now."""
+    """Return the time at `hour`, `days` from now."""
     day = now + timedelta(days=days)
     return day.replace(hour=hour, minute=0, second=0, microsecond=0).isoformat()

@@ -1,4 +1,4 @@
-"""Sends the examples, waits for what becomes of them, and shows it."""
+"""Sending the examples, and showing what their recipients get."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rich.text import Text
 from flashnotify.cli.client import Client, CommandFailed
 from flashnotify.cli.demo.examples import examples
 
-# Seconds until everything must be in the outbox, and between two looks.
-_PATIENCE = 30.0
+# Seconds within which everything must be sent, and between two checks.
+_TIMEOUT = 30.0
 _PAUSE = 0.05
 _DEVICE = {"type": "ntfy", "topic": "ada-demo", "label": "Ada's phone"}
 _COLOURS = {"email": "blue", "sms": "green", "push": "magenta", "chat": "cyan"}
 
 
 async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> None:
-    """Send all examples, and show what their recipients get.
+    """Send all examples and show what their recipients get.
 
     Raises:
-        CommandFailed: the service does not do its work.
+        CommandFailed: not everything was sent in time.
     """
     device = (await client.call("POST", "/v1/devices", json=_DEVICE))["address"]
     sent = [
@@ -34,10 +34,10 @@ async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> Non
         for example in examples(datetime.now(zone), device)
     ]
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             settled = [await _settled(client, id) for _, id in sent]
     except TimeoutError:
-        raise CommandFailed(f"Not all was sent within {_PATIENCE:g} s: look at the log.") from None
+        raise CommandFailed(f"Not all were sent within {_TIMEOUT:g} s: check the log.") from None
     for (example, id), deliveries in zip(sent, settled, strict=True):
         captured = await client.call("GET", "/v1/outbox", params={"notification": id})
         console.rule(f"{example['kind']}, {example['locale']}")
@@ -45,16 +45,16 @@ async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> Non
 
 
 async def _settled(client: Client, id: str) -> Sequence[dict[str, Any]]:
-    """The deliveries of a notification, once each is over or waits for a time."""
+    """Return the deliveries of a notification once each has ended or is waiting."""
     while True:
         page = await client.call("GET", f"/v1/notifications/{id}/deliveries")
         deliveries: Sequence[dict[str, Any]] = page["items"]
-        if deliveries and not any(map(_under_way, deliveries)):
+        if deliveries and not any(map(_in_progress, deliveries)):
             return deliveries
         await asyncio.sleep(_PAUSE)
 
 
-def _under_way(delivery: dict[str, Any]) -> bool:
+def _in_progress(delivery: dict[str, Any]) -> bool:
     return delivery["status"] in ("queued", "sending") and delivery["reason"] is None
 
 
@@ -69,7 +69,7 @@ def _show(
         channel = delivery["channel"]
         title = f"{channel} to {delivery['to']}"
         message = messages.get(delivery["id"])
-        content = _content(message) if message is not None else _fate(delivery, zone)
+        content = _content(message) if message is not None else _status(delivery, zone)
         colour = _COLOURS.get(channel, "") if message is not None else "yellow"
         console.print(Panel(content, title=title, title_align="left", border_style=colour))
 
@@ -79,8 +79,8 @@ def _content(message: dict[str, Any]) -> Group:
     return Group(*subject, Text(message["text"]))
 
 
-def _fate(delivery: dict[str, Any], zone: ZoneInfo) -> Text:
-    """What became of a delivery that is not in the outbox: it waits, or did not go."""
-    until = delivery["next_attempt_at"]
-    at = f", at {datetime.fromisoformat(until).astimezone(zone):%H:%M}" if until else ""
+def _status(delivery: dict[str, Any], zone: ZoneInfo) -> Text:
+    """Describe a delivery that is not in the outbox: why it waits or was not sent."""
+    due = delivery["next_attempt_at"]
+    at = f", at {datetime.fromisoformat(due).astimezone(zone):%H:%M}" if due else ""
     return Text(f"{delivery['status']}: {delivery['reason']}{at}")

@@ -1,4 +1,4 @@
-"""`flashnotify doctor`: what is wrong, and what to do about it."""
+"""`flashnotify doctor`: find problems and say how to fix them."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check the settings, the archive, the keys, each transport and a running `serve`.
 
-    It says what to do about each thing that is not as it should be. Nothing is sent, and nothing is
-    changed. The exit code is 1 if something has failed.
+    Each problem comes with a remedy. Nothing is sent and nothing is changed. The exit code is 1 if
+    a check fails.
     """
     with progress_bar() as bar:
-        bar.add_task("looking around", total=None)
+        bar.add_task("checking", total=None)
         findings = list(_examine())
     worst = max((f.state for f in findings), key=list(State).index)
     if as_json:
-        found = {"state": worst, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        report = {"state": worst, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         _show(findings)
     if worst is State.failed:
@@ -53,20 +53,20 @@ def doctor(
 
 
 def _examine() -> Iterable[Finding]:
-    told = set()
+    reported = set()
     for finding in setting_findings():
-        told.add(finding.part)
+        reported.add(finding.part)
         yield finding
     try:
         config = ServiceConfig()
     except SettingsError:
-        yield Finding("archive", State.warning, "not looked at", "The settings come first.")
+        yield Finding("archive", State.warning, "not checked", "Fix the settings first.")
         return
     logs.configure(config.log_format)
     try:
         yield from key_findings(config)
         yield from archive_findings(config.archive_file)
-        yield from asyncio.run(_transports_and_serve(config, told))
+        yield from asyncio.run(_transports_and_serve(config, reported))
     except PermissionError as error:
         yield Finding(
             "archive",
@@ -76,9 +76,9 @@ def _examine() -> Iterable[Finding]:
         )
 
 
-async def _transports_and_serve(config: ServiceConfig, told: set[str]) -> Sequence[Finding]:
-    found, names = await transport_findings(config, told)
-    return [*found, *await serve_findings(config, names)]
+async def _transports_and_serve(config: ServiceConfig, reported: set[str]) -> Sequence[Finding]:
+    findings, names = await transport_findings(config, reported)
+    return [*findings, *await serve_findings(config, names)]
 
 
 def _show(findings: Sequence[Finding]) -> None:

@@ -1,4 +1,4 @@
-"""Looks at the settings, and at the keys that belong to the archive."""
+"""Checks of the settings and of the archive's keys."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
 from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.errors import SettingsError
-from flashnotify.meta.configs import Config
+from flashnotify.meta import Config
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
 
 
 def setting_findings() -> Iterator[Finding]:
-    """Each setting that cannot work, and each name that sets nothing."""
-    sound = True
+    """Check each setting, and find unknown names."""
+    valid = True
     for config in _declared(Config):
         try:
             config()
         except SettingsError as error:
-            sound = False
+            valid = False
             for line in str(error).splitlines():
                 found, _, example = line.partition(" Example: ")
                 name, _, found = found.partition(": ")
                 yield Finding(name, State.failed, found, f"Example: {example}")
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
-        sound = False
-        meant = f"Did you mean {nearest}? " if nearest else ""
+        valid = False
+        hint = f"Did you mean {nearest}? " if nearest else ""
         yield Finding(
             name,
             State.failed,
-            "there is no such setting",
-            f"{meant}docs/settings.md has all; remove it, or write it as it is there.",
+            "unknown setting",
+            f"{hint}Correct or remove it; docs/settings.md lists all settings.",
         )
-    if sound:
+    if valid:
         known = {setting.env for config in CONFIGS for setting in config.settings}
         count = len(known & given_names())
-        yield Finding("settings", State.ok, f"{count} of {len(known)} set, the others at default")
+        yield Finding("settings", State.ok, f"{count} of {len(known)} set, the rest are defaults")
 
 
 def key_findings(config: ServiceConfig) -> Iterator[Finding]:
-    """The secret key, and the key for Web Push if there is one."""
+    """Check the secret key, and the Web Push key if there is one."""
     secret = config.beside(KEY_FILE)
     if config.secret_key is not None:
         yield Finding("secret key", State.ok, "FLASHNOTIFY_SECRET_KEY is set")
     elif secret.exists():
-        yield _key("secret key", secret) or _readable(config)
+        yield _key("secret key", secret) or _secret_key(config)
     elif _has_api_keys(config.archive_file):
         yield Finding(
             "secret key",
             State.failed,
-            f"{secret} is missing: no API key that has been made works",
-            "Restore it from a backup. If there is none, start `flashnotify serve`, which makes a "
-            "new one, and make new API keys.",
+            f"{secret} is missing: the existing API keys do not work",
+            "Restore it from a backup. If there is none, start `flashnotify serve`, which creates "
+            "a new one, and create new API keys.",
         )
     else:
-        yield Finding("secret key", State.ok, "serve makes it at its next start")
+        yield Finding("secret key", State.ok, "serve will create it when it starts")
     vapid = config.beside(VAPID_FILE)
     if vapid.exists():
         yield _key("Web Push key", vapid) or Finding("Web Push key", State.ok, f"{vapid}")
 
 
 def _key(part: str, file: Path) -> Finding | None:
-    """What is wrong with a key's file, if anything is."""
+    """Return the problem with a key's file, if there is one."""
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077:
         return Finding(
             part,
             State.failed,
-            f"{file} has mode {mode:04o}: others on this machine can get at it",
+            f"{file} has mode {mode:04o}: other users on this machine can access it",
             f"chmod 600 {file}",
         )
     try:
@@ -88,7 +88,7 @@ def _key(part: str, file: Path) -> Finding | None:
     return None
 
 
-def _readable(config: ServiceConfig) -> Finding:
+def _secret_key(config: ServiceConfig) -> Finding:
     try:
         config.pepper()
     except SettingsError as error:
@@ -102,12 +102,12 @@ def _has_api_keys(file: Path) -> bool:
         with closing(open_read_only(file)) as archive:
             return has_api_keys(archive)
     except sqlite3.Error:
-        # There is no archive yet, or one that `archive_findings` has more to say of.
+        # There is no archive yet, or `archive_findings` reports what is wrong with it.
         return False
 
 
 def _declared(base: type[Config]) -> Iterator[type[Config]]:
-    """Every group of settings."""
+    """Yield every registered group of settings."""
     for config in base.__subclasses__():
         if any(vars(config).get("__config__") is registered for registered in CONFIGS):
             yield config

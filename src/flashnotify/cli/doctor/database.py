@@ -1,4 +1,4 @@
-"""Looks at the archive and the disk that it is on. Writes nothing, takes no lock for long."""
+"""Checks of the archive and its disk. Writes nothing and holds no lock for long."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from flashnotify.archive.sqlite.inspection import faults, open_read_only, revisi
 from flashnotify.cli.doctor.findings import Finding, State
 
 _MIB = 1024 * 1024
-# Free space below which it is time to see to it, and below which serve will soon have to refuse.
-_LITTLE = 1024 * _MIB
-_TOO_LITTLE = 100 * _MIB
+# Free space below which to warn, and below which serve will soon refuse notifications.
+_LOW = 1024 * _MIB
+_CRITICAL = 100 * _MIB
 # Seconds that the quick check may take.
-_PATIENCE = 60.0
-_RESTORE = "Stop serve, and restore the archive from a backup (docs/commands.md, Restore)."
+_CHECK_TIMEOUT = 60.0
+_RESTORE = "Stop serve and restore a backup (docs/commands.md, Backup and restore)."
 
 
 def archive_findings(file: Path) -> Iterator[Finding]:
-    """All that can be said of the archive without writing to it."""
+    """Check the archive without writing to it."""
     yield _folder(file)
     yield _space(file)
     yield Finding("SQLite", State.ok, f"{sqlite_version()}; one connection writes, in one process")
     if not file.exists():
-        yield Finding("archive", State.ok, f"{file}: serve makes it at its first start")
+        yield Finding("archive", State.ok, f"{file}: serve will create it when it starts")
         return
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077:
@@ -43,14 +43,14 @@ def archive_findings(file: Path) -> Iterator[Finding]:
     try:
         with closing(open_read_only(file)) as archive:
             yield _tables(archive)
-        yield _soundness(file)
+        yield _integrity(file)
     except sqlite3.Error as error:
         yield Finding(
             "archive",
             State.failed,
             f"{file} cannot be read: {error}",
-            "Is it the right file, and may this user read it? FLASHNOTIFY_DATABASE_URL names it. "
-            f"If it is damaged: {_RESTORE}",
+            "Check FLASHNOTIFY_DATABASE_URL and this user's permission to read the file. "
+            f"If the file is damaged: {_RESTORE}",
         )
 
 
@@ -60,25 +60,25 @@ def _folder(file: Path) -> Finding:
         return Finding(
             "folder",
             State.failed,
-            f"{folder} cannot be written to by this user",
-            "Make the user that runs serve its owner, or name a file elsewhere with "
+            f"{folder} is not writable by this user",
+            "Make the user that runs serve its owner, or choose another folder with "
             "FLASHNOTIFY_DATABASE_URL.",
         )
-    made = "" if folder == file.parent else f"; serve makes {file.parent} in it"
-    return Finding("folder", State.ok, f"{folder} can be written to{made}")
+    created = "" if folder == file.parent else f"; serve will create {file.parent} in it"
+    return Finding("folder", State.ok, f"{folder} is writable{created}")
 
 
 def _space(file: Path) -> Finding:
     free = shutil.disk_usage(_existing(file.parent)).free
-    found = f"{free // _MIB:,} MiB are free"
-    if free >= _LITTLE:
+    found = f"{free // _MIB:,} MiB free"
+    if free >= _LOW:
         return Finding("disk", State.ok, found)
-    state = State.failed if free < _TOO_LITTLE else State.warning
+    state = State.failed if free < _CRITICAL else State.warning
     return Finding(
         "disk",
         state,
         f"{found}; on a full disk nothing is accepted",
-        "Make room, or move the archive to a larger disk.",
+        "Free some space, or move the archive to a larger disk.",
     )
 
 
@@ -90,32 +90,32 @@ def _tables(archive: sqlite3.Connection) -> Finding:
         return Finding(
             "tables",
             State.warning,
-            f"of an earlier version ({found or 'there are none yet'})",
-            "flashnotify migrate; the next start of serve does it too.",
+            f"of an earlier version ({found})" if found else "there are none yet",
+            "Run `flashnotify migrate`, or start serve, which does the same.",
         )
     return Finding(
         "tables",
         State.failed,
-        f"of another version ({found}), that this one does not know",
-        "Use the version of flashnotify that wrote them, or a later one.",
+        f"of an unknown version ({found})",
+        "Use the version of flashnotify that created them, or a later one.",
     )
 
 
-def _soundness(file: Path) -> Finding:
+def _integrity(file: Path) -> Finding:
     size = f"{file.stat().st_size // _MIB:,} MiB"
-    found = faults(file, within=_PATIENCE)
+    found = faults(file, within=_CHECK_TIMEOUT)
     if found is None:
         return Finding(
             "archive",
             State.warning,
-            f"{file}, {size}: its check has not ended within {_PATIENCE:g} s",
-            "`flashnotify backup` checks the whole of it, however long that takes.",
+            f"{file}, {size}: the check did not finish within {_CHECK_TIMEOUT:g} s",
+            "Run `flashnotify backup`, which checks all of it, however long that takes.",
         )
     if found:
         return Finding("archive", State.failed, f"{file} is damaged: {found[0]}", _RESTORE)
-    return Finding("archive", State.ok, f"{file}, {size}: sound")
+    return Finding("archive", State.ok, f"{file}, {size}: no damage found")
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that there is."""
+    """Return the folder, or its nearest ancestor that exists."""
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -1,4 +1,4 @@
-"""What `doctor` says of one thing that it has looked at."""
+"""The result of one check of `doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How it is: `warning` works, and may not be what was meant."""
+    """The state of a part: `warning` means that it works but may not be what was intended."""
 
     ok = "ok"
     warning = "warning"
@@ -16,7 +16,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing, how it is, what was found, and what to do about it if it is not ok."""
+    """A part, its state, what was found, and a remedy unless the state is ok."""
 
     part: str
     state: State

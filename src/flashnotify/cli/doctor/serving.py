@@ -1,4 +1,4 @@
-"""Asks the `serve` that holds the archive how it does."""
+"""Checks of the `serve` that holds the archive."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from flashnotify.cli.client import over_socket
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.settings import ServiceConfig
 
-# Seconds for an answer: one that works has it at once.
-_PATIENCE = 5.0
-_LOOK = "Its log says more."
+# Seconds to wait for an answer: a working service gives it at once.
+_TIMEOUT = 5.0
+_CHECK_LOG = "Check its log."
 
 
-async def serve_findings(config: ServiceConfig, ours: set[str]) -> Sequence[Finding]:
-    """How `serve` does, if it runs. `ours` are the transports in the settings that we see."""
+async def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[Finding]:
+    """Check `serve`, if it is running. `expected` are the transports in our own settings."""
     holder = ArchiveLock(config.archive_file).holder()
     if holder is None:
-        return [Finding("serve", State.ok, "does not run; the archive is free")]
+        return [Finding("serve", State.ok, "not running; the archive is free")]
     part = f"serve (process {holder})"
     try:
         async with over_socket(config) as http:
-            ready = (await http.get("/readyz", timeout=_PATIENCE)).json()
-            channels = (await http.get("/v1/channels", timeout=_PATIENCE)).json()["items"]
+            ready = (await http.get("/readyz", timeout=_TIMEOUT)).json()
+            channels = (await http.get("/v1/channels", timeout=_TIMEOUT)).json()["items"]
     except (httpx.TransportError, ValueError, KeyError) as error:
         return [
             Finding(
                 part,
                 State.failed,
-                f"holds the archive, and does not answer ({type(error).__name__})",
-                f"{_LOOK} If it goes on, stop it and start it anew.",
+                f"holds the archive but does not answer ({type(error).__name__})",
+                f"{_CHECK_LOG} If this persists, restart serve.",
             )
         ]
-    return [_readiness(part, ready), *_breakers(channels), *_differences(part, channels, ours)]
+    return [_readiness(part, ready), *_breakers(channels), *_differences(part, channels, expected)]
 
 
 def _readiness(part: str, ready: dict[str, Any]) -> Finding:
@@ -44,7 +44,7 @@ def _readiness(part: str, ready: dict[str, Any]) -> Finding:
         return Finding(part, State.ok, "is ready")
     state = State.warning if ready["status"] == "degraded" else State.failed
     parts = (f"{name} is {how}" for name, how in ready["parts"].items() if how != "ok")
-    return Finding(part, state, f"is {ready['status']}: {', '.join(parts)}", _LOOK)
+    return Finding(part, state, f"is {ready['status']}: {', '.join(parts)}", _CHECK_LOG)
 
 
 def _breakers(channels: Sequence[dict[str, Any]]) -> Iterator[Finding]:
@@ -54,20 +54,20 @@ def _breakers(channels: Sequence[dict[str, Any]]) -> Iterator[Finding]:
                 continue
             part = f"serve: {channel['channel']} {transport['name']}"
             problem = transport["problem"]
-            found = f"left alone for now, since it fails{': ' if problem else ''}{problem or ''}"
-            remedy = "Mend the settings, and start serve anew." if problem else _LOOK
+            found = f"paused after failures{': ' if problem else ''}{problem or ''}"
+            remedy = "Fix the settings and restart serve." if problem else _CHECK_LOG
             yield Finding(part, State.failed, found, remedy)
 
 
 def _differences(
-    part: str, channels: Sequence[dict[str, Any]], ours: set[str]
+    part: str, channels: Sequence[dict[str, Any]], expected: set[str]
 ) -> Iterator[Finding]:
-    theirs = {f"{c['channel']} {t['name']}" for c in channels for t in c["transports"]}
-    if theirs != ours:
-        odd = ", ".join(sorted(theirs ^ ours))
+    running = {f"{c['channel']} {t['name']}" for c in channels for t in c["transports"]}
+    if running != expected:
+        different = ", ".join(sorted(running ^ expected))
         yield Finding(
             part,
             State.warning,
-            f"runs with other transports than the settings here name ({odd})",
-            "Start it anew if they have changed, or run this with its environment.",
+            f"runs with other transports than these settings name ({different})",
+            "Restart serve if the settings have changed, or run doctor with serve's environment.",
         )

@@ -1,4 +1,4 @@
-"""Tries each transport that the settings name, without sending anything."""
+"""Checks of each transport in the settings, without sending anything."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.transport import Resources
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.clock import SystemClock
-from flashnotify.delivery.transports import OpenChannel, Outlet, open_channel
+from flashnotify.delivery.transports import OpenChannel, OpenTransport, open_channel
 from flashnotify.errors import Misconfigured, SettingsError, TransportError
-from flashnotify.meta.metaclasses import Channel
+from flashnotify.meta import Channel
 from flashnotify.meta.registry import CHANNELS
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.settings import ServiceConfig
 
-# Seconds that one of them may take to answer, at the most.
-_PATIENCE = 10.0
+# Seconds that a transport may take to answer.
+_TIMEOUT = 10.0
 
 
 async def transport_findings(
-    config: ServiceConfig, told: Collection[str]
+    config: ServiceConfig, reported: Collection[str]
 ) -> tuple[Sequence[Finding], set[str]]:
-    """How each transport does, and the names of all.
+    """Check each transport, and return the findings and the names of all transports.
 
-    Settings in `told` are known not to work: they are not told again.
+    Faults of the settings in `reported` are not reported again.
     """
     threads = ThreadPoolQueue(1)
     with tempfile.TemporaryDirectory() as scratch:
         resources = Resources(
-            SystemClock(), threads, threads, _kept(config, Path(scratch)), config.public_url, str
+            SystemClock(), threads, threads, _files(config, Path(scratch)), config.public_url, str
         )
         try:
-            found = await asyncio.gather(
-                *(_channel(channel, resources, told) for channel in CHANNELS)
+            channels = await asyncio.gather(
+                *(_channel(channel, resources, reported) for channel in CHANNELS)
             )
         finally:
             threads.close()
-    findings = [finding for of_one, _ in found for finding in of_one]
-    return findings, {name for _, names in found for name in names}
+    findings = [finding for found, _ in channels for finding in found]
+    return findings, {name for _, names in channels for name in names}
 
 
-def _kept(config: ServiceConfig, scratch: Path) -> Callable[[str], Path]:
-    """Where transports find their files. One that is not there yet is not for us to make."""
+def _files(config: ServiceConfig, scratch: Path) -> Callable[[str], Path]:
+    """Locate the files of transports. Files that do not exist yet are created in `scratch`."""
 
-    def place(name: str) -> Path:
-        kept = config.beside(name)
-        return kept if kept.exists() else scratch / name
+    def locate(name: str) -> Path:
+        file = config.beside(name)
+        return file if file.exists() else scratch / name
 
-    return place
+    return locate
 
 
 async def _channel(
-    channel: type[Channel], resources: Resources, told: Collection[str]
+    channel: type[Channel], resources: Resources, reported: Collection[str]
 ) -> tuple[Sequence[Finding], Sequence[str]]:
     spec = channel.__channel__
     assert spec.config is not None
@@ -64,31 +64,33 @@ async def _channel(
     try:
         opened = open_channel(spec, TRANSPORTS[spec.name], resources)
     except SettingsError as error:
-        if any(name in str(error) for name in told):
+        if any(name in str(error) for name in reported):
             return [], []
         reason, _, example = str(error).partition(" Example: ")
         return [Finding(spec.name, State.failed, reason, f"Example: {example}")], []
-    if not opened.outlets:
-        remedy = f"{variable} names some."
-        return [Finding(spec.name, State.ok, f"there are no destinations. {remedy}")], []
+    if not opened.transports:
+        reason = f"there are no destinations; {variable} adds some"
+        return [Finding(spec.name, State.ok, reason)], []
     try:
-        found = await asyncio.gather(*(_outlet(opened, o, variable) for o in opened.outlets))
+        found = await asyncio.gather(*(_transport(opened, o, variable) for o in opened.transports))
     finally:
-        await asyncio.gather(*(outlet.transport.close() for outlet in opened.outlets))
-    return found, [f"{spec.name} {outlet.name}" for outlet in opened.outlets]
+        await asyncio.gather(
+            *(open_transport.transport.close() for open_transport in opened.transports)
+        )
+    return found, [f"{spec.name} {open_transport.name}" for open_transport in opened.transports]
 
 
-async def _outlet(channel: OpenChannel, outlet: Outlet, variable: str) -> Finding:
-    part = f"{channel.spec.name} {outlet.name}"
-    transport = outlet.transport
-    within = min(_PATIENCE, transport.timeout)
+async def _transport(channel: OpenChannel, open_transport: OpenTransport, variable: str) -> Finding:
+    part = f"{channel.spec.name} {open_transport.name}"
+    transport = open_transport.transport
+    within = min(_TIMEOUT, transport.timeout)
     try:
         async with asyncio.timeout(within):
             found = await transport.check()
     except TimeoutError:
         return _unreachable(part, f"no answer within {within:g} s", variable)
     except Misconfigured as error:
-        return Finding(part, State.failed, error.reason, f"Mend {variable}, and start serve anew.")
+        return Finding(part, State.failed, error.reason, f"Fix {variable} and restart serve.")
     except TransportError as error:
         return _unreachable(part, error.reason, variable)
     if isinstance(transport, CaptureTransport):
@@ -97,5 +99,5 @@ async def _outlet(channel: OpenChannel, outlet: Outlet, variable: str) -> Findin
 
 
 def _unreachable(part: str, reason: str, variable: str) -> Finding:
-    remedy = f"Does it run, and is the way there open? {variable} says where it is."
+    remedy = f"Check that it runs and is reachable from here, and that {variable} is right."
     return Finding(part, State.failed, reason, remedy)

@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive.reads.reader import Reader
+from flashnotify.archive.reads.reading import Reading
 from flashnotify.archive.sqlite import engine
 from flashnotify.archive.sqlite.engine import archive_url, open_readers
 from flashnotify.errors import Unavailable
@@ -17,13 +18,19 @@ async def test_who_waits_too_long_for_a_connection_is_told_to_come_back(
 ) -> None:
     monkeypatch.setattr(engine, "_PATIENCE", 0.1)
     readers: AsyncEngine = open_readers(archive_url(f"sqlite:///{archive.file}"), connections=2)
-    reader = Reader(readers)
+    reader = Reading(readers)
     async with readers.connect(), readers.connect():
-        with pytest.raises(Unavailable, match="Too much is read") as refused:
+        with pytest.raises(Unavailable, match="Too many reads") as refused:
             await reader.ping()
         assert refused.value.retry_after > 0
         # It has not taken anything with it.
-        waiting = asyncio.create_task(reader.last_event())
+        waiting = asyncio.create_task(reader.value(select(literal(0))))
         await asyncio.sleep(0)
     assert await waiting == 0
     await reader.close()
+
+
+async def test_an_archive_that_cannot_be_read_is_unavailable(archive: Archive) -> None:
+    archive.change("ALTER TABLE api_keys RENAME TO no_api_keys")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await archive.ports.ping()

@@ -10,12 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.email.channel import EmailConfig, EmailContent, EmailMixin, EmailToOne
-from flashnotify.channels.transport import TransportURL
 from flashnotify.domain import Message, Rendering
-from flashnotify.notifiers import AcademicNotifier
-from tests.conformance.adapter import Lent
 
 SENDER = "Université <noreply@univ.example>"
 DELIVERY = UUID("01890000-0000-7000-8000-000000000001")
@@ -163,21 +159,20 @@ async def test_the_body_is_built_once_for_all_recipients(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     built = 0
-    make = EmailContent.__init__
+    build = EmailContent._body
 
-    def counting(self: EmailContent, rendering: Rendering, sender: str) -> None:
+    def counting(self: EmailContent, boundary: str) -> bytes:
         nonlocal built
         built += 1
-        make(self, rendering, sender)
+        return build(self, boundary)
 
-    monkeypatch.setattr(EmailContent, "__init__", counting)
-    notifier = AcademicNotifier(course="ALG-2")
-    assert isinstance(notifier, EmailMixin)
+    monkeypatch.setattr(EmailContent, "_body", counting)
     config = EmailConfig()
-    transport = CaptureTransport(TransportURL(config.url), None, Lent(tmp_path).resources)
+    content = EmailMixin.prepare(rendering(), config)
+    bodies = set()
     for number in range(10):
-        message = Message(UUID(int=number), f"a{number}@univ.example", rendering(), 0)
-        answer = await notifier.send_email(message, transport, config)
-        assert answer.captured is not None
-        assert answer.captured.to == f"a{number}@univ.example"
-    assert built == 1
+        message = Message(UUID(int=number), f"a{number}@univ.example", rendering(), 0, content)
+        head, _, body = EmailToOne(content, message).as_bytes().partition(b"\r\n\r\n")
+        assert f"To: a{number}@univ.example".encode() in head
+        bodies.add(body)
+    assert built == len(bodies) == 1

@@ -24,7 +24,7 @@ from flashnotify.channels.email.headers import (
     recipient_head,
     text_header,
 )
-from flashnotify.meta.descriptors import Email
+from flashnotify.meta import Email
 from tests.support import rfc2047
 from tests.support.encoded_words import EXAMPLES, one_line_texts, raw_texts
 from tests.unit.channels.email import headers_on_this_python

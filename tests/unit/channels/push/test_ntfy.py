@@ -105,10 +105,10 @@ async def test_a_server_that_is_no_ntfy_has_not_taken_it(
     ntfy: HttpServer, tmp_path: Path, body: str
 ) -> None:
     ntfy.next(Reply(200, body))
-    with pytest.raises(Unreachable, match="not as ntfy answers"):
+    with pytest.raises(Unreachable, match="not an answer of ntfy's"):
         await sent(ntfy, tmp_path, message())
     ntfy.next(Reply(404, "nothing here"))
-    with pytest.raises(Misconfigured, match="no ntfy server"):
+    with pytest.raises(Misconfigured, match="nothing accepts messages at this URL: 404"):
         await sent(ntfy, tmp_path, message())
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from flashnotify.channels.push.channel import PushToOne
-from flashnotify.channels.push.message_encryption import MOST_BYTES
+from flashnotify.channels.push.message_encryption import MAX_BYTES
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport, origin, payload
 from flashnotify.channels.transport import TransportURL
 from flashnotify.domain import (
@@ -152,14 +152,14 @@ def test_whatever_is_said_fits(title: str, times: int, text: str) -> None:
     content = push(Browser(), "https://push.example/x", delivery_id=IDS())
     content.title, content.text = title, text
     made = payload(content)
-    assert len(made) <= MOST_BYTES
+    assert len(made) <= MAX_BYTES
     found = json.loads(made)
     assert found["title"] == title
     if found["body"] != text:
         assert found["body"].endswith("…")
         assert text.startswith(found["body"].removesuffix("…"))
         # No word more would have fitted.
-        assert len(made) > MOST_BYTES - 40
+        assert len(made) > MAX_BYTES - 40
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -1,0 +1,82 @@
+"""Authentication. A route declares the scope it needs in its signature.
+
+`principal: Annotated[Principal, requires(READ)]` authenticates the request, checks the scope, and
+documents both: the OpenAPI document takes the scope and the errors from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
+from fastapi.security.http import HTTPAuthorizationCredentials
+
+from flashnotify.errors import NotAuthenticated, RateLimited
+from flashnotify.identity.api_keys import ApiKeys
+from flashnotify.identity.principal import LOCAL_ADMIN, Principal
+from flashnotify.identity.rate_limits import RateLimits
+
+# Stands for the scope of the kind that a request names. The code that reads the request checks it.
+NOTIFY_KIND = "notify:{kind}"
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key.")
+_header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
+
+
+class Authentication:
+    """Authenticates requests by API key, within the rate limit of each key."""
+
+    def __init__(self, keys: ApiKeys, limits: RateLimits) -> None:
+        self._keys = keys
+        self._limits = limits
+
+    async def authenticate(self, request: Request, token: str | None) -> Principal:
+        """Return the principal of a request, and leave its rate limit headers for the response.
+
+        Raises:
+            NotAuthenticated: the request has no valid key.
+            RateLimited: the key has used up its rate limit.
+        """
+        state = request.scope["state"]
+        if state.get("local"):
+            return LOCAL_ADMIN
+        if not token:
+            raise NotAuthenticated(
+                "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
+                "Create one: flashnotify keys create"
+            )
+        principal = await self._keys.authenticate(token)
+        usage = self._limits.count(principal.id)
+        state["headers"] = [
+            (b"x-ratelimit-limit", b"%d" % usage.limit),
+            (b"x-ratelimit-remaining", b"%d" % usage.remaining),
+            (b"x-ratelimit-reset", b"%d" % usage.reset),
+        ]
+        if not usage.allowed:
+            raise RateLimited(
+                f"The rate limit of this key is {self._limits.rate}. Retry in {usage.reset} s, or "
+                "send many notifications at once to POST /v1/notifications/batch.",
+                retry_after=usage.reset,
+            )
+        return principal
+
+
+async def _principal(
+    request: Request,
+    scopes: SecurityScopes,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    header: Annotated[str | None, Security(_header)],
+) -> Principal:
+    authentication: Authentication = request.app.state.authentication
+    token = bearer.credentials if bearer is not None else header
+    principal = await authentication.authenticate(request, token)
+    for scope in scopes.scopes:
+        if scope != NOTIFY_KIND:
+            principal.require(scope)
+    return principal
+
+
+def requires(scope: str | None = None) -> Any:
+    """Return the dependency that authenticates a request; with a `scope`, the key must have it."""
+    return Security(_principal, scopes=[] if scope is None else [scope])

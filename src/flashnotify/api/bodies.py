@@ -1,0 +1,126 @@
+"""Request bodies, read within a limit of size and time."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from flashnotify.errors import (
+    DocumentTooLarge,
+    InvalidInput,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
+from flashnotify.intake.validation import parse
+from flashnotify.meta.faults import field_errors
+
+# Media types of JSON; some clients send none.
+JSON = ("application/json", "")
+
+# Seconds for a whole body: a client that stops sending does not hold its connection for ever.
+_TIMEOUT = 60.0
+_REF = "#/components/schemas/"
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def media_type(request: Request) -> str:
+    """Return the declared media type of a body, or an empty string."""
+    header = request.headers.get("content-type", "")
+    return header.partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return a body of at most `limit` bytes.
+
+    Raises:
+        DocumentTooLarge: it is longer.
+        RequestTimeout: it did not arrive in time.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise RequestTimeout(
+            f"The body did not arrive within {_TIMEOUT:g} s. Send it again."
+        ) from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(chunks)
+
+
+async def read_json(request: Request, limit: int) -> bytes:
+    """Return the body of a JSON request of at most `limit` bytes, not parsed yet.
+
+    Raises:
+        UnsupportedMediaType: it is declared as something else.
+        DocumentTooLarge, RequestTimeout: as `read_body`.
+    """
+    if media_type(request) not in JSON:
+        raise UnsupportedMediaType(
+            "Send JSON with `Content-Type: application/json` (with curl: -H or --json)."
+        )
+    return await read_body(request, limit)
+
+
+async def read_model(request: Request, model: type[M], limit: int) -> M:
+    """Return the body of a JSON request of at most `limit` bytes as a `model`.
+
+    Raises:
+        MalformedDocument: it is not a JSON object.
+        InvalidInput: it fails validation.
+        UnsupportedMediaType, DocumentTooLarge, RequestTimeout: as `read_json`.
+    """
+    return validated(model, parse(await read_json(request, limit)))
+
+
+def validated(model: type[M], document: object) -> M:
+    """Return a document as a `model`.
+
+    Raises:
+        InvalidInput: it fails validation; lists every mistake.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise InvalidInput(field_errors(error, model)) from None
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI description of a JSON body that is a `model`."""
+    return _json_body({"$ref": _REF + model.__name__})
+
+
+def body_of_one(models: Mapping[str, type[BaseModel]], discriminator: str) -> dict[str, Any]:
+    """Return the OpenAPI description of a JSON body that is one of `models`.
+
+    The field `discriminator` tells them apart.
+    """
+    refs = {value: _REF + model.__name__ for value, model in models.items()}
+    return _json_body(
+        {
+            "oneOf": [{"$ref": ref} for ref in refs.values()],
+            "discriminator": {"propertyName": discriminator, "mapping": refs},
+        }
+    )
+
+
+def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _too_large(limit: int) -> DocumentTooLarge:
+    return DocumentTooLarge(f"The body is longer than {limit} bytes.")

@@ -1,0 +1,91 @@
+"""The ASGI wrappers around the app: the request's id, the crash boundary, the local socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+import anyio
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flashnotify.api.problems import problem_response
+from flashnotify.errors import Unavailable, stack_of
+
+log = structlog.get_logger(__name__)
+
+
+class LocalSocket:
+    """The app as served on the Unix socket, where every client is an admin."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        scope.setdefault("state", {})["local"] = True
+        await self._app(scope, receive, send)
+
+
+class RequestBoundary:
+    """Gives each request an id (`X-Request-ID`) and logs unexpected errors.
+
+    Headers that a dependency leaves in `state["headers"]` are sent with every response.
+    """
+
+    def __init__(self, app: ASGIApp, ids: Callable[[], UUID]) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._ids().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = finished = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started, finished
+            if message["type"] == "http.response.body":
+                finished = not message.get("more_body", False)
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [
+                    *message["headers"],
+                    *scope["state"].get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except asyncio.CancelledError:
+            # The service stops, and this request outlasts the time it has for that.
+            if not started:
+                stopping = Unavailable("The service is stopping.", retry_after=5, code="stopping")
+                await problem_response(scope, stopping)(scope, receive, send_with_headers)
+            raise
+        except Exception as error:  # noqa: BLE001  # the app has sent a problem, unless it had started
+            if _client_gone(error):
+                return
+            log.error(
+                "request.crashed",
+                request_id=request_id,
+                path=scope["path"],
+                error=type(error).__name__,
+                stack=stack_of(error),
+            )
+            if not finished:
+                # The server closes the connection and logs this. The error itself may quote data.
+                raise RuntimeError("a response was broken off") from None
+
+
+def _client_gone(error: Exception) -> bool:
+    """Return whether a request or an event stream ended because its client disconnected."""
+    if isinstance(error, ClientDisconnect):
+        return True
+    return isinstance(error, ExceptionGroup) and error.split(anyio.BrokenResourceError)[1] is None

@@ -1,0 +1,42 @@
+"""Reads of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+
+from flashnotify.archive.access import Access
+from flashnotify.archive.models import Device as Table
+from flashnotify.archive.records import Page, RegisteredDevice
+from flashnotify.domain import Device, DeviceType
+
+
+class DeviceReads(Access):
+    """The reads of the port `Devices`."""
+
+    async def find(self, id: UUID) -> RegisteredDevice | None:
+        row = await self._lists.one(select(Table.__table__).where(Table.id == id), {})
+        return None if row is None else _registered(row)
+
+    async def find_target(self, type: str, target: str) -> RegisteredDevice | None:
+        query = select(Table.__table__).where(Table.type == type, Table.target == target)
+        row = await self._lists.one(query, {})
+        return None if row is None else _registered(row)
+
+    async def find_all(self, ids: Collection[UUID]) -> Mapping[UUID, Device]:
+        query = select(Table.__table__).where(Table.id.in_(ids))
+        return {row.id: _device(row) for row in await self._reader.all(query, {})}
+
+    async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
+        return await self._lists.page(select(Table.__table__), Table.id, limit, cursor, _registered)
+
+
+def _device(row: Row[Any]) -> Device:
+    return Device(row.id, DeviceType(row.type), row.target, row.p256dh, row.auth)
+
+
+def _registered(row: Row[Any]) -> RegisteredDevice:
+    return RegisteredDevice(_device(row), row.label, row.created_at)

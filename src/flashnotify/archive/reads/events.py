@@ -1,0 +1,32 @@
+"""Reads of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import bindparam, func, select
+
+from flashnotify.archive.access import Access
+from flashnotify.archive.models import Event as Table
+from flashnotify.archive.records import Event
+
+_after = (
+    select(Table.__table__)
+    .where(Table.id > bindparam("after"))
+    .order_by(Table.id)
+    .limit(bindparam("most"))
+)
+
+
+class EventReads(Access):
+    """The port `Events`. The database writes events itself, by triggers."""
+
+    async def after(self, id: int, limit: int) -> Sequence[Event]:
+        rows = await self._lists.all(_after, {"after": id, "most": limit})
+        return [Event(**row._mapping) for row in rows]
+
+    async def last(self) -> int:
+        return await self._lists.value(select(func.max(Table.id))) or 0
+
+    def on_commit(self, call: Callable[[], None]) -> None:
+        self._writer.when_committed(call)

@@ -1,0 +1,71 @@
+"""Reads of jobs, each by its lane's index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, select, tuple_
+
+from flashnotify.archive.access import Access
+from flashnotify.archive.models import JobRow
+from flashnotify.archive.records import ScheduledJob
+from flashnotify.domain import Job, Lane, Priority
+
+# In the order of the record's fields.
+_jobs = select(*(JobRow.__table__.c[field.name] for field in fields(Job)))
+
+
+class JobReads(Access):
+    """The reads of the port `Jobs`."""
+
+    async def ready(self, lane: Lane, after: tuple[int, UUID] | None, limit: int) -> Sequence[Job]:
+        query = _jobs.where(_in(lane), JobRow.turn.is_not(None))
+        if after is not None:
+            query = query.where(tuple_(JobRow.turn, JobRow.id) > after)
+        query = query.order_by(JobRow.turn, JobRow.id).limit(limit)
+        return [_job(row) for row in await self._reader.all(query, {})]
+
+    async def waited(
+        self, lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
+    ) -> Sequence[ScheduledJob]:
+        query = _jobs.add_columns(JobRow.due_at, JobRow.reason)
+        query = query.where(_in(lane), JobRow.turn.is_(None), JobRow.due_at <= now)
+        if after is not None:
+            query = query.where(tuple_(JobRow.due_at, JobRow.id) > after)
+        query = query.order_by(JobRow.due_at, JobRow.id).limit(limit)
+        rows = await self._reader.all(query, {})
+        return [ScheduledJob(_job(row), row.due_at, row.reason) for row in rows]
+
+    async def next_due(self, lane: Lane, now: int) -> int | None:
+        return await self._first_due(and_(_in(lane), JobRow.turn.is_(None), JobRow.due_at > now))
+
+    async def oldest_due(self, lane: Lane) -> int | None:
+        return await self._first_due(_in(lane))
+
+    async def channels(self) -> frozenset[str]:
+        found: list[str] = []
+        # One look into the index for each channel, however many jobs there are.
+        query = select(func.min(JobRow.channel))
+        channel = await self._reader.value(query)
+        while channel is not None:
+            found.append(channel)
+            channel = await self._reader.value(query.where(JobRow.channel > channel))
+        return frozenset(found)
+
+    async def _first_due(self, which: ColumnElement[bool]) -> int | None:
+        due: int | None = await self._reader.value(select(func.min(JobRow.due_at)).where(which))
+        return due
+
+
+def _in(lane: Lane) -> ColumnElement[bool]:
+    # Equality with NULL, written so that the databases use an index for it.
+    channel = JobRow.channel.is_(None) if lane.channel is None else JobRow.channel == lane.channel
+    return and_(channel, JobRow.priority == int(lane.priority))
+
+
+def _job(row: Iterable[Any]) -> Job:
+    id, notification_id, priority, channel, ordinal, turn, *_ = row
+    return Job(id, notification_id, Priority(priority), channel, ordinal, turn)

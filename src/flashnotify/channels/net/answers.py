@@ -1,0 +1,64 @@
+"""HTTP answers, and what their statuses mean for a delivery."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from datetime import UTC
+
+import httpx
+
+from flashnotify.channels.transport import (
+    Misconfigured,
+    Rejected,
+    Retryable,
+    Unreachable,
+    excerpt,
+)
+
+# Seconds: a longer Retry-After is cut to this.
+_MAX_RETRY_AFTER = 86_400.0
+
+
+def describe(answer: httpx.Response) -> str:
+    """Return the status and the beginning of the text."""
+    return excerpt(f"{answer.status_code} {answer.text}")
+
+
+def raise_for_status(answer: httpx.Response, now: int) -> None:
+    """Raise what any answer but a 2xx means; `now` is in milliseconds since the epoch.
+
+    Raises:
+        Retryable: 408, 425 or 429, with the Retry-After.
+        Unreachable: 5xx, with the Retry-After.
+        Misconfigured: 401, 403, 407 or a redirect: our URL or credentials are wrong.
+        Rejected: any other 4xx.
+    """
+    status = answer.status_code
+    if 200 <= status < 300:
+        return
+    reason = describe(answer)
+    if status in (408, 425, 429):
+        raise Retryable(reason, after=_retry_after(answer, now))
+    if status >= 500:
+        raise Unreachable(reason, after=_retry_after(answer, now))
+    if status < 400:
+        # The body of a redirect often quotes the whole of our request.
+        raise Misconfigured(f"{status}: the server redirects to another URL")
+    if status in (401, 403, 407):
+        raise Misconfigured(reason)
+    raise Rejected(reason)
+
+
+def _retry_after(answer: httpx.Response, now: int) -> float | None:
+    """Return the seconds to wait (RFC 9110, section 10.2.3), given as a number or a date."""
+    value = answer.headers.get("retry-after", "")
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return min(float(value), _MAX_RETRY_AFTER)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max(0.0, moment.timestamp() - now / 1000), _MAX_RETRY_AFTER)

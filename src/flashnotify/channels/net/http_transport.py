@@ -1,0 +1,78 @@
+"""The base of transports over HTTP."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+import httpx
+from aiohttp.abc import AbstractResolver
+
+from flashnotify.channels.net.answers import describe, raise_for_status
+from flashnotify.channels.net.client import HttpClient
+from flashnotify.channels.transport import (
+    C_contra,
+    Misconfigured,
+    Resources,
+    Transport,
+    TransportConfig,
+    TransportURL,
+)
+
+
+class HttpTransport(Transport[C_contra]):
+    """Sends over the `HttpClient` in `http`, with the connections and timeout of its settings.
+
+    A subclass builds the request, and raises what particular answers of its provider mean.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ("host",)
+    # Statuses of an endpoint that does not exist. With one URL for all messages, that URL is wrong.
+    wrong_url: ClassVar[tuple[int, ...]] = (404, 405)
+
+    def __init__(
+        self,
+        url: TransportURL,
+        config: TransportConfig | None,
+        resources: Resources,
+        *,
+        secrets: Iterable[str | None] = (),
+        permits: Callable[[str], bool] | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        super().__init__(url, config, resources)
+        self.http = HttpClient(
+            connections=self.connections.total,
+            timeout=self.timeout,
+            permits=permits,
+            resolver=resolver,
+            secrets=secrets,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.http.close()
+
+    def require_success(self, answer: httpx.Response) -> str:
+        """Return a 2xx answer's status and text.
+
+        Raises:
+            Misconfigured: the URL in the settings is wrong.
+            TransportError: as `raise_for_status` does.
+        """
+        described = describe(answer)
+        if answer.status_code in self.wrong_url:
+            raise Misconfigured(f"nothing accepts messages at this URL: {described}")
+        raise_for_status(answer, self.resources.clock.now())
+        return described
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """Return Basic credentials (RFC 7617, section 2), in UTF-8."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def is_header_value(text: str) -> bool:
+    """Return whether `text` can stand in a header: printable ASCII on one line."""
+    return text.isascii() and text.isprintable()

@@ -1,0 +1,23 @@
+"""Finds the notification that a request is about."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flashnotify.archive.ports import Notifications
+from flashnotify.archive.records import Notification
+from flashnotify.errors import NotFound
+
+
+async def find_notification(
+    notifications: Notifications, id: UUID, *, audience: bool = False
+) -> Notification:
+    """Return a notification, with its audience only if asked for.
+
+    Raises:
+        NotFound: none has this id.
+    """
+    notification = await notifications.find(id, audience=audience)
+    if notification is None:
+        raise NotFound("No notification has this id.")
+    return notification

@@ -1,0 +1,73 @@
+"""A batch in flight: the value that the executor's steps pass on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from flashnotify.archive.records import Delivery, Finish, Notification, Reschedule
+from flashnotify.delivery.transports import OpenChannel
+from flashnotify.domain import Device, Job, Message, Rendering
+from flashnotify.meta import Notifier
+from flashnotify.meta.specs import NotifierSpec
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch in flight.
+
+    `due` holds the deliveries that this run has yet to deal with, `waiting` those whose time has
+    not come. `ended` collects deliveries that end without an attempt, `blocked` the messages that
+    a breaker refused; their deliveries stay in `due`. `until` collects when the batch is due again.
+    """
+
+    job: Job
+    notification: Notification
+    kind: NotifierSpec | None
+    channel: OpenChannel | None
+    due: dict[UUID, Delivery]
+    waiting: Sequence[Delivery]
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    ended: dict[Finish, list[Delivery]] = field(default_factory=dict)
+    blocked: list[Message] = field(default_factory=list)
+    until: list[Reschedule] = field(default_factory=list)
+    # Set by the steps "render" and "prepare".
+    notifier: Notifier | None = None
+    rendering: Rendering | None = None
+    content: Any = None
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the batch may use what is reserved for urgent deliveries."""
+        return self.job.priority.urgent
+
+    @property
+    def open_channel(self) -> OpenChannel:
+        """The channel of a batch that may go."""
+        assert self.channel is not None
+        return self.channel
+
+    def end_all(self, end: Finish) -> None:
+        """End every delivery without an attempt, whether it is due or not."""
+        self.ended[end] = [*self.due.values(), *self.waiting]
+        self.due, self.waiting = {}, ()
+
+    def end(self, delivery: Delivery, end: Finish) -> None:
+        """End a delivery without an attempt."""
+        self.ended.setdefault(end, []).append(self.due.pop(delivery.id))
+
+    def message(self, delivery: Delivery) -> Message:
+        """Return the message to one recipient."""
+        assert self.rendering is not None
+        return Message(
+            delivery_id=delivery.id,
+            to=delivery.address,
+            rendering=self.rendering,
+            content=self.content,
+            accepted_at=self.notification.accepted_at,
+            priority=self.job.priority,
+            expires_at=self.notification.expires_at,
+            device=self.devices.get(delivery.address),
+        )

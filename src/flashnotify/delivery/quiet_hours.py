@@ -1,0 +1,50 @@
+"""When the quiet hours of a kind are over."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from flashnotify.domain import Priority, Window, milliseconds, moment
+from flashnotify.meta.specs import ChannelSpec, NotifierSpec
+
+
+class QuietHours:
+    """The quiet hours of a campus whose clocks show the time of `zone`."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+
+    def end(
+        self, kind: NotifierSpec, channel: ChannelSpec, priority: Priority, now: int
+    ) -> int | None:
+        """Return until when a delivery that would ring now has to wait, or None.
+
+        Times are milliseconds since the epoch.
+        """
+        if kind.quiet_hours is None or not channel.rings or priority >= Priority.critical:
+            return None
+        end = quiet_until(kind.quiet_hours, self._zone, moment(now))
+        return milliseconds(end) if end is not None else None
+
+
+def quiet_until(window: Window, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """Return the end, in UTC, of the quiet hours that `now` is in; None outside of them."""
+    today = now.astimezone(zone).date()
+    for day in (today - timedelta(days=1), today):
+        begin = _at(day, window.begin, zone)
+        last_day = day if window.begin < window.end else day + timedelta(days=1)
+        end = _at(last_day, window.end, zone)
+        if begin <= now < end:
+            return end
+    return None
+
+
+def _at(day: date, local: time, zone: ZoneInfo) -> datetime:
+    """Return when the clocks of `zone` show a time of day, in UTC.
+
+    A time that occurs twice means the first occurrence; one that is skipped counts with the offset
+    before the change (RFC 5545, section 3.3.5). Python's `fold=0` does both. The result is in UTC,
+    since datetimes of one zone compare by what the clocks show.
+    """
+    return datetime.combine(day, local, zone).astimezone(UTC)

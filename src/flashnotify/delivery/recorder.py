@@ -1,0 +1,150 @@
+"""The last two steps of a batch: record each result as it happens, and settle the batch."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+import structlog
+
+from flashnotify.archive.ports import Archive
+from flashnotify.archive.records import Attempt, Delivery, Finish, Reschedule
+from flashnotify.clock import Clock
+from flashnotify.delivery.batch import Batch
+from flashnotify.delivery.decision import Decider
+from flashnotify.delivery.disposition import dispose
+from flashnotify.domain import DeliveryStatus, Sent
+from flashnotify.errors import TransportError, Unavailable, WriteRefused
+from flashnotify.meta.specs import RetryPolicy
+
+log = structlog.get_logger(__name__)
+
+_UNSTORABLE = Finish(DeliveryStatus.failed, "its result could not be stored; see the log")
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """A result that was handed over; `write` hands it over again."""
+
+    delivery: Delivery
+    write: Callable[[], asyncio.Future[None]]
+    written: asyncio.Future[None]
+
+
+class Recorder:
+    """Writes the results of one batch to the archive."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        archive: Archive,
+        decider: Decider,
+        clock: Clock,
+        ids: Callable[[], UUID],
+    ) -> None:
+        self._batch = batch
+        self._archive = archive
+        self._decider = decider
+        self._clock = clock
+        self._ids = ids
+        self._results: list[_Result] = []
+
+    def record(
+        self,
+        deliveries: Sequence[Delivery],
+        attempts: Sequence[Attempt],
+        result: Sent | TransportError,
+        policy: RetryPolicy,
+    ) -> None:
+        """Hand over the attempts at deliveries and their disposition; the disk is not waited for.
+
+        Deliveries that failed together wait equally long, so that they come back together.
+        """
+        batch, now = self._batch, self._clock.now()
+        jitter = random.random()  # noqa: S311  # not a secret
+        for delivery in deliveries:
+            disposition = dispose(
+                result,
+                batch.notification,
+                delivery,
+                attempts,
+                policy=policy,
+                device=batch.devices.get(delivery.address),
+                now=now,
+                jitter=jitter,
+            )
+            if isinstance(disposition, Reschedule):
+                batch.until.append(disposition)
+            del batch.due[delivery.id]
+            captured = result.captured if isinstance(result, Sent) else None
+            write = partial(
+                self._archive.deliveries.record,
+                batch.notification,
+                delivery,
+                attempts,
+                disposition,
+                now,
+                None if captured is None else (self._ids(), captured),
+            )
+            self._results.append(_Result(delivery, write, write()))
+
+    async def settle(self) -> int | None:
+        """See everything on disk, then finish the job, or leave it for what is not done.
+
+        Return when the batch is due again, in milliseconds since the epoch, if it is.
+        """
+        batch, now = self._batch, self._clock.now()
+        for result in self._results:
+            await self._see_written(result)
+        for end, deliveries in batch.ended.items():
+            finish = self._archive.deliveries.finish
+            await self._until_written(partial(finish, batch.notification, deliveries, end, now))
+        until = self._due_again()
+        if until is None:
+            await self._until_written(partial(self._archive.jobs.finish, batch.job))
+            return None
+        await self._until_written(partial(self._archive.jobs.reschedule, batch.job, until))
+        return until.due_at
+
+    def _due_again(self) -> Reschedule | None:
+        """Return when the first of the deliveries that are left is due."""
+        batch, now = self._batch, self._clock.now()
+        until = [*batch.until, *(Reschedule(d.due_at, d.reason or "") for d in batch.waiting)]
+        for message in batch.blocked:
+            # Asked again: a probe may have succeeded meanwhile.
+            decision = self._decider.decide(batch, message)
+            again = decision if isinstance(decision, Reschedule) else Reschedule(now, "")
+            until.append(again)
+        if not until:
+            return None
+        if self._decider.cancelled(batch):
+            # Comes up at once, to end the rest as cancelled.
+            return Reschedule(now, "")
+        return min(until, key=lambda reschedule: reschedule.due_at)
+
+    async def _see_written(self, result: _Result) -> None:
+        """Wait until a result is on disk."""
+        try:
+            try:
+                await result.written
+            except Unavailable as error:
+                await self._clock.sleep(error.retry_after)
+                await self._until_written(result.write)
+        except WriteRefused as error:
+            # Ended, so that it is not sent for ever.
+            log.error("batch.result_refused", job=str(self._batch.job.id), error=str(error))
+            self._batch.ended.setdefault(_UNSTORABLE, []).append(result.delivery)
+
+    async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write until it is on disk: what it says has happened."""
+        while True:
+            try:
+                await write()
+            except Unavailable as error:
+                await self._clock.sleep(error.retry_after)
+            else:
+                return

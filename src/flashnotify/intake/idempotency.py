@@ -1,0 +1,67 @@
+"""`Idempotency-Key`: the same key and document give the same answer, for 24 hours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flashnotify.archive.ports import Notifications
+from flashnotify.archive.records import IdempotencyRecord
+from flashnotify.clock import Clock
+from flashnotify.domain import IDEMPOTENCY_LIFETIME, NotificationStatus
+from flashnotify.errors import IdempotencyMismatch
+from flashnotify.keyed_locks import KeyedLocks
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a notification that is on disk. `replayed`: it was accepted before."""
+
+    id: UUID
+    status: NotificationStatus
+    replayed: bool = False
+
+
+# Accepts a document; the function it is given makes the record to store with the notification.
+Accept = Callable[[Callable[[UUID, NotificationStatus], IdempotencyRecord]], Awaitable[Accepted]]
+
+
+class Idempotency:
+    """Accepts each key of a caller once."""
+
+    def __init__(self, notifications: Notifications, clock: Clock) -> None:
+        self._notifications = notifications
+        self._clock = clock
+        self._locks: KeyedLocks[tuple[str, str]] = KeyedLocks()
+
+    async def once(
+        self, caller: str, key: str, document: Mapping[str, Any], accept: Accept
+    ) -> Accepted:
+        """Return what `accept` returns, or what it returned when `key` first came.
+
+        Raises:
+            IdempotencyMismatch: the key came with another document before.
+        """
+        fingerprint = _fingerprint(document)
+        # One request at a time for each key: the second finds the answer of the first.
+        async with self._locks[caller, key]:
+            earlier = await self._notifications.idempotent_answer(caller, key)
+            now = self._clock.now()
+            if earlier is None or now - earlier.created_at >= IDEMPOTENCY_LIFETIME:
+                return await accept(
+                    lambda id, status: IdempotencyRecord(caller, key, fingerprint, id, status, now)
+                )
+            if earlier.fingerprint != fingerprint:
+                raise IdempotencyMismatch(
+                    "This Idempotency-Key was used for another request. Use a new key for each."
+                )
+            return Accepted(earlier.notification_id, earlier.status, replayed=True)
+
+
+def _fingerprint(document: Mapping[str, Any]) -> bytes:
+    """Return a digest of the parsed document, so that white space and order do not matter."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).digest()

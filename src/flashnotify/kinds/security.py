@@ -1,0 +1,41 @@
+"""Dangers on the campus."""
+
+from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.meta import Notifier, Priority, Templates, Text
+
+
+class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+    """A danger to people on the campus, and what they must do."""
+
+    location = Text(required=True, help="Where the danger is.", example="Building B, 2nd floor")
+    instructions = Text(
+        required=True,
+        multiline=True,
+        max_length=2000,
+        help="What people must do now.",
+        example="Leave the building by the nearest exit.",
+    )
+    priority = Priority(default="critical")
+
+
+class SecurityTemplates(Templates, of=SecurityNotifier):
+    """Short, and the instructions first."""
+
+    en = compose(
+        EN,
+        label="Security alert",
+        colour="#b91c1c",
+        subject="SECURITY: {{ title }} ({{ location }})",
+        lead=Detail("instructions", "What to do"),
+        details=[Detail("location", "Where", brief="Where: {{ location }}")],
+    )
+    fr = compose(
+        FR,
+        label="Alerte de sécurité",
+        marker="ALERTE SÉCURITÉ",
+        colour="#b91c1c",
+        subject="SÉCURITÉ\N{NO-BREAK SPACE}: {{ title }} ({{ location }})",
+        lead=Detail("instructions", "Ce qu’il faut faire"),
+        details=[Detail("location", "Lieu", brief="Lieu\N{NO-BREAK SPACE}: {{ location }}")],
+    )

@@ -1,0 +1,63 @@
+"""Storms, snow and heat waves."""
+
+from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.meta import Choice, Moment, Notifier, Priority, Templates
+
+_SEVERITY = (
+    "{{ {'minor': 'faible', 'moderate': 'modérée', 'severe': 'forte', "
+    "'extreme': 'exceptionnelle'}[severity]%s }}"
+)
+
+
+class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+    """Weather that changes what people should do: a storm, snow, a heat wave."""
+
+    # The terms of the Common Alerting Protocol (OASIS CAP 1.2, section 3.2.2, severity).
+    severity = Choice(
+        "minor",
+        "moderate",
+        "severe",
+        "extreme",
+        help="How bad it may get, in the terms of the Common Alerting Protocol.",
+        example="severe",
+    )
+    effective_from = Moment(help="When it begins.", example="2026-12-03T18:00:00+01:00")
+    effective_until = Moment(help="When it is over.", example="2026-12-04T06:00:00+01:00")
+    priority = Priority(default="high")
+
+
+class WeatherTemplates(Templates, of=WeatherNotifier):
+    """How bad it gets, and the times at a glance."""
+
+    en = compose(
+        EN,
+        label="Weather warning",
+        marker="WEATHER",
+        colour="#b45309",
+        subject="WEATHER: {{ title }}",
+        details=[
+            Detail(
+                "severity", "Severity", "{{ severity | capitalize }}", "Severity: {{ severity }}"
+            ),
+            Detail.moment("effective_from", "From", brief="From"),
+            Detail.moment("effective_until", "Until", brief="Until"),
+        ],
+    )
+    fr = compose(
+        FR,
+        label="Alerte météo",
+        marker="MÉTÉO",
+        colour="#b45309",
+        subject="MÉTÉO\N{NO-BREAK SPACE}: {{ title }}",
+        details=[
+            Detail(
+                "severity",
+                "Gravité",
+                _SEVERITY % " | capitalize",
+                "Gravité\N{NO-BREAK SPACE}: " + _SEVERITY % "",
+            ),
+            Detail.moment("effective_from", "À partir de", brief="Dès"),
+            Detail.moment("effective_until", "Jusqu’à", brief="Jusqu’à"),
+        ],
+    )

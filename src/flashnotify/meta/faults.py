@@ -1,0 +1,89 @@
+"""Pydantic's validation errors as field errors, in our own codes and wording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from flashnotify.errors import FieldError
+
+# By pydantic's type of error: our code, and a text over its context.
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "missing": ("missing", "is required"),
+    "string_type": ("wrong_type", "must be a string"),
+    "string_unicode": ("wrong_type", "must be valid Unicode"),
+    "list_type": ("wrong_type", "must be a list"),
+    "dict_type": ("wrong_type", "must be a JSON object"),
+    "model_type": ("wrong_type", "must be a JSON object"),
+    "int_type": ("wrong_type", "must be a whole number"),
+    "int_parsing": ("wrong_type", "must be a whole number"),
+    "int_parsing_size": ("out_of_range", "is out of range"),
+    "int_from_float": ("wrong_type", "must be a whole number"),
+    "float_type": ("wrong_type", "must be a number"),
+    "float_parsing": ("wrong_type", "must be a number"),
+    "finite_number": ("wrong_type", "must be a finite number"),
+    "bool_type": ("wrong_type", "must be true or false"),
+    "bool_parsing": ("wrong_type", "must be true or false"),
+    "uuid_type": ("not_an_id", "must be a UUID"),
+    "uuid_parsing": ("not_an_id", "must be a UUID"),
+    "string_too_short": ("too_short", "must have at least {min_length} characters"),
+    "string_too_long": ("too_long", "must have at most {max_length} characters"),
+    "too_short": ("too_few", "must have at least {min_length} entries"),
+    "too_long": ("too_many", "must have at most {max_length} entries"),
+    "string_pattern_mismatch": ("wrong_format", "must match the pattern {pattern}"),
+    "greater_than": ("out_of_range", "must be greater than {gt}"),
+    "greater_than_equal": ("out_of_range", "must be at least {ge}"),
+    "less_than": ("out_of_range", "must be less than {lt}"),
+    "less_than_equal": ("out_of_range", "must be at most {le}"),
+    "enum": ("unknown_value", "unknown value; expected one of {expected}"),
+    "literal_error": ("unknown_value", "unknown value; expected one of {expected}"),
+}
+_UNEXPLAINED = ("invalid", "is not valid")
+
+
+def field_errors(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
+    """Return every mistake in a document that `model` refused."""
+    items = error.errors(include_url=False, include_input=False)
+    return [FieldError.at(item["loc"], *explain(item, model)) for item in items]
+
+
+def explain(item: Mapping[str, Any], model: type[BaseModel] | None = None) -> tuple[str, str]:
+    """Return the code and the text of one of pydantic's errors.
+
+    With its `model`, the text also names the known fields or gives an example.
+    """
+    context = item.get("ctx", {})
+    if item["type"] == "value_error":
+        refused = FieldError.of("", context["error"])
+        return refused.code, refused.detail
+    if item["type"] == "extra_forbidden":
+        known = ", ".join(_fields(model, item["loc"][:-1])) or "none"
+        return "unknown_field", f"unknown field; expected one of {known}"
+    if context.get("min_length") == 1:
+        return "empty", "must not be empty"
+    code, text = _TEXTS.get(item["type"], _UNEXPLAINED)
+    if "expected" in context:
+        # Pydantic writes `'low', 'medium' or 'high'`.
+        context = {"expected": context["expected"].replace("'", "").replace(" or ", ", ")}
+    text = text.format_map(context)
+    if code in ("wrong_type", "wrong_format"):
+        text += _example(model, item["loc"])
+    return code, text
+
+
+def _fields(model: type[BaseModel] | None, path: Iterable[int | str]) -> Mapping[str, Any]:
+    """Return the fields of the model at a path inside `model`."""
+    for step in path:
+        found = _fields(model, ()).get(str(step))
+        annotation = getattr(found, "annotation", None)
+        model = annotation if isinstance(annotation, type) else None
+    return getattr(model, "model_fields", {})
+
+
+def _example(model: type[BaseModel] | None, path: tuple[int | str, ...]) -> str:
+    field = _fields(model, path[:-1]).get(str(path[-1])) if path else None
+    examples = getattr(field, "examples", None)
+    return f", for example {json.dumps(examples[0])}" if examples else ""

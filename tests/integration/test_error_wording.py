@@ -1,0 +1,209 @@
+"""The wording of every error of the API, in one file: `golden/errors.md`.
+
+Other tests assert codes. After an intended change of wording, rewrite the file with
+`GOLDEN=write make test ARGS=tests/integration/test_error_wording.py`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import MutableMapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import Request
+
+from flashnotify.api import bodies
+from flashnotify.api.problems import problem
+from flashnotify.app import Service
+from flashnotify.domain import moment
+from flashnotify.errors import RequestTimeout
+from flashnotify.identity.api_keys import _checksum
+from flashnotify.settings import ServiceConfig
+from tests.integration import wrong_requests as wrong
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC, Running, running
+
+GOLDEN = Path(__file__).parent / "golden" / "errors.md"
+JSON = {"Content-Type": "application/json"}
+NDJSON = {"Content-Type": "application/x-ndjson"}
+NOTIFICATIONS, BATCH = "/v1/notifications", "/v1/notifications/batch"
+CURL = "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2"
+NO_ID = "0196e0a0-0000-7000-8000-000000000000"
+UNKNOWN_KEY = f"fn_{'0' * 10}_{'a' * 43}{_checksum('0' * 10, 'a' * 43)}"
+
+
+class Wording:
+    """Collects the problems that requests are answered with."""
+
+    def __init__(self, service: Running) -> None:
+        self._service = service
+        self.lines = ["# The wording of errors", ""]
+
+    async def ask(self, title: str, method: str, path: str, **request: Any) -> None:
+        """Make a request as an admin, or with the given headers, that must be refused."""
+        client = self._service.http
+        if "key" in request:
+            client = self._service.anonymous
+            request["headers"] = request.get("headers", {}) | request.pop("key")
+        self.add(title, await client.request(method, path, **request))
+
+    def add(self, title: str, answer: httpx.Response) -> None:
+        """Note the problem of an answer."""
+        assert answer.headers["content-type"] == "application/problem+json", (title, answer.text)
+        self.note(title, answer.json())
+
+    def note(self, title: str, found: dict[str, Any]) -> None:
+        """Note a problem."""
+        self.lines.append(f"- {title}: {found['status']} `{found['code']}` {found['detail']}")
+        for error in found.get("errors", ())[:3]:
+            self.lines.append(f"  `{error['pointer']}` `{error['code']}` {error['detail']}")
+
+    def text(self) -> str:
+        """Return all of it."""
+        return "\n".join(self.lines) + "\n"
+
+
+def short(value: object) -> str:
+    """Return a value for a title."""
+    text = json.dumps(value, ensure_ascii=True, default=lambda _: "removed")
+    return f"`{text if len(text) < 70 else text[:69] + '…'}`"
+
+
+async def test_the_wording_is_the_one_checked_in(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ServiceConfig(rate_limit="5/hour", max_batch=2, max_request_bytes=300_000)
+    async with running(Service(config, clock)) as service:
+        wording = Wording(service)
+        await _authentication(service, wording, clock)
+        await _documents(wording)
+        await _fields(wording)
+        await _state(service, wording, clock)
+        wording.note("A body that stalls", problem(await _stalled(monkeypatch)))
+
+        async def crash(*_: object) -> None:
+            raise RuntimeError
+
+        id = await service.send()
+        monkeypatch.setattr(service.service.archive.notifications, "counts", crash)
+        await wording.ask("An unexpected error", "GET", f"{NOTIFICATIONS}/{id}")
+        service.service.supervisor.stopping()
+        await wording.ask("Stopping", "POST", NOTIFICATIONS, json=ACADEMIC)
+    if os.environ.get("GOLDEN") == "write":
+        GOLDEN.write_text(wording.text())
+    assert wording.text() == GOLDEN.read_text()
+
+
+async def _authentication(service: Running, wording: Wording, clock: ManualClock) -> None:
+    for title, key in (
+        ("No key", {}),
+        ("Not a key", {"X-API-Key": "nonsense"}),
+        ("Unknown key", {"X-API-Key": UNKNOWN_KEY}),
+    ):
+        await wording.ask(title, "GET", NOTIFICATIONS, key=key)
+    key = await service.key("read", expires_at=moment(clock.now() + 1000).isoformat())
+    await clock.advance(1)
+    await wording.ask("Expired key", "GET", NOTIFICATIONS, key=key)
+    key = await service.key("read")
+    newest = (await service.get("/v1/api-keys"))["items"][-1]["id"]
+    await service.http.delete(f"/v1/api-keys/{newest}")
+    await wording.ask("Revoked key", "GET", NOTIFICATIONS, key=key)
+    key = await service.key("read")
+    await wording.ask("Missing scope", "POST", NOTIFICATIONS, json=ACADEMIC, key=key)
+    await wording.ask("Missing scope", "GET", "/v1/api-keys", key=key)
+    key = await service.key("notify:academic", max_priority="low")
+    urgent = ACADEMIC | {"priority": "high"}
+    await wording.ask("Priority", "POST", NOTIFICATIONS, json=urgent, key=key)
+    for _ in range(4):
+        await service.anonymous.get("/v1/kinds", headers=key)
+    await wording.ask("Rate limit", "GET", "/v1/kinds", key=key)
+
+
+async def _documents(wording: Wording) -> None:
+    for path in ("/v1/nothing", f"{NOTIFICATIONS}/{NO_ID}", f"/v1/devices/{NO_ID}"):
+        await wording.ask(f"GET {path}", "GET", path)
+    await wording.ask("No such API key", "DELETE", "/v1/api-keys/nothing")
+    await wording.ask("No Web Push", "GET", "/v1/vapid-key")
+    await wording.ask("No such delivery", "GET", f"/v1/receipts/kannel/{NO_ID}/x?status=1")
+    await wording.ask("Unknown kind in the path", "POST", "/v1/notify/party", content="x")
+    await wording.ask("Method", "PUT", NOTIFICATIONS)
+    for body in (b"", b"{", b"[]", b'{"title": "\xe9"}'):
+        title = f"Body {body!r}"
+        await wording.ask(title, "POST", NOTIFICATIONS, content=body, headers=JSON)
+    for body in (b"\xe9", b"{}", b"[{}", b"[{}] x", b"[{},", b"[NaN]"):
+        await wording.ask(f"Array {body!r}", "POST", BATCH, content=body, headers=JSON)
+    await wording.ask("Large batch", "POST", BATCH, json=[ACADEMIC] * 3)
+    await wording.ask("Large body", "POST", NOTIFICATIONS, content=b" " * 300_001, headers=JSON)
+    await wording.ask("Not JSON", "POST", NOTIFICATIONS, data=ACADEMIC)
+    await wording.ask("Not a batch", "POST", BATCH, data=ACADEMIC)
+    await wording.ask("Not text", "POST", CURL, json=ACADEMIC)
+
+
+async def _fields(wording: Wording) -> None:
+    for changes, *_ in wrong.NOTIFICATIONS:
+        document = wrong.changed(ACADEMIC, changes)
+        await wording.ask(short(changes), "POST", NOTIFICATIONS, json=document)
+    for entry, _ in wrong.ENTRIES:
+        document = ACADEMIC | {"to": [entry]}
+        await wording.ask(f"Entry {short(entry)}", "POST", NOTIFICATIONS, json=document)
+    for changes, *_ in wrong.API_KEYS:
+        document = {"name": "registrar", "scopes": ["read"]} | changes
+        await wording.ask(f"Key {short(changes)}", "POST", "/v1/api-keys", json=document)
+    for number, (changes, *_) in enumerate(wrong.SUBSCRIPTIONS, 1):
+        document = wrong.subscription(changes)
+        await wording.ask(f"Subscription {number}", "POST", "/v1/devices", json=document)
+    topic = {"type": "ntfy", "topic": "a b"}
+    await wording.ask("Topic", "POST", "/v1/devices", json=topic)
+    for query, *_ in wrong.QUERIES:
+        await wording.ask(f"Query {short(query)}", "GET", NOTIFICATIONS, params=query)
+    await wording.ask("Query of an endpoint without one", "GET", "/v1/kinds?kind=academic")
+    await wording.ask("Path", "GET", f"{NOTIFICATIONS}/1")
+    for key in ("a b", "a" * 256):
+        headers = {"Idempotency-Key": key}
+        title = f"Idempotency-Key {short(key)}"
+        await wording.ask(title, "POST", NOTIFICATIONS, json=ACADEMIC, headers=headers)
+    for more in ("&course=X", "&colour=red"):
+        await wording.ask(f"Text {more}", "POST", CURL + more, content="x")
+    await wording.ask("Text in Latin-1", "POST", CURL, content=b"\xe9")
+
+
+async def _state(service: Running, wording: Wording, clock: ManualClock) -> None:
+    headers = {"Idempotency-Key": "k"}
+    await service.http.post(NOTIFICATIONS, json=ACADEMIC, headers=headers)
+    other = ACADEMIC | {"title": "Other"}
+    await wording.ask("Other request", "POST", NOTIFICATIONS, json=other, headers=headers)
+    sent = await service.send()
+    await service.completed(sent)
+    await wording.ask("Cancel what was sent", "POST", f"{NOTIFICATIONS}/{sent}/cancel")
+    now = moment(clock.now())
+    later = {"send_at": (now + timedelta(hours=1)).isoformat()}
+    cancelled = await service.send(**later)
+    await service.http.post(f"{NOTIFICATIONS}/{cancelled}/cancel")
+    await wording.ask("Retry what was cancelled", "POST", f"{NOTIFICATIONS}/{cancelled}/retry")
+    expiring = await service.send(expires_at=(now + timedelta(seconds=1)).isoformat())
+    await service.completed(expiring)
+    await clock.advance(1)
+    await wording.ask("Retry what expired", "POST", f"{NOTIFICATIONS}/{expiring}/retry")
+    long = json.dumps(ACADEMIC | {"body": "x" * 300_001}).encode()
+    for title, line in (("Line that is no JSON", b"{"), ("Long line", long)):
+        answer = await service.http.post(BATCH, content=line, headers=NDJSON)
+        (result,) = answer.json()["results"]
+        wording.note(title, result["error"])
+
+
+async def _stalled(monkeypatch: pytest.MonkeyPatch) -> RequestTimeout:
+    async def receive() -> MutableMapping[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    monkeypatch.setattr(bodies, "_TIMEOUT", 0.001)
+    request = Request({"type": "http", "method": "POST", "headers": ()}, receive)
+    with pytest.raises(RequestTimeout) as failure:
+        await bodies.read_body(request, 1000)
+    return failure.value

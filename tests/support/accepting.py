@@ -1,0 +1,55 @@
+"""A way in over an archive in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flashnotify.archive.records import Notification
+from flashnotify.domain import Priority
+from flashnotify.identity.principal import Principal
+from flashnotify.intake.audience import Audience
+from flashnotify.intake.submission import Submission
+from flashnotify.intake.validation import Limits, Validation
+from flashnotify.runtime.supervisor import Supervisor
+from flashnotify.telemetry.metrics import Metrics
+from tests.support.delivering import KINDS, TEMPLATES, Delivering
+from tests.support.manual_clock import ManualClock
+
+ALERT: dict[str, Any] = {
+    "kind": "alert",
+    "title": "Fire",
+    "body": "Leave the building.",
+    "to": ["mailto:a@univ.example"],
+}
+SENDER = Principal("sender", frozenset({"notify:alert"}), Priority.critical)
+
+
+class Accepting:
+    """A submission at work on a `MemoryArchive`; `delivering` sends what it accepts."""
+
+    def __init__(self, clock: ManualClock, bound: int = 100) -> None:
+        self.delivering = Delivering(clock, bound)
+        self.archive = self.delivering.archive
+        self.dispatch = self.delivering.dispatch
+        self.supervisor = Supervisor()
+        self.metrics = Metrics(KINDS)
+        channels = self.delivering.channels.values()
+        audience = Audience({c.spec.scheme: c.check_address for c in channels}, {})
+        self.submission = Submission(
+            Validation(KINDS, TEMPLATES, audience, Limits(500, 10_000, 100)),
+            self.archive,
+            self.supervisor,
+            self.dispatch,
+            self.metrics,
+            clock,
+            self.delivering.ids,
+            "fr",
+        )
+
+    def stored(self) -> list[Notification]:
+        """Return everything that was accepted, oldest first."""
+        return sorted(self.archive.state.notifications.values(), key=lambda n: n.id)
+
+    def depth(self) -> int:
+        """Return the number of fan-outs that wait in memory."""
+        return sum(self.dispatch.queue(None).depth().values())

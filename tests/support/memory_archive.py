@@ -1,0 +1,59 @@
+"""An archive in memory, for tests of what uses one. Implements `flashnotify.archive.ports`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tests.support.memory_deliveries import MemoryDeliveries
+from tests.support.memory_notifications import MemoryJobs, MemoryNotifications
+from tests.support.memory_registers import (
+    MemoryApiKeys,
+    MemoryDevices,
+    MemoryEvents,
+    MemoryMaintenance,
+    MemoryOutbox,
+    MemoryStatistics,
+)
+from tests.support.memory_state import State, refusal
+
+
+class MemoryArchive:
+    """An archive in memory.
+
+    `writes` lists the writes so far by port and verb, such as `deliveries.record`; refused ones
+    are not among them. `state` is what is stored, for tests to look at or to change.
+    """
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.notifications = MemoryNotifications(self.state)
+        self.deliveries = MemoryDeliveries(self.state)
+        self.jobs = MemoryJobs(self.state)
+        self.outbox = MemoryOutbox(self.state)
+        self.devices = MemoryDevices(self.state)
+        self.api_keys = MemoryApiKeys(self.state)
+        self.events = MemoryEvents(self.state)
+        self.statistics = MemoryStatistics(self.state)
+        self.maintenance = MemoryMaintenance(self.state)
+        self.overloaded = False
+
+    @property
+    def writes(self) -> list[str]:
+        """Return the writes so far."""
+        return self.state.writes
+
+    def refuse_write(self, error: Exception | None = None) -> None:
+        """Refuse the next write that is not refused yet, with `Unavailable` or `error`."""
+        self.state.write_refusals.append(error or refusal())
+
+    def refuse_read(self, error: Exception | None = None) -> None:
+        """Refuse the next read that is not refused yet, with `Unavailable` or `error`."""
+        self.state.read_refusals.append(error or refusal())
+
+    def damage(self, id: UUID) -> None:
+        """Make the JSON of a notification unreadable."""
+        self.state.damaged.add(id)
+
+    async def ping(self) -> None:
+        """Read nothing."""
+        await self.state.read()

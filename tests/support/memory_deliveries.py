@@ -1,0 +1,219 @@
+"""The deliveries and attempts of an archive in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from flashnotify.archive.records import (
+    LATENCY_BOUNDS,
+    Attempt,
+    Delivery,
+    DeliveryFilter,
+    Disposition,
+    Finish,
+    Notification,
+    OutboxMessage,
+    Page,
+    Reschedule,
+)
+from flashnotify.archive.writes.statistics import LATENCY_SPAN, TOTAL_SPAN
+from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, NotificationStatus
+from flashnotify.errors import WriteRefused
+from tests.support.memory_state import State, matches, page
+
+
+class MemoryDeliveries:
+    """Implements `Deliveries`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def queued(self, job_id: UUID) -> Sequence[Delivery]:
+        await self._state.read()
+        return sorted(
+            (
+                d
+                for d in self._state.deliveries.values()
+                if d.job_id == job_id and d.status is DeliveryStatus.queued
+            ),
+            key=lambda d: d.id,
+        )
+
+    async def find(self, id: UUID) -> Delivery | None:
+        await self._state.read()
+        return self._state.deliveries.get(id)
+
+    async def page(
+        self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
+    ) -> Page[Delivery]:
+        await self._state.read()
+        found = [
+            self._with_job(d)
+            for d in self._state.deliveries.values()
+            if d.notification_id == notification_id
+            and matches(((d.status, wanted.status), (d.channel, wanted.channel)))
+            and (wanted.only is None or d.id in wanted.only)
+            and d.id not in wanted.excluding
+        ]
+        return page(found, lambda d: d.id, limit, cursor)
+
+    def _with_job(self, delivery: Delivery) -> Delivery:
+        job = self._state.jobs.get(delivery.job_id)
+        if (
+            delivery.status is not DeliveryStatus.queued
+            or job is None
+            or job.job.turn is not None
+            or job.due_at <= delivery.due_at
+        ):
+            return delivery
+        reason = delivery.reason if job.reason is None else job.reason
+        return replace(delivery, due_at=job.due_at, reason=reason)
+
+    async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
+        await self._state.read()
+        found = (
+            d
+            for d in self._state.deliveries.values()
+            if d.notification_id == notification_id
+            and d.status is DeliveryStatus.failed
+            and d.id > after
+        )
+        return sorted(found, key=lambda d: d.id)[:limit]
+
+    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Attempt]]:
+        await self._state.read()
+        # Which attempts count in statistics is not stored.
+        return {
+            id: [replace(a, tracked=False) for a in self._state.attempts.get(id, ())] for id in ids
+        }
+
+    def record(
+        self,
+        notification: Notification,
+        delivery: Delivery,
+        attempts: Sequence[Attempt],
+        disposition: Disposition,
+        now: int,
+        captured: tuple[UUID, Captured] | None = None,
+    ) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            with self._state.write_now("deliveries.record"):
+                self._add_attempts(delivery, attempts)
+                delivery = _attempted(delivery, attempts)
+                if isinstance(disposition, Finish):
+                    self._end(notification, delivery, disposition, now)
+                else:
+                    self._wait(delivery, disposition, now)
+                if captured is not None:
+                    self._keep(delivery, *captured, now)
+        except Exception as error:  # noqa: BLE001  # the future passes it on
+            done.set_exception(error)
+            done.exception()
+        else:
+            done.set_result(None)
+        return done
+
+    async def finish(
+        self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
+    ) -> None:
+        async with self._state.write("deliveries.finish"):
+            stored = self._state.notifications[notification.id]
+            if end.reason == "expired" and stored.status is NotificationStatus.sending:
+                expired = replace(stored, status=NotificationStatus.expired, updated_at=now)
+                self._state.put_notification(expired)
+            for delivery in deliveries:
+                self._end(notification, delivery, end, now)
+
+    async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
+        async with self._state.write("deliveries.confirm"):
+            stored = self._state.deliveries[delivery.id]
+            if stored.status is DeliveryStatus.sent:
+                id, channel = stored.notification_id, stored.channel
+                self._state.count(id, channel, DeliveryStatus.sent, -1)
+                self._state.count(id, channel, DeliveryStatus.delivered, 1)
+                self._state.put_delivery(
+                    replace(stored, status=DeliveryStatus.delivered, reason=None, updated_at=now)
+                )
+            self._total(kind, delivery.channel, DeliveryStatus.delivered, now)
+
+    async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
+        async with self._state.write("deliveries.note_undeliverable"):
+            stored = self._state.deliveries[id]
+            if stored.status is DeliveryStatus.sent:
+                self._state.put_delivery(replace(stored, reason=reason, updated_at=now))
+
+    def _add_attempts(self, delivery: Delivery, attempts: Iterable[Attempt]) -> None:
+        stored = self._state.attempts.setdefault(delivery.id, [])
+        if attempts and len(stored) != delivery.attempts:
+            raise WriteRefused("UNIQUE constraint failed: attempts.delivery_id, attempts.number")
+        for attempt in attempts:
+            stored.append(attempt)
+            if attempt.tracked:
+                bucket = bisect_left(LATENCY_BOUNDS, round(attempt.duration * 1000, 3))
+                since = attempt.at - attempt.at % LATENCY_SPAN
+                failed = attempt.outcome is not AttemptOutcome.sent
+                key = (since, delivery.channel, attempt.transport, bucket, failed)
+                self._state.latencies[key] += 1
+
+    def _end(self, notification: Notification, delivery: Delivery, end: Finish, now: int) -> None:
+        stored = self._state.deliveries[delivery.id]
+        if stored.status is DeliveryStatus.queued:
+            self._state.put_delivery(
+                replace(
+                    stored,
+                    status=end.status,
+                    reason=end.reason,
+                    attempts=delivery.attempts,
+                    first_attempt_at=delivery.first_attempt_at,
+                    updated_at=now,
+                )
+            )
+        id, channel = notification.id, delivery.channel
+        self._state.count(id, channel, DeliveryStatus.queued, -1)
+        self._state.count(id, channel, end.status, 1)
+        self._total(notification.kind, channel, end.status, now)
+        self._state.end_some(id, 1, now)
+        if end.drop_device is not None:
+            self._state.devices.pop(end.drop_device, None)
+
+    def _wait(self, delivery: Delivery, until: Reschedule, now: int) -> None:
+        stored = self._state.deliveries[delivery.id]
+        if stored.status is DeliveryStatus.queued:
+            self._state.put_delivery(
+                replace(
+                    stored,
+                    due_at=until.due_at,
+                    reason=until.reason,
+                    attempts=delivery.attempts,
+                    first_attempt_at=delivery.first_attempt_at,
+                    updated_at=now,
+                )
+            )
+
+    def _keep(self, delivery: Delivery, id: UUID, message: Captured, now: int) -> None:
+        self._state.outbox[id] = OutboxMessage(
+            id,
+            delivery.notification_id,
+            delivery.id,
+            message.channel,
+            message.to,
+            message.subject,
+            message.text,
+            message.html,
+            now,
+        )
+
+    def _total(self, kind: str, channel: str, status: DeliveryStatus, now: int) -> None:
+        self._state.totals[now - now % TOTAL_SPAN, kind, channel, status] += 1
+
+
+def _attempted(delivery: Delivery, attempts: Sequence[Attempt]) -> Delivery:
+    first = delivery.first_attempt_at
+    if first is None and attempts:
+        first = attempts[0].at
+    return replace(delivery, attempts=delivery.attempts + len(attempts), first_attempt_at=first)

@@ -1,0 +1,243 @@
+"""The parts of an archive in memory that are no notification, delivery or job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flashnotify.archive.records import (
+    ApiKey,
+    Event,
+    Latency,
+    OutboxMessage,
+    Page,
+    RegisteredDevice,
+    Total,
+)
+from flashnotify.domain import Device
+from flashnotify.errors import WriteRefused
+from tests.support.memory_state import State, matches, page
+
+K = TypeVar("K")
+
+
+class MemoryOutbox:
+    """Implements `Outbox`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def page(
+        self,
+        *,
+        notification_id: UUID | None,
+        channel: str | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[OutboxMessage]:
+        await self._state.read()
+        found = [
+            m
+            for m in self._state.outbox.values()
+            if matches(((m.notification_id, notification_id), (m.channel, channel)))
+        ]
+        return page(found, lambda m: m.id, limit, cursor)
+
+
+class MemoryDevices:
+    """Implements `Devices`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def register(self, device: RegisteredDevice) -> None:
+        async with self._state.write("devices.register"):
+            known = self._known(device.device.type, device.device.target)
+            if known is not None:
+                renewed = replace(device.device, id=known.device.id)
+                device = RegisteredDevice(renewed, device.label, known.created_at)
+            self._state.devices[device.device.id] = device
+
+    async def remove(self, id: UUID) -> None:
+        async with self._state.write("devices.remove"):
+            self._state.devices.pop(id, None)
+
+    async def find(self, id: UUID) -> RegisteredDevice | None:
+        await self._state.read()
+        return self._state.devices.get(id)
+
+    async def find_target(self, type: str, target: str) -> RegisteredDevice | None:
+        await self._state.read()
+        return self._known(type, target)
+
+    async def find_all(self, ids: Collection[UUID]) -> Mapping[UUID, Device]:
+        await self._state.read()
+        return {id: self._state.devices[id].device for id in ids if id in self._state.devices}
+
+    async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
+        await self._state.read()
+        return page(list(self._state.devices.values()), lambda d: d.device.id, limit, cursor)
+
+    def _known(self, type: str, target: str) -> RegisteredDevice | None:
+        for known in self._state.devices.values():
+            if (known.device.type, known.device.target) == (type, target):
+                return known
+        return None
+
+
+class MemoryApiKeys:
+    """Implements `ApiKeys`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, key: ApiKey) -> None:
+        async with self._state.write("api_keys.add"):
+            if key.id in self._state.api_keys:
+                raise WriteRefused("UNIQUE constraint failed: api_keys.id")
+            self._state.api_keys[key.id] = key
+
+    async def find(self, id: str) -> ApiKey | None:
+        await self._state.read()
+        return self._state.api_keys.get(id)
+
+    async def all(self) -> Sequence[ApiKey]:
+        await self._state.read()
+        return sorted(self._state.api_keys.values(), key=lambda k: (k.created_at, k.id))
+
+    async def revoke(self, id: str, now: int) -> None:
+        async with self._state.write("api_keys.revoke"):
+            key = self._state.api_keys.get(id)
+            if key is not None and key.revoked_at is None:
+                self._state.api_keys[id] = replace(key, revoked_at=now)
+
+    def record_use(self, id: str, now: int) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            with self._state.write_now("api_keys.record_use"):
+                if id in self._state.api_keys:
+                    used = replace(self._state.api_keys[id], last_used_at=now)
+                    self._state.api_keys[id] = used
+        except Exception as error:  # noqa: BLE001  # the future passes it on
+            done.set_exception(error)
+            done.exception()
+        else:
+            done.set_result(None)
+        return done
+
+
+class MemoryEvents:
+    """Implements `Events`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def after(self, id: int, limit: int) -> Sequence[Event]:
+        await self._state.read()
+        return [event for event in self._state.events if event.id > id][:limit]
+
+    async def last(self) -> int:
+        await self._state.read()
+        return self._state.events[-1].id if self._state.events else 0
+
+    def on_commit(self, call: Callable[[], None]) -> None:
+        self._state.on_commit.append(call)
+
+
+class MemoryStatistics:
+    """Implements `Statistics`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def totals(self, since: int) -> Sequence[Total]:
+        await self._state.read()
+        sums: dict[tuple[str, str, str], int] = {}
+        for (at, *key), number in self._state.totals.items():
+            if at >= since:
+                kind, channel, status = key
+                sums[kind, channel, status] = sums.get((kind, channel, status), 0) + number
+        return [Total(*key, number) for key, number in sorted(sums.items())]
+
+    async def latencies(self, since: int) -> Sequence[Latency]:
+        await self._state.read()
+        buckets: dict[tuple[str, str], dict[int, int]] = {}
+        failures: dict[tuple[str, str], int] = {}
+        for (at, channel, transport, bucket, failed), number in self._state.latencies.items():
+            if at >= since:
+                of = (channel, transport)
+                found = buckets.setdefault(of, {})
+                found[bucket] = found.get(bucket, 0) + number
+                failures[of] = failures.get(of, 0) + (number if failed else 0)
+        return [
+            Latency(*of, sum(found.values()), failures[of], found)
+            for of, found in sorted(buckets.items())
+        ]
+
+
+class MemoryMaintenance:
+    """Implements `Maintenance`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def purge_idempotency_keys(self, before: int, limit: int) -> bool:
+        await self._state.read()
+        old = [k for k, a in self._state.answers.items() if a.created_at < before][:limit]
+        return await self._purge("idempotency_keys", self._state.answers, old)
+
+    async def purge_events(self, keep: int, limit: int) -> bool:
+        await self._state.read()
+        first = self._state.last_event - keep + 1
+        old = [event for event in self._state.events if event.id < first][:limit]
+        if not old:
+            return False
+        async with self._state.write("maintenance.purge_events"):
+            self._state.events = self._state.events[len(old) :]
+        return True
+
+    async def purge_totals(self, before: int, span: int) -> bool:
+        await self._state.read()
+        totals = self._state.totals
+        end = min(min((key[0] for key in totals), default=before) + span, before)
+        return await self._purge("totals", totals, [key for key in totals if key[0] < end])
+
+    async def purge_latencies(self, before: int, span: int) -> bool:
+        await self._state.read()
+        latencies = self._state.latencies
+        end = min(min((key[0] for key in latencies), default=before) + span, before)
+        return await self._purge("latencies", latencies, [key for key in latencies if key[0] < end])
+
+    async def purge_notifications(
+        self, kind: str | None, known: Collection[str], before: int, limit: int
+    ) -> bool:
+        await self._state.read()
+        state = self._state
+        old = [
+            n.id
+            for n in sorted(state.notifications.values(), key=lambda n: n.id)
+            if (n.kind not in known if kind is None else n.kind == kind)
+            and n.completed_at is not None
+            and n.completed_at < before
+        ]
+        tables: tuple[MutableMapping[UUID, Any], ...] = (state.outbox, state.deliveries)
+        for stored in tables:
+            belonging = [id for id, row in stored.items() if row.notification_id in old]
+            if belonging:
+                for id in belonging[:limit]:
+                    state.attempts.pop(id, None)
+                return await self._purge("notifications", stored, belonging[:limit])
+        for id in old[:limit]:
+            state.counts.pop(id, None)
+        return await self._purge("notifications", state.notifications, old[:limit])
+
+    async def _purge(self, what: str, stored: MutableMapping[K, Any], old: Sequence[K]) -> bool:
+        if not old:
+            return False
+        async with self._state.write(f"maintenance.purge_{what}"):
+            for key in old:
+                del stored[key]
+        return True

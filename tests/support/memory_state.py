@@ -1,0 +1,172 @@
+"""The state of an archive in memory, and the changes that every part of it makes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flashnotify.archive.records import (
+    ApiKey,
+    Attempt,
+    Delivery,
+    Event,
+    IdempotencyRecord,
+    Notification,
+    OutboxMessage,
+    Page,
+    RegisteredDevice,
+    ScheduledJob,
+)
+from flashnotify.domain import DeliveryStatus, NotificationStatus
+from flashnotify.errors import FieldError, InvalidInput, Unavailable
+
+T = TypeVar("T")
+
+
+class State:
+    """Dictionaries, and the rules that the database's triggers and the statements keep.
+
+    A write is applied when it is called; its caller then yields to the loop once, as does that of
+    a read.
+    """
+
+    def __init__(self) -> None:
+        self.notifications: dict[UUID, Notification] = {}
+        self.pending: dict[UUID, int] = {}
+        self.answers: dict[tuple[str, str], IdempotencyRecord] = {}
+        self.deliveries: dict[UUID, Delivery] = {}
+        self.attempts: dict[UUID, list[Attempt]] = {}
+        self.jobs: dict[UUID, ScheduledJob] = {}
+        self.outbox: dict[UUID, OutboxMessage] = {}
+        self.devices: dict[UUID, RegisteredDevice] = {}
+        self.api_keys: dict[str, ApiKey] = {}
+        self.events: list[Event] = []
+        self.last_event = 0
+        self.counts: dict[UUID, Counter[tuple[str, str]]] = {}
+        self.totals: Counter[tuple[int, str, str, str]] = Counter()
+        # By minute, channel, transport, bucket and whether the attempt failed.
+        self.latencies: Counter[tuple[int, str, str, int, bool]] = Counter()
+        self.damaged: set[UUID] = set()
+        self.writes: list[str] = []
+        self.write_refusals: deque[Exception] = deque()
+        self.read_refusals: deque[Exception] = deque()
+        self.on_commit: list[Callable[[], None]] = []
+
+    async def read(self) -> None:
+        """Begin a read.
+
+        Raises:
+            Unavailable: a test wants this read refused.
+        """
+        await asyncio.sleep(0)
+        if self.read_refusals:
+            raise self.read_refusals.popleft()
+
+    @contextmanager
+    def write_now(self, verb: str) -> Iterator[None]:
+        """Make the changes of one write, and note its `verb`."""
+        if self.write_refusals:
+            raise self.write_refusals.popleft()
+        yield
+        self.writes.append(verb)
+        for call in self.on_commit:
+            call()
+
+    @asynccontextmanager
+    async def write(self, verb: str) -> AsyncIterator[None]:
+        """Make the changes of one write, and let others run before it returns."""
+        try:
+            with self.write_now(verb):
+                yield
+        finally:
+            await asyncio.sleep(0)
+
+    def put_notification(self, new: Notification) -> None:
+        """Store a notification; a new status is an event."""
+        old = self.notifications.get(new.id)
+        self.notifications[new.id] = new
+        if old is None:
+            self._add_event("notification", new.id, None, None, new.status, new.accepted_at)
+        elif old.status is not new.status:
+            self._add_event("notification", new.id, None, None, new.status, new.updated_at)
+
+    def put_delivery(self, new: Delivery) -> None:
+        """Store a delivery; a change of its status is an event, its creation is none."""
+        old = self.deliveries.get(new.id)
+        self.deliveries[new.id] = new
+        if old is not None and old.status is not new.status:
+            self._add_event(
+                "delivery", new.notification_id, new.id, new.channel, new.status, new.updated_at
+            )
+
+    def _add_event(
+        self,
+        type: str,
+        notification_id: UUID,
+        delivery_id: UUID | None,
+        channel: str | None,
+        status: str,
+        at: int,
+    ) -> None:
+        self.last_event += 1
+        self.events.append(
+            Event(self.last_event, type, notification_id, delivery_id, channel, status, at)
+        )
+
+    def count(self, notification_id: UUID, channel: str, status: DeliveryStatus, by: int) -> None:
+        """Keep the number of deliveries of a notification."""
+        self.counts.setdefault(notification_id, Counter())[channel, status] += by
+
+    def end_some(self, notification_id: UUID, ended: int, now: int) -> None:
+        """Complete a notification when the last of its deliveries has ended."""
+        notification = self.notifications[notification_id]
+        self.pending[notification_id] -= ended
+        if self.pending[notification_id] <= 0:
+            status = notification.status
+            if status is NotificationStatus.sending:
+                status = NotificationStatus.completed
+            notification = replace(notification, status=status, completed_at=now)
+        self.put_notification(replace(notification, updated_at=now))
+
+
+def refusal() -> Unavailable:
+    """Return what an archive raises that can do nothing just now."""
+    return Unavailable("The archive refuses, as the test wants it.", retry_after=1)
+
+
+def page(items: Sequence[T], id_of: Callable[[T], UUID], limit: int, cursor: str | None) -> Page[T]:
+    """Return a page of `items`, newest first.
+
+    Raises:
+        InvalidInput: the cursor is malformed.
+    """
+    found = sorted(items, key=id_of, reverse=True)
+    if cursor is not None:
+        last = _decode(cursor)
+        found = [item for item in found if id_of(item) < last]
+    more = len(found) > limit
+    found = found[:limit]
+    return Page(found, _encode(id_of(found[-1])) if more else None)
+
+
+def _encode(id: UUID) -> str:
+    return base64.urlsafe_b64encode(id.bytes).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+    except (ValueError, binascii.Error):
+        raise InvalidInput([FieldError("/cursor", "malformed_cursor", "is not a cursor")]) from None
+
+
+def matches(pairs: Sequence[tuple[Any, Any]]) -> bool:
+    """Return whether each value equals the wanted one beside it, if one is wanted."""
+    return all(wanted is None or value == wanted for value, wanted in pairs)

@@ -1,0 +1,118 @@
+"""An archive of an earlier version, with its backlog, becomes one of this version."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flashnotify.archive import schema
+from flashnotify.archive.records import DeliveryFilter
+from flashnotify.archive.sqlite.engine import archive_url
+from flashnotify.domain import Job, Lane, NotificationStatus, Priority
+from tests.support.archives import Archive, opened
+from tests.support.manual_clock import ManualClock
+
+# Made by version 0001 at 09:01 on 24 November 2026, after an hour of a mail server that is down.
+DUMP = Path(__file__).with_name("archive_0001.sql")
+NOW = 1_795_510_860_000
+HOUR = 3_600_000
+
+
+@pytest.fixture
+async def old(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Archive]:
+    """The archive of version 0001, migrated and opened."""
+    file = tmp_path / "archive.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(DUMP.read_text())
+    await schema.upgrade(archive_url(f"sqlite:///{file}"))
+    async with opened(file, clock) as archive:
+        yield archive
+
+
+async def titled(archive: Archive, jobs: list[Job]) -> list[tuple[str, int]]:
+    """Return the titles of the jobs' notifications, each with its job's ordinal."""
+    found = []
+    for job in jobs:
+        notification = await archive.ports.notifications.find(job.notification_id)
+        assert notification is not None
+        found.append((notification.title, job.ordinal))
+    return sorted(found)
+
+
+async def waited(archive: Archive, lane: Lane, now: int) -> list[tuple[str, int]]:
+    jobs = [found.job for found in await archive.ports.jobs.waited(lane, now, None, 99)]
+    assert {job.lane for job in jobs} <= {lane}
+    assert all(job.turn is None for job in jobs)
+    return await titled(archive, jobs)
+
+
+async def test_every_job_waits_in_its_lane(old: Archive) -> None:
+    low, critical = Priority.low, Priority.critical
+    assert await waited(old, Lane(None, low), NOW) == [
+        ("Half fanned out", 0),
+        ("Once", 0),
+        ("Queued", 0),
+    ]
+    assert ("Scheduled", 0) in await waited(old, Lane(None, low), NOW + HOUR)
+    assert await old.ports.jobs.next_due(Lane(None, low), NOW) == NOW + HOUR
+    assert await waited(old, Lane(None, critical), NOW) == [("Urgent and queued", 0)]
+    assert await waited(old, Lane("email", low), NOW) == [
+        ("Cancelled", 0),
+        ("Cancelled", 1),
+        ("Fanned out", 0),
+        ("Fanned out", 1),
+        ("Fanned out", 2),
+        ("Half fanned out", 0),
+        ("Half fanned out", 1),
+        ("Retrying", 0),
+        ("Retrying", 1),
+        ("Retrying", 2),
+    ]
+    assert await waited(old, Lane("email", critical), NOW) == [("Urgent and retrying", 0)]
+    assert await old.ports.jobs.channels() == {"email"}
+    for channel in (None, "email"):
+        for priority in Priority:
+            assert await old.ports.jobs.ready(Lane(channel, priority), None, 9) == []
+    assert old.one("SELECT count(*) FROM jobs") == 16
+
+
+async def test_ordinals_follow_the_order_of_the_batches(old: Archive) -> None:
+    rows = old.rows("SELECT hex(notification_id), channel, ordinal FROM jobs ORDER BY id")
+    by_lane: dict[tuple[str, str], list[int]] = {}
+    for notification, channel, ordinal in rows:
+        by_lane.setdefault((notification, channel), []).append(ordinal)
+    assert all(found == list(range(len(found))) for found in by_lane.values())
+
+
+async def test_the_records_are_read_as_they_were_written(old: Archive) -> None:
+    half = [
+        found.job
+        for found in await old.ports.jobs.waited(Lane(None, Priority.low), NOW, None, 99)
+        if await titled(old, [found.job]) == [("Half fanned out", 0)]
+    ]
+    notification = await old.ports.notifications.find(half[0].notification_id)
+    assert notification is not None
+    assert (notification.status, notification.fanned_out) == (NotificationStatus.sending, 4)
+    assert [address.value for address in notification.audience[3:5]] == [
+        "half3@univ.example",
+        "half4@univ.example",
+    ]
+    page = await old.ports.deliveries.page(notification.id, DeliveryFilter(), limit=9, cursor=None)
+    assert len(page.items) == 4
+    answer = await old.ports.notifications.idempotent_answer("local", "a-key")
+    assert answer is not None
+    assert answer.status is NotificationStatus.queued
+    [key] = await old.ports.api_keys.all()
+    assert key.scopes == {"notify:academic"}
+    devices = await old.ports.devices.page(limit=9, cursor=None)
+    assert [device.label for device in devices.items] == ["Ada"]
+
+
+async def test_the_tables_are_those_of_a_new_archive(old: Archive, migrated: Path) -> None:
+    columns = "SELECT name, type, \"notnull\", dflt_value FROM pragma_table_info('jobs')"
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name"
+    with closing(sqlite3.connect(migrated)) as new:
+        for query in (columns, indexes):
+            assert old.rows(query) == new.execute(query).fetchall()

@@ -1,0 +1,84 @@
+"""Every statement runs with many rows at once, and is one that PostgreSQL has too."""
+
+import pkgutil
+import shutil
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Double,
+    Integer,
+    LargeBinary,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from flashnotify.archive import writes
+from flashnotify.archive.models import Id
+from flashnotify.archive.writes.changes import Statement
+
+POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has none
+
+
+def statements() -> dict[str, Statement]:
+    """Return every statement of the package, by its name."""
+    found: dict[str, Statement] = {}
+    for module in pkgutil.iter_modules(writes.__path__):
+        if module.name == "statements":
+            continue
+        names = vars(import_module(f"flashnotify.archive.writes.{module.name}"))
+        found |= {name: value for name, value in names.items() if isinstance(value, Statement)}
+    return found
+
+
+def row(compiled: SQLCompiler) -> dict[str, Any]:
+    """Return values for the parameters of a statement, of the types that it asks for."""
+    return {name: value(bind.type) for name, bind in compiled.binds.items() if bind.required}
+
+
+def value(type: Any) -> Any:
+    if isinstance(type, Id):
+        return uuid4()
+    if isinstance(type, Integer | Double):
+        return next(_numbers)
+    return f"{next(_numbers)}".encode() if isinstance(type, LargeBinary) else f"{next(_numbers)}"
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+@pytest.fixture
+def connection(migrated: Path, tmp_path: Path) -> Iterator[Connection]:
+    """A connection to an empty archive, whose references are checked only at a commit."""
+    shutil.copy(migrated, tmp_path / "archive.db")
+    engine = create_engine(f"sqlite:///{tmp_path}/archive.db")
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+        yield connection
+        connection.rollback()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", statements())
+def test_runs_with_many_rows_at_once(connection: Connection, name: str) -> None:
+    clause: Any = statements()[name].clause
+    many: list[bool] = []
+    event.listen(connection, "before_cursor_execute", lambda *arguments: many.append(arguments[5]))
+    compiled = clause.compile(dialect=connection.dialect)
+    connection.execute(clause, [row(compiled) for _ in range(3)])
+    assert many == [True]
+
+
+@pytest.mark.parametrize("name", statements())
+def test_is_one_that_postgresql_has(name: str) -> None:
+    clause: Any = statements()[name].clause
+    assert str(clause.compile(dialect=POSTGRESQL))

@@ -1,0 +1,145 @@
+"""A canary: the undocumented parts of uvicorn that `serve` relies on are as they were."""
+
+import asyncio
+import inspect
+import socket
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from flashnotify.cli.uvicorn_server import MAX_UNPRODUCTIVE_BYTES, BoundedHttp, Server
+
+VERIFIED_WITH = "0.54.0"
+
+
+def changed(part: str) -> str:
+    """What to do about a changed part."""
+    return (
+        f"cli/uvicorn_server.py was verified with uvicorn {VERIFIED_WITH}; in uvicorn "
+        f"{version('uvicorn')}, {part} is different. Read docs/adr/0008, adapt the file to the "
+        "installed version, and put that into VERIFIED_WITH."
+    )
+
+
+async def app(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class Wire(asyncio.Transport):
+    """Keeps what the protocol writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+async def protocol(wire: Wire) -> BoundedHttp:
+    """A connection that has just been made."""
+    made = BoundedHttp(uvicorn.Config(app, log_config=None), ServerState(), {})
+    made.connection_made(wire)
+    return made
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, member in vars(BoundedHttp).items() if name[0] != "_" and callable(member)],
+)
+def test_each_method_that_is_overridden_is_uvicorns(name: str) -> None:
+    ours, theirs = getattr(BoundedHttp, name), getattr(HttpToolsProtocol, name, None)
+    assert theirs is not None, changed(name)
+    assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters), (
+        changed(name)
+    )
+
+
+async def test_a_connection_has_a_loop_a_transport_and_a_cycle(
+    protocol: BoundedHttp, wire: Wire
+) -> None:
+    assert protocol.loop is asyncio.get_running_loop(), changed("HttpToolsProtocol.loop")
+    assert protocol.transport is wire, changed("HttpToolsProtocol.transport")
+    assert getattr(protocol, "cycle", ...) is None, changed(
+        "HttpToolsProtocol.cycle before a request"
+    )
+    protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    cycle = protocol.cycle
+    assert isinstance(cycle, RequestResponseCycle), changed("HttpToolsProtocol.cycle")
+    assert getattr(cycle, "response_complete", None) is False, changed(
+        "RequestResponseCycle.response_complete"
+    )
+    await asyncio.gather(*protocol.tasks)
+    assert cycle.response_complete, changed("RequestResponseCycle.response_complete")
+    assert wire.written.startswith(b"HTTP/1.1 204 ")
+    protocol.connection_lost(None)
+
+
+async def test_the_parser_calls_back_at_each_step(
+    protocol: BoundedHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def spy(name: str) -> None:
+        theirs = getattr(HttpToolsProtocol, name)
+
+        def called(self: HttpToolsProtocol, *arguments: Any) -> None:
+            calls.append(name)
+            theirs(self, *arguments)
+
+        monkeypatch.setattr(HttpToolsProtocol, name, called)
+
+    steps = ["on_message_begin", "on_headers_complete", "on_body", "on_message_complete"]
+    for step in steps:
+        spy(step)
+    for piece in (b"PO", b"ST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", b"x", b"y"):
+        protocol.data_received(piece)
+        calls.append("|")
+    assert " ".join(calls) == (
+        "on_message_begin | on_headers_complete | on_body | on_body on_message_complete |"
+    ), changed("the order of the parser's callbacks")
+    await asyncio.gather(*protocol.tasks)
+    protocol.connection_lost(None)
+
+
+async def test_a_head_without_end_is_refused(protocol: BoundedHttp, wire: Wire) -> None:
+    protocol.data_received(b"GET / HTTP/1.1\r\n")
+    protocol.data_received(b"a: " + b"b" * MAX_UNPRODUCTIVE_BYTES)
+    assert wire.written.startswith(b"HTTP/1.1 431 "), changed("the way data is received")
+    assert wire.closed
+    protocol.connection_lost(None)
+
+
+async def test_a_server_asks_capture_signals_before_it_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[uvicorn.Server] = []
+    ours = Server.capture_signals
+
+    def capture_signals(self: Server) -> Any:
+        asked.append(self)
+        return ours(self)
+
+    monkeypatch.setattr(Server, "capture_signals", capture_signals)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(app, listener)
+        await server.stop(1)
+    assert asked == [server], changed("Server.capture_signals")
