@@ -195,6 +195,9 @@ class Service:
     async def close(self) -> None:
         """Write what has been handed over, and release everything."""
         self.supervisor.stopping()
+        # Those that were not drained: none may read once the connections are closed.
+        for part in set(self.supervisor.tasks) - {"writer"}:
+            await self.supervisor.stop(part, within=0)
         self.writer.close()
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()

@@ -186,7 +186,7 @@ async def shell(line: str) -> Any:
 def lines_of(printed: str) -> tuple[str, str, str]:
     """The key and the two lines that `serve --trial` has printed."""
     head, _, rest = printed.rpartition("Send a notification:\n")
-    first, _, second = rest.partition("See what its recipient would have got:\n")
+    first, _, second = rest.partition("See what the recipient would have got:\n")
     return head.rpartition(": ")[2].strip(), first.strip(), second.strip()
 
 

@@ -1,4 +1,4 @@
-"""What a queue is, whatever drains it."""
+"""The queue protocol."""
 
 from __future__ import annotations
 

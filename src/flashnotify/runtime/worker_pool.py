@@ -24,8 +24,8 @@ _REST = 1.0
 class WorkerPool:
     """Runs `size` workers, a quarter of which (at least one, from two on) only take urgent jobs.
 
-    `execute` carries out a job and returns when it is due again, in milliseconds since the epoch;
-    `wake_up` is told so once the job is released.
+    `execute` carries out a job and returns when it is due again, in milliseconds since the epoch.
+    `wake_up` is called with that time once the job is released.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class AppriseConfig(TransportConfig):
     # For each destination: one, and one more for urgent messages.
     connections = 2
     timeout = setting(
-        30.0, env="CHAT_TIMEOUT", help="Seconds that one chat message may take.", example="30"
+        30.0, env="CHAT_TIMEOUT", help="Timeout of one chat message, in seconds.", example="30"
     )
 
 

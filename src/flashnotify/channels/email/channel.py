@@ -61,7 +61,7 @@ class EmailConfig(ChannelConfig):
     sender: Annotated[str, AfterValidator(_sender)] = setting(
         "FlashNotify <flashnotify@campus.example>",
         env="EMAIL_FROM",
-        help="Who email comes from.",
+        help="Sender of email.",
         example="Campus <noreply@univ.example>",
     )
 

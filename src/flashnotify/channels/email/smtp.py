@@ -52,7 +52,7 @@ class SmtpConfig(TransportConfig):
         example="32",
     )
     timeout = setting(
-        30.0, env="SMTP_TIMEOUT", help="Seconds that one email may take.", example="30"
+        30.0, env="SMTP_TIMEOUT", help="Timeout of one email, in seconds.", example="30"
     )
     ca_file: Annotated[Path | None, AfterValidator(_certificates)] = setting(
         None,

@@ -50,11 +50,11 @@ class NtfyConfig(TransportConfig):
     connections = setting(
         16,
         env="NTFY_CONNECTIONS",
-        help="Most connections to each ntfy server, a quarter of them for urgent push.",
+        help="Maximum number of connections to an ntfy server, a quarter of them for urgent push.",
         example="32",
     )
     timeout = setting(
-        10.0, env="NTFY_TIMEOUT", help="Seconds that one push over ntfy may take.", example="20"
+        10.0, env="NTFY_TIMEOUT", help="Timeout of one push over ntfy, in seconds.", example="20"
     )
 
 

@@ -73,23 +73,23 @@ class WebPushConfig(TransportConfig):
     contact: Annotated[str | None, AfterValidator(_uri)] = setting(
         None,
         env="PUSH_CONTACT",
-        help="Whom push services may contact about this service; webpush: needs it.",
+        help="Contact for push services; required by webpush:.",
         example="mailto:it@univ.example",
     )
     allowed_networks: Annotated[str, AfterValidator(_parsable)] = setting(
         "",
         env="PUSH_ALLOWED_NETWORKS",
-        help="Networks, not public, where push services may be; separate them by spaces.",
+        help="Private networks where push services may be, separated by spaces.",
         example="10.20.0.0/16 fd00:20::/32",
     )
     connections = setting(
         64,
         env="WEBPUSH_CONNECTIONS",
-        help="Most connections to push services, a quarter of them for urgent push.",
+        help="Maximum number of connections to push services, a quarter of them for urgent push.",
         example="128",
     )
     timeout = setting(
-        10.0, env="WEBPUSH_TIMEOUT", help="Seconds that one Web Push may take.", example="20"
+        10.0, env="WEBPUSH_TIMEOUT", help="Timeout of one Web Push, in seconds.", example="20"
     )
 
     @property

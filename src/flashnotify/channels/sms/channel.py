@@ -43,13 +43,13 @@ class SMSConfig(ChannelConfig):
     sender: Annotated[str, AfterValidator(_sender)] = setting(
         "Campus",
         env="SMS_FROM",
-        help="Who SMS come from: a number or a short name.",
+        help="Sender of SMS: a number or a short name.",
         example="Campus",
     )
     max_segments: Annotated[int, PydanticField(ge=1, le=10)] = setting(
         2,
         env="SMS_MAX_SEGMENTS",
-        help="Most segments of an SMS; a longer text is shortened at a word.",
+        help="Maximum number of segments of an SMS; a longer text is shortened at a word.",
         example="3",
     )
 

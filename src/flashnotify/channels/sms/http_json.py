@@ -54,7 +54,7 @@ class HttpJsonConfig(TransportConfig):
     timeout = setting(
         30.0,
         env="SMS_HTTP_TIMEOUT",
-        help="Seconds that such a gateway may take to accept one SMS.",
+        help="Timeout of these gateways for one SMS, in seconds.",
         example="30",
     )
 

@@ -47,7 +47,7 @@ class KannelConfig(TransportConfig):
     timeout = setting(
         30.0,
         env="KANNEL_TIMEOUT",
-        help="Seconds that Kannel may take to accept one SMS.",
+        help="Timeout of Kannel for one SMS, in seconds.",
         example="30",
     )
 
