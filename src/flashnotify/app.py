@@ -74,6 +74,7 @@ from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.ids import UUIDv7
 from flashnotify.intake.audience import Audience
 from flashnotify.intake.bulk import Bulk
+from flashnotify.intake.idempotency import Idempotency
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
 from flashnotify.keyed_locks import KeyedLocks
@@ -300,6 +301,7 @@ def _api(service: Service) -> ASGIApp:
     submission = Submission(
         Validation(kinds, service.wordings, audience, limits),
         archive,
+        Idempotency(archive.notifications, clock),
         service.supervisor,
         delivery.dispatch,
         service.metrics,

@@ -182,7 +182,7 @@ class Captured:
     """A message as kept in the archive instead of being sent."""
 
     channel: str
-    to: str
+    address: str
     subject: str | None
     text: str
     html: str | None

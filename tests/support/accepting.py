@@ -8,6 +8,7 @@ from flashnotify.archive.records import Notification
 from flashnotify.domain import Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Audience
+from flashnotify.intake.idempotency import Idempotency
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
 from flashnotify.runtime.supervisor import Supervisor
@@ -38,6 +39,7 @@ class Accepting:
         self.submission = Submission(
             Validation(KINDS, TEMPLATES, audience, Limits(500, 10_000, 100)),
             self.archive,
+            Idempotency(self.archive.notifications, clock),
             self.supervisor,
             self.dispatch,
             self.metrics,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from flashnotify.archive import ports
 from tests.support.memory_deliveries import MemoryDeliveries
 from tests.support.memory_notifications import MemoryJobs, MemoryNotifications
 from tests.support.memory_registers import (
@@ -17,25 +18,26 @@ from tests.support.memory_registers import (
 from tests.support.memory_state import State, refusal
 
 
-class MemoryArchive:
+class MemoryArchive(ports.Archive):
     """An archive in memory.
 
     `writes` lists the writes so far by port and verb, such as `deliveries.record`; refused ones
     are not among them. `state` is what is stored, for tests to look at or to change.
     """
 
+    overloaded = False
+
     def __init__(self) -> None:
         self.state = State()
-        self.notifications = MemoryNotifications(self.state)
-        self.deliveries = MemoryDeliveries(self.state)
-        self.jobs = MemoryJobs(self.state)
-        self.outbox = MemoryOutbox(self.state)
-        self.devices = MemoryDevices(self.state)
-        self.api_keys = MemoryApiKeys(self.state)
-        self.events = MemoryEvents(self.state)
-        self.statistics = MemoryStatistics(self.state)
-        self.maintenance = MemoryMaintenance(self.state)
-        self.overloaded = False
+        self.notifications: ports.Notifications = MemoryNotifications(self.state)
+        self.deliveries: ports.Deliveries = MemoryDeliveries(self.state)
+        self.jobs: ports.Jobs = MemoryJobs(self.state)
+        self.outbox: ports.Outbox = MemoryOutbox(self.state)
+        self.devices: ports.Devices = MemoryDevices(self.state)
+        self.api_keys: ports.ApiKeys = MemoryApiKeys(self.state)
+        self.events: ports.Events = MemoryEvents(self.state)
+        self.statistics: ports.Statistics = MemoryStatistics(self.state)
+        self.maintenance: ports.Maintenance = MemoryMaintenance(self.state)
 
     @property
     def writes(self) -> list[str]:

@@ -201,7 +201,7 @@ class MemoryDeliveries:
             delivery.notification_id,
             delivery.id,
             message.channel,
-            message.to,
+            message.address,
             message.subject,
             message.text,
             message.html,

@@ -12,6 +12,7 @@ from flashnotify.archive.records import (
     ApiKey,
     Event,
     Latency,
+    OutboxFilter,
     OutboxMessage,
     Page,
     RegisteredDevice,
@@ -31,18 +32,14 @@ class MemoryOutbox:
         self._state = state
 
     async def page(
-        self,
-        *,
-        notification_id: UUID | None,
-        channel: str | None,
-        limit: int,
-        cursor: str | None,
+        self, wanted: OutboxFilter, *, limit: int, cursor: str | None
     ) -> Page[OutboxMessage]:
         await self._state.read()
+        id, channel = wanted.notification_id, wanted.channel
         found = [
-            m
-            for m in self._state.outbox.values()
-            if matches(((m.notification_id, notification_id), (m.channel, channel)))
+            message
+            for message in self._state.outbox.values()
+            if matches(((message.notification_id, id), (message.channel, channel)))
         ]
         return page(found, lambda m: m.id, limit, cursor)
 

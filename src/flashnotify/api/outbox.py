@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from flashnotify.api.auth import requires
 from flashnotify.api.paging import Cursor, Limit, Page
 from flashnotify.archive.ports import Outbox
-from flashnotify.archive.records import OutboxMessage
+from flashnotify.archive.records import OutboxFilter, OutboxMessage
 from flashnotify.domain import moment
 from flashnotify.identity.principal import READ, Principal
 
@@ -43,9 +43,8 @@ def outbox_router(outbox: Outbox) -> APIRouter:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Page[OutboxOut]:
-        page = await outbox.page(
-            notification_id=notification, channel=channel, limit=limit, cursor=cursor
-        )
+        wanted = OutboxFilter(notification, channel)
+        page = await outbox.page(wanted, limit=limit, cursor=cursor)
         return Page[OutboxOut](items=[_message(message) for message in page.items], next=page.next)
 
     return router

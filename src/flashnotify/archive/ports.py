@@ -26,6 +26,7 @@ from flashnotify.archive.records import (
     Latency,
     Notification,
     NotificationFilter,
+    OutboxFilter,
     OutboxMessage,
     Page,
     RegisteredDevice,
@@ -46,11 +47,9 @@ class Notifications(Protocol):
 
         An older answer for the same key is replaced.
         """
-        ...
 
     async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
         """Return a notification, without its audience, which may be long, if not asked for."""
-        ...
 
     async def page(
         self, wanted: NotificationFilter, *, limit: int, cursor: str | None
@@ -62,32 +61,26 @@ class Notifications(Protocol):
         Raises:
             InvalidInput: the cursor is malformed.
         """
-        ...
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
         """Return the number of deliveries of a notification by channel and status."""
-        ...
 
     async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
         """Return the answer that `caller` got for `key`."""
-        ...
 
     async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
         """Store the next slice of a fan-out; the last one finishes the fan-out job."""
-        ...
 
     async def cancel(self, id: UUID, now: int) -> None:
         """Cancel a notification that is not over, and make its jobs due at once.
 
         Takes effect in the order of arrival with the results of its deliveries.
         """
-        ...
 
     async def requeue(
         self, id: UUID, failed: Sequence[Delivery], jobs: Sequence[Job], now: int
     ) -> None:
         """Queue failed deliveries again, each in the job of its channel, and reopen `id`."""
-        ...
 
 
 class Deliveries(Protocol):
@@ -95,11 +88,9 @@ class Deliveries(Protocol):
 
     async def queued(self, job_id: UUID) -> Sequence[Delivery]:
         """Return the deliveries of a batch that have not ended."""
-        ...
 
     async def find(self, id: UUID) -> Delivery | None:
         """Return a delivery."""
-        ...
 
     async def page(
         self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
@@ -111,15 +102,12 @@ class Deliveries(Protocol):
         Raises:
             InvalidInput: the cursor is malformed.
         """
-        ...
 
     async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         """Return failed deliveries whose ids follow `after`, in the order of their ids."""
-        ...
 
     async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Attempt]]:
         """Return the attempts at some deliveries, oldest first."""
-        ...
 
     def record(
         self,
@@ -135,21 +123,17 @@ class Deliveries(Protocol):
         The future is done once it is on disk, so that the next send need not wait for a commit.
         A delivery that has ended keeps its status.
         """
-        ...
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
     ) -> None:
         """End deliveries that will not be attempted. The reason `expired` marks `notification`."""
-        ...
 
     async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
         """Turn a `sent` delivery into `delivered`."""
-        ...
 
     async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
         """Give a `sent` delivery the reason that its gateway reports."""
-        ...
 
 
 class Jobs(Protocol):
@@ -157,52 +141,39 @@ class Jobs(Protocol):
 
     async def ready(self, lane: Lane, after: tuple[int, UUID] | None, limit: int) -> Sequence[Job]:
         """Return jobs that have a turn, in the order of (turn, id), after `after`."""
-        ...
 
     async def waited(
         self, lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
     ) -> Sequence[ScheduledJob]:
         """Return waiting jobs that are due at `now`, by (due_at, id), from after `after`."""
-        ...
 
     async def next_due(self, lane: Lane, now: int) -> int | None:
         """Return when the next waiting job of a lane is due, after `now`."""
-        ...
 
     async def oldest_due(self, lane: Lane) -> int | None:
         """Return since when the longest waiting job of a lane is due, or will be."""
-        ...
 
     async def channels(self) -> frozenset[str]:
         """Return the channels of all unfinished batches."""
-        ...
 
     async def reschedule(self, job: Job, until: Reschedule) -> None:
         """Let a job wait: it loses its turn. Its deliveries are untouched."""
-        ...
 
     async def finish(self, job: Job) -> None:
         """Remove a job that is done."""
-        ...
 
 
 class Outbox(Protocol):
     """What `capture://` kept."""
 
     async def page(
-        self,
-        *,
-        notification_id: UUID | None,
-        channel: str | None,
-        limit: int,
-        cursor: str | None,
+        self, wanted: OutboxFilter, *, limit: int, cursor: str | None
     ) -> Page[OutboxMessage]:
         """Return a page of captured messages, newest first.
 
         Raises:
             InvalidInput: the cursor is malformed.
         """
-        ...
 
 
 class Devices(Protocol):
@@ -210,23 +181,18 @@ class Devices(Protocol):
 
     async def register(self, device: RegisteredDevice) -> None:
         """Store a device, or renew the keys and label of the one with the same target."""
-        ...
 
     async def remove(self, id: UUID) -> None:
         """Remove a device."""
-        ...
 
     async def find(self, id: UUID) -> RegisteredDevice | None:
         """Return a device."""
-        ...
 
     async def find_target(self, type: str, target: str) -> RegisteredDevice | None:
         """Return the device of a subscription or topic."""
-        ...
 
     async def find_all(self, ids: Collection[UUID]) -> Mapping[UUID, Device]:
         """Return the registered devices among `ids`."""
-        ...
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
         """Return a page of devices, newest first.
@@ -234,7 +200,6 @@ class Devices(Protocol):
         Raises:
             InvalidInput: the cursor is malformed.
         """
-        ...
 
 
 class ApiKeys(Protocol):
@@ -242,23 +207,18 @@ class ApiKeys(Protocol):
 
     async def add(self, key: ApiKey) -> None:
         """Store a new key."""
-        ...
 
     async def find(self, id: str) -> ApiKey | None:
         """Return a key."""
-        ...
 
     async def all(self) -> Sequence[ApiKey]:
         """Return every key, oldest first."""
-        ...
 
     async def revoke(self, id: str, now: int) -> None:
         """Revoke a key; the first revocation counts."""
-        ...
 
     def record_use(self, id: str, now: int) -> asyncio.Future[None]:
         """Hand over that a key was used."""
-        ...
 
 
 class Events(Protocol):
@@ -266,15 +226,12 @@ class Events(Protocol):
 
     async def after(self, id: int, limit: int) -> Sequence[Event]:
         """Return events that follow number `id`, in commit order."""
-        ...
 
     async def last(self) -> int:
         """Return the number of the last event; 0 if there is none."""
-        ...
 
     def on_commit(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""
-        ...
 
 
 class Statistics(Protocol):
@@ -282,11 +239,9 @@ class Statistics(Protocol):
 
     async def totals(self, since: int) -> Sequence[Total]:
         """Return the counts since `since`, by kind, channel and status."""
-        ...
 
     async def latencies(self, since: int) -> Sequence[Latency]:
         """Return the latencies of attempts since `since`, by channel and transport."""
-        ...
 
 
 class Maintenance(Protocol):
@@ -294,19 +249,15 @@ class Maintenance(Protocol):
 
     async def purge_idempotency_keys(self, before: int, limit: int) -> bool:
         """Purge idempotency keys created before `before`."""
-        ...
 
     async def purge_events(self, keep: int, limit: int) -> bool:
         """Purge the oldest events beyond the last `keep`."""
-        ...
 
     async def purge_totals(self, before: int, span: int) -> bool:
         """Purge counts from before `before`, at most `span` milliseconds of them."""
-        ...
 
     async def purge_latencies(self, before: int, span: int) -> bool:
         """Purge latencies from before `before`, at most `span` milliseconds of them."""
-        ...
 
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
@@ -315,61 +266,24 @@ class Maintenance(Protocol):
 
         Without a `kind`: those of all kinds that are not `known` (any more).
         """
-        ...
 
 
 class Archive(Protocol):
     """The database: the truth, of which the queue carries only references."""
 
-    @property
-    def notifications(self) -> Notifications:
-        """Notifications."""
-        ...
-
-    @property
-    def deliveries(self) -> Deliveries:
-        """Deliveries."""
-        ...
-
-    @property
-    def jobs(self) -> Jobs:
-        """Unfinished work."""
-        ...
-
-    @property
-    def outbox(self) -> Outbox:
-        """Captured messages."""
-        ...
-
-    @property
-    def devices(self) -> Devices:
-        """Devices."""
-        ...
-
-    @property
-    def api_keys(self) -> ApiKeys:
-        """API keys."""
-        ...
-
-    @property
-    def events(self) -> Events:
-        """Events."""
-        ...
-
-    @property
-    def statistics(self) -> Statistics:
-        """Statistics."""
-        ...
-
-    @property
-    def maintenance(self) -> Maintenance:
-        """Purges."""
-        ...
+    notifications: Notifications
+    deliveries: Deliveries
+    jobs: Jobs
+    outbox: Outbox
+    devices: Devices
+    api_keys: ApiKeys
+    events: Events
+    statistics: Statistics
+    maintenance: Maintenance
 
     @property
     def overloaded(self) -> bool:
         """Whether the disk does not keep up, so that new work should be refused for now."""
-        ...
 
     async def ping(self) -> None:
         """Read something.
@@ -377,4 +291,3 @@ class Archive(Protocol):
         Raises:
             Unavailable: the archive cannot be read.
         """
-        ...

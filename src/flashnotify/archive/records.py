@@ -157,6 +157,14 @@ class OutboxMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxFilter:
+    """Which captured messages a list shows."""
+
+    notification_id: UUID | None = None
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledJob:
     """A job as it is stored. One that waits until `due_at` has a `reason`, and no turn."""
 

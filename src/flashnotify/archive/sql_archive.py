@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from flashnotify.archive import ports
 from flashnotify.archive.reads.api_keys import ApiKeyReads
 from flashnotify.archive.reads.deliveries import DeliveryReads
 from flashnotify.archive.reads.devices import DeviceReads
-from flashnotify.archive.reads.events import EventReads
+from flashnotify.archive.reads.events import SqlEvents
 from flashnotify.archive.reads.jobs import JobReads
 from flashnotify.archive.reads.notifications import NotificationReads
-from flashnotify.archive.reads.outbox import OutboxReads
+from flashnotify.archive.reads.outbox import SqlOutbox
 from flashnotify.archive.reads.reading import Reading
-from flashnotify.archive.reads.statistics import StatisticsReads
+from flashnotify.archive.reads.statistics import SqlStatistics
 from flashnotify.archive.writer import Writer
 from flashnotify.archive.writes.api_keys import ApiKeyWrites
 from flashnotify.archive.writes.deliveries import DeliveryWrites
 from flashnotify.archive.writes.devices import DeviceWrites
 from flashnotify.archive.writes.jobs import JobWrites
-from flashnotify.archive.writes.maintenance import MaintenanceWrites
+from flashnotify.archive.writes.maintenance import SqlMaintenance
 from flashnotify.archive.writes.notifications import NotificationWrites
 
 
@@ -42,7 +43,7 @@ class SqlApiKeys(ApiKeyReads, ApiKeyWrites):
     """Implements `ApiKeys`."""
 
 
-class SqlArchive:
+class SqlArchive(ports.Archive):
     """Implements `Archive` over connections that read, and the writer.
 
     `readers` are the connections for the work itself, `lists` those for people who look at it, so
@@ -51,29 +52,23 @@ class SqlArchive:
 
     def __init__(self, readers: AsyncEngine, lists: AsyncEngine, writer: Writer) -> None:
         self._readings = (Reading(readers), Reading(lists))
-        access = (*self._readings, writer)
-        self.notifications = SqlNotifications(*access)
-        self.deliveries = SqlDeliveries(*access)
-        self.jobs = SqlJobs(*access)
-        self.outbox = OutboxReads(*access)
-        self.devices = SqlDevices(*access)
-        self.api_keys = SqlApiKeys(*access)
-        self.events = EventReads(*access)
-        self.statistics = StatisticsReads(*access)
-        self.maintenance = MaintenanceWrites(*access)
         self._writer = writer
+        access = (*self._readings, writer)
+        self.notifications: ports.Notifications = SqlNotifications(*access)
+        self.deliveries: ports.Deliveries = SqlDeliveries(*access)
+        self.jobs: ports.Jobs = SqlJobs(*access)
+        self.outbox: ports.Outbox = SqlOutbox(*access)
+        self.devices: ports.Devices = SqlDevices(*access)
+        self.api_keys: ports.ApiKeys = SqlApiKeys(*access)
+        self.events: ports.Events = SqlEvents(*access)
+        self.statistics: ports.Statistics = SqlStatistics(*access)
+        self.maintenance: ports.Maintenance = SqlMaintenance(*access)
 
     @property
     def overloaded(self) -> bool:
-        """Whether the disk does not keep up, so that new work should be refused for now."""
         return self._writer.overloaded
 
     async def ping(self) -> None:
-        """Read something.
-
-        Raises:
-            Unavailable: the archive cannot be read.
-        """
         await self._readings[0].ping()
 
     async def close(self) -> None:

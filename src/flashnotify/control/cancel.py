@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from flashnotify.archive.ports import Archive
@@ -15,22 +16,15 @@ from flashnotify.keyed_locks import KeyedLocks
 from flashnotify.queue.dispatch import Dispatch
 
 
+@dataclass(eq=False, slots=True)
 class Cancel:
     """Cancels notifications."""
 
-    def __init__(
-        self,
-        archive: Archive,
-        dispatch: Dispatch,
-        in_flight: InFlight,
-        locks: KeyedLocks[UUID],
-        clock: Clock,
-    ) -> None:
-        self._archive = archive
-        self._dispatch = dispatch
-        self._in_flight = in_flight
-        self._locks = locks
-        self._clock = clock
+    archive: Archive
+    dispatch: Dispatch
+    in_flight: InFlight
+    locks: KeyedLocks[UUID]
+    clock: Clock
 
     async def cancel(self, id: UUID) -> None:
         """Send nothing more of a notification. A message that is being sent now still ends as sent.
@@ -41,24 +35,24 @@ class Cancel:
             NotFound: there is no such notification.
             Conflict: it is over.
         """
-        async with self._locks[id]:
-            notification = await find_notification(self._archive.notifications, id)
+        async with self.locks[id]:
+            notification = await find_notification(self.archive.notifications, id)
             if notification.status is NotificationStatus.cancelled:
                 return
             if notification.status.final:
                 raise _over(notification)
-            now = self._clock.now()
+            now = self.clock.now()
             # Jobs in flight first: from here on they send nothing new.
-            self._in_flight.cancel(id)
-            await self._archive.notifications.cancel(id, now)
+            self.in_flight.cancel(id)
+            await self.archive.notifications.cancel(id, now)
             # Jobs that were taken while the write was under way.
-            self._in_flight.cancel(id)
-            notification = await find_notification(self._archive.notifications, id)
+            self.in_flight.cancel(id)
+            notification = await find_notification(self.archive.notifications, id)
             if notification.status is not NotificationStatus.cancelled:
                 # Its last delivery ended before the cancellation.
                 raise _over(notification)
-            for channel in self._dispatch.queues():
-                self._dispatch.wake_up(Lane(channel, notification.priority), now)
+            for channel in self.dispatch.queues():
+                self.dispatch.wake_up(Lane(channel, notification.priority), now)
 
 
 def _over(notification: Notification) -> Conflict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 from flashnotify.archive.ports import Archive
@@ -16,22 +17,15 @@ from flashnotify.queue.dispatch import Dispatch
 _FIRST = UUID(int=0)
 
 
+@dataclass(eq=False, slots=True)
 class Retry:
     """Retries notifications."""
 
-    def __init__(
-        self,
-        archive: Archive,
-        dispatch: Dispatch,
-        locks: KeyedLocks[UUID],
-        clock: Clock,
-        ids: Callable[[], UUID],
-    ) -> None:
-        self._archive = archive
-        self._dispatch = dispatch
-        self._locks = locks
-        self._clock = clock
-        self._ids = ids
+    archive: Archive
+    dispatch: Dispatch
+    locks: KeyedLocks[UUID]
+    clock: Clock
+    ids: Callable[[], UUID]
 
     async def retry(self, id: UUID) -> int:
         """Queue the failed deliveries of a notification again; return how many there were.
@@ -40,9 +34,9 @@ class Retry:
             NotFound: there is no such notification.
             Conflict: it was cancelled, or has expired.
         """
-        async with self._locks[id]:
-            notification = await find_notification(self._archive.notifications, id)
-            now = self._clock.now()
+        async with self.locks[id]:
+            notification = await find_notification(self.archive.notifications, id)
+            now = self.clock.now()
             if notification.status is NotificationStatus.cancelled:
                 raise Conflict(
                     "The notification was cancelled. Send it as a new one.",
@@ -57,19 +51,19 @@ class Retry:
             # meanwhile is not queued twice.
             last, requeued = _FIRST, 0
             latest: dict[str, Job] = {}
-            while failed := await self._archive.deliveries.failed(id, last, BATCH_SIZE):
+            while failed := await self.archive.deliveries.failed(id, last, BATCH_SIZE):
                 ordinal = requeued // BATCH_SIZE
                 jobs = [
-                    self._dispatch.in_turn(
-                        Job(self._ids(), id, notification.priority, channel, ordinal),
+                    self.dispatch.in_turn(
+                        Job(self.ids(), id, notification.priority, channel, ordinal),
                         latest.get(channel),
                     )
                     for channel in sorted({delivery.channel for delivery in failed})
                 ]
                 latest |= {str(job.channel): job for job in jobs}
-                await self._archive.notifications.requeue(id, failed, jobs, now)
+                await self.archive.notifications.requeue(id, failed, jobs, now)
                 for job in jobs:
-                    self._dispatch.put(job)
+                    self.dispatch.put(job)
                 last = failed[-1].id
                 requeued += len(failed)
             return requeued

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -32,30 +33,19 @@ log = structlog.get_logger(__name__)
 _SLICE = 32
 
 
+@dataclass(eq=False, slots=True)
 class Executor:
     """Carries out batches."""
 
-    def __init__(
-        self,
-        archive: Archive,
-        kinds: Registry[NotifierSpec],
-        channels: Mapping[str, OpenChannel],
-        decider: Decider,
-        renderer: Renderer,
-        sender: Sender,
-        in_flight: InFlight,
-        clock: Clock,
-        ids: Callable[[], UUID],
-    ) -> None:
-        self._archive = archive
-        self._kinds = kinds
-        self._channels = channels
-        self._decider = decider
-        self._renderer = renderer
-        self._sender = sender
-        self._in_flight = in_flight
-        self._clock = clock
-        self._ids = ids
+    archive: Archive
+    kinds: Registry[NotifierSpec]
+    channels: Mapping[str, OpenChannel]
+    decider: Decider
+    renderer: Renderer
+    sender: Sender
+    in_flight: InFlight
+    clock: Clock
+    ids: Callable[[], UUID]
 
     async def execute(self, job: Job) -> int | None:
         """Carry a batch through its steps; return when it is due again (ms since the epoch).
@@ -64,11 +54,11 @@ class Executor:
         """
         batch = await self._load(job)
         if batch is None:
-            await self._archive.jobs.finish(job)
+            await self.archive.jobs.finish(job)
             return None
-        recorder = Recorder(batch, self._archive, self._decider, self._clock, self._ids)
+        recorder = Recorder(batch, self.archive, self.decider, self.clock, self.ids)
         try:
-            match self._decider.decide(batch):
+            match self.decider.decide(batch):
                 case Finish() as end:
                     batch.end_all(end)
                 case Reschedule() as until:
@@ -86,28 +76,28 @@ class Executor:
 
         Return None if the notification was purged.
         """
-        notification = await self._archive.notifications.find(job.notification_id, audience=False)
+        notification = await self.archive.notifications.find(job.notification_id, audience=False)
         if notification is None:
             return None
-        now, queued = self._clock.now(), await self._archive.deliveries.queued(job.id)
+        now, queued = self.clock.now(), await self.archive.deliveries.queued(job.id)
         batch = Batch(
             job,
             notification,
-            self._kinds.get(notification.kind),
-            self._channels.get(str(job.channel)),
+            self.kinds.get(notification.kind),
+            self.channels.get(str(job.channel)),
             due={delivery.id: delivery for delivery in queued if delivery.due_at <= now},
             waiting=[delivery for delivery in queued if delivery.due_at > now],
         )
         if batch.channel is not None and batch.channel.spec.scheme == "push":
             ids = [UUID(delivery.address) for delivery in batch.due.values()]
-            devices = await self._archive.devices.find_all(ids)
+            devices = await self.archive.devices.find_all(ids)
             batch.devices = {str(id): device for id, device in devices.items()}
         return batch
 
     def _render(self, batch: Batch) -> None:
         """Render the texts, once for all recipients."""
         spec = batch.open_channel.spec
-        batch.notifier, batch.rendering = self._renderer.render(batch.notification, spec)
+        batch.notifier, batch.rendering = self.renderer.render(batch.notification, spec)
 
     def _prepare(self, batch: Batch) -> None:
         """Make what all recipients share from the texts: a MIME body, the segments of an SMS."""
@@ -136,14 +126,14 @@ class Executor:
     async def _send_one(self, batch: Batch, recorder: Recorder, delivery: Delivery) -> None:
         """Decide again, since time has passed; then attempt the delivery and record the result."""
         message, channel = batch.message(delivery), batch.open_channel
-        decision = self._decider.decide(batch, message)
+        decision = self.decider.decide(batch, message)
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
         if decision is None:
             assert batch.notifier is not None
-            with self._in_flight.delivery(batch.job, delivery.id):
-                sending = await self._sender.send(batch.notifier, channel, message)
+            with self.in_flight.delivery(batch.job, delivery.id):
+                sending = await self.sender.send(batch.notifier, channel, message)
             if sending.result is not None:
                 policy = channel.spec.retry
                 recorder.record([delivery], sending.attempts, sending.result, policy)
@@ -156,7 +146,7 @@ class Executor:
         name = type(cause).__name__
         log.error("batch.failed", job=str(batch.job.id), error=name, stack=stack_of(cause))
         result = InternalError(f"internal error: {name}")
-        attempt = Attempt(self._clock.now(), 0.0, "-", AttemptOutcome.error, result.reason)
+        attempt = Attempt(self.clock.now(), 0.0, "-", AttemptOutcome.error, result.reason)
         blocked = {message.delivery_id for message in batch.blocked}
         failed = [delivery for delivery in batch.due.values() if delivery.id not in blocked]
         recorder.record(failed, [attempt], result, batch.open_channel.spec.retry)

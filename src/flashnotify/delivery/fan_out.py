@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -32,28 +33,18 @@ log = structlog.get_logger(__name__)
 _SLICE = 400
 
 
+@dataclass(eq=False, slots=True)
 class FanOut:
     """Carries out fan-out jobs: turns a notification into the jobs of batches."""
 
-    def __init__(
-        self,
-        archive: Archive,
-        kinds: Registry[NotifierSpec],
-        routing: Routing,
-        quiet_hours: QuietHours,
-        dispatch: Dispatch,
-        in_flight: InFlight,
-        clock: Clock,
-        ids: Callable[[], UUID],
-    ) -> None:
-        self._archive = archive
-        self._kinds = kinds
-        self._routing = routing
-        self._quiet_hours = quiet_hours
-        self._dispatch = dispatch
-        self._in_flight = in_flight
-        self._clock = clock
-        self._ids = ids
+    archive: Archive
+    kinds: Registry[NotifierSpec]
+    routing: Routing
+    quiet_hours: QuietHours
+    dispatch: Dispatch
+    in_flight: InFlight
+    clock: Clock
+    ids: Callable[[], UUID]
 
     async def execute(self, job: Job) -> None:
         """Make the deliveries of a notification, and queue each batch once it is on disk.
@@ -61,9 +52,9 @@ class FanOut:
         Every audience entry ends as a delivery: a skipped or cancelled one, if the notification has
         expired, was cancelled, or is of a kind that no longer offers the channel.
         """
-        notification = await self._archive.notifications.find(job.notification_id)
+        notification = await self.archive.notifications.find(job.notification_id)
         if notification is None:
-            await self._archive.jobs.finish(job)
+            await self.archive.jobs.finish(job)
             return
         if notification.damaged and not notification.audience:
             log.error("notification.damaged", notification=str(notification.id))
@@ -75,15 +66,15 @@ class FanOut:
             await self._store(job, self._slice(job, notification, start, latest))
         if notification.fanned_out >= entries:
             # The commit of the last slice finishes the job; this one was read before it.
-            await self._archive.jobs.finish(job)
+            await self.archive.jobs.finish(job)
 
     async def _store(self, job: Job, done: FanOutSlice) -> None:
-        await self._archive.notifications.add_deliveries(job, done, self._clock.now())
+        await self.archive.notifications.add_deliveries(job, done, self.clock.now())
         for batch in done.jobs:
             if batch.reason is None:
-                self._dispatch.put(batch.job)
+                self.dispatch.put(batch.job)
             else:
-                self._dispatch.wake_up(batch.job.lane, batch.due_at)
+                self.dispatch.wake_up(batch.job.lane, batch.due_at)
 
     def _slice(
         self, job: Job, notification: Notification, start: int, latest: dict[str, Job]
@@ -92,13 +83,13 @@ class FanOut:
 
         `latest` keeps the latest batch of each channel from slice to slice.
         """
-        now, upto = self._clock.now(), min(start + _SLICE, len(notification.audience))
-        kind = self._kinds.get(notification.kind)
+        now, upto = self.clock.now(), min(start + _SLICE, len(notification.audience))
+        kind = self.kinds.get(notification.kind)
         end = self._end(job, notification, now)
         deliveries: list[Delivery] = []
         queued: dict[str, list[Route]] = defaultdict(list)
         recipients = notification.audience[start:upto]
-        for route in self._routing.routes(kind, recipients, notification.channels):
+        for route in self.routing.routes(kind, recipients, notification.channels):
             skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
             if finish := end or skipped:
                 deliveries.append(self._delivery(job, route, finish.status, finish.reason, now))
@@ -121,7 +112,7 @@ class FanOut:
     def _end(self, job: Job, notification: Notification, now: int) -> Finish | None:
         """Return how all deliveries of a slice end, if nothing is sent any more."""
         cancelled = notification.status is NotificationStatus.cancelled
-        if cancelled or self._in_flight.cancelled(job):
+        if cancelled or self.in_flight.cancelled(job):
             return CANCELLED
         expires_at = notification.expires_at
         return EXPIRED if expires_at is not None and now >= expires_at else None
@@ -132,7 +123,7 @@ class FanOut:
         """Return until when batches of a channel wait, if these are quiet hours."""
         if kind is None:
             return None
-        until = self._quiet_hours.end(kind, kind.channels[channel], notification.priority, now)
+        until = self.quiet_hours.end(kind, kind.channels[channel], notification.priority, now)
         if until is None or notification.expires_at is None:
             return until
         return min(until, notification.expires_at)
@@ -146,16 +137,16 @@ class FanOut:
         now: int,
     ) -> ScheduledJob:
         ordinal = latest.ordinal + 1 if latest else notification.fanned_out // BATCH_SIZE
-        batch = Job(self._ids(), notification.id, notification.priority, channel, ordinal)
+        batch = Job(self.ids(), notification.id, notification.priority, channel, ordinal)
         if until is not None:
             return ScheduledJob(batch, until, QUIET)
-        return ScheduledJob(self._dispatch.in_turn(batch, latest), now)
+        return ScheduledJob(self.dispatch.in_turn(batch, latest), now)
 
     def _delivery(
         self, job: Job, route: Route, status: DeliveryStatus, reason: str | None, now: int
     ) -> Delivery:
         return Delivery(
-            self._ids(),
+            self.ids(),
             job.notification_id,
             job.id,
             route.channel,
@@ -170,5 +161,5 @@ class FanOut:
         """Return the trace of a notification whose audience cannot be read."""
         route = Route("unknown", Address("unknown", "unreadable"))
         failed, reason = DeliveryStatus.failed, "the audience in the archive cannot be read"
-        delivery = self._delivery(job, route, failed, reason, self._clock.now())
+        delivery = self._delivery(job, route, failed, reason, self.clock.now())
         return FanOutSlice(0, [delivery], [], finished=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 from uuid import UUID
 
@@ -28,23 +29,17 @@ class Report(Enum):
     under_way = "under way"
 
 
+@dataclass(eq=False, slots=True)
 class Receipts:
     """Applies delivery reports. `token` returns the text that proves that a report is genuine."""
 
-    def __init__(
-        self,
-        notifications: Notifications,
-        deliveries: Deliveries,
-        clock: Clock,
-        token: Callable[[str], str],
-    ) -> None:
-        self._notifications = notifications
-        self._deliveries = deliveries
-        self._clock = clock
-        self._token = token
-        self._waiting = 0
-        # Reports on one delivery are applied one after the other, so that only the first counts.
-        self._locks: KeyedLocks[UUID] = KeyedLocks()
+    notifications: Notifications
+    deliveries: Deliveries
+    clock: Clock
+    token: Callable[[str], str]
+    _waiting: int = field(default=0, init=False)
+    # Reports on one delivery are applied one after the other, so that only the first counts.
+    _locks: KeyedLocks[UUID] = field(default_factory=KeyedLocks, init=False)
 
     async def take(
         self, gateway: str, delivery_id: UUID, token: str, report: Report
@@ -58,7 +53,7 @@ class Receipts:
             NotFound: the token is not that of this delivery, or there is no such delivery.
             Unavailable: the result of the delivery is not on disk yet, or nothing can be written.
         """
-        expected = self._token(f"{gateway} {delivery_id}")
+        expected = self.token(f"{gateway} {delivery_id}")
         if not hmac.compare_digest(expected.encode(), token.encode()):
             raise NotFound(_UNKNOWN)
         wait = _FIRST_WAIT
@@ -72,22 +67,22 @@ class Receipts:
 
     async def _apply(self, id: UUID, report: Report) -> DeliveryStatus:
         async with self._locks[id]:
-            delivery = await self._deliveries.find(id)
+            delivery = await self.deliveries.find(id)
             if delivery is None:
                 raise NotFound(_UNKNOWN)
             if delivery.status is not DeliveryStatus.sent:
                 return delivery.status
-            now = self._clock.now()
+            now = self.clock.now()
             if report is Report.delivered:
-                notification = await self._notifications.find(
+                notification = await self.notifications.find(
                     delivery.notification_id, audience=False
                 )
                 assert notification is not None
-                await self._deliveries.confirm(delivery, notification.kind, now)
+                await self.deliveries.confirm(delivery, notification.kind, now)
                 return DeliveryStatus.delivered
             if report is Report.undeliverable:
                 reason = "the gateway reports that it cannot be delivered"
-                await self._deliveries.note_undeliverable(id, reason, now)
+                await self.deliveries.note_undeliverable(id, reason, now)
             return DeliveryStatus.sent
 
     async def _wait(self, seconds: float) -> None:
@@ -95,7 +90,7 @@ class Receipts:
             raise Unavailable("Too many reports came early. Report again.", retry_after=5)
         self._waiting += 1
         try:
-            await self._clock.sleep(seconds)
+            await self.clock.sleep(seconds)
         finally:
             self._waiting -= 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
@@ -35,23 +35,16 @@ class _Result:
     written: asyncio.Future[None]
 
 
+@dataclass(eq=False, slots=True)
 class Recorder:
     """Writes the results of one batch to the archive."""
 
-    def __init__(
-        self,
-        batch: Batch,
-        archive: Archive,
-        decider: Decider,
-        clock: Clock,
-        ids: Callable[[], UUID],
-    ) -> None:
-        self._batch = batch
-        self._archive = archive
-        self._decider = decider
-        self._clock = clock
-        self._ids = ids
-        self._results: list[_Result] = []
+    batch: Batch
+    archive: Archive
+    decider: Decider
+    clock: Clock
+    ids: Callable[[], UUID]
+    _results: list[_Result] = field(default_factory=list, init=False)
 
     def record(
         self,
@@ -64,7 +57,7 @@ class Recorder:
 
         Deliveries that failed together wait equally long, so that they come back together.
         """
-        batch, now = self._batch, self._clock.now()
+        batch, now = self.batch, self.clock.now()
         jitter = random.random()  # noqa: S311  # not a secret
         for delivery in deliveries:
             disposition = dispose(
@@ -82,13 +75,13 @@ class Recorder:
             del batch.due[delivery.id]
             captured = result.captured if isinstance(result, Sent) else None
             write = partial(
-                self._archive.deliveries.record,
+                self.archive.deliveries.record,
                 batch.notification,
                 delivery,
                 attempts,
                 disposition,
                 now,
-                None if captured is None else (self._ids(), captured),
+                None if captured is None else (self.ids(), captured),
             )
             self._results.append(_Result(delivery, write, write()))
 
@@ -97,31 +90,31 @@ class Recorder:
 
         Return when the batch is due again, in milliseconds since the epoch, if it is.
         """
-        batch, now = self._batch, self._clock.now()
+        batch, now = self.batch, self.clock.now()
         for result in self._results:
             await self._see_written(result)
         for end, deliveries in batch.ended.items():
-            finish = self._archive.deliveries.finish
+            finish = self.archive.deliveries.finish
             await self._until_written(partial(finish, batch.notification, deliveries, end, now))
         until = self._due_again()
         if until is None:
-            await self._until_written(partial(self._archive.jobs.finish, batch.job))
+            await self._until_written(partial(self.archive.jobs.finish, batch.job))
             return None
-        await self._until_written(partial(self._archive.jobs.reschedule, batch.job, until))
+        await self._until_written(partial(self.archive.jobs.reschedule, batch.job, until))
         return until.due_at
 
     def _due_again(self) -> Reschedule | None:
         """Return when the first of the deliveries that are left is due."""
-        batch, now = self._batch, self._clock.now()
+        batch, now = self.batch, self.clock.now()
         until = [*batch.until, *(Reschedule(d.due_at, d.reason or "") for d in batch.waiting)]
         for message in batch.blocked:
             # Asked again: a probe may have succeeded meanwhile.
-            decision = self._decider.decide(batch, message)
+            decision = self.decider.decide(batch, message)
             again = decision if isinstance(decision, Reschedule) else Reschedule(now, "")
             until.append(again)
         if not until:
             return None
-        if self._decider.cancelled(batch):
+        if self.decider.cancelled(batch):
             # Comes up at once, to end the rest as cancelled.
             return Reschedule(now, "")
         return min(until, key=lambda reschedule: reschedule.due_at)
@@ -132,12 +125,12 @@ class Recorder:
             try:
                 await result.written
             except Unavailable as error:
-                await self._clock.sleep(error.retry_after)
+                await self.clock.sleep(error.retry_after)
                 await self._until_written(result.write)
         except WriteRefused as error:
             # Ended, so that it is not sent for ever.
-            log.error("batch.result_refused", job=str(self._batch.job.id), error=str(error))
-            self._batch.ended.setdefault(_UNSTORABLE, []).append(result.delivery)
+            log.error("batch.result_refused", job=str(self.batch.job.id), error=str(error))
+            self.batch.ended.setdefault(_UNSTORABLE, []).append(result.delivery)
 
     async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write until it is on disk: what it says has happened."""
@@ -145,6 +138,6 @@ class Recorder:
             try:
                 await write()
             except Unavailable as error:
-                await self._clock.sleep(error.retry_after)
+                await self.clock.sleep(error.retry_after)
             else:
                 return

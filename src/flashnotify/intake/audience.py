@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote
 from uuid import UUID
@@ -25,19 +26,15 @@ _LOOKUP = 500
 Registered: TypeAlias = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]]
 
 
+@dataclass(eq=False, slots=True)
 class Audience:
     """Checks and resolves `to`. `addresses` says for each scheme how its addresses are checked.
 
     `registered` says for schemes whose addresses must be registered which of some are.
     """
 
-    def __init__(
-        self,
-        addresses: Mapping[str, Callable[[str], str]],
-        registered: Mapping[str, Registered],
-    ) -> None:
-        self._addresses = addresses
-        self._registered = registered
+    addresses: Mapping[str, Callable[[str], str]]
+    registered: Mapping[str, Registered]
 
     async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
         """The recipients in canonical form, each once, in order. `schemes` reach the kind.
@@ -65,7 +62,7 @@ class Audience:
 
     async def _unregistered(self, found: Mapping[Address, int]) -> list[FieldError]:
         errors: list[FieldError] = []
-        for scheme, registered in self._registered.items():
+        for scheme, registered in self.registered.items():
             places = {a.value: index for a, index in found.items() if a.scheme == scheme}
             values = list(places)
             for start in range(0, len(values), _LOOKUP):
@@ -87,9 +84,9 @@ class Audience:
             raise InvalidValue(
                 "too_long", f"must have at most {_LONGEST} characters; has {len(rest)}"
             )
-        check = self._addresses.get(scheme)
+        check = self.addresses.get(scheme)
         if check is None:
-            known = ", ".join(f"{name}:" for name in self._addresses)
+            known = ", ".join(f"{name}:" for name in self.addresses)
             raise InvalidValue(
                 "unknown_scheme", f"unknown scheme {scheme[:20]}:; expected one of {known}"
             )

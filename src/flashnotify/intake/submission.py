@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,29 +24,19 @@ from flashnotify.telemetry.metrics import Metrics
 _SCHEDULED = "scheduled"
 
 
+@dataclass(eq=False, slots=True)
 class Submission:
     """Accepts notifications. `locale` is the language of those that ask for none."""
 
-    def __init__(
-        self,
-        validation: Validation,
-        archive: Archive,
-        supervisor: Supervisor,
-        dispatch: Dispatch,
-        metrics: Metrics,
-        clock: Clock,
-        ids: Callable[[], UUID],
-        locale: str,
-    ) -> None:
-        self._validation = validation
-        self._archive = archive
-        self._supervisor = supervisor
-        self._dispatch = dispatch
-        self._metrics = metrics
-        self._clock = clock
-        self._ids = ids
-        self._locale = locale
-        self._idempotency = Idempotency(archive.notifications, clock)
+    validation: Validation
+    archive: Archive
+    idempotency: Idempotency
+    supervisor: Supervisor
+    dispatch: Dispatch
+    metrics: Metrics
+    clock: Clock
+    ids: Callable[[], UUID]
+    locale: str
 
     def require_ready(self) -> None:
         """Check that a notification accepted now can be kept and sent.
@@ -53,8 +44,8 @@ class Submission:
         Raises:
             Unavailable: it cannot; nothing was accepted.
         """
-        self._supervisor.require_all()
-        if self._archive.overloaded:
+        self.supervisor.require_all()
+        if self.archive.overloaded:
             raise Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")
 
     async def accept(self, caller: Principal, document: bytes, key: str | None) -> Accepted:
@@ -81,7 +72,7 @@ class Submission:
         if key is None:
             return await self._accept(caller, document)
         accept = partial(self._accept, caller, document)
-        return await self._idempotency.once(caller.id, key, document, accept)
+        return await self.idempotency.once(caller.id, key, document, accept)
 
     async def _accept(
         self,
@@ -89,22 +80,22 @@ class Submission:
         document: Mapping[str, Any],
         answer: Callable[[UUID, NotificationStatus], IdempotencyRecord] | None = None,
     ) -> Accepted:
-        now = self._clock.now()
-        checked = await self._validation.check(caller, document, now)
+        now = self.clock.now()
+        checked = await self.validation.check(caller, document, now)
         notification = self._notification(caller, checked, now)
-        job = Job(self._ids(), notification.id, checked.priority)
+        job = Job(self.ids(), notification.id, checked.priority)
         if notification.status is NotificationStatus.scheduled:
             assert notification.send_at is not None
             scheduled = ScheduledJob(job, notification.send_at, _SCHEDULED)
         else:
-            scheduled = ScheduledJob(self._dispatch.in_turn(job), now)
+            scheduled = ScheduledJob(self.dispatch.in_turn(job), now)
         record = answer(notification.id, notification.status) if answer is not None else None
-        await self._archive.notifications.accept(notification, scheduled, record)
-        self._metrics.accepted.labels(notification.kind, checked.priority.name).inc()
+        await self.archive.notifications.accept(notification, scheduled, record)
+        self.metrics.accepted.labels(notification.kind, checked.priority.name).inc()
         if scheduled.reason is None:
-            self._dispatch.put(scheduled.job)
+            self.dispatch.put(scheduled.job)
         else:
-            self._dispatch.wake_up(job.lane, scheduled.due_at)
+            self.dispatch.wake_up(job.lane, scheduled.due_at)
         return Accepted(notification.id, notification.status)
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:
@@ -112,7 +103,7 @@ class Submission:
         send_at = milliseconds(request.send_at) if request.send_at else None
         later = send_at is not None and send_at > now
         return Notification(
-            id=self._ids(),
+            id=self.ids(),
             kind=checked.kind.kind,
             title=request.title,
             body=request.body,
@@ -120,7 +111,7 @@ class Submission:
             audience=checked.recipients,
             priority=checked.priority,
             channels=request.channels,
-            locale=request.locale or self._locale,
+            locale=request.locale or self.locale,
             send_at=send_at,
             expires_at=milliseconds(request.expires_at) if request.expires_at else None,
             reference=request.reference,

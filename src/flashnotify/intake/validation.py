@@ -43,20 +43,14 @@ class Checked:
     recipients: list[Address]
 
 
+@dataclass(eq=False, slots=True)
 class Validation:
     """Checks documents against the kinds, the limits and what their caller may do."""
 
-    def __init__(
-        self,
-        kinds: Registry[NotifierSpec],
-        templates: Registry[TemplatesSpec],
-        audience: Audience,
-        limits: Limits,
-    ) -> None:
-        self._kinds = kinds
-        self._templates = templates
-        self._audience = audience
-        self._limits = limits
+    kinds: Registry[NotifierSpec]
+    templates: Registry[TemplatesSpec]
+    audience: Audience
+    limits: Limits
 
     async def check(self, caller: Principal, document: Mapping[str, Any], now: int) -> Checked:
         """Check a document that `caller` sent at `now`, in milliseconds since the epoch.
@@ -76,7 +70,7 @@ class Validation:
         priority = request.priority if request.priority is not None else kind.priority
         caller.require_priority(priority, kind)
         self._check_whole(kind, request, now)
-        recipients = await self._audience.check(request.to, kind.schemes)
+        recipients = await self.audience.check(request.to, kind.schemes)
         _check_reach(kind, request.channels, recipients)
         return Checked(kind, request, priority, recipients)
 
@@ -86,7 +80,7 @@ class Validation:
         Raises:
             InvalidInput: there is none; the message lists those there are.
         """
-        kind = self._kinds.get(name) if isinstance(name, str) else None
+        kind = self.kinds.get(name) if isinstance(name, str) else None
         if kind is None:
             raise InvalidInput([self._unknown_kind(name)])
         return kind
@@ -97,25 +91,25 @@ class Validation:
             code, detail = "missing", "is required"
         elif isinstance(name, str) and len(name) <= _NAME:
             detail = f"unknown kind {name!r}"
-            nearest = self._kinds.nearest(name)
+            nearest = self.kinds.nearest(name)
             hint = f"; did you mean {nearest!r}?" if nearest else ""
-        known = ", ".join(self._kinds.names())
+        known = ", ".join(self.kinds.names())
         return FieldError("/kind", code, f"{detail}; expected one of {known}{hint}")
 
     def _check_whole(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:
         """What no field can say alone, or only the settings say."""
         errors: list[FieldError] = []
-        if len(request.title) > self._limits.title:
-            errors.append(_too_long("/title", len(request.title), self._limits.title, "characters"))
+        if len(request.title) > self.limits.title:
+            errors.append(_too_long("/title", len(request.title), self.limits.title, "characters"))
         size = len(request.body.encode())
-        if size > self._limits.body:
-            errors.append(_too_long("/body", size, self._limits.body, "bytes of UTF-8"))
-        if len(request.to) > self._limits.recipients:
-            errors.append(_too_long("/to", len(request.to), self._limits.recipients, "entries"))
+        if size > self.limits.body:
+            errors.append(_too_long("/body", size, self.limits.body, "bytes of UTF-8"))
+        if len(request.to) > self.limits.recipients:
+            errors.append(_too_long("/to", len(request.to), self.limits.recipients, "entries"))
         given = request.data.model_dump(exclude_none=True).keys()
         errors += [
             FieldError(f"/data/{field}", "missing", "is required by the templates of this kind")
-            for field in sorted(self._templates[kind.kind].needed - given)
+            for field in sorted(self.templates[kind.kind].needed - given)
         ]
         if request.expires_at is not None:
             if milliseconds(request.expires_at) <= now:

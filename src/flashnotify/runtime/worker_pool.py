@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -21,6 +22,7 @@ _URGENT = frozenset(priority for priority in Priority if priority.urgent)
 _REST = 1.0
 
 
+@dataclass(eq=False, slots=True)
 class WorkerPool:
     """Runs `size` workers, a quarter of which (at least one, from two on) only take urgent jobs.
 
@@ -28,25 +30,16 @@ class WorkerPool:
     `wake_up` is called with that time once the job is released.
     """
 
-    def __init__(
-        self,
-        size: int,
-        queue: Queue[Job],
-        execute: Callable[[Job], Awaitable[int | None]],
-        wake_up: Callable[[Lane, int], None],
-        in_flight: InFlight,
-        clock: Clock,
-    ) -> None:
-        self._size = size
-        self._queue = queue
-        self._execute = execute
-        self._wake_up = wake_up
-        self._in_flight = in_flight
-        self._clock = clock
+    size: int
+    queue: Queue[Job]
+    execute: Callable[[Job], Awaitable[int | None]]
+    wake_up: Callable[[Lane, int], None]
+    in_flight: InFlight
+    clock: Clock
 
     async def run(self) -> None:
         """Work until the queue is closed and what is in flight is done."""
-        reserved = max(1, self._size // 4) if self._size > 1 else 0
+        reserved = max(1, self.size // 4) if self.size > 1 else 0
         pool = asyncio.current_task()
         assert pool is not None
         workers = {
@@ -54,7 +47,7 @@ class WorkerPool:
                 self._work(_URGENT if number < reserved else _ALL),
                 name=f"{pool.get_name()} {number}",
             )
-            for number in range(self._size)
+            for number in range(self.size)
         }
         try:
             while workers:
@@ -71,20 +64,20 @@ class WorkerPool:
     async def _work(self, lanes: frozenset[Priority]) -> None:
         while True:
             try:
-                job = await self._queue.get(lanes)
+                job = await self.queue.get(lanes)
             except QueueClosed:
                 return
             try:
-                with self._in_flight.job(job):
+                with self.in_flight.job(job):
                     due = await self._carry_out(job)
             finally:
-                self._queue.done(job)
+                self.queue.done(job)
             if due is not None:
-                self._wake_up(job.lane, due)
+                self.wake_up(job.lane, due)
 
     async def _carry_out(self, job: Job) -> int | None:
         try:
-            return await self._execute(job)
+            return await self.execute(job)
         except Exception as error:  # noqa: BLE001  # no job may end a worker
             # The job is still on disk, and comes up again.
             if isinstance(error, Unavailable):
@@ -96,5 +89,5 @@ class WorkerPool:
                     error=type(error).__name__,
                     stack=stack_of(error),
                 )
-            await self._clock.sleep(_REST)
-            return self._clock.now()
+            await self.clock.sleep(_REST)
+            return self.clock.now()

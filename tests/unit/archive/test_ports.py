@@ -21,6 +21,7 @@ from flashnotify.archive.records import (
     Latency,
     Notification,
     NotificationFilter,
+    OutboxFilter,
     RegisteredDevice,
     Reschedule,
     ScheduledJob,
@@ -313,7 +314,7 @@ async def test_a_captured_message_is_kept(ports: Archive, records: Records) -> N
     ids = [records.id() for _ in deliveries]
     for id, one in zip(ids, deliveries, strict=True):
         await ports.deliveries.record(notification, one, [], SENT, 5, (id, message))
-    page = await ports.outbox.page(notification_id=None, channel=None, limit=2, cursor=None)
+    page = await ports.outbox.page(OutboxFilter(), limit=2, cursor=None)
     assert [item.id for item in page.items] == [ids[2], ids[1]]
     kept = page.items[0]
     assert (kept.address, kept.subject, kept.text, kept.html, kept.captured_at) == (
@@ -329,9 +330,8 @@ async def test_a_captured_message_is_kept(ports: Archive, records: Records) -> N
         (notification.id, "sms", 0),
         (records.id(), None, 0),
     ):
-        rest = await ports.outbox.page(
-            notification_id=wanted, channel=channel, limit=2, cursor=page.next
-        )
+        which = OutboxFilter(wanted, channel)
+        rest = await ports.outbox.page(which, limit=2, cursor=page.next)
         assert len(rest.items) == found
         assert rest.next is None
 
@@ -667,7 +667,7 @@ async def test_old_notifications_are_purged_with_all_that_belongs_to_them(
     assert await ports.deliveries.find(mail.id) is None
     assert (await ports.deliveries.attempts([mail.id]))[mail.id] == []
     assert await ports.notifications.counts(notification.id) == {}
-    page = await ports.outbox.page(notification_id=None, channel=None, limit=9, cursor=None)
+    page = await ports.outbox.page(OutboxFilter(), limit=9, cursor=None)
     assert page.items == []
     assert await records.status(unfinished.id) is NotificationStatus.queued
 

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, event, insert, text, update
 
 from flashnotify.archive.models import Notification
 from flashnotify.archive.writes.changes import Change, Stage, Statement
-from flashnotify.archive.writes.deliveries import ADD_DELIVERY, END_SOME, FINISH_DELIVERY
+from flashnotify.archive.writes.deliveries import ADD_DELIVERY, CHANGE_QUEUED, END_SOME
 from flashnotify.archive.writes.devices import REMOVE_DEVICE
 from flashnotify.archive.writes.notifications import ADD_NOTIFICATION, CANCEL_NOTIFICATION
 from flashnotify.archive.writes.statistics import ADD_COUNT
@@ -246,10 +246,10 @@ async def test_the_last_delivery_to_end_completes_its_notification(archive: Arch
 async def test_a_final_status_is_never_overwritten(archive: Archive) -> None:
     notification = archive.notification()
     added = delivery(archive, notification[1]["id"])
-    outcome = {"of": added[1]["id"], "why": None, "attempted": 1, "first": 0, "now": 1}
+    change = {"of": added[1]["id"], "attempts": 1, "updated_at": 1}
     await archive.writer.write(notification, added)
-    await archive.writer.write((FINISH_DELIVERY, outcome | {"to_status": "sent"}))
-    await archive.writer.write((FINISH_DELIVERY, outcome | {"to_status": "failed"}))
+    await archive.writer.write((CHANGE_QUEUED, change | {"status": "sent"}))
+    await archive.writer.write((CHANGE_QUEUED, change | {"status": "failed"}))
     assert archive.one("SELECT status FROM deliveries") == "sent"
 
 

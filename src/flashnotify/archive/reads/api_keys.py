@@ -34,14 +34,5 @@ def _api_key(row: Row[Any]) -> ApiKey:
         scopes = strings(row.scopes)
     except ValueError:
         scopes = []
-    return ApiKey(
-        id=row.id,
-        name=row.name,
-        secret_hmac=row.secret_hmac,
-        scopes=frozenset(scopes),
-        max_priority=Priority(row.max_priority),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        last_used_at=row.last_used_at,
-    )
+    known = {"scopes": frozenset(scopes), "max_priority": Priority(row.max_priority)}
+    return ApiKey(**{**row._mapping, **known})

@@ -18,8 +18,8 @@ _after = (
 )
 
 
-class EventReads(Access):
-    """The port `Events`. The database writes events itself, by triggers."""
+class SqlEvents(Access):
+    """Implements `Events`. The database writes events itself, by triggers."""
 
     async def after(self, id: int, limit: int) -> Sequence[Event]:
         rows = await self._lists.all(_after, {"after": id, "most": limit})

@@ -137,24 +137,17 @@ def _record(
     *,
     damaged: bool = False,
 ) -> Notification:
+    values = dict(row._mapping)
+    del values["pending"]
     return Notification(
-        id=row.id,
-        kind=row.kind,
-        title=row.title,
-        body=row.body,
-        data=data,
-        audience=audience,
-        priority=Priority(row.priority),
-        channels=channels,
-        locale=row.locale,
-        send_at=row.send_at,
-        expires_at=row.expires_at,
-        reference=row.reference,
-        sender=row.sender,
-        status=NotificationStatus(row.status),
-        accepted_at=row.accepted_at,
-        updated_at=row.updated_at,
-        completed_at=row.completed_at,
-        fanned_out=row.expanded,
-        damaged=damaged,
+        **values
+        | {
+            "data": data,
+            "audience": audience,
+            "channels": channels,
+            "priority": Priority(row.priority),
+            "status": NotificationStatus(row.status),
+            "fanned_out": values.pop("expanded"),
+            "damaged": damaged,
+        }
     )

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, Executable, Row, Select, select
+from sqlalchemy import CursorResult, Executable, Row, Select, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import InstrumentedAttribute
 
 from flashnotify.archive.models import ApiKey
 from flashnotify.archive.records import Page
@@ -81,6 +82,16 @@ class Reading:
         """Return the first value of the first row that `query` finds; None without a row."""
         row = await self.one(query, {})
         return None if row is None else row[0]
+
+    async def distinct(self, column: InstrumentedAttribute[Any]) -> Sequence[str]:
+        """Return the values of an indexed text column, with one look into its index for each."""
+        found: list[str] = []
+        query = select(func.min(column))
+        value = await self.value(query)
+        while value is not None:
+            found.append(value)
+            value = await self.value(query.where(column > value))
+        return found
 
     async def _fetch(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         try:

@@ -12,8 +12,8 @@ from flashnotify.archive.models import Total as TotalRow
 from flashnotify.archive.records import Latency, Total
 
 
-class StatisticsReads(Access):
-    """The port `Statistics`. Every write keeps them as it goes."""
+class SqlStatistics(Access):
+    """Implements `Statistics`. Every write keeps them as it goes."""
 
     async def totals(self, since: int) -> Sequence[Total]:
         by = (TotalRow.kind, TotalRow.channel, TotalRow.status)

@@ -28,8 +28,9 @@ class Stage(IntEnum):
 class Statement:
     """A Core statement, run once for all of its rows in a commit (executemany).
 
-    `amounts` name the columns that it adds to stored ones: rows that are equal in all other columns
-    are written as one row with their sums.
+    An update without values of its own sets the columns that its rows name. `amounts` name the
+    columns that it adds to stored ones: rows that are equal in all other columns are written as one
+    row with their sums.
     """
 
     clause: Executable
@@ -38,3 +39,8 @@ class Statement:
 
 
 Change: TypeAlias = tuple[Statement, Row]
+
+
+def row_of(record: Any) -> dict[str, Any]:
+    """Return the fields of a record by name, as a row of the table that has such columns."""
+    return {name: getattr(record, name) for name in record.__slots__}

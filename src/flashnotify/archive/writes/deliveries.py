@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import bindparam, case, insert, update
@@ -23,7 +23,7 @@ from flashnotify.archive.records import (
     Notification,
     Reschedule,
 )
-from flashnotify.archive.writes.changes import Change, Stage, Statement
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
 from flashnotify.archive.writes.devices import remove_device
 from flashnotify.archive.writes.statistics import count, latency, total
 from flashnotify.domain import Captured, DeliveryStatus
@@ -35,41 +35,11 @@ ADD_DELIVERY = Statement(insert(Table), Stage.deliveries)
 ADD_ATTEMPT = Statement(insert(AttemptRow), Stage.children)
 ADD_OUTBOX_MESSAGE = Statement(insert(OutboxMessage), Stage.children)
 # A final status changes only forward: a result that comes late finds no queued row to change.
-FINISH_DELIVERY = Statement(
-    update(Table)
-    .where(Table.id == bindparam("of"), Table.status == "queued")
-    .values(
-        status=bindparam("to_status"),
-        reason=bindparam("why"),
-        attempts=bindparam("attempted"),
-        first_attempt_at=bindparam("first"),
-        updated_at=bindparam("now"),
-    ),
-    Stage.changes,
+CHANGE_QUEUED = Statement(
+    update(Table).where(Table.id == bindparam("of"), Table.status == "queued"), Stage.changes
 )
-RESCHEDULE_DELIVERY = Statement(
-    update(Table)
-    .where(Table.id == bindparam("of"), Table.status == "queued")
-    .values(
-        due_at=bindparam("due"),
-        reason=bindparam("why"),
-        attempts=bindparam("attempted"),
-        first_attempt_at=bindparam("first"),
-        updated_at=bindparam("now"),
-    ),
-    Stage.changes,
-)
-CONFIRM_DELIVERY = Statement(
-    update(Table)
-    .where(Table.id == bindparam("of"), Table.status == "sent")
-    .values(status="delivered", reason=None, updated_at=bindparam("now")),
-    Stage.changes,
-)
-NOTE_UNDELIVERABLE = Statement(
-    update(Table)
-    .where(Table.id == bindparam("of"), Table.status == "sent")
-    .values(reason=bindparam("why"), updated_at=bindparam("now")),
-    Stage.changes,
+CHANGE_SENT = Statement(
+    update(Table).where(Table.id == bindparam("of"), Table.status == "sent"), Stage.changes
 )
 # Its time ran out before all of its deliveries were done. The last of them to end completes it.
 MARK_EXPIRED = Statement(
@@ -110,22 +80,15 @@ class DeliveryWrites(Access):
         captured: tuple[UUID, Captured] | None = None,
     ) -> asyncio.Future[None]:
         changes = _attempts(delivery, attempts)
-        progress = {
-            "of": delivery.id,
-            "attempted": delivery.attempts + len(attempts),
-            "first": _first(delivery, attempts),
-            "now": now,
-        }
+        if attempts:
+            number = delivery.attempts + len(attempts)
+            first = delivery.first_attempt_at or attempts[0].at
+            delivery = replace(delivery, attempts=number, first_attempt_at=first)
         if isinstance(disposition, Reschedule):
-            changes.append(
-                (
-                    RESCHEDULE_DELIVERY,
-                    {**progress, "due": disposition.due_at, "why": disposition.reason},
-                )
-            )
+            waiting = replace(delivery, due_at=disposition.due_at, reason=disposition.reason)
+            changes.append(_change(waiting, now))
         else:
-            changes.append(_finish(disposition, progress))
-            changes += _ended(notification, delivery.channel, 1, disposition, now)
+            changes += _end([delivery], notification.kind, disposition, now)
         if captured is not None:
             changes.append(_captured(delivery, *captured, now))
         return self._writer.submit(changes)
@@ -133,12 +96,7 @@ class DeliveryWrites(Access):
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
     ) -> None:
-        changes: list[Change] = []
-        for d in deliveries:
-            progress = {"of": d.id, "attempted": d.attempts, "first": d.first_attempt_at}
-            changes.append(_finish(end, {**progress, "now": now}))
-        for channel, number in Counter(d.channel for d in deliveries).items():
-            changes += _ended(notification, channel, number, end, now)
+        changes = _end(deliveries, notification.kind, end, now)
         if end.reason == EXPIRED:
             changes.append((MARK_EXPIRED, {"of": notification.id, "now": now}))
         await self._writer.write(*changes)
@@ -149,32 +107,17 @@ class DeliveryWrites(Access):
             delivery.channel,
             DeliveryStatus.delivered,
         )
+        row = {"of": delivery.id, "status": delivered, "reason": None, "updated_at": now}
         await self._writer.write(
-            (CONFIRM_DELIVERY, {"of": delivery.id, "now": now}),
+            (CHANGE_SENT, row),
             count(id, channel, DeliveryStatus.sent, -1),
             count(id, channel, delivered, 1),
             total(now, kind, channel, delivered),
         )
 
     async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
-        await self._writer.write((NOTE_UNDELIVERABLE, {"of": id, "why": reason, "now": now}))
-
-
-def add_delivery(delivery: Delivery) -> Change:
-    """Return the change that stores a delivery."""
-    return ADD_DELIVERY, {
-        "id": delivery.id,
-        "notification_id": delivery.notification_id,
-        "job_id": delivery.job_id,
-        "channel": delivery.channel,
-        "address": delivery.address,
-        "status": delivery.status,
-        "reason": delivery.reason,
-        "attempts": delivery.attempts,
-        "due_at": delivery.due_at,
-        "first_attempt_at": delivery.first_attempt_at,
-        "updated_at": delivery.updated_at,
-    }
+        row = {"of": id, "status": DeliveryStatus.sent, "reason": reason, "updated_at": now}
+        await self._writer.write((CHANGE_SENT, row))
 
 
 def end_some(notification_id: UUID, ended: int, now: int) -> Change:
@@ -185,12 +128,11 @@ def end_some(notification_id: UUID, ended: int, now: int) -> Change:
 def _attempts(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Change]:
     changes: list[Change] = []
     for number, attempt in enumerate(attempts, delivery.attempts + 1):
-        duration_ms = round(attempt.duration * 1000, 3)
         row = {
             "delivery_id": delivery.id,
             "number": number,
             "at": attempt.at,
-            "duration_ms": duration_ms,
+            "duration_ms": round(attempt.duration * 1000, 3),
             "transport": attempt.transport,
             "outcome": attempt.outcome,
             "answer": attempt.answer,
@@ -198,43 +140,38 @@ def _attempts(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Change]:
         }
         changes.append((ADD_ATTEMPT, row))
         if attempt.tracked:
-            changes.append(latency(delivery.channel, attempt, duration_ms))
+            changes.append(latency(delivery.channel, attempt))
     return changes
 
 
-def _first(delivery: Delivery, attempts: Sequence[Attempt]) -> int | None:
-    if delivery.first_attempt_at is None and attempts:
-        return attempts[0].at
-    return delivery.first_attempt_at
+def _change(delivery: Delivery, now: int) -> Change:
+    return CHANGE_QUEUED, {
+        "of": delivery.id,
+        "status": delivery.status,
+        "reason": delivery.reason,
+        "attempts": delivery.attempts,
+        "first_attempt_at": delivery.first_attempt_at,
+        "due_at": delivery.due_at,
+        "updated_at": now,
+    }
 
 
-def _finish(end: Finish, progress: dict[str, Any]) -> Change:
-    return FINISH_DELIVERY, {**progress, "to_status": end.status, "why": end.reason}
-
-
-def _ended(
-    notification: Notification, channel: str, number: int, end: Finish, now: int
-) -> list[Change]:
-    changes = [
-        count(notification.id, channel, DeliveryStatus.queued, -number),
-        count(notification.id, channel, end.status, number),
-        total(now, notification.kind, channel, end.status, number),
-        end_some(notification.id, number, now),
-    ]
+def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> list[Change]:
+    changes = [_change(replace(d, status=end.status, reason=end.reason), now) for d in deliveries]
+    for (id, channel), number in Counter(
+        (d.notification_id, d.channel) for d in deliveries
+    ).items():
+        changes += (
+            count(id, channel, DeliveryStatus.queued, -number),
+            count(id, channel, end.status, number),
+            total(now, kind, channel, end.status, number),
+            end_some(id, number, now),
+        )
     if end.drop_device is not None:
         changes.append(remove_device(end.drop_device))
     return changes
 
 
 def _captured(delivery: Delivery, id: UUID, message: Captured, now: int) -> Change:
-    return ADD_OUTBOX_MESSAGE, {
-        "id": id,
-        "notification_id": delivery.notification_id,
-        "delivery_id": delivery.id,
-        "channel": message.channel,
-        "address": message.to,
-        "subject": message.subject,
-        "text": message.text,
-        "html": message.html,
-        "captured_at": now,
-    }
+    of = {"notification_id": delivery.notification_id, "delivery_id": delivery.id}
+    return ADD_OUTBOX_MESSAGE, row_of(message) | of | {"id": id, "captured_at": now}

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete
 from flashnotify.archive.access import Access
 from flashnotify.archive.models import Device as Table
 from flashnotify.archive.records import RegisteredDevice
-from flashnotify.archive.writes.changes import Change, Stage, Statement
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
 from flashnotify.archive.writes.upsert import upsert
 
 # The same subscription or topic again: its keys may be new, its id stays.
@@ -24,15 +24,7 @@ class DeviceWrites(Access):
     """The writes of the port `Devices`."""
 
     async def register(self, device: RegisteredDevice) -> None:
-        row = {
-            "id": device.device.id,
-            "type": device.device.type,
-            "target": device.device.target,
-            "p256dh": device.device.p256dh,
-            "auth": device.device.auth,
-            "label": device.label,
-            "created_at": device.created_at,
-        }
+        row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}
         await self._writer.write((REGISTER_DEVICE, row))
 
     async def remove(self, id: UUID) -> None:

@@ -7,16 +7,11 @@ from sqlalchemy import bindparam, delete, insert, update
 from flashnotify.archive.access import Access
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
-from flashnotify.archive.writes.changes import Change, Stage, Statement
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
 from flashnotify.domain import Job
 
 ADD_JOB = Statement(insert(JobRow), Stage.children)
-RESCHEDULE_JOB = Statement(
-    update(JobRow)
-    .where(JobRow.id == bindparam("of"))
-    .values(turn=None, due_at=bindparam("due"), reason=bindparam("why")),
-    Stage.endings,
-)
+RESCHEDULE_JOB = Statement(update(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 
 
@@ -24,7 +19,7 @@ class JobWrites(Access):
     """The writes of the port `Jobs`."""
 
     async def reschedule(self, job: Job, until: Reschedule) -> None:
-        row = {"of": job.id, "due": until.due_at, "why": until.reason}
+        row = {"of": job.id, "turn": None, "due_at": until.due_at, "reason": until.reason}
         await self._writer.write((RESCHEDULE_JOB, row))
 
     async def finish(self, job: Job) -> None:
@@ -33,17 +28,8 @@ class JobWrites(Access):
 
 def add_job(scheduled: ScheduledJob) -> Change:
     """Return the change that stores a job."""
-    job = scheduled.job
-    return ADD_JOB, {
-        "id": job.id,
-        "notification_id": job.notification_id,
-        "channel": job.channel,
-        "priority": int(job.priority),
-        "due_at": scheduled.due_at,
-        "turn": job.turn,
-        "ordinal": job.ordinal,
-        "reason": scheduled.reason,
-    }
+    waiting = {"due_at": scheduled.due_at, "reason": scheduled.reason}
+    return ADD_JOB, row_of(scheduled.job) | waiting
 
 
 def finish_job(job: Job) -> Change:

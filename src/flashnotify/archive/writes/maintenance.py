@@ -5,10 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from itertools import accumulate
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import ColumnElement, bindparam, delete, func, select
 
+from flashnotify.archive.access import Access
 from flashnotify.archive.models import (
     Attempt,
     Count,
@@ -21,98 +23,111 @@ from flashnotify.archive.models import (
     OutboxMessage,
     Total,
 )
-from flashnotify.archive.reads.maintenance import MaintenanceReads
+from flashnotify.archive.reads.reading import first_id
 from flashnotify.archive.writes.changes import Change, Stage, Statement
 
 # Notifications of one slice, since their audiences may be long.
 _NOTIFICATIONS = 100
 
+
+def _purge(table: type[Any], *which: ColumnElement[bool]) -> Statement:
+    return Statement(delete(table).where(*which), Stage.endings)
+
+
 # Rows go before the rows that they refer to, in the order of each write.
-PURGE_ATTEMPTS = Statement(
-    delete(Attempt).where(Attempt.delivery_id == bindparam("of")), Stage.endings
-)
-PURGE_DELIVERY = Statement(delete(Delivery).where(Delivery.id == bindparam("of")), Stage.endings)
-PURGE_MESSAGE = Statement(
-    delete(OutboxMessage).where(OutboxMessage.id == bindparam("of")), Stage.endings
-)
-PURGE_COUNTS = Statement(
-    delete(Count).where(Count.notification_id == bindparam("of")), Stage.endings
-)
-PURGE_JOBS = Statement(
-    delete(JobRow).where(JobRow.notification_id == bindparam("of")), Stage.endings
-)
-PURGE_NOTIFICATION = Statement(
-    delete(Notification).where(Notification.id == bindparam("of")), Stage.endings
-)
-PURGE_EVENTS = Statement(delete(Event).where(Event.id < bindparam("before")), Stage.endings)
-PURGE_TOTALS = Statement(delete(Total).where(Total.since < bindparam("before")), Stage.endings)
-PURGE_LATENCIES = Statement(
-    delete(Latency).where(Latency.since < bindparam("before")), Stage.endings
-)
+PURGE_ATTEMPTS = _purge(Attempt, Attempt.delivery_id == bindparam("of"))
+PURGE_DELIVERY = _purge(Delivery, Delivery.id == bindparam("of"))
+PURGE_MESSAGE = _purge(OutboxMessage, OutboxMessage.id == bindparam("of"))
+PURGE_COUNTS = _purge(Count, Count.notification_id == bindparam("of"))
+PURGE_JOBS = _purge(JobRow, JobRow.notification_id == bindparam("of"))
+PURGE_NOTIFICATION = _purge(Notification, Notification.id == bindparam("of"))
+PURGE_EVENTS = _purge(Event, Event.id < bindparam("before"))
+PURGE_TOTALS = _purge(Total, Total.since < bindparam("before"))
+PURGE_LATENCIES = _purge(Latency, Latency.since < bindparam("before"))
 # A new answer for the same key, in the same commit, stays.
-PURGE_IDEMPOTENCY_KEY = Statement(
-    delete(IdempotencyKey).where(
-        IdempotencyKey.caller == bindparam("caller"),
-        IdempotencyKey.key == bindparam("key"),
-        IdempotencyKey.created_at < bindparam("before"),
-    ),
-    Stage.endings,
+PURGE_IDEMPOTENCY_KEY = _purge(
+    IdempotencyKey,
+    IdempotencyKey.caller == bindparam("caller"),
+    IdempotencyKey.key == bindparam("key"),
+    IdempotencyKey.created_at < bindparam("before"),
 )
 
 
-class MaintenanceWrites(MaintenanceReads):
-    """The port `Maintenance`."""
+class SqlMaintenance(Access):
+    """Implements `Maintenance`."""
 
     async def purge_idempotency_keys(self, before: int, limit: int) -> bool:
-        old = await self.old_idempotency_keys(before, limit)
-        rows = ({"caller": row.caller, "key": row.key, "before": before} for row in old)
-        return await self._purge([(PURGE_IDEMPOTENCY_KEY, row) for row in rows])
+        query = (
+            select(IdempotencyKey.caller, IdempotencyKey.key)
+            .where(IdempotencyKey.created_at < before)
+            .order_by(IdempotencyKey.created_at)
+            .limit(limit)
+        )
+        rows = [{**row._mapping, "before": before} for row in await self._reader.all(query, {})]
+        return await self._write([(PURGE_IDEMPOTENCY_KEY, row) for row in rows])
 
     async def purge_events(self, keep: int, limit: int) -> bool:
-        first, last = await self.event_numbers()
-        if first is None or last is None:
-            return False
-        return await self._purge_from(PURGE_EVENTS, first, last - keep + 1, limit)
+        last = await self._reader.value(select(func.max(Event.id)))
+        return await self._purge_from(PURGE_EVENTS, Event.id, (last or 0) - keep + 1, limit)
 
     async def purge_totals(self, before: int, span: int) -> bool:
-        return await self._purge_from(PURGE_TOTALS, await self.first(Total), before, span)
+        return await self._purge_from(PURGE_TOTALS, Total.since, before, span)
 
     async def purge_latencies(self, before: int, span: int) -> bool:
-        return await self._purge_from(PURGE_LATENCIES, await self.first(Latency), before, span)
+        return await self._purge_from(PURGE_LATENCIES, Latency.since, before, span)
 
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:
-        for each in [kind] if kind is not None else await self.unknown_kinds(known):
-            old = await self.old_notifications(each, before, min(limit, _NOTIFICATIONS))
-            if old:
-                return await self._purge(await self._parts(old, limit))
+        for each in [kind] if kind is not None else await self._unknown_kinds(known):
+            query = (
+                select(Notification.id)
+                .where(
+                    Notification.kind == each,
+                    Notification.id < first_id(before),
+                    Notification.completed_at < before,
+                )
+                .order_by(Notification.id)
+                .limit(min(limit, _NOTIFICATIONS))
+            )
+            if ids := [row.id for row in await self._reader.all(query, {})]:
+                return await self._write(await self._slice(ids, limit))
         return False
 
-    async def _parts(self, ids: Sequence[UUID], limit: int) -> list[Change]:
-        """Return the purge of a slice of their parts, or of themselves once no part is left."""
-        deliveries = await self.deliveries_of(ids, limit)
-        # Each is as many rows as it has attempts, of which there may be hundreds, and one.
-        rows = list(accumulate(row.attempts + 1 for row in deliveries))
-        some = [row.id for row in deliveries[: max(1, bisect_right(rows, limit))]]
-        changes: list[Change] = [
-            (PURGE_MESSAGE, {"of": id}) for id in await self.messages_of(ids, limit)
-        ]
-        for statement in (PURGE_ATTEMPTS, PURGE_DELIVERY):
-            changes += [(statement, {"of": id}) for id in some]
-        if not changes:
-            for statement in (PURGE_COUNTS, PURGE_JOBS, PURGE_NOTIFICATION):
-                changes += [(statement, {"of": id}) for id in ids]
-        return changes
+    async def _unknown_kinds(self, known: Collection[str]) -> Sequence[str]:
+        kinds = await self._reader.distinct(Notification.kind)
+        return [kind for kind in kinds if kind not in known]
 
-    async def _purge_from(
-        self, statement: Statement, first: int | None, end: int, step: int
-    ) -> bool:
+    async def _slice(self, ids: Sequence[UUID], limit: int) -> list[Change]:
+        """Return the purge of a slice of the parts of `ids`, or of themselves without parts."""
+        messages = (
+            select(OutboxMessage.id).where(OutboxMessage.notification_id.in_(ids)).limit(limit)
+        )
+        deliveries = (
+            select(Delivery.id, Delivery.attempts)
+            .where(Delivery.notification_id.in_(ids))
+            .limit(limit)
+        )
+        found = await self._reader.all(deliveries, {})
+        # Each is as many rows as it has attempts, of which there may be hundreds, and one.
+        rows = list(accumulate(row.attempts + 1 for row in found))
+        some = [row.id for row in found[: max(1, bisect_right(rows, limit))]]
+        parts: dict[Statement, Sequence[UUID]] = {
+            PURGE_MESSAGE: [row.id for row in await self._reader.all(messages, {})],
+            PURGE_ATTEMPTS: some,
+            PURGE_DELIVERY: some,
+        }
+        if not any(parts.values()):
+            parts = {PURGE_COUNTS: ids, PURGE_JOBS: ids, PURGE_NOTIFICATION: ids}
+        return [(statement, {"of": id}) for statement, of in parts.items() for id in of]
+
+    async def _purge_from(self, statement: Statement, number: Any, end: int, step: int) -> bool:
+        first = await self._reader.value(select(func.min(number)))
         if first is None or first >= end:
             return False
-        return await self._purge([(statement, {"before": min(first + step, end)})])
+        return await self._write([(statement, {"before": min(first + step, end)})])
 
-    async def _purge(self, changes: Sequence[Change]) -> bool:
+    async def _write(self, changes: Sequence[Change]) -> bool:
         if changes:
             await self._writer.write(*changes)
         return bool(changes)

@@ -22,8 +22,8 @@ from flashnotify.archive.records import (
     Notification,
     ScheduledJob,
 )
-from flashnotify.archive.writes.changes import Change, Stage, Statement
-from flashnotify.archive.writes.deliveries import MARK_EXPIRED, add_delivery, end_some
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
+from flashnotify.archive.writes.deliveries import ADD_DELIVERY, MARK_EXPIRED, end_some
 from flashnotify.archive.writes.jobs import add_job, finish_job
 from flashnotify.archive.writes.statistics import count, total
 from flashnotify.archive.writes.upsert import upsert
@@ -68,17 +68,7 @@ HASTEN_JOBS = Statement(
     Stage.endings,
 )
 REQUEUE_DELIVERY = Statement(
-    update(DeliveryRow)
-    .where(DeliveryRow.id == bindparam("of"), DeliveryRow.status == "failed")
-    .values(
-        status="queued",
-        job_id=bindparam("job"),
-        reason=None,
-        due_at=bindparam("now"),
-        # The time to give up counts from the first attempt after this.
-        first_attempt_at=None,
-        updated_at=bindparam("now"),
-    ),
+    update(DeliveryRow).where(DeliveryRow.id == bindparam("of"), DeliveryRow.status == "failed"),
     Stage.changes,
 )
 REOPEN_NOTIFICATION = Statement(
@@ -111,7 +101,7 @@ class NotificationWrites(Access):
 
     async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
         id = job.notification_id
-        changes = [add_delivery(delivery) for delivery in done.deliveries]
+        changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
         changes += [add_job(scheduled) for scheduled in done.jobs]
         counts = Counter((d.channel, d.status) for d in done.deliveries)
         changes += [count(id, *of, number) for of, number in counts.items()]
@@ -132,9 +122,15 @@ class NotificationWrites(Access):
     async def requeue(
         self, id: UUID, failed: Sequence[Delivery], jobs: Sequence[Job], now: int
     ) -> None:
-        by_channel = {job.channel: job.id for job in jobs}
+        job_of = {job.channel: job.id for job in jobs}
+        # The time to give up counts from the first attempt after this.
+        queued = {"status": "queued", "reason": None, "first_attempt_at": None}
+        queued_now = {**queued, "due_at": now, "updated_at": now}
         changes: list[Change] = [
-            (REQUEUE_DELIVERY, {"of": d.id, "job": by_channel[d.channel], "now": now})
+            (
+                REQUEUE_DELIVERY,
+                {**queued_now, "of": d.id, "job_id": job_of[d.channel]},
+            )
             for d in failed
         ]
         for channel, number in Counter(delivery.channel for delivery in failed).items():
@@ -146,26 +142,14 @@ class NotificationWrites(Access):
 
 
 def _row(notification: Notification) -> dict[str, Any]:
+    row = row_of(notification)
+    del row["damaged"]
     channels = notification.channels
-    return {
-        "id": notification.id,
-        "kind": notification.kind,
-        "title": notification.title,
-        "body": notification.body,
+    return row | {
         "data": _json(dict(notification.data)),
         "audience": _json([str(address) for address in notification.audience]),
-        "priority": int(notification.priority),
         "channels": _json(list(channels)) if channels is not None else None,
-        "locale": notification.locale,
-        "send_at": notification.send_at,
-        "expires_at": notification.expires_at,
-        "reference": notification.reference,
-        "sender": notification.sender,
-        "status": notification.status,
-        "accepted_at": notification.accepted_at,
-        "updated_at": notification.updated_at,
-        "completed_at": notification.completed_at,
-        "expanded": notification.fanned_out,
+        "expanded": row.pop("fanned_out"),
         "pending": 1,
     }
 

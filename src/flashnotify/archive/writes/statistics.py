@@ -57,13 +57,13 @@ def total(at: int, kind: str, channel: str, status: str, number: int = 1) -> Cha
     }
 
 
-def latency(channel: str, attempt: Attempt, duration_ms: float) -> Change:
+def latency(channel: str, attempt: Attempt) -> Change:
     """Return the change that `attempt` counts in the latencies of its transport."""
     return ADD_LATENCY, {
         "since": attempt.at - attempt.at % LATENCY_SPAN,
         "channel": channel,
         "transport": attempt.transport,
-        "bucket": bisect_left(LATENCY_BOUNDS, duration_ms),
+        "bucket": bisect_left(LATENCY_BOUNDS, attempt.duration * 1000),
         "attempts": 1,
         "failures": int(attempt.outcome is not AttemptOutcome.sent),
     }
