@@ -12,19 +12,15 @@ class Clock(Protocol):
 
     def now(self) -> int:
         """Return the wall-clock time in milliseconds since the Unix epoch."""
-        ...
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start. Never goes back; for durations only."""
-        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""
-        ...
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
         """Wait up to `seconds` for `event`; return whether it was set."""
-        ...
 
 
 class SystemClock:

@@ -5,42 +5,17 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import ports
-from flashnotify.archive.reads.api_keys import ApiKeyReads
-from flashnotify.archive.reads.deliveries import DeliveryReads
-from flashnotify.archive.reads.devices import DeviceReads
 from flashnotify.archive.reads.events import SqlEvents
-from flashnotify.archive.reads.jobs import JobReads
-from flashnotify.archive.reads.notifications import NotificationReads
 from flashnotify.archive.reads.outbox import SqlOutbox
 from flashnotify.archive.reads.reading import Reading
 from flashnotify.archive.reads.statistics import SqlStatistics
 from flashnotify.archive.writer import Writer
-from flashnotify.archive.writes.api_keys import ApiKeyWrites
-from flashnotify.archive.writes.deliveries import DeliveryWrites
-from flashnotify.archive.writes.devices import DeviceWrites
-from flashnotify.archive.writes.jobs import JobWrites
+from flashnotify.archive.writes.api_keys import SqlApiKeys
+from flashnotify.archive.writes.deliveries import SqlDeliveries
+from flashnotify.archive.writes.devices import SqlDevices
+from flashnotify.archive.writes.jobs import SqlJobs
 from flashnotify.archive.writes.maintenance import SqlMaintenance
-from flashnotify.archive.writes.notifications import NotificationWrites
-
-
-class SqlNotifications(NotificationReads, NotificationWrites):
-    """Implements `Notifications`."""
-
-
-class SqlDeliveries(DeliveryReads, DeliveryWrites):
-    """Implements `Deliveries`."""
-
-
-class SqlJobs(JobReads, JobWrites):
-    """Implements `Jobs`."""
-
-
-class SqlDevices(DeviceReads, DeviceWrites):
-    """Implements `Devices`."""
-
-
-class SqlApiKeys(ApiKeyReads, ApiKeyWrites):
-    """Implements `ApiKeys`."""
+from flashnotify.archive.writes.notifications import SqlNotifications
 
 
 class SqlArchive(ports.Archive):

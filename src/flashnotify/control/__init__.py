@@ -1,1 +1,1 @@
-"""What can still be done with a notification once it is accepted."""
+"""Cancelling and retrying accepted notifications."""

@@ -1,4 +1,4 @@
-"""Cancels what is not sent yet of a notification."""
+"""Cancels the deliveries of a notification that are not sent yet."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Cancel:
     clock: Clock
 
     async def cancel(self, id: UUID) -> None:
-        """Send nothing more of a notification. A message that is being sent now still ends as sent.
+        """Cancel the queued deliveries of a notification; those being sent now are not stopped.
 
-        The jobs of the notification come up at once, and end what is queued as cancelled.
+        The jobs of the notification become due at once, and end their deliveries as cancelled.
 
         Raises:
             NotFound: there is no such notification.
-            Conflict: it is over.
+            Conflict: the notification is over.
         """
         async with self.locks[id]:
             notification = await find_notification(self.archive.notifications, id)

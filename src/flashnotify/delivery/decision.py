@@ -1,4 +1,4 @@
-"""May it go now? The one place that answers: for a batch, and again for each message."""
+"""The only place that decides whether a batch, or one of its messages, may be sent now."""
 
 from __future__ import annotations
 

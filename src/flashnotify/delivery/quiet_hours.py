@@ -1,4 +1,4 @@
-"""When the quiet hours of a kind are over."""
+"""Quiet hours: until when deliveries that would ring wait."""
 
 from __future__ import annotations
 

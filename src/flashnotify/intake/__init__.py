@@ -1,1 +1,1 @@
-"""The way in: checks, idempotency, the audience; what is accepted is on disk."""
+"""Accepting notifications: validation, idempotency, audience, storage."""

@@ -1,4 +1,4 @@
-"""`to` → recipients: what the entries of an audience mean."""
+"""Turns the entries of `to` into recipients."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from flashnotify.domain import Address
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
 
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
-# How many entries are checked before others get the event loop: an unknown domain costs 43 µs.
+# Entries checked before other tasks get the event loop: an unknown domain costs 43 µs.
 _SLICE = 100
 _SHOWN_ERRORS = 100
-# Characters of an address, percent-encoding and all: what is longer takes long to refuse.
-_LONGEST = 1000
+# Maximum length of an address with its percent-encoding: checking a longer one takes too long.
+_MAX_LENGTH = 1000
 _EXAMPLE = "mailto:ada@univ.example"
-# How many are looked up at once.
+# Addresses looked up at once.
 _LOOKUP = 500
 
 Registered: TypeAlias = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]]
@@ -28,19 +28,22 @@ Registered: TypeAlias = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]
 
 @dataclass(eq=False, slots=True)
 class Audience:
-    """Checks and resolves `to`. `addresses` says for each scheme how its addresses are checked.
+    """Checks and resolves `to`.
 
-    `registered` says for schemes whose addresses must be registered which of some are.
+    `addresses` holds the function that checks an address by scheme. `registered` holds, for the
+    schemes whose addresses must be registered, the function that returns the registered ones.
     """
 
     addresses: Mapping[str, Callable[[str], str]]
     registered: Mapping[str, Registered]
 
     async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
-        """The recipients in canonical form, each once, in order. `schemes` reach the kind.
+        """Return the recipients in canonical form and in order, without duplicates.
+
+        `schemes` are those that the channels of the kind send to.
 
         Raises:
-            InvalidInput: some entries are wrong; the pointers name each (`/to/3`).
+            InvalidInput: some entries are wrong; each has a pointer (`/to/3`).
         """
         found: dict[Address, int] = {}
         errors: list[FieldError] = []
@@ -80,9 +83,9 @@ class Audience:
         scheme = scheme.lower()
         if not colon:
             raise InvalidValue("not_a_uri", f"must be a URI with its scheme, such as {_EXAMPLE}")
-        if len(rest) > _LONGEST:
+        if len(rest) > _MAX_LENGTH:
             raise InvalidValue(
-                "too_long", f"must have at most {_LONGEST} characters; has {len(rest)}"
+                "too_long", f"must have at most {_MAX_LENGTH} characters; has {len(rest)}"
             )
         check = self.addresses.get(scheme)
         if check is None:
@@ -98,7 +101,7 @@ class Audience:
 
 
 def _decode(rest: str) -> str:
-    """The address of a URI (RFC 6068 for `mailto`): one address, no query, no encoded controls."""
+    """Return the one address of a URI without query or encoded controls (RFC 6068, section 2)."""
     if "%" not in rest and "?" not in rest and "," not in rest:
         return rest
     if "?" in rest:

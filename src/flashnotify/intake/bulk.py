@@ -1,4 +1,4 @@
-"""Many notifications in one request: a bad one rejects itself only."""
+"""Bulk requests: many notifications at once, each accepted or rejected by itself."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import parse
 
-# Notifications that are checked and committed side by side.
-_SIDE_BY_SIDE = 100
+# Notifications that are checked and committed concurrently.
+_CONCURRENT = 100
 _SPACE = re.compile(r"[ \t\r\n]*")
 _REJECTIONS = (
     InvalidInput,
@@ -49,44 +49,44 @@ Document = Mapping[str, Any] | MalformedDocument
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of the notification at `index`: it was accepted, or why it was not."""
+    """The answer to the notification at `index`, or the error that rejected it."""
 
     index: int
     outcome: Accepted | FlashNotifyError
 
 
 class Bulk:
-    """Accepts up to `most` notifications at once."""
+    """Accepts up to `limit` notifications in one request."""
 
-    def __init__(self, submission: Submission, most: int) -> None:
+    def __init__(self, submission: Submission, limit: int) -> None:
         self._submission = submission
-        self._most = most
+        self._limit = limit
 
     async def accept(
         self, caller: Principal, documents: AsyncIterator[Document], key: str | None
     ) -> list[Result]:
-        """Accept each document by itself; the results in their order.
+        """Accept each document by itself, and return the results in the same order.
 
-        With an Idempotency-Key each document has its own, made of it and the index, so that a
-        batch which broke off half way can be sent again.
+        Each document gets its own idempotency key, made of `key` and its index, so that a bulk
+        request that was interrupted can be sent again.
 
         Raises:
-            MalformedDocument: the batch as a whole cannot be read.
-            DocumentTooLarge: it holds too many.
-            Unavailable: the service cannot keep its promise now; nothing was accepted.
+            MalformedDocument: the body as a whole cannot be read.
+            DocumentTooLarge: it holds too many notifications.
+            Unavailable: nothing can be accepted now.
         """
         self._submission.require_ready()
         whole: list[Document] = []
         async for document in documents:
             whole.append(document)
-            if len(whole) > self._most:
+            if len(whole) > self._limit:
                 raise DocumentTooLarge(
-                    f"A batch holds at most {self._most} notifications.",
+                    f"A batch holds at most {self._limit} notifications.",
                     code="too_many_notifications",
                 )
         results: list[Result] = []
-        for start in range(0, len(whole), _SIDE_BY_SIDE):
-            part = whole[start : start + _SIDE_BY_SIDE]
+        for start in range(0, len(whole), _CONCURRENT):
+            part = whole[start : start + _CONCURRENT]
             results += await asyncio.gather(
                 *(
                     self._one(caller, document, index, key)
@@ -107,8 +107,8 @@ class Bulk:
             return Result(index, error)
 
 
-async def read_lines(body: bytes, longest: int) -> AsyncIterator[Document]:
-    """The documents of NDJSON: one a line of at most `longest` bytes, empty lines passed over."""
+async def read_lines(body: bytes, max_size: int) -> AsyncIterator[Document]:
+    """Yield the documents of NDJSON, one from each non-empty line of at most `max_size` bytes."""
     at = 0
     for number in itertools.count(1):
         if at >= len(body):
@@ -116,8 +116,8 @@ async def read_lines(body: bytes, longest: int) -> AsyncIterator[Document]:
         end = body.find(b"\n", at)
         line = body[at : end if end >= 0 else len(body)].strip()
         at = end + 1 if end >= 0 else len(body)
-        if len(line) > longest:
-            yield _too_long(longest)
+        if len(line) > max_size:
+            yield _too_long(max_size)
         elif line:
             try:
                 yield parse(line)
@@ -127,13 +127,13 @@ async def read_lines(body: bytes, longest: int) -> AsyncIterator[Document]:
             await asyncio.sleep(0)
 
 
-async def read_array(body: bytes, longest: int) -> AsyncIterator[Document]:
-    """The documents of a JSON array, read one at a time so that others get the event loop.
+async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
+    """Yield the documents of a JSON array, each of at most `max_size` characters.
 
-    Each may have `longest` characters.
+    They are decoded one at a time, so that other tasks get the event loop.
 
     Raises:
-        MalformedDocument: it is no JSON array.
+        MalformedDocument: the body is not a JSON array.
     """
     try:
         text = body.decode()
@@ -148,7 +148,7 @@ async def read_array(body: bytes, longest: int) -> AsyncIterator[Document]:
         if closed:
             break
         found, end = _element(text, at)
-        yield found if end - at <= longest else _too_long(longest)
+        yield found if end - at <= max_size else _too_long(max_size)
         at = end
         closed = text[at : at + 1] == "]"
         if not closed and text[at : at + 1] != ",":
@@ -160,14 +160,14 @@ async def read_array(body: bytes, longest: int) -> AsyncIterator[Document]:
         raise MalformedDocument("The body is not valid JSON: something follows the array.")
 
 
-def _too_long(longest: int) -> MalformedDocument:
+def _too_long(max_size: int) -> MalformedDocument:
     return MalformedDocument(
-        f"The notification is longer than {longest} bytes.", code="document_too_large"
+        f"The notification is longer than {max_size} bytes.", code="document_too_large"
     )
 
 
 def _element(text: str, at: int) -> tuple[Document, int]:
-    """The element of an array that begins at `at`, and where what follows it begins."""
+    """Return the element of an array that begins at `at`, and the position after it."""
     try:
         found, end = _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The way in: check, store, answer, queue. An accepted notification is on disk."""
+"""Accepts notifications: validates, stores, queues. An accepted notification is on disk."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from flashnotify.queue.dispatch import Dispatch
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
 
-# Why the fan-out of a notification with `send_at` waits.
+# The reason why the fan-out of a notification with `send_at` waits.
 _SCHEDULED = "scheduled"
 
 
 @dataclass(eq=False, slots=True)
 class Submission:
-    """Accepts notifications. `locale` is the language of those that ask for none."""
+    """Accepts notifications. `locale` is the default language."""
 
     validation: Validation
     archive: Archive
@@ -39,10 +39,10 @@ class Submission:
     locale: str
 
     def require_ready(self) -> None:
-        """Check that a notification accepted now can be kept and sent.
+        """Check that notifications can be stored and sent.
 
         Raises:
-            Unavailable: it cannot; nothing was accepted.
+            Unavailable: they cannot.
         """
         self.supervisor.require_all()
         if self.archive.overloaded:
@@ -53,10 +53,10 @@ class Submission:
 
         Raises:
             MalformedDocument: the document is not a JSON object.
-            InvalidInput: something in it is wrong; every fault is named.
+            InvalidInput: the document has mistakes; all are listed.
             NotPermitted: the caller may not send this.
-            IdempotencyMismatch: the key came with another document before.
-            Unavailable: the service cannot keep its promise now; nothing was accepted.
+            IdempotencyMismatch: the key was used for another document.
+            Unavailable: nothing can be accepted now.
         """
         self.require_ready()
         return await self.accept_parsed(caller, parse(document), key)

@@ -1,4 +1,4 @@
-"""A caller's document → a checked request of its kind. Every fault is named, at its place."""
+"""Validates a caller's document as a request of its kind, and reports every mistake."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import NotificationRequest
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 
-# Most fields of a document, and of its data.
-_FIELDS = 200
-# Characters of a kind's name that it is worth to look for something like it.
-_NAME = 50
+# Maximum number of fields of a document, and of its data.
+_MAX_FIELDS = 200
+# Maximum length of an unknown name for which a similar kind is suggested.
+_MAX_NAME = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that one notification may have: characters, bytes of UTF-8, recipients."""
+    """Limits on one notification: characters, bytes of UTF-8, recipients."""
 
     title: int
     body: int
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A request that can be accepted as it is."""
+    """A valid request."""
 
     kind: NotifierSpec
     request: NotificationRequest
@@ -45,7 +45,7 @@ class Checked:
 
 @dataclass(eq=False, slots=True)
 class Validation:
-    """Checks documents against the kinds, the limits and what their caller may do."""
+    """Checks documents against the kinds, the limits and the permissions of their caller."""
 
     kinds: Registry[NotifierSpec]
     templates: Registry[TemplatesSpec]
@@ -56,7 +56,7 @@ class Validation:
         """Check a document that `caller` sent at `now`, in milliseconds since the epoch.
 
         Raises:
-            InvalidInput: something in it is wrong; every fault is named.
+            InvalidInput: the document has mistakes; all are listed.
             NotPermitted: the caller may not send this.
         """
         kind = self.kind(document.get("kind"))
@@ -75,10 +75,10 @@ class Validation:
         return Checked(kind, request, priority, recipients)
 
     def kind(self, name: object) -> NotifierSpec:
-        """The kind of that name.
+        """Return the kind called `name`.
 
         Raises:
-            InvalidInput: there is none; the message lists those there are.
+            InvalidInput: there is none; the message lists the kinds.
         """
         kind = self.kinds.get(name) if isinstance(name, str) else None
         if kind is None:
@@ -89,7 +89,7 @@ class Validation:
         code, detail, hint = "unknown_kind", "unknown kind", ""
         if name is None:
             code, detail = "missing", "is required"
-        elif isinstance(name, str) and len(name) <= _NAME:
+        elif isinstance(name, str) and len(name) <= _MAX_NAME:
             detail = f"unknown kind {name!r}"
             nearest = self.kinds.nearest(name)
             hint = f"; did you mean {nearest!r}?" if nearest else ""
@@ -97,7 +97,7 @@ class Validation:
         return FieldError("/kind", code, f"{detail}; expected one of {known}{hint}")
 
     def _check_whole(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:
-        """What no field can say alone, or only the settings say."""
+        """Check what depends on several fields or on the settings."""
         errors: list[FieldError] = []
         if len(request.title) > self.limits.title:
             errors.append(_too_long("/title", len(request.title), self.limits.title, "characters"))
@@ -121,16 +121,16 @@ class Validation:
 
 
 def _check_size(document: Mapping[str, Any]) -> None:
-    """Refuse more fields than any kind has: to name each that is unknown would take too long."""
+    """Refuse a document with very many fields: listing the unknown ones would take too long."""
     for pointer, part in (("", document), ("/data", document.get("data"))):
-        if isinstance(part, dict) and len(part) > _FIELDS:
-            raise InvalidInput([_too_long(pointer, len(part), _FIELDS, "fields")])
+        if isinstance(part, dict) and len(part) > _MAX_FIELDS:
+            raise InvalidInput([_too_long(pointer, len(part), _MAX_FIELDS, "fields")])
 
 
 def _check_reach(
     kind: NotifierSpec, channels: Collection[str] | None, recipients: Iterable[Address]
 ) -> None:
-    """Refuse what would reach nobody at all."""
+    """Refuse a request that would reach nobody."""
     if channels is None:
         return
     schemes = {kind.channels[name].scheme for name in channels}
@@ -141,10 +141,10 @@ def _check_reach(
 
 
 def parse(document: bytes) -> Mapping[str, Any]:
-    """The JSON object of a request's body.
+    """Return the JSON object in the body of a request.
 
     Raises:
-        MalformedDocument: it is none.
+        MalformedDocument: the body is not a JSON object.
     """
     if not document.strip():
         raise MalformedDocument("The body is empty. Send a JSON object, {…}.")
@@ -158,7 +158,7 @@ def parse(document: bytes) -> Mapping[str, Any]:
 
 
 def _misplaced(error: FieldError, kind: NotifierSpec) -> FieldError:
-    """Return the error with a hint if a field of the kind stands outside `data`."""
+    """Return the error, with a hint if a field of the kind is outside `data`."""
     if error.code == "unknown_field" and error.pointer[1:] in kind.fields:
         return replace(error, detail=f"unknown field; {error.pointer[1:]} belongs in data")
     return error

@@ -15,12 +15,10 @@ class Queued(Protocol):
     @property
     def id(self) -> UUID:
         """Its identity."""
-        ...
 
     @property
     def place(self) -> tuple[int, UUID]:
         """Its place in its lane: its turn, and among equal turns its id."""
-        ...
 
 
 T = TypeVar("T", bound=Queued)
@@ -38,7 +36,6 @@ class Queue(Protocol[T]):
 
     def put(self, item: T, lane: Priority) -> bool:
         """Queue `item`; return false if the lane is full, true if it is queued or in flight."""
-        ...
 
     async def get(self, lanes: frozenset[Priority]) -> T:
         """Take the next item of `lanes`, which is in flight from now on.
@@ -46,16 +43,12 @@ class Queue(Protocol[T]):
         Raises:
             QueueClosed: the queue is closed.
         """
-        ...
 
     def done(self, item: T) -> None:
         """Release an item in flight: it may be queued again."""
-        ...
 
     def depth(self) -> Mapping[Priority, int]:
         """Return the number of items that wait in each lane."""
-        ...
 
     def close(self) -> None:
         """Give out nothing more."""
-        ...

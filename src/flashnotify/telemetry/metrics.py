@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -19,58 +20,43 @@ class Metrics:
 
     def __init__(self, kinds: Iterable[NotifierSpec]) -> None:
         self.registry = CollectorRegistry()
+        gauge = partial(Gauge, registry=self.registry)
+        lane, transport = ("channel", "priority"), ("channel", "transport")
         self.accepted = Counter(
             "flashnotify_notifications_accepted",
             "Notifications accepted.",
-            ["kind", "priority"],
+            ("kind", "priority"),
             registry=self.registry,
         )
         self.attempts = Histogram(
             "flashnotify_attempt_seconds",
             "Duration of delivery attempts on tracked channels.",
-            ["channel", "transport", "outcome"],
+            (*transport, "outcome"),
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.queue_depth = Gauge(
-            "flashnotify_queue_depth",
-            "Jobs waiting in memory.",
-            ["channel", "priority"],
-            registry=self.registry,
-        )
-        self.queue_age = Gauge(
+        self.queue_depth = gauge("flashnotify_queue_depth", "Jobs waiting in memory.", lane)
+        self.queue_age = gauge(
             "flashnotify_queue_oldest_seconds",
             "How long the oldest job of a lane has been due, in memory or on disk.",
-            ["channel", "priority"],
-            registry=self.registry,
+            lane,
         )
-        self.threads_busy = Gauge(
-            "flashnotify_threads_busy",
-            "Threads in a blocking call that is within its deadline.",
-            registry=self.registry,
+        self.threads_busy = gauge(
+            "flashnotify_threads_busy", "Threads in a blocking call that is within its deadline."
         )
-        self.threads_lost = Gauge(
-            "flashnotify_threads_lost",
-            "Threads held by a blocking call past its deadline.",
-            registry=self.registry,
+        self.threads_lost = gauge(
+            "flashnotify_threads_lost", "Threads held by a blocking call past its deadline."
         )
-        self.threads_depth = Gauge(
-            "flashnotify_threads_depth",
-            "Blocking calls waiting for a thread.",
-            ["lane"],
-            registry=self.registry,
+        self.threads_depth = gauge(
+            "flashnotify_threads_depth", "Blocking calls waiting for a thread.", ("lane",)
         )
-        self.breaker_open = Gauge(
+        self.breaker_open = gauge(
             "flashnotify_breaker_open",
             "1 while the circuit breaker of a transport is not closed.",
-            ["channel", "transport"],
-            registry=self.registry,
+            transport,
         )
-        self.ready = Gauge(
-            "flashnotify_part_ready",
-            "1 while a part of the service works.",
-            ["part"],
-            registry=self.registry,
+        self.ready = gauge(
+            "flashnotify_part_ready", "1 while a part of the service works.", ("part",)
         )
         # Create all series at the start, so that a rate never misses the first event.
         for kind in kinds:

@@ -57,7 +57,7 @@ def accepting(clock: ManualClock) -> Accepting:
 
 
 async def test_each_document_is_accepted_by_itself(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, most=1000)
+    bulk = Bulk(accepting.submission, limit=1000)
     some = [ALERT | {"title": f"Alert {number}"} for number in range(250)]
     results = await bulk.accept(SENDER, documents(*some), None)
     assert [result.index for result in results] == list(range(250))
@@ -67,7 +67,7 @@ async def test_each_document_is_accepted_by_itself(accepting: Accepting) -> None
 
 
 async def test_a_bad_document_rejects_itself_only(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, most=1000)
+    bulk = Bulk(accepting.submission, limit=1000)
     some = (ALERT, ALERT | {"kind": "gone"}, MalformedDocument("no JSON"), ALERT)
     results = await bulk.accept(SENDER, documents(*some), None)
     assert [type(result.outcome) for result in results] == [
@@ -80,14 +80,14 @@ async def test_a_bad_document_rejects_itself_only(accepting: Accepting) -> None:
 
 
 async def test_a_refused_write_rejects_its_own_document(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, most=1000)
+    bulk = Bulk(accepting.submission, limit=1000)
     accepting.archive.refuse_write(WriteRefused("too big"))
     results = await bulk.accept(SENDER, documents(*[ALERT] * 3), None)
     assert [type(result.outcome) for result in results] == [WriteRefused, Accepted, Accepted]
 
 
 async def test_one_too_many_rejects_the_whole_request(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, most=3)
+    bulk = Bulk(accepting.submission, limit=3)
     with pytest.raises(DocumentTooLarge):
         await bulk.accept(SENDER, documents(*[ALERT] * 4), None)
     assert accepting.stored() == []
@@ -95,7 +95,7 @@ async def test_one_too_many_rejects_the_whole_request(accepting: Accepting) -> N
 
 
 async def test_a_request_that_is_malformed_half_way_accepts_nothing(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, most=1000)
+    bulk = Bulk(accepting.submission, limit=1000)
     body = json.dumps([ALERT, ALERT]).encode()[:-3]
     with pytest.raises(MalformedDocument):
         await bulk.accept(SENDER, read_array(body, 1000), None)
@@ -103,7 +103,7 @@ async def test_a_request_that_is_malformed_half_way_accepts_nothing(accepting: A
 
 
 async def test_nothing_is_read_while_nothing_can_be_promised(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, most=1000)
+    bulk = Bulk(accepting.submission, limit=1000)
     accepting.archive.overloaded = True
 
     async def unread() -> AsyncIterator[Document]:
@@ -117,7 +117,7 @@ async def test_nothing_is_read_while_nothing_can_be_promised(accepting: Acceptin
 async def test_a_request_that_broke_off_can_be_sent_again_with_its_key(
     accepting: Accepting,
 ) -> None:
-    bulk = Bulk(accepting.submission, most=1000)
+    bulk = Bulk(accepting.submission, limit=1000)
     some = [ALERT | {"title": f"Alert {number}"} for number in range(3)]
     first = await bulk.accept(SENDER, documents(*some[:2]), "k-1")
     again = await bulk.accept(SENDER, documents(*some), "k-1")
@@ -138,7 +138,7 @@ async def test_a_request_that_broke_off_can_be_sent_again_with_its_key(
 
 async def test_one_rule_for_keys_holds_for_one_and_for_many(accepting: Accepting) -> None:
     """White space and the order of members do not matter."""
-    bulk = Bulk(accepting.submission, most=1000)
+    bulk = Bulk(accepting.submission, limit=1000)
     await bulk.accept(SENDER, documents(ALERT), "k-1")
     body = json.dumps([dict(reversed(ALERT.items()))], indent=4).encode()
     (result,) = await bulk.accept(SENDER, read_array(body, 1000), "k-1")

@@ -7,8 +7,8 @@ import json
 
 from sqlalchemy import bindparam, insert, update
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import ApiKey as Table
+from flashnotify.archive.reads.api_keys import ApiKeyReads
 from flashnotify.archive.records import ApiKey
 from flashnotify.archive.writes.changes import Stage, Statement, row_of
 
@@ -19,8 +19,8 @@ REVOKE_API_KEY = Statement(
 )
 
 
-class ApiKeyWrites(Access):
-    """The writes of the port `ApiKeys`."""
+class SqlApiKeys(ApiKeyReads):
+    """Implements `ApiKeys`."""
 
     async def add(self, key: ApiKey) -> None:
         row = row_of(key) | {"scopes": json.dumps(sorted(key.scopes))}

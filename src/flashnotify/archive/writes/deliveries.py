@@ -10,11 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, case, insert, update
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Attempt as AttemptRow
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.models import OutboxMessage
+from flashnotify.archive.reads.deliveries import DeliveryReads
 from flashnotify.archive.records import (
     Attempt,
     Delivery,
@@ -67,8 +67,8 @@ END_SOME = Statement(
 )
 
 
-class DeliveryWrites(Access):
-    """The writes of the port `Deliveries`."""
+class SqlDeliveries(DeliveryReads):
+    """Implements `Deliveries`."""
 
     def record(
         self,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Device as Table
+from flashnotify.archive.reads.devices import DeviceReads
 from flashnotify.archive.records import RegisteredDevice
 from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
 from flashnotify.archive.writes.upsert import upsert
@@ -20,8 +20,8 @@ REGISTER_DEVICE = Statement(
 REMOVE_DEVICE = Statement(delete(Table).where(Table.id == bindparam("of")), Stage.endings)
 
 
-class DeviceWrites(Access):
-    """The writes of the port `Devices`."""
+class SqlDevices(DeviceReads):
+    """Implements `Devices`."""
 
     async def register(self, device: RegisteredDevice) -> None:
         row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import JobRow
+from flashnotify.archive.reads.jobs import JobReads
 from flashnotify.archive.records import Reschedule, ScheduledJob
 from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
 from flashnotify.domain import Job
@@ -15,8 +15,8 @@ RESCHEDULE_JOB = Statement(update(JobRow).where(JobRow.id == bindparam("of")), S
 FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 
 
-class JobWrites(Access):
-    """The writes of the port `Jobs`."""
+class SqlJobs(JobReads):
+    """Implements `Jobs`."""
 
     async def reschedule(self, job: Job, until: Reschedule) -> None:
         row = {"of": job.id, "turn": None, "due_at": until.due_at, "reason": until.reason}

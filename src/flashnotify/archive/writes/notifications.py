@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, case, exists, insert, or_, update
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import IdempotencyKey, JobRow
 from flashnotify.archive.models import Notification as Table
+from flashnotify.archive.reads.notifications import NotificationReads
 from flashnotify.archive.records import (
     ACCEPTED,
     Delivery,
@@ -84,8 +84,8 @@ REOPEN_NOTIFICATION = Statement(
 )
 
 
-class NotificationWrites(Access):
-    """The writes of the port `Notifications`."""
+class SqlNotifications(NotificationReads):
+    """Implements `Notifications`."""
 
     async def accept(
         self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
