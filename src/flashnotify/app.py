@@ -243,13 +243,14 @@ def _delivery(service: Service) -> Delivery:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels = service.kinds, service.channels
     zone = ZoneInfo(config.timezone)
-    quiet_hours, in_flight = QuietHours(zone), InFlight()
+    in_flight = InFlight()
+    decider = Decider(in_flight, QuietHours(zone), clock)
     dispatch = Dispatch(channels, config.queue_bound)
     executor = Executor(
         archive,
         kinds,
         channels,
-        Decider(in_flight, quiet_hours, clock),
+        decider,
         # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
         Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None),
         Sender(clock, service.metrics),
@@ -258,7 +259,7 @@ def _delivery(service: Service) -> Delivery:
         ids,
     )
     routing = Routing({name: channel.spec for name, channel in channels.items()})
-    fan_out = FanOut(archive, kinds, routing, quiet_hours, dispatch, in_flight, clock, ids)
+    fan_out = FanOut(archive, kinds, routing, decider, dispatch, clock, ids)
 
     async def fan_out_or_batch(job: Job) -> int | None:
         # Batches of a channel that is no longer declared come here too, to end as skipped.

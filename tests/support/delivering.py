@@ -113,12 +113,16 @@ class Delivering:
         return transports
 
     @property
+    def decider(self) -> Decider:
+        return Decider(self.in_flight, QuietHours(ZoneInfo("UTC")), self.clock)
+
+    @property
     def executor(self) -> Executor:
         return Executor(
             self.archive,
             KINDS,
             self.channels,
-            Decider(self.in_flight, QuietHours(ZoneInfo("UTC")), self.clock),
+            self.decider,
             Renderer(KINDS, TEMPLATES, None),
             Sender(self.clock, Metrics(KINDS)),
             self.in_flight,
@@ -132,9 +136,8 @@ class Delivering:
             self.archive,
             KINDS,
             Routing({name: channel.spec for name, channel in self.channels.items()}),
-            QuietHours(ZoneInfo("UTC")),
+            self.decider,
             self.dispatch,
-            self.in_flight,
             self.clock,
             self.ids,
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from flashnotify.archive.records import Finish, Reschedule
+from dataclasses import dataclass
+
+from flashnotify.archive.records import Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.quiet_hours import QuietHours
 from flashnotify.delivery.routing import NOT_OFFERED
-from flashnotify.domain import DeliveryStatus, Message, NotificationStatus
+from flashnotify.domain import DeliveryStatus, Job, Message, NotificationStatus
+from flashnotify.meta.specs import ChannelSpec, NotifierSpec
 
 CANCELLED = Finish(DeliveryStatus.cancelled, "the notification was cancelled")
 EXPIRED = Finish(DeliveryStatus.skipped, "expired")
@@ -18,13 +21,13 @@ QUIET = "waits for the end of quiet hours"
 BREAKER_OPEN = "waits for the transport to work again"
 
 
+@dataclass(frozen=True, slots=True)
 class Decider:
-    """Decides what happens to a batch, or to one of its messages, at this moment."""
+    """Decides what happens to deliveries at this moment."""
 
-    def __init__(self, in_flight: InFlight, quiet_hours: QuietHours, clock: Clock) -> None:
-        self._in_flight = in_flight
-        self._quiet_hours = quiet_hours
-        self._clock = clock
+    in_flight: InFlight
+    quiet_hours: QuietHours
+    clock: Clock
 
     def decide(self, batch: Batch, message: Message | None = None) -> Finish | Reschedule | None:
         """Return how deliveries end, or until when they wait; None means go.
@@ -32,30 +35,40 @@ class Decider:
         Without a `message` the answer is for the batch as a whole.
         """
         notification, kind, channel = batch.notification, batch.kind, batch.channel
-        now = self._clock.now()
-        if self.cancelled(batch):
-            return CANCELLED
+        if end := self.end(batch.job, notification):
+            return end
         if kind is None or channel is None or channel.spec.name not in kind.channels:
             return SKIPPED
-        if notification.expires_at is not None and now >= notification.expires_at:
-            return EXPIRED
-        quiet = self._quiet_hours.end(kind, channel.spec, batch.job.priority, now)
-        if quiet is not None:
-            return _until(quiet, QUIET, batch)
+        if quiet := self.quiet(kind, channel.spec, notification):
+            return quiet
         wait = channel.wait(message, urgent=batch.urgent)
         if wait is None:
             return UNSERVED
         if wait > 0:
-            return _until(now + round(wait * 1000), BREAKER_OPEN, batch)
+            return _until(self.clock.now() + round(wait * 1000), BREAKER_OPEN, notification)
         return None
 
-    def cancelled(self, batch: Batch) -> bool:
-        """Return whether the notification was cancelled, before the batch was loaded or since."""
-        cancelled = batch.notification.status is NotificationStatus.cancelled
-        return cancelled or self._in_flight.cancelled(batch.job)
+    def end(self, job: Job, notification: Notification) -> Finish | None:
+        """Return how all deliveries of a notification end, if none of them may be sent any more."""
+        if self.cancelled(job, notification):
+            return CANCELLED
+        expires_at = notification.expires_at
+        return EXPIRED if expires_at is not None and self.clock.now() >= expires_at else None
+
+    def quiet(
+        self, kind: NotifierSpec, channel: ChannelSpec, notification: Notification
+    ) -> Reschedule | None:
+        """Return until when deliveries on a channel wait, if these are quiet hours."""
+        end = self.quiet_hours.end(kind, channel, notification.priority, self.clock.now())
+        return _until(end, QUIET, notification) if end is not None else None
+
+    def cancelled(self, job: Job, notification: Notification) -> bool:
+        """Return whether a notification was cancelled before its job was loaded or since."""
+        cancelled = notification.status is NotificationStatus.cancelled
+        return cancelled or self.in_flight.cancelled(job)
 
 
-def _until(at: int, reason: str, batch: Batch) -> Reschedule:
+def _until(at: int, reason: str, notification: Notification) -> Reschedule:
     """Wait until `at`, but no longer than the notification lives: then it ends as expired."""
-    expires_at = batch.notification.expires_at
+    expires_at = notification.expires_at
     return Reschedule(at if expires_at is None else min(at, expires_at), reason)

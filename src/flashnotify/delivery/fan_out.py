@@ -15,14 +15,13 @@ from flashnotify.archive.records import (
     FanOutSlice,
     Finish,
     Notification,
+    Reschedule,
     ScheduledJob,
 )
 from flashnotify.clock import Clock
-from flashnotify.delivery.decision import CANCELLED, EXPIRED, QUIET
-from flashnotify.delivery.in_flight import InFlight
-from flashnotify.delivery.quiet_hours import QuietHours
+from flashnotify.delivery.decision import EXPIRED, Decider
 from flashnotify.delivery.routing import Route, Routing
-from flashnotify.domain import BATCH_SIZE, Address, DeliveryStatus, Job, NotificationStatus
+from flashnotify.domain import BATCH_SIZE, Address, DeliveryStatus, Job
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.queue.dispatch import Dispatch
@@ -40,9 +39,8 @@ class FanOut:
     archive: Archive
     kinds: Registry[NotifierSpec]
     routing: Routing
-    quiet_hours: QuietHours
+    decider: Decider
     dispatch: Dispatch
-    in_flight: InFlight
     clock: Clock
     ids: Callable[[], UUID]
 
@@ -85,7 +83,7 @@ class FanOut:
         """
         now, upto = self.clock.now(), min(start + _SLICE, len(notification.audience))
         kind = self.kinds.get(notification.kind)
-        end = self._end(job, notification, now)
+        end = self.decider.end(job, notification)
         deliveries: list[Delivery] = []
         queued: dict[str, list[Route]] = defaultdict(list)
         recipients = notification.audience[start:upto]
@@ -97,9 +95,10 @@ class FanOut:
                 queued[route.channel].append(route)
         batches: list[ScheduledJob] = []
         for channel, routes in queued.items():
-            until = self._quiet_until(kind, channel, notification, now)
+            assert kind is not None
+            quiet = self.decider.quiet(kind, kind.channels[channel], notification)
             for at in range(0, len(routes), BATCH_SIZE):
-                batch = self._batch(notification, channel, latest.get(channel), until, now)
+                batch = self._batch(notification, channel, latest.get(channel), quiet)
                 latest[channel] = batch.job
                 batches.append(batch)
                 deliveries += [
@@ -109,38 +108,14 @@ class FanOut:
         finished = upto == len(notification.audience)
         return FanOutSlice(upto, deliveries, batches, finished, expired=end is EXPIRED)
 
-    def _end(self, job: Job, notification: Notification, now: int) -> Finish | None:
-        """Return how all deliveries of a slice end, if nothing is sent any more."""
-        cancelled = notification.status is NotificationStatus.cancelled
-        if cancelled or self.in_flight.cancelled(job):
-            return CANCELLED
-        expires_at = notification.expires_at
-        return EXPIRED if expires_at is not None and now >= expires_at else None
-
-    def _quiet_until(
-        self, kind: NotifierSpec | None, channel: str, notification: Notification, now: int
-    ) -> int | None:
-        """Return until when batches of a channel wait, if these are quiet hours."""
-        if kind is None:
-            return None
-        until = self.quiet_hours.end(kind, kind.channels[channel], notification.priority, now)
-        if until is None or notification.expires_at is None:
-            return until
-        return min(until, notification.expires_at)
-
     def _batch(
-        self,
-        notification: Notification,
-        channel: str,
-        latest: Job | None,
-        until: int | None,
-        now: int,
+        self, notification: Notification, channel: str, latest: Job | None, quiet: Reschedule | None
     ) -> ScheduledJob:
         ordinal = latest.ordinal + 1 if latest else notification.fanned_out // BATCH_SIZE
         batch = Job(self.ids(), notification.id, notification.priority, channel, ordinal)
-        if until is not None:
-            return ScheduledJob(batch, until, QUIET)
-        return ScheduledJob(self.dispatch.in_turn(batch, latest), now)
+        if quiet is not None:
+            return ScheduledJob(batch, quiet.due_at, quiet.reason)
+        return ScheduledJob(self.dispatch.in_turn(batch, latest), self.clock.now())
 
     def _delivery(
         self, job: Job, route: Route, status: DeliveryStatus, reason: str | None, now: int

@@ -1,7 +1,6 @@
 """May it go now? Every answer, and which one comes first."""
 
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,7 +17,6 @@ from flashnotify.delivery.decision import (
     UNSERVED,
     Decider,
 )
-from flashnotify.delivery.quiet_hours import QuietHours
 from flashnotify.domain import Job, Message, NotificationStatus, Priority, Rendering
 from tests.support.delivering import KINDS, Delivering
 from tests.support.manual_clock import ManualClock
@@ -35,7 +33,7 @@ def delivering(clock: ManualClock) -> Delivering:
 
 @pytest.fixture
 def decider(delivering: Delivering) -> Decider:
-    return Decider(delivering.in_flight, QuietHours(ZoneInfo("UTC")), delivering.clock)
+    return delivering.decider
 
 
 async def load(delivering: Delivering, to: str = "mailto:a@univ.example", **more: object) -> Batch:
@@ -80,7 +78,7 @@ async def test_one_cancelled_since_it_was_loaded_ends(
         delivering.in_flight.cancel(batch.notification.id)
         assert decider.decide(batch) == CANCELLED
         assert decider.decide(batch, message(batch.job)) == CANCELLED
-        assert decider.cancelled(batch)
+        assert decider.cancelled(batch.job, batch.notification)
 
 
 @pytest.mark.parametrize("lost", ["kind", "channel", "offer"])
@@ -193,8 +191,8 @@ async def test_the_reason_that_is_final_comes_first(
     batch.kind = None
     assert decide(delivering, decider, batch) == CANCELLED
     batch.notification = whole
-    assert decide(delivering, decider, batch) == SKIPPED
-    batch.kind = KINDS["alert"]
     assert decide(delivering, decider, batch) == EXPIRED
     batch.notification = replace(whole, expires_at=None)
+    assert decide(delivering, decider, batch) == SKIPPED
+    batch.kind = KINDS["alert"]
     assert decide(delivering, decider, batch) == Reschedule(clock.now() + 9 * HOUR, QUIET)
