@@ -166,8 +166,7 @@ class Writer:
         except _FAILURES as error:
             raise _classify(error) from error
         for write in writes:
-            if not write.done.done():
-                write.done.set_result(None)
+            _succeed(write)
 
     async def _one_by_one(self, connection: AsyncConnection, writes: list[_Write]) -> None:
         """Find the bad writes: each runs in its own savepoint, all in one commit."""
@@ -183,19 +182,16 @@ class Writer:
                         if isinstance(verdict, Unavailable):
                             raise verdict from error
                         if isinstance(verdict, RuntimeError):
-                            log.error(
-                                "archive.wrong_statement",
-                                error=_plain(error),
-                                stack=stack_of(error),
-                            )
+                            plain, stack = _plain(error), stack_of(error)
+                            log.error("archive.wrong_statement", error=plain, stack=stack)
                         refusals[index] = verdict
         except SQLAlchemyError as error:
             raise Unavailable(f"The archive cannot be written to: {_plain(error)}.") from error
         for index, write in enumerate(writes):
             if index in refusals:
                 _fail(write, refusals[index])
-            elif not write.done.done():
-                write.done.set_result(None)
+            else:
+                _succeed(write)
 
 
 def _between_barriers(writes: Iterable[_Write]) -> Iterator[Sequence[Change]]:
@@ -257,6 +253,11 @@ def _about_data(error: Exception) -> bool:
 def _plain(error: Exception) -> str:
     """Return the driver's message: SQLAlchemy's would show the parameters."""
     return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+
+
+def _succeed(write: _Write) -> None:
+    if not write.done.done():
+        write.done.set_result(None)
 
 
 def _fail(write: _Write, error: Exception) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from flashnotify.errors import (
@@ -109,13 +110,7 @@ class Bulk:
 
 async def read_lines(body: bytes, max_size: int) -> AsyncIterator[Document]:
     """Yield the documents of NDJSON, one from each non-empty line of at most `max_size` bytes."""
-    at = 0
-    for number in itertools.count(1):
-        if at >= len(body):
-            return
-        end = body.find(b"\n", at)
-        line = body[at : end if end >= 0 else len(body)].strip()
-        at = end + 1 if end >= 0 else len(body)
+    for number, line in enumerate(map(bytes.strip, BytesIO(body)), 1):
         if len(line) > max_size:
             yield _too_long(max_size)
         elif line:

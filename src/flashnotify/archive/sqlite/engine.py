@@ -49,19 +49,7 @@ def open_writer(url: URL) -> AsyncEngine:
 
     With WAL and `synchronous=FULL`, a commit returns once the log is on disk.
     """
-    engine = create_async_engine(
-        url, pool_size=1, max_overflow=0, connect_args={"isolation_level": None}
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        _set(
-            connection,
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "busy_timeout=5000",
-        )
+    engine = _open(url, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", pool_size=1)
 
     # With isolation_level None the driver starts no transactions itself, so savepoints work.
     @event.listens_for(engine.sync_engine, "begin")
@@ -73,32 +61,27 @@ def open_writer(url: URL) -> AsyncEngine:
 
 def open_readers(url: URL, connections: int = 4) -> AsyncEngine:
     """Open the engine of the connections that only read."""
-    engine = create_async_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=_PATIENCE,
-        connect_args={"isolation_level": None},
-        isolation_level="AUTOCOMMIT",
-    )
+    pool = {"pool_size": connections, "pool_timeout": _PATIENCE}
+    return _open(url, "query_only=ON", isolation_level="AUTOCOMMIT", **pool)
+
+
+def _open(url: URL, *pragmas: str, **options: Any) -> AsyncEngine:
+    options["connect_args"] = {"isolation_level": None}
+    engine = create_async_engine(url, max_overflow=0, **options)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        _set(connection, "query_only=ON", "busy_timeout=5000")
+        try:
+            cursor = connection.cursor()
+            for pragma in (*pragmas, "busy_timeout=5000"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            # The pool drops a connection that it could not set up, and its thread would live on.
+            connection.close()
+            raise
 
     return engine
-
-
-def _set(connection: Any, *pragmas: str) -> None:
-    try:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-    except BaseException:
-        # The pool drops a connection that it could not set up, and its thread would live on.
-        connection.close()
-        raise
 
 
 def sqlite_version() -> str:
