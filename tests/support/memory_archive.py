@@ -1,4 +1,4 @@
-"""An archive in memory, for tests of what uses one. Implements `flashnotify.archive.ports`."""
+"""An archive in memory for unit tests. Implements `flashnotify.archive.ports`."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class MemoryArchive(ports.Archive):
         return self.state.writes
 
     def refuse_write(self, error: Exception | None = None) -> None:
-        """Refuse the next write that is not refused yet, with `Unavailable` or `error`."""
+        """Refuse one more of the next writes, with `error` or else `Unavailable`."""
         self.state.write_refusals.append(error or refusal())
 
     def refuse_read(self, error: Exception | None = None) -> None:
-        """Refuse the next read that is not refused yet, with `Unavailable` or `error`."""
+        """Refuse one more of the next reads, with `error` or else `Unavailable`."""
         self.state.read_refusals.append(error or refusal())
 
     def damage(self, id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""The parts of an archive in memory that are no notification, delivery or job."""
+"""The other resources of an archive in memory."""
 
 from __future__ import annotations
 

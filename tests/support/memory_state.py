@@ -1,4 +1,4 @@
-"""The state of an archive in memory, and the changes that every part of it makes."""
+"""The state of an archive in memory, and the changes that its parts share."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class State:
 
     @contextmanager
     def write_now(self, verb: str) -> Iterator[None]:
-        """Make the changes of one write, and note its `verb`."""
+        """Apply the changes of one write, and record its `verb`."""
         if self.write_refusals:
             raise self.write_refusals.popleft()
         yield
@@ -81,7 +81,7 @@ class State:
 
     @asynccontextmanager
     async def write(self, verb: str) -> AsyncIterator[None]:
-        """Make the changes of one write, and let others run before it returns."""
+        """Apply the changes of one write, and let other tasks run before it returns."""
         try:
             with self.write_now(verb):
                 yield
@@ -137,7 +137,7 @@ class State:
 
 
 def refusal() -> Unavailable:
-    """Return what an archive raises that can do nothing just now."""
+    """Return the error of an archive that is unavailable."""
     return Unavailable("The archive refuses, as the test wants it.", retry_after=1)
 
 
@@ -168,5 +168,5 @@ def _decode(cursor: str) -> UUID:
 
 
 def matches(pairs: Sequence[tuple[Any, Any]]) -> bool:
-    """Return whether each value equals the wanted one beside it, if one is wanted."""
+    """Return whether each value equals the wanted one beside it, unless that is None."""
     return all(wanted is None or value == wanted for value, wanted in pairs)

@@ -97,7 +97,7 @@ class Records:
     async def fanned_out(
         self, deliveries: int = 1, channels: Sequence[str] = ("email",), **changes: Any
     ) -> tuple[Notification, list[tuple[Job, list[Delivery]]]]:
-        """Store a notification with a batch of so many deliveries for each channel."""
+        """Store a notification with a batch of deliveries for each channel."""
         notification, fan_out = await self.accepted(**changes)
         batches: list[tuple[Job, list[Delivery]]] = []
         for channel in channels:

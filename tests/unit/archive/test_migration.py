@@ -1,4 +1,4 @@
-"""An archive of an earlier version, with its backlog, becomes one of this version."""
+"""An archive of an earlier version is migrated with its backlog."""
 
 import sqlite3
 from collections.abc import AsyncIterator

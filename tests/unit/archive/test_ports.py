@@ -1,4 +1,4 @@
-"""What every archive does, the one in memory and the one on disk."""
+"""The behaviour of every archive: both the one in memory and the one on disk."""
 
 import asyncio
 import shutil
@@ -108,15 +108,13 @@ async def test_a_notification_comes_back_as_it_was_accepted(
     assert await ports.jobs.ready(Lane(None, Priority.critical), None, 9) == [job]
 
 
-async def test_the_same_notification_is_not_accepted_twice(
-    ports: Archive, records: Records
-) -> None:
+async def test_a_notification_is_not_accepted_twice(ports: Archive, records: Records) -> None:
     accepted, job = await records.accepted()
     with pytest.raises(WriteRefused):
         await ports.notifications.accept(accepted, ScheduledJob(job, 0), None)
 
 
-async def test_a_list_is_filtered_and_comes_in_pages(
+async def test_lists_are_filtered_and_paged(
     ports: Archive, records: Records, clock: ManualClock
 ) -> None:
     first, _ = await records.accepted(reference="r")
@@ -163,7 +161,7 @@ async def test_an_idempotent_answer_is_kept_and_a_newer_one_replaces_it(
     assert await ports.notifications.idempotent_answer("other", "k") is None
 
 
-async def test_a_fan_out_goes_in_slices(
+async def test_a_fan_out_is_stored_in_slices(
     ports: Archive, records: Records, clock: ManualClock
 ) -> None:
     notification, fan_out = await records.accepted()
@@ -263,7 +261,9 @@ async def test_the_last_result_completes_the_notification(
     assert len(attempts[first.id]) == 1
 
 
-async def test_a_result_is_handed_over_without_waiting(ports: Archive, records: Records) -> None:
+async def test_recording_a_result_does_not_wait_for_the_commit(
+    ports: Archive, records: Records
+) -> None:
     notification, [(_, deliveries)] = await records.fanned_out(40)
     written = [ports.deliveries.record(notification, d, [], SENT, 1) for d in deliveries]
     await asyncio.gather(*written)
@@ -427,7 +427,7 @@ async def test_cancelling_makes_the_jobs_due_at_once(
     assert len(await ports.jobs.ready(FAN_OUT, None, 9)) == 1
 
 
-async def test_a_result_and_a_cancel_take_effect_in_the_order_of_their_arrival(
+async def test_results_and_cancellations_take_effect_in_order_of_arrival(
     ports: Archive, records: Records
 ) -> None:
     for cancel_first, status in (
@@ -648,7 +648,7 @@ async def test_statistics(ports: Archive, records: Records, clock: ManualClock) 
 # --- Purges ------------------------------------------------------------------------------------
 
 
-async def test_old_notifications_are_purged_with_all_that_belongs_to_them(
+async def test_old_notifications_are_purged_with_everything_that_refers_to_them(
     ports: Archive, records: Records, clock: ManualClock
 ) -> None:
     notification, [(_, [mail])] = await records.fanned_out()

@@ -1,4 +1,4 @@
-"""The migrations make the tables that the models say."""
+"""The migrations create the tables that the models declare."""
 
 import sqlite3
 from contextlib import closing
@@ -14,7 +14,7 @@ from flashnotify.archive.sqlite.engine import archive_url
 
 
 def differences(file: Path) -> list[object]:
-    """What Alembic would change to make the archive as the models say."""
+    """Return what Alembic would change to match the models."""
     engine = create_engine(f"sqlite:///{file}")
     try:
         with engine.connect() as connection:
@@ -31,7 +31,7 @@ def _compare(connection: Connection) -> list[object]:
 
 
 def definitions(file: Path) -> dict[str, str]:
-    """The SQL of each table and index, by name."""
+    """Return the SQL of each table and index, by name."""
     with closing(sqlite3.connect(file)) as connection:
         rows = connection.execute(
             "SELECT name, sql FROM sqlite_master "
@@ -45,7 +45,7 @@ def test_alembic_finds_nothing_to_change(migrated: Path) -> None:
 
 
 def test_indexes_and_tables_are_those_of_the_models(migrated: Path, tmp_path: Path) -> None:
-    """What Alembic does not compare: partial indexes, and tables without rowid."""
+    """Alembic compares neither partial indexes nor tables without a rowid."""
     engine = create_engine(f"sqlite:///{tmp_path}/models.db")
     Base.metadata.create_all(engine)
     engine.dispose()

@@ -1,4 +1,4 @@
-"""The writer: many writes in one commit, each whole or not at all, and none that hangs."""
+"""Group commit: writes share commits, each is atomic, and none hangs."""
 
 import asyncio
 import sqlite3
@@ -21,7 +21,7 @@ from tests.support.manual_clock import ManualClock
 
 
 def delivery(archive: Archive, notification: Any, **more: Any) -> Change:
-    """A delivery of a notification."""
+    """Return the insert of a delivery."""
     row = {
         "id": archive.ids(),
         "notification_id": notification,
@@ -39,7 +39,7 @@ def delivery(archive: Archive, notification: Any, **more: Any) -> Change:
 
 
 def count(notification: Any, status: str, number: int) -> Change:
-    """Some more or fewer deliveries in a status."""
+    """Return the change of a count by `number`."""
     row = {
         "notification_id": notification,
         "channel": "email",
@@ -50,12 +50,12 @@ def count(notification: Any, status: str, number: int) -> Change:
 
 
 def finished(notification: Any, number: int, now: int) -> Change:
-    """Some deliveries have ended."""
+    """Return the change for `number` ended deliveries."""
     return END_SOME, {"of": notification, "ended": number, "now": now}
 
 
 def limit(pages: int) -> Change:
-    """Let the archive have so many pages, at least those it has: beyond them the disk is full."""
+    """Return a change that limits the size of the archive, as a full disk would."""
     return Statement(text(f"PRAGMA max_page_count={pages}"), Stage.parents), {}
 
 
@@ -67,14 +67,14 @@ async def test_a_write_is_on_disk_when_it_returns(archive: Archive) -> None:
     assert archive.one(NOTIFICATIONS) == 1
 
 
-async def test_nothing_is_on_disk_before(archive: Archive) -> None:
+async def test_nothing_is_on_disk_before_the_commit(archive: Archive) -> None:
     done = archive.writer.submit([archive.notification()])
     assert not done.done()
     assert archive.one(NOTIFICATIONS) == 0
     await done
 
 
-async def test_what_comes_at_once_is_committed_together(archive: Archive) -> None:
+async def test_concurrent_writes_are_committed_together(archive: Archive) -> None:
     await archive.writer.write()
     before = archive.commits
     writes = [archive.writer.write(archive.notification()) for _ in range(200)]
@@ -96,7 +96,7 @@ async def test_equal_statements_go_to_the_driver_together(archive: Archive) -> N
 
 
 async def test_many_rows_go_to_the_driver_in_slices(archive: Archive) -> None:
-    """To bind all of them at once would hold the event loop."""
+    """Binding all rows at once would hold up the event loop."""
     sizes: list[int] = []
     event.listen(
         archive.engines[1].sync_engine,
@@ -108,7 +108,7 @@ async def test_many_rows_go_to_the_driver_in_slices(archive: Archive) -> None:
     assert max(sizes) <= 250
 
 
-async def test_writes_come_in_the_order_that_references_need(archive: Archive) -> None:
+async def test_statements_run_in_an_order_that_keeps_references_valid(archive: Archive) -> None:
     notification = archive.notification()
     id = notification[1]["id"]
     await archive.writer.write(finished(id, 1, 5), delivery(archive, id), notification)
@@ -196,7 +196,7 @@ async def test_results_are_grouped_between_barriers(archive: Archive) -> None:
     ],
     ids=["expanding", "missing", "type"],
 )
-async def test_a_wrong_statement_is_an_error_of_ours_and_harms_no_other_write(
+async def test_a_wrong_statement_is_an_internal_error_and_fails_alone(
     archive: Archive, wrong: Change, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = archive.writer.submit([archive.notification()])
@@ -253,7 +253,9 @@ async def test_a_final_status_is_never_overwritten(archive: Archive) -> None:
     assert archive.one("SELECT status FROM deliveries") == "sent"
 
 
-async def test_a_full_disk_is_told_and_when_there_is_room_writing_goes_on(archive: Archive) -> None:
+async def test_a_full_disk_is_reported_and_writing_resumes_when_there_is_room(
+    archive: Archive,
+) -> None:
     await archive.writer.write(limit(1))
     big = [archive.notification(body="x" * 60_000) for _ in range(10)]
     answers = await asyncio.gather(
@@ -269,7 +271,7 @@ async def test_a_full_disk_is_told_and_when_there_is_room_writing_goes_on(archiv
 
 
 async def test_a_full_disk_and_a_bad_write_together(archive: Archive) -> None:
-    """The bad one makes the writer try one by one, and there the disk is full."""
+    """The bad write makes the writer try one by one, and then the disk is full."""
     await archive.writer.write(limit(1))
     big = archive.notification(body="x" * 60_000)
     bad = archive.notification(kind=None)
@@ -282,7 +284,7 @@ async def test_a_full_disk_and_a_bad_write_together(archive: Archive) -> None:
     await archive.writer.write(big)
 
 
-async def test_a_damaged_archive_is_no_fault_of_the_data(
+async def test_a_damaged_archive_is_not_a_data_error(
     migrated: Path, tmp_path: Path, clock: ManualClock
 ) -> None:
     with closing(sqlite3.connect(migrated)) as connection:
@@ -297,7 +299,7 @@ async def test_a_damaged_archive_is_no_fault_of_the_data(
             await archive.writer.write(archive.notification())
 
 
-async def test_who_stops_waiting_harms_nobody(archive: Archive) -> None:
+async def test_a_cancelled_caller_affects_no_other_write(archive: Archive) -> None:
     writes = [asyncio.create_task(archive.writer.write(archive.notification())) for _ in range(30)]
     await asyncio.sleep(0)
     for write in writes[::2]:
@@ -308,7 +310,9 @@ async def test_who_stops_waiting_harms_nobody(archive: Archive) -> None:
     assert archive.one(NOTIFICATIONS) == 30
 
 
-async def test_who_stops_waiting_beside_a_bad_write_harms_nobody(archive: Archive) -> None:
+async def test_a_cancelled_caller_beside_a_bad_write_affects_no_other_write(
+    archive: Archive,
+) -> None:
     changes = [archive.notification(), archive.notification(kind=None), archive.notification()]
     writes = [asyncio.create_task(archive.writer.write(change)) for change in changes]
     await asyncio.sleep(0)
@@ -320,7 +324,7 @@ async def test_who_stops_waiting_beside_a_bad_write_harms_nobody(archive: Archiv
     assert archive.one(NOTIFICATIONS) == 3
 
 
-async def test_closing_writes_what_was_handed_over(archive: Archive) -> None:
+async def test_close_writes_everything_submitted(archive: Archive) -> None:
     writes = [archive.writer.submit([archive.notification()]) for _ in range(30)]
     archive.writer.close()
     assert archive.writing is not None
@@ -339,7 +343,7 @@ async def test_a_closed_writer_refuses(archive: Archive) -> None:
         await archive.writer.write(archive.notification())
 
 
-async def test_a_writer_that_ends_leaves_nobody_waiting(archive: Archive) -> None:
+async def test_pending_writes_fail_when_the_writer_ends(archive: Archive) -> None:
     await archive.writer.write()
     taken = [archive.writer.submit([archive.notification()]) for _ in range(3)]
     await asyncio.sleep(0)
@@ -352,7 +356,7 @@ async def test_a_writer_that_ends_leaves_nobody_waiting(archive: Archive) -> Non
         await archive.writer.write(archive.notification())
 
 
-async def test_a_writer_that_cannot_begin_leaves_nobody_waiting(
+async def test_pending_writes_fail_when_the_writer_cannot_start(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     archive = Archive(tmp_path / "nowhere" / "archive.db", clock)
@@ -365,15 +369,17 @@ async def test_a_writer_that_cannot_begin_leaves_nobody_waiting(
     await archive.close()
 
 
-async def test_a_transaction_has_a_bound(archive: Archive) -> None:
-    """So that what is urgent never waits long for its turn."""
+async def test_a_transaction_is_bounded(archive: Archive) -> None:
+    """An urgent write never waits long for its turn."""
     await archive.writer.write()
     before = archive.commits
     await asyncio.gather(*(archive.writer.write(archive.notification()) for _ in range(9000)))
     assert archive.commits - before >= 3
 
 
-async def test_is_overloaded_while_too_much_waits(migrated: Path, clock: ManualClock) -> None:
+async def test_is_overloaded_while_the_backlog_is_too_long(
+    migrated: Path, clock: ManualClock
+) -> None:
     async with opened(migrated, clock, max_backlog=100) as archive:
         writes = [archive.writer.submit([limit(1_000_000)]) for _ in range(101)]
         assert archive.writer.overloaded

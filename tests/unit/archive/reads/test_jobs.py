@@ -1,4 +1,4 @@
-"""Jobs are found by an index of their lane, however many there are."""
+"""Reads of jobs use the index of their lane."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable

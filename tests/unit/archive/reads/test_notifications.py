@@ -1,4 +1,4 @@
-"""Notifications whose JSON is damaged, and audiences that are long."""
+"""Reading notifications with damaged JSON and long audiences."""
 
 import pytest
 

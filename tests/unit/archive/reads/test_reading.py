@@ -1,4 +1,4 @@
-"""Reads when too many are asked for at once."""
+"""Reads under load and from a broken archive."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from flashnotify.errors import Unavailable
 from tests.support.archives import Archive
 
 
-async def test_who_waits_too_long_for_a_connection_is_told_to_come_back(
+async def test_a_read_that_waits_too_long_for_a_connection_is_unavailable(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_PATIENCE", 0.1)

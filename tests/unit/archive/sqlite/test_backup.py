@@ -1,4 +1,4 @@
-"""The copy of an archive: one snapshot, whole or not there."""
+"""A backup is one complete snapshot, or no file."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ROWS = 4000
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Some 16 MiB of rows."""
+    """An archive of some 16 MiB."""
     file = tmp_path / "archive.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -31,12 +31,12 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def writer(archive: Path) -> Iterator[sqlite3.Connection]:
-    """The connection of a `serve` that goes on."""
+    """A connection that writes, as a running `serve` has."""
     with closing(sqlite3.connect(archive, isolation_level=None)) as connection:
         yield connection
 
 
-def test_commits_meanwhile_neither_get_in_nor_make_it_begin_anew(
+def test_commits_during_a_backup_are_not_copied_and_do_not_restart_it(
     archive: Path, tmp_path: Path, writer: sqlite3.Connection
 ) -> None:
     reports: list[tuple[int, int]] = []
@@ -56,7 +56,7 @@ def test_commits_meanwhile_neither_get_in_nor_make_it_begin_anew(
         assert copy.execute("SELECT count(*), max(of) FROM rows").fetchone() == (ROWS, 0)
 
 
-def test_what_ends_it_half_way_leaves_nothing(archive: Path, tmp_path: Path) -> None:
+def test_an_interrupted_backup_leaves_no_file(archive: Path, tmp_path: Path) -> None:
     def progress(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
@@ -67,7 +67,7 @@ def test_what_ends_it_half_way_leaves_nothing(archive: Path, tmp_path: Path) -> 
 
 
 def damage(archive: Path) -> None:
-    """Write over a page in the middle, behind SQLite's back."""
+    """Overwrite a page in the middle of the file, behind SQLite's back."""
     with archive.open("r+b") as file:
         file.seek(archive.stat().st_size // 2 // 4096 * 4096)
         file.write(b"\xff" * 4096)
@@ -82,7 +82,7 @@ def test_a_damaged_archive_makes_no_backup(archive: Path, tmp_path: Path) -> Non
     assert target.read_text() == "the backup of yesterday"
 
 
-def test_what_cannot_be_written_is_told(archive: Path, tmp_path: Path) -> None:
+def test_an_unwritable_target_is_reported(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(BackupFailed, match="cannot be written"):
         copy_archive(archive, tmp_path / "nowhere" / "copy.db", lambda _done, _total: None)
     with pytest.raises(BackupFailed, match="cannot be"):
@@ -90,7 +90,7 @@ def test_what_cannot_be_written_is_told(archive: Path, tmp_path: Path) -> None:
     assert list(tmp_path.glob("copy*")) == []
 
 
-def test_reading_an_archive_can_do_nothing_else(archive: Path, writer: sqlite3.Connection) -> None:
+def test_a_read_only_connection_cannot_write(archive: Path, writer: sqlite3.Connection) -> None:
     with closing(open_read_only(archive)) as reader:
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader.execute("DELETE FROM rows")
@@ -102,7 +102,7 @@ def test_reading_an_archive_can_do_nothing_else(archive: Path, writer: sqlite3.C
     assert archive.with_name(archive.name + "-wal").stat().st_size > 0
 
 
-def test_faults_are_told_and_a_check_that_takes_too_long_is_given_up(archive: Path) -> None:
+def test_faults_are_reported_and_a_slow_check_is_abandoned(archive: Path) -> None:
     assert faults(archive, within=50) == []
     assert faults(archive, within=0) is None
     damage(archive)

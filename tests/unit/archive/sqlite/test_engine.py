@@ -1,4 +1,4 @@
-"""How the archive is opened."""
+"""Opening connections to a SQLite archive."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from flashnotify.errors import ArchiveLocked, SettingsError
 
 
 async def pragmas(engine: AsyncEngine, *names: str) -> list[Any]:
-    """What a connection of `engine` has been told."""
+    """Return the pragmas of a connection of `engine`."""
     try:
         async with engine.connect() as connection:
             return [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in names]
@@ -60,7 +60,7 @@ def test_an_archive_is_a_file() -> None:
 @pytest.mark.parametrize(
     "url", ["", "a.db", "sqlite://", "sqlite:///:memory:", "postgresql://me:hunter2@host/db"]
 )
-def test_what_is_no_file_is_refused_with_an_example(url: str) -> None:
+def test_a_url_that_is_not_a_file_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(SettingsError, match="Example: FLASHNOTIFY_DATABASE_URL=") as failure:
         archive_url(url)
     assert "hunter2" not in str(failure.value)

@@ -1,4 +1,4 @@
-"""Every statement runs with many rows at once, and is one that PostgreSQL has too."""
+"""Every statement runs as an executemany, and compiles for PostgreSQL too."""
 
 import pkgutil
 import shutil
@@ -41,7 +41,7 @@ def statements() -> dict[str, Statement]:
 
 
 def row(compiled: SQLCompiler) -> dict[str, Any]:
-    """Return values for the parameters of a statement, of the types that it asks for."""
+    """Return values of the right types for the parameters of a statement."""
     return {name: value(bind.type) for name, bind in compiled.binds.items() if bind.required}
 
 
@@ -79,6 +79,6 @@ def test_runs_with_many_rows_at_once(connection: Connection, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", statements())
-def test_is_one_that_postgresql_has(name: str) -> None:
+def test_compiles_for_postgresql(name: str) -> None:
     clause: Any = statements()[name].clause
     assert str(clause.compile(dialect=POSTGRESQL))
