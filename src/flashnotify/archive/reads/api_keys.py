@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import ApiKey as Table
-from flashnotify.archive.reads.reading import strings
+from flashnotify.archive.reads.reading import Access, strings
 from flashnotify.archive.records import ApiKey
 from flashnotify.domain import Priority
 

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Row, and_, bindparam, case, func, literal_column, select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Attempt as AttemptRow
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import JobRow
+from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import Attempt, Delivery, DeliveryFilter, Page
 from flashnotify.domain import AttemptOutcome, DeliveryStatus
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Device as Table
+from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import Page, RegisteredDevice
 from flashnotify.domain import Device, DeviceType
 

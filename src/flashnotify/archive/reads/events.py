@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import bindparam, func, select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Event as Table
+from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import Event
 
 _after = (

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, select, tuple_
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import JobRow
+from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import ScheduledJob
 from flashnotify.domain import Job, Lane, Priority
 

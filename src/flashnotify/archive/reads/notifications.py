@@ -9,10 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, literal_column, select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Count, IdempotencyKey
 from flashnotify.archive.models import Notification as Table
-from flashnotify.archive.reads.reading import first_id, strings
+from flashnotify.archive.reads.reading import Access, first_id, strings
 from flashnotify.archive.records import (
     IdempotencyRecord,
     Notification,

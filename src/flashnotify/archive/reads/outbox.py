@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import OutboxMessage as Table
+from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import OutboxFilter, OutboxMessage, Page
 
 

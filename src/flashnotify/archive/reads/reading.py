@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from flashnotify.archive.models import ApiKey
 from flashnotify.archive.records import Page
+from flashnotify.archive.writer import Writer
 from flashnotify.errors import FieldError, InvalidInput, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -108,6 +109,18 @@ class Reading:
         self._reading.discard(reading)
         if not reading.cancelled():
             reading.exception()
+
+
+class Access:
+    """What each part of the archive reads and writes through.
+
+    Lists have connections of their own, so that many people looking never delay a delivery.
+    """
+
+    def __init__(self, reader: Reading, lists: Reading, writer: Writer) -> None:
+        self._reader = reader
+        self._lists = lists
+        self._writer = writer
 
 
 def first_id(ms: int) -> UUID:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import Latency as LatencyRow
 from flashnotify.archive.models import Total as TotalRow
+from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import Latency, Total
 
 

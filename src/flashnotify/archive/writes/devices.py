@@ -9,8 +9,7 @@ from sqlalchemy import bindparam, delete
 from flashnotify.archive.models import Device as Table
 from flashnotify.archive.reads.devices import DeviceReads
 from flashnotify.archive.records import RegisteredDevice
-from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
-from flashnotify.archive.writes.upsert import upsert
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of, upsert
 
 # The same subscription or topic again: its keys may be new, its id stays.
 REGISTER_DEVICE = Statement(

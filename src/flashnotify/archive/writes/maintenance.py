@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, select
 
-from flashnotify.archive.access import Access
 from flashnotify.archive.models import (
     Attempt,
     Count,
@@ -23,7 +22,7 @@ from flashnotify.archive.models import (
     OutboxMessage,
     Total,
 )
-from flashnotify.archive.reads.reading import first_id
+from flashnotify.archive.reads.reading import Access, first_id
 from flashnotify.archive.writes.changes import Change, Stage, Statement
 
 # Notifications of one slice, since their audiences may be long.

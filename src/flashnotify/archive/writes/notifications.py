@@ -22,11 +22,10 @@ from flashnotify.archive.records import (
     Notification,
     ScheduledJob,
 )
-from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of, upsert
 from flashnotify.archive.writes.deliveries import ADD_DELIVERY, MARK_EXPIRED, end_some
 from flashnotify.archive.writes.jobs import add_job, finish_job
 from flashnotify.archive.writes.statistics import count, total
-from flashnotify.archive.writes.upsert import upsert
 from flashnotify.domain import DeliveryStatus, Job
 
 ADD_NOTIFICATION = Statement(insert(Table), Stage.parents)

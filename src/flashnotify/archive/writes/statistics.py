@@ -7,8 +7,7 @@ from uuid import UUID
 
 from flashnotify.archive.models import Count, Latency, Total
 from flashnotify.archive.records import LATENCY_BOUNDS, Attempt
-from flashnotify.archive.writes.changes import Change, Stage, Statement
-from flashnotify.archive.writes.upsert import upsert
+from flashnotify.archive.writes.changes import Change, Stage, Statement, upsert
 from flashnotify.domain import AttemptOutcome, DeliveryStatus
 
 # Milliseconds that one row of counts, and one of latencies, covers.
