@@ -10,15 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from flashnotify.domain import (
-    Address,
-    AttemptOutcome,
-    DeliveryStatus,
-    Device,
-    Job,
-    NotificationStatus,
-    Priority,
-)
+from flashnotify import domain
 
 T = TypeVar("T")
 
@@ -50,15 +42,15 @@ class Notification:
     title: str
     body: str
     data: Mapping[str, Any]
-    audience: Sequence[Address]
-    priority: Priority
+    audience: Sequence[domain.Address]
+    priority: domain.Priority
     channels: Sequence[str] | None
     locale: str
     send_at: int | None
     expires_at: int | None
     reference: str | None
     sender: str
-    status: NotificationStatus
+    status: domain.NotificationStatus
     accepted_at: int
     updated_at: int
     completed_at: int | None = None
@@ -71,8 +63,8 @@ class NotificationFilter:
     """Which notifications a list shows."""
 
     kind: str | None = None
-    status: NotificationStatus | None = None
-    priority: Priority | None = None
+    status: domain.NotificationStatus | None = None
+    priority: domain.Priority | None = None
     reference: str | None = None
     since: int | None = None
     until: int | None = None
@@ -87,7 +79,7 @@ class Delivery:
     job_id: UUID
     channel: str
     address: str
-    status: DeliveryStatus
+    status: domain.DeliveryStatus
     due_at: int
     updated_at: int
     reason: str | None = None
@@ -102,7 +94,7 @@ class DeliveryFilter:
     `only` restricts the list to these ids, `excluding` leaves these out.
     """
 
-    status: DeliveryStatus | None = None
+    status: domain.DeliveryStatus | None = None
     channel: str | None = None
     only: frozenset[UUID] | None = None
     excluding: frozenset[UUID] = frozenset()
@@ -115,7 +107,7 @@ class Attempt:
     at: int
     duration: float
     transport: str
-    outcome: AttemptOutcome
+    outcome: domain.AttemptOutcome
     answer: str | None
     reference: str | None = None
     tracked: bool = False
@@ -125,7 +117,7 @@ class Attempt:
 class Finish:
     """The delivery ends with `status`. `drop_device`: its device is gone for good."""
 
-    status: DeliveryStatus
+    status: domain.DeliveryStatus
     reason: str | None = None
     drop_device: UUID | None = None
 
@@ -168,7 +160,7 @@ class OutboxFilter:
 class ScheduledJob:
     """A job as it is stored. One that waits until `due_at` has a `reason`, and no turn."""
 
-    job: Job
+    job: domain.Job
     due_at: int
     reason: str | None = None
 
@@ -196,7 +188,7 @@ class IdempotencyRecord:
     key: str
     fingerprint: bytes
     notification_id: UUID
-    status: NotificationStatus
+    status: domain.NotificationStatus
     created_at: int
 
 
@@ -208,7 +200,7 @@ class ApiKey:
     name: str
     secret_hmac: bytes
     scopes: frozenset[str]
-    max_priority: Priority
+    max_priority: domain.Priority
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
@@ -219,7 +211,7 @@ class ApiKey:
 class RegisteredDevice:
     """A device with its label and the time of its registration."""
 
-    device: Device
+    device: domain.Device
     label: str | None
     created_at: int
 

@@ -13,14 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from flashnotify.archive.writes.changes import Change, Row, Statement
@@ -34,10 +27,10 @@ _SLICE = 250
 # Rows of one transaction: few enough for an urgent write never to wait long.
 _TRANSACTION = 4000
 # The errors of SQLAlchemy and the driver. The last three are about values that fit no column.
-_FAILURES = (SQLAlchemyError, OverflowError, ValueError, TypeError)
+_FAILURES = (exc.SQLAlchemyError, OverflowError, ValueError, TypeError)
 # Those about the values. The driver's interface and programming errors may be about either the
 # values or the statement.
-_DATA_ERRORS = (IntegrityError, DataError, OverflowError, UnicodeError)
+_DATA_ERRORS = (exc.IntegrityError, exc.DataError, OverflowError, UnicodeError)
 
 
 @dataclass(slots=True)
@@ -185,7 +178,7 @@ class Writer:
                             plain, stack = _plain(error), stack_of(error)
                             log.error("archive.wrong_statement", error=plain, stack=stack)
                         refusals[index] = verdict
-        except SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             raise Unavailable(f"The archive cannot be written to: {_plain(error)}.") from error
         for index, write in enumerate(writes):
             if index in refusals:
@@ -237,14 +230,16 @@ def _classify(error: Exception) -> WriteRefused | Unavailable | RuntimeError:
     """Return whether the data, the archive as a whole or a statement of ours is at fault."""
     if _about_data(error):
         return WriteRefused(_plain(error))
-    if isinstance(error, DBAPIError) and not isinstance(error, InterfaceError | ProgrammingError):
+    if isinstance(error, exc.DBAPIError) and not isinstance(
+        error, exc.InterfaceError | exc.ProgrammingError
+    ):
         log.error("archive.write_failed", error=_plain(error))
         return Unavailable(f"The archive cannot be written to: {_plain(error)}.", retry_after=5)
     return RuntimeError(f"A statement cannot be run: {_plain(error)}.")
 
 
 def _about_data(error: Exception) -> bool:
-    if isinstance(error, InterfaceError | ProgrammingError):
+    if isinstance(error, exc.InterfaceError | exc.ProgrammingError):
         # SQLite's driver: "type 'X' is not supported", before Python 3.12 "unsupported type".
         return "supported" in str(error.orig)
     return isinstance(error, _DATA_ERRORS) or "too big" in str(getattr(error, "orig", ""))
@@ -252,7 +247,7 @@ def _about_data(error: Exception) -> bool:
 
 def _plain(error: Exception) -> str:
     """Return the driver's message: SQLAlchemy's would show the parameters."""
-    return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+    return str(error.orig) if isinstance(error, exc.DBAPIError) else type(error).__name__
 
 
 def _succeed(write: _Write) -> None:

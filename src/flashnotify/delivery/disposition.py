@@ -4,40 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flashnotify.archive.records import (
-    Attempt,
-    Delivery,
-    Disposition,
-    Finish,
-    Notification,
-    Reschedule,
-)
+from flashnotify import errors
+from flashnotify.archive import records
 from flashnotify.delivery.retry import next_attempt
 from flashnotify.domain import DeliveryStatus, Device, Sent
-from flashnotify.errors import Gone, Rejected, Retryable, TransportError
 from flashnotify.meta.specs import RetryPolicy
 
 
 def dispose(
-    result: Sent | TransportError,
-    notification: Notification,
-    delivery: Delivery,
-    attempts: Sequence[Attempt],
+    result: Sent | errors.TransportError,
+    notification: records.Notification,
+    delivery: records.Delivery,
+    attempts: Sequence[records.Attempt],
     *,
     policy: RetryPolicy,
     device: Device | None,
     now: int,
     jitter: float,
-) -> Disposition:
+) -> records.Disposition:
     """Return the disposition after `attempts`, the last of which ended with `result`.
 
     `now` is in milliseconds since the epoch, `jitter` a random number from 0 to 1.
     """
     if isinstance(result, Sent):
-        return Finish(DeliveryStatus.sent)
-    if isinstance(result, Rejected):
-        gone = device.id if isinstance(result, Gone) and device is not None else None
-        return Finish(DeliveryStatus.failed, result.reason, drop_device=gone)
+        return records.Finish(DeliveryStatus.sent)
+    if isinstance(result, errors.Rejected):
+        gone = device.id if isinstance(result, errors.Gone) and device is not None else None
+        return records.Finish(DeliveryStatus.failed, result.reason, drop_device=gone)
     number = delivery.attempts + len(attempts)
     at = next_attempt(
         policy,
@@ -46,12 +39,12 @@ def dispose(
         first_attempt_at=delivery.first_attempt_at or attempts[0].at,
         now=now,
         jitter=jitter,
-        retry_after=result.after if isinstance(result, Retryable) else None,
+        retry_after=result.after if isinstance(result, errors.Retryable) else None,
     )
     if at is None:
         reason = f"gave up after {number} attempts; last answer: {result.reason}"
-        return Finish(DeliveryStatus.failed, reason)
+        return records.Finish(DeliveryStatus.failed, reason)
     if notification.expires_at is not None and at >= notification.expires_at:
         reason = f"expired before the next attempt; last answer: {result.reason}"
-        return Finish(DeliveryStatus.failed, reason)
-    return Reschedule(at, result.reason)
+        return records.Finish(DeliveryStatus.failed, reason)
+    return records.Reschedule(at, result.reason)

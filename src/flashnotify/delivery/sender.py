@@ -7,19 +7,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from flashnotify import errors
 from flashnotify.archive.records import Attempt
 from flashnotify.clock import Clock
 from flashnotify.delivery.transports import OpenChannel, OpenTransport
 from flashnotify.domain import Message, Sent
-from flashnotify.errors import (
-    InternalError,
-    NotTried,
-    Rejected,
-    TransportError,
-    Unavailable,
-    Unreachable,
-    stack_of,
-)
 from flashnotify.meta import Notifier
 from flashnotify.telemetry.metrics import Metrics
 
@@ -31,12 +23,12 @@ class Sending:
     """The attempts at one message so far, and the result of the last one."""
 
     attempts: list[Attempt] = field(default_factory=list)
-    result: Sent | TransportError | None = None
+    result: Sent | errors.TransportError | None = None
 
     @property
     def over(self) -> bool:
         """Whether another transport would not help."""
-        return isinstance(self.result, Sent | Rejected)
+        return isinstance(self.result, Sent | errors.Rejected)
 
 
 class Sender:
@@ -103,7 +95,7 @@ class Sender:
 
 async def _call(
     notifier: Notifier, channel: OpenChannel, transport: OpenTransport, message: Message
-) -> Sent | TransportError:
+) -> Sent | errors.TransportError:
     """Call the notifier's `send_<channel>`, within the time-out of the transport."""
     send = getattr(notifier, channel.spec.send)
     timeout = transport.transport.timeout
@@ -111,12 +103,12 @@ async def _call(
         async with asyncio.timeout(timeout):
             sent: Sent = await send(message, transport.transport, channel.config)
             return sent
-    except TransportError as error:
+    except errors.TransportError as error:
         return error
-    except Unavailable as error:
-        return NotTried(str(error), after=error.retry_after)
+    except errors.Unavailable as error:
+        return errors.NotTried(str(error), after=error.retry_after)
     except TimeoutError:
-        return Unreachable(f"no answer within {timeout:g} s")
+        return errors.Unreachable(f"no answer within {timeout:g} s")
     except Exception as error:  # noqa: BLE001  # a bug in a transport is a result too
-        log.error("transport.crashed", error=type(error).__name__, stack=stack_of(error))
-        return InternalError(f"internal error: {type(error).__name__}")
+        log.error("transport.crashed", error=type(error).__name__, stack=errors.stack_of(error))
+        return errors.InternalError(f"internal error: {type(error).__name__}")

@@ -10,19 +10,10 @@ from typing import Any
 import structlog
 from pydantic import SecretStr
 
+from flashnotify import errors
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.delivery.breaker import Breaker, BreakerState
 from flashnotify.domain import AttemptOutcome, Message, Sent
-from flashnotify.errors import (
-    InternalError,
-    Misconfigured,
-    NotTried,
-    Rejected,
-    SettingsError,
-    TransportError,
-    Unreachable,
-    Unsendable,
-)
 from flashnotify.meta import Config
 from flashnotify.meta.specs import ChannelSpec
 
@@ -75,7 +66,7 @@ class OpenTransport:
             default=self.breaker,
         )
 
-    def report(self, message: Message, result: Sent | TransportError) -> AttemptOutcome:
+    def report(self, message: Message, result: Sent | errors.TransportError) -> AttemptOutcome:
         """Report a result to the breaker, and return the outcome of the attempt."""
         breaker = self.breaker_for(message)
         before = breaker.state
@@ -84,7 +75,7 @@ class OpenTransport:
         return outcome
 
     def _log_change(
-        self, before: BreakerState, after: BreakerState, result: Sent | TransportError
+        self, before: BreakerState, after: BreakerState, result: Sent | errors.TransportError
     ) -> None:
         # Without the provider's words, which may contain the recipient's address.
         if before is BreakerState.closed and after is not before:
@@ -99,27 +90,29 @@ class OpenTransport:
             log.info("transport.breaker_closed", channel=self.channel, transport=self.name)
 
 
-def _report(breaker: Breaker, result: Sent | TransportError, *, urgent: bool) -> AttemptOutcome:
+def _report(
+    breaker: Breaker, result: Sent | errors.TransportError, *, urgent: bool
+) -> AttemptOutcome:
     match result:
-        case Misconfigured():
+        case errors.Misconfigured():
             breaker.misconfigure(result.reason)
             return AttemptOutcome.misconfigured
-        case Unreachable():
+        case errors.Unreachable():
             breaker.failed()
             return AttemptOutcome.retryable
-        case NotTried():
+        case errors.NotTried():
             breaker.abandoned(urgent=urgent)
             return AttemptOutcome.retryable
-        case InternalError():
+        case errors.InternalError():
             breaker.abandoned(urgent=urgent)
             return AttemptOutcome.error
-        case Unsendable():
+        case errors.Unsendable():
             breaker.abandoned(urgent=urgent)
             return AttemptOutcome.rejected
         case Sent():
             breaker.succeeded()
             return AttemptOutcome.sent
-        case Rejected():
+        case errors.Rejected():
             breaker.succeeded()
             return AttemptOutcome.rejected
         case _:
@@ -183,9 +176,9 @@ def open_channel(
         try:
             cls = _transport_class(url, known)
             transport = cls(cls.form(SecretStr(url)), settings[cls], resources)
-        except SettingsError as error:
+        except errors.SettingsError as error:
             place = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
-            raise SettingsError(
+            raise errors.SettingsError(
                 f"{place} {error}. Example: {setting.env}={setting.example}"
             ) from None
         name = transport.name + (only or "")
@@ -196,7 +189,7 @@ def open_channel(
         breaker = Breaker(spec.breaker, resources.clock)
         transports.append(OpenTransport(name, spec.name, transport, breaker, only))
     if not transports and setting.default:
-        raise SettingsError(
+        raise errors.SettingsError(
             f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"
         )
     return OpenChannel(spec, config, transports)
@@ -208,5 +201,5 @@ def _transport_class(url: str, known: Sequence[type[Transport[Any]]]) -> type[Tr
     cls = by_scheme.get(url.partition(":")[0].lower(), by_scheme.get("*"))
     if cls is None:
         schemes = ", ".join(f"{scheme}:" for scheme in by_scheme)
-        raise SettingsError(f"has a URL with an unknown scheme; expected one of {schemes}")
+        raise errors.SettingsError(f"has a URL with an unknown scheme; expected one of {schemes}")
     return cls

@@ -11,16 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from flashnotify.errors import (
-    DocumentTooLarge,
-    FlashNotifyError,
-    IdempotencyMismatch,
-    InvalidInput,
-    MalformedDocument,
-    NotPermitted,
-    Unavailable,
-    WriteRefused,
-)
+from flashnotify import errors
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
@@ -30,12 +21,12 @@ from flashnotify.intake.validation import parse
 _CONCURRENT = 100
 _SPACE = re.compile(r"[ \t\r\n]*")
 _REJECTIONS = (
-    InvalidInput,
-    MalformedDocument,
-    NotPermitted,
-    IdempotencyMismatch,
-    Unavailable,
-    WriteRefused,
+    errors.InvalidInput,
+    errors.MalformedDocument,
+    errors.NotPermitted,
+    errors.IdempotencyMismatch,
+    errors.Unavailable,
+    errors.WriteRefused,
 )
 
 
@@ -45,7 +36,7 @@ def _refuse(constant: str) -> Any:
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
-Document = Mapping[str, Any] | MalformedDocument
+Document = Mapping[str, Any] | errors.MalformedDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ class Result:
     """The answer to the notification at `index`, or the error that rejected it."""
 
     index: int
-    outcome: Accepted | FlashNotifyError
+    outcome: Accepted | errors.FlashNotifyError
 
 
 class Bulk:
@@ -81,7 +72,7 @@ class Bulk:
         async for document in documents:
             whole.append(document)
             if len(whole) > self._limit:
-                raise DocumentTooLarge(
+                raise errors.DocumentTooLarge(
                     f"A batch holds at most {self._limit} notifications.",
                     code="too_many_notifications",
                 )
@@ -100,7 +91,7 @@ class Bulk:
         self, caller: Principal, document: Document, index: int, key: str | None
     ) -> Result:
         try:
-            if isinstance(document, MalformedDocument):
+            if isinstance(document, errors.MalformedDocument):
                 raise document
             own = f"{key} {index}" if key is not None else None
             return Result(index, await self._submission.accept_parsed(caller, document, own))
@@ -116,7 +107,7 @@ async def read_lines(body: bytes, max_size: int) -> AsyncIterator[Document]:
         elif line:
             try:
                 yield parse(line)
-            except MalformedDocument as error:
+            except errors.MalformedDocument as error:
                 yield error
         if number % 100 == 0:
             await asyncio.sleep(0)
@@ -133,10 +124,12 @@ async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        raise MalformedDocument("The body is not UTF-8.") from None
+        raise errors.MalformedDocument("The body is not UTF-8.") from None
     at = _skip(text, 0)
     if text[at : at + 1] != "[":
-        raise MalformedDocument("The body must be a JSON array, or NDJSON with its own media type.")
+        raise errors.MalformedDocument(
+            "The body must be a JSON array, or NDJSON with its own media type."
+        )
     at = _skip(text, at + 1)
     closed = text[at : at + 1] == "]"
     for number in itertools.count(1):
@@ -147,16 +140,16 @@ async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
         at = end
         closed = text[at : at + 1] == "]"
         if not closed and text[at : at + 1] != ",":
-            raise MalformedDocument("The body is not valid JSON: the array is cut off.")
+            raise errors.MalformedDocument("The body is not valid JSON: the array is cut off.")
         at = at if closed else _skip(text, at + 1)
         if number % 100 == 0:
             await asyncio.sleep(0)
     if _skip(text, at + 1) != len(text):
-        raise MalformedDocument("The body is not valid JSON: something follows the array.")
+        raise errors.MalformedDocument("The body is not valid JSON: something follows the array.")
 
 
-def _too_long(max_size: int) -> MalformedDocument:
-    return MalformedDocument(
+def _too_long(max_size: int) -> errors.MalformedDocument:
+    return errors.MalformedDocument(
         f"The notification is longer than {max_size} bytes.", code="document_too_large"
     )
 
@@ -166,9 +159,9 @@ def _element(text: str, at: int) -> tuple[Document, int]:
     try:
         found, end = _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError) as error:
-        raise MalformedDocument(f"The body is not valid JSON: {error}.") from None
+        raise errors.MalformedDocument(f"The body is not valid JSON: {error}.") from None
     if not isinstance(found, dict):
-        found = MalformedDocument('It must be a JSON object, such as {"kind": …}.')
+        found = errors.MalformedDocument('It must be a JSON object, such as {"kind": …}.')
     return found, _skip(text, end)
 
 

@@ -9,31 +9,27 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, literal_column, select
 
-from flashnotify.archive.models import Count, IdempotencyKey
-from flashnotify.archive.models import Notification as Table
+from flashnotify.archive import models, records
 from flashnotify.archive.reads.reading import Access, first_id, strings
-from flashnotify.archive.records import (
-    IdempotencyRecord,
-    Notification,
-    NotificationFilter,
-    Page,
-)
 from flashnotify.domain import Address, NotificationStatus, Priority
 
 # The audience may be long, and is needed only to fan out.
-_without_audience = select(*(c for c in Table.__table__.columns if c.name != "audience"))
-_find = select(Table.__table__).where(Table.id == bindparam("of"))
-_find_without_audience = _without_audience.where(Table.id == bindparam("of"))
-_counts = select(Count.__table__).where(Count.notification_id == bindparam("of"))
-_answer = select(IdempotencyKey.__table__).where(
-    IdempotencyKey.caller == bindparam("caller"), IdempotencyKey.key == bindparam("key")
+_without_audience = select(
+    *(c for c in models.Notification.__table__.columns if c.name != "audience")
+)
+_find = select(models.Notification.__table__).where(models.Notification.id == bindparam("of"))
+_find_without_audience = _without_audience.where(models.Notification.id == bindparam("of"))
+_counts = select(models.Count.__table__).where(models.Count.notification_id == bindparam("of"))
+_answer = select(models.IdempotencyKey.__table__).where(
+    models.IdempotencyKey.caller == bindparam("caller"),
+    models.IdempotencyKey.key == bindparam("key"),
 )
 
 
 class NotificationReads(Access):
     """The reads of the port `Notifications`."""
 
-    async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
+    async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:
         query = _find if audience else _find_without_audience
         row = await self._reader.one(query, {"of": id})
         if row is None:
@@ -47,26 +43,26 @@ class NotificationReads(Access):
             return _record(row, {}, recipients, None, damaged=True)
 
     async def page(
-        self, wanted: NotificationFilter, *, limit: int, cursor: str | None
-    ) -> Page[Notification]:
+        self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
+    ) -> records.Page[records.Notification]:
         query = _without_audience
         for column, value in (
-            (Table.kind, wanted.kind),
-            (Table.reference, wanted.reference),
-            (Table.priority, wanted.priority),
+            (models.Notification.kind, wanted.kind),
+            (models.Notification.reference, wanted.reference),
+            (models.Notification.priority, wanted.priority),
         ):
             if value is not None:
                 query = query.where(column == value)
         if wanted.status is not None:
-            query = query.where(Table.status == wanted.status)
+            query = query.where(models.Notification.status == wanted.status)
             if wanted.status is not NotificationStatus.completed:
                 # Said once more as a literal, so that SQLite can use the partial index.
                 query = query.where(literal_column("status <> 'completed'"))
         if wanted.since is not None:
-            query = query.where(Table.id >= first_id(wanted.since))
+            query = query.where(models.Notification.id >= first_id(wanted.since))
         if wanted.until is not None:
-            query = query.where(Table.id < first_id(wanted.until))
-        return await self._lists.page(query, Table.id, limit, cursor, _listed)
+            query = query.where(models.Notification.id < first_id(wanted.until))
+        return await self._lists.page(query, models.Notification.id, limit, cursor, _listed)
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
         counts: dict[str, dict[str, int]] = {}
@@ -75,7 +71,7 @@ class NotificationReads(Access):
                 counts.setdefault(row.channel, {})[row.status] = row.deliveries
         return counts
 
-    async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
+    async def idempotent_answer(self, caller: str, key: str) -> records.IdempotencyRecord | None:
         row = await self._reader.one(_answer, {"caller": caller, "key": key})
         if row is None:
             return None
@@ -85,7 +81,7 @@ class NotificationReads(Access):
         except (ValueError, TypeError, KeyError):
             # As if there were none: the request is accepted, and its answer replaces this one.
             return None
-        return IdempotencyRecord(caller, key, row.fingerprint, id, status, row.created_at)
+        return records.IdempotencyRecord(caller, key, row.fingerprint, id, status, row.created_at)
 
 
 class _Audience(Sequence[Address]):
@@ -112,7 +108,7 @@ def _address(entry: str) -> Address:
     return Address(scheme, value)
 
 
-def _notification(row: Row[Any], audience: Sequence[Address]) -> Notification:
+def _notification(row: Row[Any], audience: Sequence[Address]) -> records.Notification:
     """Raise ValueError if its JSON cannot be read."""
     data = json.loads(row.data)
     if not isinstance(data, dict):
@@ -121,7 +117,7 @@ def _notification(row: Row[Any], audience: Sequence[Address]) -> Notification:
     return _record(row, data, audience, channels)
 
 
-def _listed(row: Row[Any]) -> Notification:
+def _listed(row: Row[Any]) -> records.Notification:
     try:
         return _notification(row, ())
     except ValueError:
@@ -135,10 +131,10 @@ def _record(
     channels: Sequence[str] | None,
     *,
     damaged: bool = False,
-) -> Notification:
+) -> records.Notification:
     values = dict(row._mapping)
     del values["pending"]
-    return Notification(
+    return records.Notification(
         **values
         | {
             "data": data,

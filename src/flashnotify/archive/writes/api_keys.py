@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import insert
 
 from flashnotify.archive.models import ApiKey as Table
 from flashnotify.archive.reads.api_keys import ApiKeyReads
 from flashnotify.archive.records import ApiKey
-from flashnotify.archive.writes.changes import Stage, Statement, row_of
+from flashnotify.archive.writes.changes import Stage, Statement, row_of, update_row
 
 ADD_API_KEY = Statement(insert(Table), Stage.parents)
-USE_API_KEY = Statement(update(Table).where(Table.id == bindparam("of")), Stage.changes)
-REVOKE_API_KEY = Statement(
-    update(Table).where(Table.id == bindparam("of"), Table.revoked_at.is_(None)), Stage.changes
-)
+USE_API_KEY = update_row(Table)
+REVOKE_API_KEY = update_row(Table, Table.revoked_at.is_(None))
 
 
 class SqlApiKeys(ApiKeyReads):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import Executable, TextClause, bindparam, text
+from sqlalchemy import ColumnElement, Executable, TextClause, bindparam, text, update
 
 from flashnotify.archive.models import Base
 
@@ -41,6 +41,14 @@ class Statement:
 
 
 Change: TypeAlias = tuple[Statement, Row]
+
+
+def update_row(
+    model: type[Any], *where: ColumnElement[bool], stage: Stage = Stage.changes, **values: Any
+) -> Statement:
+    """Return an update of the row whose id is the parameter `of`, if it is as in `where`."""
+    clause = update(model).where(model.id == bindparam("of"), *where)
+    return Statement(clause.values(**values) if values else clause, stage)
 
 
 def row_of(record: Any) -> dict[str, Any]:

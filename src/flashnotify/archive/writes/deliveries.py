@@ -23,10 +23,10 @@ from flashnotify.archive.records import (
     Notification,
     Reschedule,
 )
-from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.writes.devices import remove_device
 from flashnotify.archive.writes.statistics import count, latency, total
-from flashnotify.domain import Captured, DeliveryStatus
+from flashnotify.domain import Captured, DeliveryStatus, NotificationStatus
 
 # The reason of deliveries that were too late to be sent.
 EXPIRED = "expired"
@@ -35,19 +35,10 @@ ADD_DELIVERY = Statement(insert(Table), Stage.deliveries)
 ADD_ATTEMPT = Statement(insert(AttemptRow), Stage.children)
 ADD_OUTBOX_MESSAGE = Statement(insert(OutboxMessage), Stage.children)
 # A final status changes only forward: a result that comes late finds no queued row to change.
-CHANGE_QUEUED = Statement(
-    update(Table).where(Table.id == bindparam("of"), Table.status == "queued"), Stage.changes
-)
-CHANGE_SENT = Statement(
-    update(Table).where(Table.id == bindparam("of"), Table.status == "sent"), Stage.changes
-)
+CHANGE_QUEUED = update_row(Table, Table.status == "queued")
+CHANGE_SENT = update_row(Table, Table.status == "sent")
 # Its time ran out before all of its deliveries were done. The last of them to end completes it.
-MARK_EXPIRED = Statement(
-    update(NotificationRow)
-    .where(NotificationRow.id == bindparam("of"), NotificationRow.status == "sending")
-    .values(status="expired", updated_at=bindparam("now")),
-    Stage.changes,
-)
+MARK_EXPIRED = update_row(NotificationRow, NotificationRow.status == "sending")
 _last = NotificationRow.pending <= bindparam("ended")
 # The last delivery to end completes its notification.
 END_SOME = Statement(
@@ -98,7 +89,7 @@ class SqlDeliveries(DeliveryReads):
     ) -> None:
         changes = _end(deliveries, notification.kind, end, now)
         if end.reason == EXPIRED:
-            changes.append((MARK_EXPIRED, {"of": notification.id, "now": now}))
+            changes.append(mark_expired(notification.id, now))
         await self._writer.write(*changes)
 
     async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
@@ -118,6 +109,12 @@ class SqlDeliveries(DeliveryReads):
     async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
         row = {"of": id, "status": DeliveryStatus.sent, "reason": reason, "updated_at": now}
         await self._writer.write((CHANGE_SENT, row))
+
+
+def mark_expired(notification_id: UUID, now: int) -> Change:
+    """Return the change that marks a notification as expired."""
+    row = {"of": notification_id, "status": NotificationStatus.expired, "updated_at": now}
+    return MARK_EXPIRED, row
 
 
 def end_some(notification_id: UUID, ended: int, now: int) -> Change:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, insert
 
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.reads.jobs import JobReads
 from flashnotify.archive.records import Reschedule, ScheduledJob
-from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.domain import Job
 
 ADD_JOB = Statement(insert(JobRow), Stage.children)
-RESCHEDULE_JOB = Statement(update(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
+RESCHEDULE_JOB = update_row(JobRow, stage=Stage.endings)
 FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 
 

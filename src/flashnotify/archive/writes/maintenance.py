@@ -10,18 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, select
 
-from flashnotify.archive.models import (
-    Attempt,
-    Count,
-    Delivery,
-    Event,
-    IdempotencyKey,
-    JobRow,
-    Latency,
-    Notification,
-    OutboxMessage,
-    Total,
-)
+from flashnotify.archive import models
 from flashnotify.archive.reads.reading import Access, first_id
 from flashnotify.archive.writes.changes import Change, Stage, Statement
 
@@ -34,21 +23,21 @@ def _purge(table: type[Any], *which: ColumnElement[bool]) -> Statement:
 
 
 # Rows go before the rows that they refer to, in the order of each write.
-PURGE_ATTEMPTS = _purge(Attempt, Attempt.delivery_id == bindparam("of"))
-PURGE_DELIVERY = _purge(Delivery, Delivery.id == bindparam("of"))
-PURGE_MESSAGE = _purge(OutboxMessage, OutboxMessage.id == bindparam("of"))
-PURGE_COUNTS = _purge(Count, Count.notification_id == bindparam("of"))
-PURGE_JOBS = _purge(JobRow, JobRow.notification_id == bindparam("of"))
-PURGE_NOTIFICATION = _purge(Notification, Notification.id == bindparam("of"))
-PURGE_EVENTS = _purge(Event, Event.id < bindparam("before"))
-PURGE_TOTALS = _purge(Total, Total.since < bindparam("before"))
-PURGE_LATENCIES = _purge(Latency, Latency.since < bindparam("before"))
+PURGE_ATTEMPTS = _purge(models.Attempt, models.Attempt.delivery_id == bindparam("of"))
+PURGE_DELIVERY = _purge(models.Delivery, models.Delivery.id == bindparam("of"))
+PURGE_MESSAGE = _purge(models.OutboxMessage, models.OutboxMessage.id == bindparam("of"))
+PURGE_COUNTS = _purge(models.Count, models.Count.notification_id == bindparam("of"))
+PURGE_JOBS = _purge(models.JobRow, models.JobRow.notification_id == bindparam("of"))
+PURGE_NOTIFICATION = _purge(models.Notification, models.Notification.id == bindparam("of"))
+PURGE_EVENTS = _purge(models.Event, models.Event.id < bindparam("before"))
+PURGE_TOTALS = _purge(models.Total, models.Total.since < bindparam("before"))
+PURGE_LATENCIES = _purge(models.Latency, models.Latency.since < bindparam("before"))
 # A new answer for the same key, in the same commit, stays.
 PURGE_IDEMPOTENCY_KEY = _purge(
-    IdempotencyKey,
-    IdempotencyKey.caller == bindparam("caller"),
-    IdempotencyKey.key == bindparam("key"),
-    IdempotencyKey.created_at < bindparam("before"),
+    models.IdempotencyKey,
+    models.IdempotencyKey.caller == bindparam("caller"),
+    models.IdempotencyKey.key == bindparam("key"),
+    models.IdempotencyKey.created_at < bindparam("before"),
 )
 
 
@@ -57,36 +46,36 @@ class SqlMaintenance(Access):
 
     async def purge_idempotency_keys(self, before: int, limit: int) -> bool:
         query = (
-            select(IdempotencyKey.caller, IdempotencyKey.key)
-            .where(IdempotencyKey.created_at < before)
-            .order_by(IdempotencyKey.created_at)
+            select(models.IdempotencyKey.caller, models.IdempotencyKey.key)
+            .where(models.IdempotencyKey.created_at < before)
+            .order_by(models.IdempotencyKey.created_at)
             .limit(limit)
         )
         rows = [{**row._mapping, "before": before} for row in await self._reader.all(query, {})]
         return await self._write([(PURGE_IDEMPOTENCY_KEY, row) for row in rows])
 
     async def purge_events(self, keep: int, limit: int) -> bool:
-        last = await self._reader.value(select(func.max(Event.id)))
-        return await self._purge_from(PURGE_EVENTS, Event.id, (last or 0) - keep + 1, limit)
+        last = await self._reader.value(select(func.max(models.Event.id)))
+        return await self._purge_from(PURGE_EVENTS, models.Event.id, (last or 0) - keep + 1, limit)
 
     async def purge_totals(self, before: int, span: int) -> bool:
-        return await self._purge_from(PURGE_TOTALS, Total.since, before, span)
+        return await self._purge_from(PURGE_TOTALS, models.Total.since, before, span)
 
     async def purge_latencies(self, before: int, span: int) -> bool:
-        return await self._purge_from(PURGE_LATENCIES, Latency.since, before, span)
+        return await self._purge_from(PURGE_LATENCIES, models.Latency.since, before, span)
 
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:
         for each in [kind] if kind is not None else await self._unknown_kinds(known):
             query = (
-                select(Notification.id)
+                select(models.Notification.id)
                 .where(
-                    Notification.kind == each,
-                    Notification.id < first_id(before),
-                    Notification.completed_at < before,
+                    models.Notification.kind == each,
+                    models.Notification.id < first_id(before),
+                    models.Notification.completed_at < before,
                 )
-                .order_by(Notification.id)
+                .order_by(models.Notification.id)
                 .limit(min(limit, _NOTIFICATIONS))
             )
             if ids := [row.id for row in await self._reader.all(query, {})]:
@@ -94,17 +83,19 @@ class SqlMaintenance(Access):
         return False
 
     async def _unknown_kinds(self, known: Collection[str]) -> Sequence[str]:
-        kinds = await self._reader.distinct(Notification.kind)
+        kinds = await self._reader.distinct(models.Notification.kind)
         return [kind for kind in kinds if kind not in known]
 
     async def _slice(self, ids: Sequence[UUID], limit: int) -> list[Change]:
         """Return the purge of a slice of the parts of `ids`, or of themselves without parts."""
         messages = (
-            select(OutboxMessage.id).where(OutboxMessage.notification_id.in_(ids)).limit(limit)
+            select(models.OutboxMessage.id)
+            .where(models.OutboxMessage.notification_id.in_(ids))
+            .limit(limit)
         )
         deliveries = (
-            select(Delivery.id, Delivery.attempts)
-            .where(Delivery.notification_id.in_(ids))
+            select(models.Delivery.id, models.Delivery.attempts)
+            .where(models.Delivery.notification_id.in_(ids))
             .limit(limit)
         )
         found = await self._reader.all(deliveries, {})

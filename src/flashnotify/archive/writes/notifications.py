@@ -22,8 +22,8 @@ from flashnotify.archive.records import (
     Notification,
     ScheduledJob,
 )
-from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of, upsert
-from flashnotify.archive.writes.deliveries import ADD_DELIVERY, MARK_EXPIRED, end_some
+from flashnotify.archive.writes.changes import Change, Stage, Statement, row_of, update_row, upsert
+from flashnotify.archive.writes.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.writes.jobs import add_job, finish_job
 from flashnotify.archive.writes.statistics import count, total
 from flashnotify.domain import DeliveryStatus, Job
@@ -40,22 +40,15 @@ ADD_IDEMPOTENCY_KEY = Statement(
 # One by one: `in_` would make a parameter of varying length, which executemany cannot have.
 _open = or_(Table.status == "scheduled", Table.status == "queued", Table.status == "sending")
 # A notification that was cancelled meanwhile stays so: its deliveries then end as cancelled.
-ADVANCE_FAN_OUT = Statement(
-    update(Table)
-    .where(Table.id == bindparam("of"))
-    .values(
-        status=case((_open, "sending"), else_=Table.status),
-        updated_at=bindparam("now"),
-        expanded=bindparam("upto"),
-        pending=Table.pending + bindparam("more"),
-    ),
-    Stage.changes,
+ADVANCE_FAN_OUT = update_row(
+    Table,
+    status=case((_open, "sending"), else_=Table.status),
+    updated_at=bindparam("now"),
+    expanded=bindparam("upto"),
+    pending=Table.pending + bindparam("more"),
 )
-CANCEL_NOTIFICATION = Statement(
-    update(Table)
-    .where(Table.id == bindparam("of"), _open)
-    .values(status="cancelled", updated_at=bindparam("now"), completed_at=bindparam("now")),
-    Stage.changes,
+CANCEL_NOTIFICATION = update_row(
+    Table, _open, status="cancelled", updated_at=bindparam("now"), completed_at=bindparam("now")
 )
 HASTEN_JOBS = Statement(
     update(JobRow)
@@ -66,20 +59,13 @@ HASTEN_JOBS = Statement(
     .values(turn=None, due_at=bindparam("now")),
     Stage.endings,
 )
-REQUEUE_DELIVERY = Statement(
-    update(DeliveryRow).where(DeliveryRow.id == bindparam("of"), DeliveryRow.status == "failed"),
-    Stage.changes,
-)
-REOPEN_NOTIFICATION = Statement(
-    update(Table)
-    .where(Table.id == bindparam("of"))
-    .values(
-        status="sending",
-        updated_at=bindparam("now"),
-        completed_at=None,
-        pending=Table.pending + bindparam("more"),
-    ),
-    Stage.changes,
+REQUEUE_DELIVERY = update_row(DeliveryRow, DeliveryRow.status == "failed")
+REOPEN_NOTIFICATION = update_row(
+    Table,
+    status="sending",
+    updated_at=bindparam("now"),
+    completed_at=None,
+    pending=Table.pending + bindparam("more"),
 )
 
 
@@ -107,7 +93,7 @@ class SqlNotifications(NotificationReads):
         queued = sum(delivery.status is DeliveryStatus.queued for delivery in done.deliveries)
         changes.append((ADVANCE_FAN_OUT, {"of": id, "upto": done.upto, "more": queued, "now": now}))
         if done.expired:
-            changes.append((MARK_EXPIRED, {"of": id, "now": now}))
+            changes.append(mark_expired(id, now))
         if done.finished:
             changes += [end_some(id, 1, now), finish_job(job)]
         await self._writer.write(*changes)
