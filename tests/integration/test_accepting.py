@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from flashnotify.app import Service
-from flashnotify.archive.writes.changes import Stage, Statement
+from flashnotify.archive.sql.changes import Stage, Statement
 from flashnotify.domain import Priority
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock

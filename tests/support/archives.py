@@ -11,12 +11,12 @@ from uuid import UUID
 
 from sqlalchemy import event
 
+from flashnotify.archive.sql.changes import Change
+from flashnotify.archive.sql.jobs import ADD_JOB
+from flashnotify.archive.sql.notifications import ADD_NOTIFICATION
 from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import archive_url, open_readers, open_writer
 from flashnotify.archive.writer import Writer
-from flashnotify.archive.writes.changes import Change
-from flashnotify.archive.writes.jobs import ADD_JOB
-from flashnotify.archive.writes.notifications import ADD_NOTIFICATION
 from flashnotify.domain import (
     Job,
     Priority,

@@ -20,7 +20,7 @@ from flashnotify.archive.records import (
     Page,
     Reschedule,
 )
-from flashnotify.archive.writes.statistics import LATENCY_SPAN, TOTAL_SPAN
+from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
 from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, NotificationStatus
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, matches, page

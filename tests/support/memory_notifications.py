@@ -17,7 +17,7 @@ from flashnotify.archive.records import (
     Reschedule,
     ScheduledJob,
 )
-from flashnotify.archive.writes.statistics import TOTAL_SPAN
+from flashnotify.archive.sql.statistics import TOTAL_SPAN
 from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, matches, page

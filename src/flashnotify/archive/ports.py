@@ -38,7 +38,7 @@ from flashnotify.domain import Captured, Device, Job, Lane
 
 
 class Notifications(Protocol):
-    """Notifications, and what changes a notification as a whole."""
+    """Notifications, and the changes of a notification as a whole."""
 
     async def accept(
         self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None

@@ -5,17 +5,17 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import ports
-from flashnotify.archive.reads.events import SqlEvents
-from flashnotify.archive.reads.outbox import SqlOutbox
-from flashnotify.archive.reads.reading import Reading
-from flashnotify.archive.reads.statistics import SqlStatistics
+from flashnotify.archive.sql.access import Reading
+from flashnotify.archive.sql.api_keys import SqlApiKeys
+from flashnotify.archive.sql.deliveries import SqlDeliveries
+from flashnotify.archive.sql.devices import SqlDevices
+from flashnotify.archive.sql.events import SqlEvents
+from flashnotify.archive.sql.jobs import SqlJobs
+from flashnotify.archive.sql.maintenance import SqlMaintenance
+from flashnotify.archive.sql.notifications import SqlNotifications
+from flashnotify.archive.sql.outbox import SqlOutbox
+from flashnotify.archive.sql.statistics import SqlStatistics
 from flashnotify.archive.writer import Writer
-from flashnotify.archive.writes.api_keys import SqlApiKeys
-from flashnotify.archive.writes.deliveries import SqlDeliveries
-from flashnotify.archive.writes.devices import SqlDevices
-from flashnotify.archive.writes.jobs import SqlJobs
-from flashnotify.archive.writes.maintenance import SqlMaintenance
-from flashnotify.archive.writes.notifications import SqlNotifications
 
 
 class SqlArchive(ports.Archive):

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from flashnotify.archive.writes.changes import Change, Row, Statement
+from flashnotify.archive.sql.changes import Change, Row, Statement
 from flashnotify.clock import Clock
 from flashnotify.errors import Unavailable, WriteRefused, stack_of
 

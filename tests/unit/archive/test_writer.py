@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import bindparam, event, insert, text, update
 
 from flashnotify.archive.models import Notification
-from flashnotify.archive.writes.changes import Change, Stage, Statement
-from flashnotify.archive.writes.deliveries import ADD_DELIVERY, CHANGE_QUEUED, END_SOME
-from flashnotify.archive.writes.devices import REMOVE_DEVICE
-from flashnotify.archive.writes.notifications import ADD_NOTIFICATION, CANCEL_NOTIFICATION
-from flashnotify.archive.writes.statistics import ADD_COUNT
+from flashnotify.archive.sql.changes import Change, Stage, Statement
+from flashnotify.archive.sql.deliveries import ADD_DELIVERY, CHANGE_QUEUED, END_SOME
+from flashnotify.archive.sql.devices import REMOVE_DEVICE
+from flashnotify.archive.sql.notifications import ADD_NOTIFICATION, CANCEL_NOTIFICATION
+from flashnotify.archive.sql.statistics import ADD_COUNT
 from flashnotify.errors import Unavailable, WriteRefused
 from tests.support.archives import Archive, opened
 from tests.support.manual_clock import ManualClock

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, delete, func, select
 
 from flashnotify.archive import models
-from flashnotify.archive.reads.reading import Access, first_id
-from flashnotify.archive.writes.changes import Change, Stage, Statement
+from flashnotify.archive.sql.access import Access, first_id
+from flashnotify.archive.sql.changes import Change, Stage, Statement
 
 # Notifications of one slice, since their audiences may be long.
 _NOTIFICATIONS = 100

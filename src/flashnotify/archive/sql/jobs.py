@@ -1,4 +1,4 @@
-"""Reads of jobs, each by its lane's index."""
+"""Jobs, each read by the index of its lane, in SQL."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_
 
 from flashnotify.archive.models import JobRow
-from flashnotify.archive.reads.reading import Access
-from flashnotify.archive.records import ScheduledJob
+from flashnotify.archive.records import Reschedule, ScheduledJob
+from flashnotify.archive.sql.access import Access
+from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.domain import Job, Lane, Priority
 
 # In the order of the record's fields.
 _jobs = select(*(JobRow.__table__.c[field.name] for field in fields(Job)))
 
+ADD_JOB = Statement(insert(JobRow), Stage.children)
+RESCHEDULE_JOB = update_row(JobRow, stage=Stage.endings)
+FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 
-class JobReads(Access):
-    """The reads of the port `Jobs`."""
+
+class SqlJobs(Access):
+    """Implements `Jobs`."""
 
     async def ready(self, lane: Lane, after: tuple[int, UUID] | None, limit: int) -> Sequence[Job]:
         query = _jobs.where(_in(lane), JobRow.turn.is_not(None))
@@ -52,6 +57,13 @@ class JobReads(Access):
         due: int | None = await self._reader.value(select(func.min(JobRow.due_at)).where(which))
         return due
 
+    async def reschedule(self, job: Job, until: Reschedule) -> None:
+        row = {"of": job.id, "turn": None, "due_at": until.due_at, "reason": until.reason}
+        await self._writer.write((RESCHEDULE_JOB, row))
+
+    async def finish(self, job: Job) -> None:
+        await self._writer.write(finish_job(job))
+
 
 def _in(lane: Lane) -> ColumnElement[bool]:
     # Equality with NULL, written so that the databases use an index for it.
@@ -62,3 +74,14 @@ def _in(lane: Lane) -> ColumnElement[bool]:
 def _job(row: Iterable[Any]) -> Job:
     id, notification_id, priority, channel, ordinal, turn, *_ = row
     return Job(id, notification_id, Priority(priority), channel, ordinal, turn)
+
+
+def add_job(scheduled: ScheduledJob) -> Change:
+    """Return the change that stores a job."""
+    waiting = {"due_at": scheduled.due_at, "reason": scheduled.reason}
+    return ADD_JOB, row_of(scheduled.job) | waiting
+
+
+def finish_job(job: Job) -> Change:
+    """Return the change that removes a job."""
+    return FINISH_JOB, {"of": job.id}

@@ -22,9 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from flashnotify.archive import writes
+from flashnotify.archive import sql
 from flashnotify.archive.models import Id
-from flashnotify.archive.writes.changes import Statement
+from flashnotify.archive.sql.changes import Statement
 
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has none
 
@@ -32,10 +32,8 @@ POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # S
 def statements() -> dict[str, Statement]:
     """Return every statement of the package, by its name."""
     found: dict[str, Statement] = {}
-    for module in pkgutil.iter_modules(writes.__path__):
-        if module.name == "statements":
-            continue
-        names = vars(import_module(f"flashnotify.archive.writes.{module.name}"))
+    for module in pkgutil.iter_modules(sql.__path__):
+        names = vars(import_module(f"flashnotify.archive.sql.{module.name}"))
         found |= {name: value for name, value in names.items() if isinstance(value, Statement)}
     return found
 

@@ -1,23 +1,30 @@
-"""Reads of API keys."""
+"""API keys, in SQL."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, insert, select
 
 from flashnotify.archive.models import ApiKey as Table
-from flashnotify.archive.reads.reading import Access, strings
 from flashnotify.archive.records import ApiKey
+from flashnotify.archive.sql.access import Access, strings
+from flashnotify.archive.sql.changes import Stage, Statement, row_of, update_row
 from flashnotify.domain import Priority
 
 _find = select(Table.__table__).where(Table.id == bindparam("of"))
 _all = select(Table.__table__).order_by(Table.created_at, Table.id)
 
+ADD_API_KEY = Statement(insert(Table), Stage.parents)
+USE_API_KEY = update_row(Table)
+REVOKE_API_KEY = update_row(Table, Table.revoked_at.is_(None))
 
-class ApiKeyReads(Access):
-    """The reads of the port `ApiKeys`."""
+
+class SqlApiKeys(Access):
+    """Implements `ApiKeys`."""
 
     async def find(self, id: str) -> ApiKey | None:
         """Return a key. One whose scopes cannot be read has none."""
@@ -26,6 +33,16 @@ class ApiKeyReads(Access):
 
     async def all(self) -> Sequence[ApiKey]:
         return [_api_key(row) for row in await self._lists.all(_all, {})]
+
+    async def add(self, key: ApiKey) -> None:
+        row = row_of(key) | {"scopes": json.dumps(sorted(key.scopes))}
+        await self._writer.write((ADD_API_KEY, row))
+
+    async def revoke(self, id: str, now: int) -> None:
+        await self._writer.write((REVOKE_API_KEY, {"of": id, "revoked_at": now}))
+
+    def record_use(self, id: str, now: int) -> asyncio.Future[None]:
+        return self._writer.submit([(USE_API_KEY, {"of": id, "last_used_at": now})])
 
 
 def _api_key(row: Row[Any]) -> ApiKey:

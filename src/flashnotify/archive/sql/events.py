@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import bindparam, func, select
 
 from flashnotify.archive.models import Event as Table
-from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import Event
+from flashnotify.archive.sql.access import Access
 
 _after = (
     select(Table.__table__)

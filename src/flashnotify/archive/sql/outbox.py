@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from flashnotify.archive.models import OutboxMessage as Table
-from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import OutboxFilter, OutboxMessage, Page
+from flashnotify.archive.sql.access import Access
 
 
 class SqlOutbox(Access):

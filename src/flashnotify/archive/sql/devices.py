@@ -1,4 +1,4 @@
-"""Reads of devices."""
+"""Devices, in SQL."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from flashnotify.archive.models import Device as Table
-from flashnotify.archive.reads.reading import Access
 from flashnotify.archive.records import Page, RegisteredDevice
+from flashnotify.archive.sql.access import Access
+from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, upsert
 from flashnotify.domain import Device, DeviceType
 
+# The same subscription or topic again: its keys may be new, its id stays.
+REGISTER_DEVICE = Statement(
+    upsert(Table, ("type", "target"), replace=("p256dh", "auth", "label")), Stage.parents
+)
+REMOVE_DEVICE = Statement(delete(Table).where(Table.id == bindparam("of")), Stage.endings)
 
-class DeviceReads(Access):
-    """The reads of the port `Devices`."""
+
+class SqlDevices(Access):
+    """Implements `Devices`."""
 
     async def find(self, id: UUID) -> RegisteredDevice | None:
         row = await self._lists.one(select(Table.__table__).where(Table.id == id), {})
@@ -33,6 +40,13 @@ class DeviceReads(Access):
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
         return await self._lists.page(select(Table.__table__), Table.id, limit, cursor, _registered)
 
+    async def register(self, device: RegisteredDevice) -> None:
+        row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}
+        await self._writer.write((REGISTER_DEVICE, row))
+
+    async def remove(self, id: UUID) -> None:
+        await self._writer.write(remove_device(id))
+
 
 def _device(row: Row[Any]) -> Device:
     return Device(row.id, DeviceType(row.type), row.target, row.p256dh, row.auth)
@@ -40,3 +54,8 @@ def _device(row: Row[Any]) -> Device:
 
 def _registered(row: Row[Any]) -> RegisteredDevice:
     return RegisteredDevice(_device(row), row.label, row.created_at)
+
+
+def remove_device(id: UUID) -> Change:
+    """Return the change that removes a device."""
+    return REMOVE_DEVICE, {"of": id}

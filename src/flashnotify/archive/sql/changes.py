@@ -57,11 +57,7 @@ def row_of(record: Any) -> dict[str, Any]:
 
 
 def upsert(
-    model: type[Base],
-    key: Sequence[str],
-    *,
-    add: Sequence[str] = (),
-    replace: Sequence[str] = (),
+    model: type[Base], key: Sequence[str], *, add: Sequence[str] = (), replace: Sequence[str] = ()
 ) -> TextClause:
     """Return an insert that, where a row with this `key` exists, adds to it and replaces in it.
 

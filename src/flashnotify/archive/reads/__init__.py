@@ -1,1 +1,0 @@
-"""Reads of the archive, by resource."""

@@ -1,0 +1,275 @@
+"""Notifications, and the changes of a notification as a whole, in SQL."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, case, exists, insert, literal_column, or_, select, update
+
+from flashnotify.archive.models import Count, IdempotencyKey, JobRow
+from flashnotify.archive.models import Delivery as DeliveryRow
+from flashnotify.archive.models import Notification as Table
+from flashnotify.archive.records import (
+    ACCEPTED,
+    Delivery,
+    FanOutSlice,
+    IdempotencyRecord,
+    Notification,
+    NotificationFilter,
+    Page,
+    ScheduledJob,
+)
+from flashnotify.archive.sql.access import Access, first_id, strings
+from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
+from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
+from flashnotify.archive.sql.jobs import add_job, finish_job
+from flashnotify.archive.sql.statistics import count, total
+from flashnotify.domain import Address, DeliveryStatus, Job, NotificationStatus, Priority
+
+# The audience may be long, and is needed only to fan out.
+_without_audience = select(*(c for c in Table.__table__.columns if c.name != "audience"))
+_find = select(Table.__table__).where(Table.id == bindparam("of"))
+_find_without_audience = _without_audience.where(Table.id == bindparam("of"))
+_counts = select(Count.__table__).where(Count.notification_id == bindparam("of"))
+_answer = select(IdempotencyKey.__table__).where(
+    IdempotencyKey.caller == bindparam("caller"), IdempotencyKey.key == bindparam("key")
+)
+
+ADD_NOTIFICATION = Statement(insert(Table), Stage.parents)
+ADD_IDEMPOTENCY_KEY = Statement(
+    upsert(IdempotencyKey, ("caller", "key"), replace=("fingerprint", "answer", "created_at")),
+    Stage.children,
+)
+# One by one: `in_` would make a parameter of varying length, which executemany cannot have.
+_open = or_(Table.status == "scheduled", Table.status == "queued", Table.status == "sending")
+# A notification that was cancelled meanwhile stays so: its deliveries then end as cancelled.
+ADVANCE_FAN_OUT = update_row(
+    Table,
+    status=case((_open, "sending"), else_=Table.status),
+    updated_at=bindparam("now"),
+    expanded=bindparam("upto"),
+    pending=Table.pending + bindparam("more"),
+)
+CANCEL_NOTIFICATION = update_row(
+    Table, _open, status="cancelled", updated_at=bindparam("now"), completed_at=bindparam("now")
+)
+HASTEN_JOBS = Statement(
+    update(JobRow)
+    .where(
+        JobRow.notification_id == bindparam("of"),
+        exists().where(Table.id == JobRow.notification_id, Table.status == "cancelled"),
+    )
+    .values(turn=None, due_at=bindparam("now")),
+    Stage.endings,
+)
+REQUEUE_DELIVERY = update_row(DeliveryRow, DeliveryRow.status == "failed")
+REOPEN_NOTIFICATION = update_row(
+    Table,
+    status="sending",
+    updated_at=bindparam("now"),
+    completed_at=None,
+    pending=Table.pending + bindparam("more"),
+)
+
+
+class SqlNotifications(Access):
+    """Implements `Notifications`."""
+
+    async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
+        query = _find if audience else _find_without_audience
+        row = await self._reader.one(query, {"of": id})
+        if row is None:
+            return None
+        recipients: Sequence[Address] = ()
+        try:
+            if audience:
+                recipients = _Audience(strings(row.audience))
+            return _notification(row, recipients)
+        except ValueError:
+            return _record(row, {}, recipients, None, damaged=True)
+
+    async def page(
+        self, wanted: NotificationFilter, *, limit: int, cursor: str | None
+    ) -> Page[Notification]:
+        query = _without_audience
+        for column, value in (
+            (Table.kind, wanted.kind),
+            (Table.reference, wanted.reference),
+            (Table.priority, wanted.priority),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.status is not None:
+            query = query.where(Table.status == wanted.status)
+            if wanted.status is not NotificationStatus.completed:
+                # Said once more as a literal, so that SQLite can use the partial index.
+                query = query.where(literal_column("status <> 'completed'"))
+        if wanted.since is not None:
+            query = query.where(Table.id >= first_id(wanted.since))
+        if wanted.until is not None:
+            query = query.where(Table.id < first_id(wanted.until))
+        return await self._lists.page(query, Table.id, limit, cursor, _listed)
+
+    async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        for row in await self._lists.all(_counts, {"of": id}):
+            if row.deliveries:
+                counts.setdefault(row.channel, {})[row.status] = row.deliveries
+        return counts
+
+    async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
+        row = await self._reader.one(_answer, {"caller": caller, "key": key})
+        if row is None:
+            return None
+        try:
+            answer = json.loads(row.answer)
+            id, status = UUID(answer["id"]), NotificationStatus(answer["status"])
+        except (ValueError, TypeError, KeyError):
+            # As if there were none: the request is accepted, and its answer replaces this one.
+            return None
+        return IdempotencyRecord(caller, key, row.fingerprint, id, status, row.created_at)
+
+    async def accept(
+        self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
+    ) -> None:
+        changes = [
+            (ADD_NOTIFICATION, _row(notification)),
+            add_job(job),
+            total(notification.accepted_at, notification.kind, "", ACCEPTED),
+        ]
+        if answer is not None:
+            changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
+        await self._writer.write(*changes)
+
+    async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
+        id = job.notification_id
+        changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
+        changes += [add_job(scheduled) for scheduled in done.jobs]
+        counts = Counter((d.channel, d.status) for d in done.deliveries)
+        changes += [count(id, *of, number) for of, number in counts.items()]
+        queued = sum(delivery.status is DeliveryStatus.queued for delivery in done.deliveries)
+        changes.append((ADVANCE_FAN_OUT, {"of": id, "upto": done.upto, "more": queued, "now": now}))
+        if done.expired:
+            changes.append(mark_expired(id, now))
+        if done.finished:
+            changes += [end_some(id, 1, now), finish_job(job)]
+        await self._writer.write(*changes)
+
+    async def cancel(self, id: UUID, now: int) -> None:
+        values = {"of": id, "now": now}
+        await self._writer.submit(
+            [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)], barrier=True
+        )
+
+    async def requeue(
+        self, id: UUID, failed: Sequence[Delivery], jobs: Sequence[Job], now: int
+    ) -> None:
+        job_of = {job.channel: job.id for job in jobs}
+        # The time to give up counts from the first attempt after this.
+        queued = {"status": "queued", "reason": None, "first_attempt_at": None}
+        queued_now = {**queued, "due_at": now, "updated_at": now}
+        changes: list[Change] = [
+            (REQUEUE_DELIVERY, {**queued_now, "of": d.id, "job_id": job_of[d.channel]})
+            for d in failed
+        ]
+        for channel, number in Counter(delivery.channel for delivery in failed).items():
+            changes.append(count(id, channel, DeliveryStatus.failed, -number))
+            changes.append(count(id, channel, DeliveryStatus.queued, number))
+        changes += [add_job(ScheduledJob(job, now)) for job in jobs]
+        changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
+        await self._writer.submit(changes, barrier=True)
+
+
+class _Audience(Sequence[Address]):
+    """The entries of an audience, made into addresses only as they are used: there may be many."""
+
+    def __init__(self, entries: list[str]) -> None:
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, at: int) -> Address: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Address]: ...
+    def __getitem__(self, at: int | slice) -> Address | list[Address]:
+        if isinstance(at, slice):
+            return [_address(entry) for entry in self._entries[at]]
+        return _address(self._entries[at])
+
+
+def _address(entry: str) -> Address:
+    scheme, _, value = entry.partition(":")
+    return Address(scheme, value)
+
+
+def _notification(row: Row[Any], audience: Sequence[Address]) -> Notification:
+    """Raise ValueError if its JSON cannot be read."""
+    data = json.loads(row.data)
+    if not isinstance(data, dict):
+        raise ValueError("not an object")
+    channels = strings(row.channels) if row.channels is not None else None
+    return _record(row, data, audience, channels)
+
+
+def _listed(row: Row[Any]) -> Notification:
+    try:
+        return _notification(row, ())
+    except ValueError:
+        return _record(row, {}, (), None)
+
+
+def _record(
+    row: Row[Any],
+    data: Mapping[str, Any],
+    audience: Sequence[Address],
+    channels: Sequence[str] | None,
+    *,
+    damaged: bool = False,
+) -> Notification:
+    values = dict(row._mapping)
+    del values["pending"]
+    return Notification(
+        **values
+        | {
+            "data": data,
+            "audience": audience,
+            "channels": channels,
+            "priority": Priority(row.priority),
+            "status": NotificationStatus(row.status),
+            "fanned_out": values.pop("expanded"),
+            "damaged": damaged,
+        }
+    )
+
+
+def _row(notification: Notification) -> dict[str, Any]:
+    row = row_of(notification)
+    del row["damaged"]
+    channels = notification.channels
+    return row | {
+        "data": _json(dict(notification.data)),
+        "audience": _json([str(address) for address in notification.audience]),
+        "channels": _json(list(channels)) if channels is not None else None,
+        "expanded": row.pop("fanned_out"),
+        "pending": 1,
+    }
+
+
+def _answer_row(answer: IdempotencyRecord) -> dict[str, Any]:
+    return {
+        "caller": answer.caller,
+        "key": answer.key,
+        "fingerprint": answer.fingerprint,
+        "answer": _json({"id": str(answer.notification_id), "status": answer.status}),
+        "created_at": answer.created_at,
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

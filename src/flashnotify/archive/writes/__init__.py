@@ -1,1 +1,0 @@
-"""Writes to the archive, by resource."""
