@@ -233,11 +233,11 @@ def test_the_short_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         assert field.validate("second@univ.example") == "second@univ.example"
 
 
-def test_domains_remembered_are_bounded() -> None:
+def test_the_domains_remembered_are_bounded() -> None:
     field = Email()
     for number in range(4200):
-        field._remember(f"d{number}.example")
-    assert len(field._domains) <= 4096
+        field.validate(f"ada@d{number}.example")
+    assert len(field._domains) == 4096
     assert "d4199.example" in field._domains
 
 
