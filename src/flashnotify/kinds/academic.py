@@ -1,7 +1,7 @@
 """Courses, exams and grades."""
 
 from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
-from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, TimeWindow
 
 
@@ -19,31 +19,16 @@ class AcademicNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, N
 class AcademicTemplates(Templates, of=AcademicNotifier):
     """The course first, since people scan for it."""
 
-    en = compose(
-        EN,
-        label="Studies",
+    en, fr = compose(
+        label=("Studies", "Études"),
         headline="{{ course }}",
-        marker="COURSE {{ course }}",
+        marker=("COURSE {{ course }}", "COURS {{ course }}"),
         colour="#1d4ed8",
         subject="[{{ course }}] {{ title }}",
         details=[
-            Detail("course", "Course"),
-            Detail.moment("starts_at", "When"),
-            Detail("room", "Room", brief="Room {{ room }}"),
-            Detail("teacher", "Teacher"),
-        ],
-    )
-    fr = compose(
-        FR,
-        label="Études",
-        headline="{{ course }}",
-        marker="COURS {{ course }}",
-        colour="#1d4ed8",
-        subject="[{{ course }}] {{ title }}",
-        details=[
-            Detail("course", "Cours"),
-            Detail.moment("starts_at", "Quand"),
-            Detail("room", "Salle", brief="Salle {{ room }}"),
-            Detail("teacher", "Enseignant"),
+            Detail("course", ("Course", "Cours")),
+            Detail.moment("starts_at", ("When", "Quand")),
+            Detail("room", ("Room", "Salle"), brief=("Room", "Salle")),
+            Detail("teacher", ("Teacher", "Enseignant")),
         ],
     )

@@ -1,7 +1,7 @@
 """Enrolments, fees and forms."""
 
 from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
-from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, TimeWindow
 
 
@@ -17,23 +17,12 @@ class AdministrativeNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMi
 class AdministrativeTemplates(Templates, of=AdministrativeNotifier):
     """The deadline first."""
 
-    en = compose(
-        EN,
+    en, fr = compose(
         label="Administration",
         colour="#6d28d9",
         subject="[Administration] {{ title }}",
         details=[
-            Detail.moment("deadline", "Deadline", brief="By"),
-            Detail("office", "Office", brief="{{ office }}"),
-        ],
-    )
-    fr = compose(
-        FR,
-        label="Administration",
-        colour="#6d28d9",
-        subject="[Administration] {{ title }}",
-        details=[
-            Detail.moment("deadline", "Date limite", brief="Avant"),
-            Detail("office", "Bureau", brief="{{ office }}"),
+            Detail.moment("deadline", ("Deadline", "Date limite"), brief=("By", "Avant")),
+            Detail("office", ("Office", "Bureau"), brief=""),
         ],
     )

@@ -1,7 +1,7 @@
 """Dangers on the campus."""
 
 from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
-from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Notifier, Priority, Templates, Text
 
 
@@ -22,20 +22,16 @@ class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, N
 class SecurityTemplates(Templates, of=SecurityNotifier):
     """Short, and the instructions first."""
 
-    en = compose(
-        EN,
-        label="Security alert",
+    en, fr = compose(
+        label=("Security alert", "Alerte de sécurité"),
+        marker=("SECURITY ALERT", "ALERTE SÉCURITÉ"),
         colour="#b91c1c",
-        subject="SECURITY: {{ title }} ({{ location }})",
-        lead=Detail("instructions", "What to do"),
-        details=[Detail("location", "Where", brief="Where: {{ location }}")],
-    )
-    fr = compose(
-        FR,
-        label="Alerte de sécurité",
-        marker="ALERTE SÉCURITÉ",
-        colour="#b91c1c",
-        subject="SÉCURITÉ\N{NO-BREAK SPACE}: {{ title }} ({{ location }})",
-        lead=Detail("instructions", "Ce qu’il faut faire"),
-        details=[Detail("location", "Lieu", brief="Lieu\N{NO-BREAK SPACE}: {{ location }}")],
+        subject=(
+            "SECURITY: {{ title }} ({{ location }})",
+            "SÉCURITÉ\N{NO-BREAK SPACE}: {{ title }} ({{ location }})",
+        ),
+        lead=Detail("instructions", ("What to do", "Ce qu’il faut faire")),
+        details=[
+            Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu\N{NO-BREAK SPACE}:"))
+        ],
     )
