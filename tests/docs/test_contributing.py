@@ -71,7 +71,6 @@ async def send(copy: Path, *documents: dict[str, Any], **settings: str) -> list[
         env={
             **os.environ,
             "PYTHONPATH": f"{copy / 'src'}{os.pathsep}{ROOT}",
-            "PYTHONDONTWRITEBYTECODE": "1",
             **settings,
         },
         stdin=asyncio.subprocess.PIPE,

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from types import TracebackType
 from typing import Self
 
 _MESSAGE_ID = re.compile(rb"^Message-ID: <([0-9a-f-]{36})@", re.MULTILINE)
@@ -34,12 +33,7 @@ class MailLedger:
         self.url = f"smtp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
         for writer in self._sessions.values():

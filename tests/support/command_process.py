@@ -6,14 +6,20 @@ import asyncio
 import os
 import pty
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
+
+from tests.support.processes import start_process
 
 # Seconds for a line to come or the process to end, on a busy machine.
 PATIENCE = 30.0
+_ENVIRONMENT: Mapping[str, str | None] = {
+    "COLUMNS": "200",
+    "TERM": "xterm-256color",
+    "PYTHONUNBUFFERED": "1",
+    **dict.fromkeys(("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS")),
+}
 
 
 class CommandProcess:
@@ -85,22 +91,15 @@ class CommandProcess:
         return await self.ends()
 
     async def __aenter__(self) -> Self:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASHNOTIFY_")}
-        for name in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
-            environment.pop(name, None)
-        environment |= {"COLUMNS": "200", "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1"}
-        environment |= {f"FLASHNOTIFY_{name}": value for name, value in self.settings.items()}
         loop = asyncio.get_running_loop()
         ours, theirs = pty.openpty() if self.terminal else os.pipe()
         errors, their_errors = (ours, theirs) if self.terminal else os.pipe()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "flashnotify",
+            self._process = await start_process(
+                self.folder,
                 *self.arguments,
-                cwd=self.folder,
-                env=environment,
+                settings=self.settings,
+                environment=_ENVIRONMENT,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=their_errors,
@@ -113,12 +112,7 @@ class CommandProcess:
             self._readers.append(loop.create_task(self._read(errors, to_errors=True)))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.kill()

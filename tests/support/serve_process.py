@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from tests.support.eventually import eventually
+from tests.support.processes import start_process
 
 # Seconds that a process gets to start or to end, on a busy machine.
 PATIENCE = 60.0
@@ -161,12 +159,7 @@ class ServeProcess:
             await self._end()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._end()
 
     async def _end(self) -> None:
@@ -181,18 +174,12 @@ class ServeProcess:
     async def _spawn(
         self, *arguments: str, settings: dict[str, str] | None = None, **more: Any
     ) -> asyncio.subprocess.Process:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASHNOTIFY_")}
-        # Plain text of one width, whatever terminal the tests run in.
-        environment |= {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
-        for name, value in {**self.settings, **(settings or {})}.items():
-            environment[f"FLASHNOTIFY_{name}"] = value
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "flashnotify",
+        return await start_process(
+            self.folder,
             *arguments,
-            cwd=self.folder,
-            env=environment,
+            settings=self.settings | (settings or {}),
+            # Plain text of one width, whatever terminal the tests run in.
+            environment={"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"},
             **more,
         )
 

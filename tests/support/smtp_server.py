@@ -1,4 +1,4 @@
-"""An SMTP server (aiosmtpd) in the test's own loop, which answers as a test tells it to."""
+"""An SMTP server (aiosmtpd) in the test's own loop, whose answers a test scripts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.support import listener
+from tests.support.listener import Listener, Misbehaviour
 
-@dataclass(frozen=True, slots=True)
-class Misbehaviour:
-    """What a server does instead of answering."""
-
-    name: str
-
-
-DROP = Misbehaviour("drop the connection")
-HANG = Misbehaviour("never answer")
+HANG, DROP = listener.HANG, listener.DROP
 # Of CONTENT only: the message is kept, and the answer gets lost.
 TAKE_AND_DROP = Misbehaviour("take the message and drop the connection")
 
@@ -51,8 +44,8 @@ class Mail:
         return str(self.message["Message-ID"])
 
 
-class SmtpServer:
-    """Takes mail on a port of 127.0.0.1, and keeps it in `mails`.
+class SmtpServer(Listener):
+    """Accepts mail and keeps it in `mails`.
 
     `tls` encrypts from the start, `starttls` offers it. With `accounts` (names and passwords) it
     offers AUTH, in the clear too, and takes mail only after it.
@@ -65,14 +58,12 @@ class SmtpServer:
         starttls: ssl.SSLContext | None = None,
         accounts: dict[str, str] | None = None,
     ) -> None:
-        self.tls = tls
+        super().__init__(tls)
         self.starttls = starttls
         self.accounts = accounts
-        self.port = 0
         self.mails: list[Mail] = []
         # Contents of messages that came whole and were not taken.
         self.refused: list[bytes] = []
-        self.connections = 0
         self.most_at_once = 0
         self.recipients: list[str] = []
         self.plaintext = b""
@@ -80,7 +71,6 @@ class SmtpServer:
         self._always: dict[str, Answer] = {}
         self._open: dict[int, _Protocol] = {}
         self._numbers = itertools.count(1)
-        self._server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
@@ -89,7 +79,7 @@ class SmtpServer:
 
     @property
     def open(self) -> int:
-        """How many connections there are now."""
+        """The number of open connections."""
         return len(self._open)
 
     def next(self, command: str, *answers: Answer) -> None:
@@ -119,36 +109,14 @@ class SmtpServer:
             protocol.transport.write(b"421 4.4.2 idle for too long\r\n")
             protocol.transport.close()
 
-    async def start(self) -> None:
-        """Listen, on the same port as before if there was one."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Protocol(self), "127.0.0.1", self.port, ssl=self.tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+    def _protocol(self) -> asyncio.Protocol:
+        return _Protocol(self)
 
-    async def stop(self) -> None:
-        """Drop all connections and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+    async def _drop_all(self) -> None:
         handlers = [p._handler_coroutine for p in self._open.values() if p._handler_coroutine]
         for protocol in list(self._open.values()):
             protocol.drop()
         await asyncio.gather(*handlers, return_exceptions=True)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
@@ -181,7 +149,6 @@ class _Protocol(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.number:  # not again after STARTTLS
             self.number = next(self.owner._numbers)
-            self.owner.connections += 1
             self.owner._open[self.number] = self
             self.owner.most_at_once = max(self.owner.most_at_once, self.owner.open)
         super().connection_made(transport)
