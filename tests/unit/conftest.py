@@ -1,4 +1,4 @@
-"""Fixtures for the unit tests: registries of their own, and an archive without a service."""
+"""Fixtures for the unit tests: an archive without a service."""
 
 import asyncio
 import shutil
@@ -10,26 +10,12 @@ from hypothesis import settings
 
 from flashnotify.archive import schema
 from flashnotify.archive.sqlite.engine import archive_url
-from flashnotify.meta.registry import Registry
-from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from tests.support.archives import Archive, opened
 from tests.support.manual_clock import ManualClock
 
 # How long an example takes says nothing where others use the same processors.
 settings.register_profile("unit", deadline=None)
 settings.load_profile("unit")
-
-
-@pytest.fixture
-def kinds() -> Registry[NotifierSpec]:
-    """For the kinds that a test declares."""
-    return Registry("kind")
-
-
-@pytest.fixture
-def wordings() -> Registry[TemplatesSpec]:
-    """For the templates that a test declares."""
-    return Registry("template set")
 
 
 @pytest.fixture(scope="session")

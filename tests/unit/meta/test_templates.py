@@ -5,16 +5,12 @@ from typing import Any
 
 import pytest
 
-from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.errors import DeclarationError
 from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, Wording
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.templates import TemplateMeta
-from flashnotify.settings import ServiceConfig
-from tests.support.manual_clock import ManualClock
-from tests.support.running import running
 
 KINDS: Registry[NotifierSpec] = Registry("kind")
 
@@ -110,32 +106,6 @@ def test_what_a_template_uses_unasked_is_needed(source: str, needed: set[str]) -
         "starts_at": datetime.fromisoformat("2026-12-12T09:00:00+01:00"),
     }
     text(spec, **{name: given[name] for name in needed})
-
-
-async def test_a_needed_field_that_is_missing_is_refused_at_accept(clock: ManualClock) -> None:
-    registry: Registry[TemplatesSpec] = Registry("template set")
-
-    class LabTemplates(Templates, of=LabNotifier, registry=registry):
-        en = wording("{{ room }}")
-        fr = wording("{{ starts_at }}")
-
-    document: dict[str, Any] = {
-        "kind": "lab",
-        "title": "T",
-        "body": "B",
-        "to": ["mailto:ada@univ.example"],
-        "data": {"course": "ALG-2"},
-    }
-    async with running(Service(ServiceConfig(), clock, KINDS, registry), deliver=False) as service:
-        answer = await service.http.post("/v1/notifications", json=document)
-        assert answer.status_code == 422
-        assert [error["pointer"] for error in answer.json()["errors"]] == [
-            "/data/room",
-            "/data/starts_at",
-        ]
-        document["data"] |= {"room": "B204", "starts_at": "2026-12-12T09:00:00+01:00"}
-        answer = await service.http.post("/v1/notifications", json=document)
-        assert answer.status_code == 202
 
 
 @pytest.mark.parametrize(
