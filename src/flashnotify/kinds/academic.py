@@ -8,12 +8,12 @@ from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, TimeWi
 class AcademicNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """A course, an exam or a grade: something about someone's studies."""
 
+    priority = Priority(default="low")
+    quiet_hours = TimeWindow("22:00-07:00")
     course = Text(required=True, help="The course's code or name.", example="ALG-2")
     room = Text(help="Where it takes place.", example="B204")
     starts_at = Moment(help="When it begins.", example="2026-12-12T09:00:00+01:00")
     teacher = Text(help="Who teaches it.", example="Prof. Noether")
-    priority = Priority(default="low")
-    quiet_hours = TimeWindow("22:00-07:00")
 
 
 class AcademicTemplates(Templates, of=AcademicNotifier):

@@ -8,10 +8,10 @@ from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, TimeWi
 class AdministrativeNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """Something to do by a deadline: an enrolment, a fee, a form."""
 
-    deadline = Moment(help="When it must be done.", example="2026-12-15T17:00:00+01:00")
-    office = Text(help="Where to go or who to ask.", example="Registrar, room A012")
     priority = Priority(default="low")
     quiet_hours = TimeWindow("22:00-07:00")
+    deadline = Moment(help="When it must be done.", example="2026-12-15T17:00:00+01:00")
+    office = Text(help="Where to go or who to ask.", example="Registrar, room A012")
 
 
 class AdministrativeTemplates(Templates, of=AdministrativeNotifier):

@@ -8,26 +8,26 @@ from flashnotify.meta import Notifier, Phone, Priority, Templates, Text
 class HealthNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """A risk to people's health, and how to protect oneself and others."""
 
+    priority = Priority(default="critical")
+    location = Text(help="Where the risk is.", example="Sports hall")
     advice = Text(
         multiline=True,
         max_length=2000,
         help="What people can do.",
         example="Do not use the showers until further notice.",
     )
-    location = Text(help="Where the risk is.", example="Sports hall")
     helpline = Phone(help="A number to call with questions.", example="+33144276000")
-    priority = Priority(default="critical")
 
 
 class HealthTemplates(Templates, of=HealthNotifier):
     """Calm and practical: the advice, the place and the number to call."""
 
     en, fr = compose(
+        lead=Detail("advice", ("What you can do", "Ce que vous pouvez faire")),
         label=("Health alert", "Alerte de santé"),
         marker=("HEALTH ALERT", "ALERTE SANTÉ"),
         colour="#0f766e",
         subject=("HEALTH: {{ title }}", "SANTÉ\N{NO-BREAK SPACE}: {{ title }}"),
-        lead=Detail("advice", ("What you can do", "Ce que vous pouvez faire")),
         details=[
             Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu\N{NO-BREAK SPACE}:")),
             Detail(

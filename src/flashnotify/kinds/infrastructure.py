@@ -8,11 +8,11 @@ from flashnotify.meta import Moment, Notifier, Priority, Templates, Text
 class InfrastructureNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """Something on the campus that is down, or will be: the network, water, a lift."""
 
+    priority = Priority(default="medium")
     building = Text(help="The building that is affected.", example="Library")
     service = Text(help="The service that is down.", example="Wi-Fi")
     starts_at = Moment(help="When it stops working.", example="2026-12-05T20:00:00+01:00")
     ends_at = Moment(help="When it should work again.", example="2026-12-05T23:00:00+01:00")
-    priority = Priority(default="medium")
 
 
 class InfrastructureTemplates(Templates, of=InfrastructureNotifier):
@@ -21,7 +21,6 @@ class InfrastructureTemplates(Templates, of=InfrastructureNotifier):
     en, fr = compose(
         label=("Buildings and services", "Bâtiments et services"),
         headline="Campus",
-        marker="CAMPUS",
         colour="#475569",
         subject="[Campus] {{ title }}",
         details=[

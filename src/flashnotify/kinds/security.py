@@ -8,6 +8,7 @@ from flashnotify.meta import Notifier, Priority, Templates, Text
 class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """A danger to people on the campus, and what they must do."""
 
+    priority = Priority(default="critical")
     location = Text(required=True, help="Where the danger is.", example="Building B, 2nd floor")
     instructions = Text(
         required=True,
@@ -16,7 +17,6 @@ class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, N
         help="What people must do now.",
         example="Leave the building by the nearest exit.",
     )
-    priority = Priority(default="critical")
 
 
 class SecurityTemplates(Templates, of=SecurityNotifier):
@@ -24,13 +24,13 @@ class SecurityTemplates(Templates, of=SecurityNotifier):
 
     en, fr = compose(
         label=("Security alert", "Alerte de sécurité"),
+        lead=Detail("instructions", ("What to do", "Ce qu’il faut faire")),
         marker=("SECURITY ALERT", "ALERTE SÉCURITÉ"),
         colour="#b91c1c",
         subject=(
             "SECURITY: {{ title }} ({{ location }})",
             "SÉCURITÉ\N{NO-BREAK SPACE}: {{ title }} ({{ location }})",
         ),
-        lead=Detail("instructions", ("What to do", "Ce qu’il faut faire")),
         details=[
             Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu\N{NO-BREAK SPACE}:"))
         ],

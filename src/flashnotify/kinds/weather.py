@@ -13,6 +13,7 @@ _SEVERITY = (
 class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """Weather that changes what people should do: a storm, snow, a heat wave."""
 
+    priority = Priority(default="high")
     # The terms of the Common Alerting Protocol (OASIS CAP 1.2, section 3.2.2, severity).
     severity = Choice(
         "minor",
@@ -24,7 +25,6 @@ class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, No
     )
     effective_from = Moment(help="When it begins.", example="2026-12-03T18:00:00+01:00")
     effective_until = Moment(help="When it is over.", example="2026-12-04T06:00:00+01:00")
-    priority = Priority(default="high")
 
 
 class WeatherTemplates(Templates, of=WeatherNotifier):

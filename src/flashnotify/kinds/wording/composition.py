@@ -88,19 +88,20 @@ def compose(
         subject: The subject of an email.
         details: The fields to show, in order.
         headline: The text before the title of a push, by default `label`.
-        marker: The text before the title of an SMS, by default `label` in capitals.
+        marker: The text before the title of an SMS, by default `headline` in capitals.
         lead: The field that comes before everything else: what to do.
     """
     for language in _LANGUAGES:
         name = language.of(label)
+        heading = language.of(headline) or name
         leads = [lead.line(language)] if lead is not None else []
         lines = [detail.line(language) for detail in details]
         yield Wording(
             subject=language.of(subject),
             text=_text(language, leads, lines),
             html=html_part(name, colour, language.footer, leads, lines),
-            sms=_sms(language, language.of(marker) or name.upper(), leads, lines),
-            push_title=(language.of(headline) or name) + language.colon + " {{ title }}",
+            sms=_sms(language, language.of(marker) or heading.upper(), leads, lines),
+            push_title=heading + language.colon + " {{ title }}",
             push=_brief(leads, "{{ %s | truncate(400, false, '…', 0) }}", lines)
             + "{{ body | trim | truncate(400, false, '…', 0) }}",
         )
