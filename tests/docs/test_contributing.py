@@ -12,15 +12,10 @@ from typing import Any, Self
 
 import pytest
 
+from tests.support.running import SECURITY
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SMS: dict[str, Any] = {
-    "kind": "security",
-    "title": "Fire in building B",
-    "body": "Do not use the lifts.",
-    "to": ["tel:+33612345678"],
-    "data": {"location": "Building B", "instructions": "Leave\nthe building."},
-}
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ async def test_a_transport_is_added_as_it_says(copy: Path) -> None:
     (urls,) = re.findall(r'FLASHNOTIFY_SMS_URL="([^"]+)"', command)
     async with ModemBox("OK 17", "NO such number", "BUSY 60") as box:
         urls = urls.replace("192.0.2.7:7000", f"127.0.0.1:{box.port}")
-        found = await send(copy, SMS, SMS, SMS, FLASHNOTIFY_SMS_URL=urls)
+        found = await send(copy, SECURITY, SECURITY, SECURITY, FLASHNOTIFY_SMS_URL=urls)
     deliveries = [delivery for one in found for delivery in one["deliveries"]]
     assert [delivery["status"] for delivery in deliveries] == ["sent", "failed", "sent"]
     tried = [

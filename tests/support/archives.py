@@ -88,18 +88,14 @@ class Archive:
             "data": '{"course": "ALG-2"}',
             "audience": json.dumps(list(to)),
             "priority": int(Priority.low),
-            "channels": None,
             "locale": "en",
-            "send_at": None,
-            "expires_at": None,
-            "reference": None,
             "sender": "local",
             "status": "queued",
             "accepted_at": self.clock.now(),
             "updated_at": self.clock.now(),
-            "completed_at": None,
             "expanded": 0,
             "pending": 1,
+            **dict.fromkeys(("channels", "send_at", "expires_at", "reference", "completed_at")),
         }
         return ADD_NOTIFICATION, row | more
 

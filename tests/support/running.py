@@ -20,9 +20,9 @@ ACADEMIC: dict[str, Any] = {
 
 SECURITY: dict[str, Any] = {
     "kind": "security",
+    "to": ["tel:+33612345678"],
     "title": "Fire in building B",
     "body": "Do not use the lifts.",
-    "to": ["tel:+33612345678"],
     "data": {"location": "Building B", "instructions": "Leave\nthe building."},
 }
 

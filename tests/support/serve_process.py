@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
@@ -18,9 +17,8 @@ from tests.support.processes import start_process
 PATIENCE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A command that has ended."""
+class Finished(NamedTuple):
+    """The result of a command."""
 
     code: int
     stdout: str

@@ -11,6 +11,7 @@ from hypothesis import settings
 from flashnotify.archive import schema
 from flashnotify.archive.sqlite.engine import archive_url
 from tests.support.archives import Archive, opened
+from tests.support.delivering import Delivering
 from tests.support.manual_clock import ManualClock
 
 # How long an example takes says nothing where others use the same processors.
@@ -18,9 +19,15 @@ settings.register_profile("unit", deadline=None)
 settings.load_profile("unit")
 
 
+@pytest.fixture
+def delivering(clock: ManualClock) -> Delivering:
+    """An executor and a fan-out over an archive in memory."""
+    return Delivering(clock)
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty archive, as the migrations make it. To be copied."""
+    """Return an empty archive with all migrations applied, to be copied."""
     file = tmp_path_factory.mktemp("migrated") / "archive.db"
     asyncio.run(schema.upgrade(archive_url(f"sqlite:///{file}")))
     return file

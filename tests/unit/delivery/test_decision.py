@@ -29,11 +29,6 @@ SMS = "tel:+33612345678"
 
 
 @pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
-@pytest.fixture
 def decider(delivering: Delivering) -> Decider:
     return Decider(delivering.in_flight, QuietHours(ZoneInfo("UTC")), delivering.clock)
 

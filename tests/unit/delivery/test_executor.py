@@ -32,11 +32,6 @@ TWO = ("mailto:a@univ.example", "mailto:b@univ.example")
 SECOND = 1000
 
 
-@pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
 async def test_each_result_is_one_write_and_the_job_ends_with_one(delivering: Delivering) -> None:
     (job,) = await delivering.batches(*TWO)
     assert await delivering.execute(job) is None

@@ -41,11 +41,6 @@ def message(to: str = "a@univ.example", *, urgent: bool = False) -> Message:
 
 
 @pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
-@pytest.fixture
 def opened(delivering: Delivering) -> OpenTransport:
     return delivering.channels["email"].transports[0]
 

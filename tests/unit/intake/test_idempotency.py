@@ -142,7 +142,7 @@ async def test_a_refused_write_uses_no_key(once: Once) -> None:
     assert not (await once.send()).replayed
 
 
-async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
+async def hanging_request(once: Once) -> asyncio.Task[Accepted]:
     begun = asyncio.Event()
 
     async def hang(answer: Any) -> Accepted:
@@ -150,8 +150,13 @@ async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    hanging = asyncio.create_task(once.send(accept=hang))
+    request = asyncio.create_task(once.send(accept=hang))
     await begun.wait()
+    return request
+
+
+async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
+    hanging = await hanging_request(once)
     waiting = [asyncio.create_task(once.send()) for _ in range(3)]
     await asyncio.sleep(0)
     hanging.cancel()
@@ -162,15 +167,7 @@ async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
 
 
 async def test_one_that_takes_long_holds_up_no_other_key(once: Once) -> None:
-    begun = asyncio.Event()
-
-    async def hang(answer: Any) -> Accepted:
-        begun.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    hanging = asyncio.create_task(once.send(accept=hang))
-    await begun.wait()
+    hanging = await hanging_request(once)
     assert not (await once.send(key="other")).replayed
     hanging.cancel()
     await asyncio.wait({hanging})
