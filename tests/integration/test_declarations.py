@@ -19,10 +19,8 @@ Wordings = Registry[TemplatesSpec]
 
 
 @pytest.fixture
-def library(
-    clock: ManualClock, kinds: Kinds, wordings: Wordings, monkeypatch: pytest.MonkeyPatch
-) -> Service:
-    """A service with one kind, declared here."""
+def library(clock: ManualClock, kinds: Kinds, wordings: Wordings) -> Service:
+    """A service whose only kind is declared here."""
 
     class LibraryLoanNotifier(EmailMixin, Notifier, registry=kinds):
         """A book of the library.
@@ -143,13 +141,7 @@ async def test_a_field_that_the_templates_need_is_required(
         en = Wording(subject="{{ title }}", text="{{ room }}", html="{{ body }}")
         fr = Wording(subject="{{ title }}", text="{{ starts_at }}", html="{{ body }}")
 
-    document: dict[str, Any] = {
-        "kind": "lab",
-        "title": "T",
-        "body": "B",
-        "to": ["mailto:ada@univ.example"],
-        "data": {"course": "ALG-2"},
-    }
+    document = LOAN | {"kind": "lab", "data": {"course": "ALG-2"}}
     async with running(Service(ServiceConfig(), clock, kinds, wordings), deliver=False) as service:
         answer = await service.http.post("/v1/notifications", json=document)
         assert answer.status_code == 422
