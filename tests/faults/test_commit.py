@@ -76,7 +76,7 @@ async def test_second_request_with_a_key_waits_for_the_commit_of_the_first(
 
 
 async def test_nothing_is_sent_before_the_commit(instance: Service, gates: Gates) -> None:
-    """What is sent can be proved: its delivery, whose id it carries, is on disk first."""
+    """A delivery is on disk before its message is sent."""
     async with running(instance) as service:
         gates.close()
         answer = asyncio.create_task(service.send())
@@ -97,10 +97,10 @@ async def test_commit_is_fsynced(instance: Service, gates: Gates) -> None:
         assert gates.pragmas == {"journal_mode": "wal", "synchronous": 2}
 
 
-async def test_outcomes_of_what_is_broken_off_are_flushed(
+async def test_results_of_an_interrupted_batch_are_flushed(
     instance: Service, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that does not end in time: what it has sent is known to be sent."""
+    """When a batch is interrupted, the deliveries already sent stay sent."""
     send, sent = CaptureTransport.send, asyncio.Event()
 
     async def one_hangs(transport: CaptureTransport, content: Any) -> Sent:

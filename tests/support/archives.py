@@ -1,4 +1,4 @@
-"""An archive without a service, and the rows that tests put into it."""
+"""An archive without a service, and rows for it."""
 
 import asyncio
 import json
@@ -48,11 +48,11 @@ class Archive:
         self.commits += 1
 
     def start(self) -> None:
-        """Set the writer to work."""
+        """Start the writer."""
         self.writing = asyncio.create_task(self.writer.run())
 
     async def close(self) -> None:
-        """End the writer, and let go of the file."""
+        """Stop the writer and close the file."""
         self.writer.close()
         if self.writing is not None:
             await asyncio.wait({self.writing})
@@ -61,7 +61,7 @@ class Archive:
         await database_threads.ended()
 
     def rows(self, sql: str) -> list[Any]:
-        """What a connection of its own reads: only what is committed."""
+        """Return the committed rows, read over a separate connection."""
         connection = sqlite3.connect(self.file)
         try:
             return connection.execute(sql).fetchall()
@@ -69,17 +69,17 @@ class Archive:
             connection.close()
 
     def change(self, sql: str, *values: Any) -> None:
-        """Write something, past the writer, which must have nothing to do meanwhile."""
+        """Change the file directly, while the writer is idle."""
         with closing(sqlite3.connect(self.file)) as connection, connection:
             connection.execute(sql, values)
 
     def one(self, sql: str) -> Any:
-        """The only value that `sql` finds."""
+        """Return the only value of a query."""
         ((value,),) = self.rows(sql)
         return value
 
     def notification(self, to: Iterable[str] = ("mailto:a@univ.example",), **more: Any) -> Change:
-        """An academic notification."""
+        """Return the change that adds an academic notification."""
         row = {
             "id": self.ids(),
             "kind": "academic",
@@ -100,7 +100,7 @@ class Archive:
         return ADD_NOTIFICATION, row | more
 
     def job(self, notification: UUID, due: int, **more: Any) -> Change:
-        """Work on a notification."""
+        """Return the change that adds a job of a notification."""
         row = {
             "id": self.ids(),
             "notification_id": notification,
@@ -116,7 +116,7 @@ class Archive:
     async def accepted(
         self, due: int | None = None, priority: Priority = Priority.low, **more: Any
     ) -> Job:
-        """The job of a notification that is on disk."""
+        """Store a notification, and return its fan-out job."""
         notification = self.notification(priority=int(priority), **more)
         id = notification[1]["id"]
         due = self.clock.now() if due is None else due

@@ -1,4 +1,4 @@
-"""A command of `flashnotify` that runs for a while, as a process, watched line by line."""
+"""A long-running `flashnotify` command as a process, with its output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ENVIRONMENT: Mapping[str, str | None] = {
 class CommandProcess:
     """`python -m flashnotify <arguments>` in `folder`.
 
-    `settings` are named as `ServeProcess` has them. With `terminal` it writes to a
+    `settings` are the `FLASHNOTIFY_…` variables without that prefix. With `terminal` it writes to a
     pseudo-terminal, standard error included.
 
         async with CommandProcess(folder, "tail") as tail:
@@ -51,14 +51,14 @@ class CommandProcess:
 
     @property
     def stderr(self) -> str:
-        """What it has written to standard error; to a terminal it goes into `seen`."""
+        """Its standard error; on a terminal that goes into `seen` instead."""
         return self._errors
 
     async def until(self, text: str) -> str:
-        """All it has written, once `text` is in it.
+        """Wait until `text` is in its output, and return all of it.
 
         Raises:
-            AssertionError: it has ended, or time is up, without that.
+            AssertionError: it ended or timed out first.
         """
         try:
             async with asyncio.timeout(PATIENCE):
@@ -73,12 +73,12 @@ class CommandProcess:
         return self.seen
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     async def ends(self) -> int:
-        """Wait until it ends; the exit code."""
+        """Wait until it ends, and return the exit code."""
         assert self._process is not None
         async with asyncio.timeout(PATIENCE):
             code = await self._process.wait()
@@ -86,7 +86,7 @@ class CommandProcess:
         return code
 
     async def interrupt(self) -> int:
-        """Ctrl-C; the exit code."""
+        """Send SIGINT, as Ctrl-C does, and return the exit code."""
         self.signal(signal.SIGINT)
         return await self.ends()
 
@@ -133,7 +133,7 @@ class CommandProcess:
                     self.seen += text
                 self._news.set()
         except OSError:
-            # What a pseudo-terminal says when the other side has closed it.
+            # A pseudo-terminal raises this when the other side has closed it.
             pass
         finally:
             transport.close()

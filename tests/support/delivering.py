@@ -1,4 +1,4 @@
-"""What delivers, over an archive in memory and transports that follow a script."""
+"""Delivery over an archive in memory and scripted transports."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AlertTemplates(Templates, of=AlertNotifier, registry=TEMPLATES):
 
 
 class ScriptedTransport(Transport[Any]):
-    """Answers each message with the next entry of `script`, then takes all that follow.
+    """Answers each message with the next entry of `script`, then accepts all others.
 
     An entry is a result, an error to raise, or a coroutine function that is awaited first.
     `sent` lists the recipients of the messages that it was given.
@@ -81,7 +81,7 @@ class ScriptedTransport(Transport[Any]):
 
 
 class Delivering:
-    """An executor and a fan-out at work on a `MemoryArchive`, on a campus in UTC."""
+    """An executor and a fan-out over a `MemoryArchive`, on a campus in UTC."""
 
     def __init__(self, clock: ManualClock, bound: int = 100) -> None:
         self.clock = clock
@@ -173,7 +173,7 @@ class Delivering:
         return [found for found in jobs if found.notification_id == job.notification_id]
 
     async def execute(self, job: Job) -> int | None:
-        """Carry out a batch, as a worker does."""
+        """Execute a batch as a worker does."""
         with self.in_flight.job(job):
             return await self.executor.execute(job)
 

@@ -11,7 +11,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Misbehaviour:
-    """A way not to answer."""
+    """A failure to answer."""
 
     name: str
 
@@ -21,9 +21,9 @@ DROP = Misbehaviour("drop the connection instead of answering")
 
 
 class Listener(ABC):
-    """A server on a port of 127.0.0.1, which it keeps when it is started again.
+    """A server on a port of 127.0.0.1, which it keeps when it is restarted.
 
-    It counts the `connections` that it has had. With `tls` they are encrypted from the start.
+    `connections` counts all its connections. With `tls` they are encrypted from the start.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -50,7 +50,7 @@ class Listener(ABC):
         return self._protocol()
 
     async def start(self) -> None:
-        """Start to listen."""
+        """Start listening."""
         self._server = await asyncio.get_running_loop().create_server(
             self._connect, "127.0.0.1", self.port, ssl=self.tls
         )

@@ -1,4 +1,4 @@
-"""`flashnotify serve` and its other commands, as processes of their own."""
+"""`flashnotify serve` and other commands as separate processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 from tests.support.eventually import eventually
 from tests.support.processes import start_process
 
-# Seconds that a process gets to start or to end, on a busy machine.
+# Seconds for a process to start or to end on a busy machine.
 PATIENCE = 60.0
 
 
@@ -50,7 +50,7 @@ class ServeProcess:
 
     @property
     def url(self) -> str:
-        """Where it answers, since its latest start."""
+        """The URL since its latest start."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -60,7 +60,7 @@ class ServeProcess:
 
     @property
     def admin(self) -> httpx.AsyncClient:
-        """A client over the Unix socket: an admin."""
+        """A client over the Unix socket, as an admin."""
         return self._clients[1]
 
     @property
@@ -75,16 +75,16 @@ class ServeProcess:
 
     @property
     def stdout(self) -> str:
-        """All that it has written to standard output, in all its lives."""
+        """Its standard output since its first start."""
         return self._out.read_text() if self._out.exists() else ""
 
     @property
     def stderr(self) -> str:
-        """All that it has written to standard error, in all its lives."""
+        """Its standard error since its first start."""
         return self._log.read_text() if self._log.exists() else ""
 
     def log(self, *, whole: bool = False) -> list[dict[str, Any]]:
-        """The entries of its log since its latest start, or of its `whole` life."""
+        """Return the entries of its log since its latest start, or the `whole` log."""
         lines = self.stderr[0 if whole else self._read_from :].splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
@@ -101,22 +101,22 @@ class ServeProcess:
         return self
 
     async def terminate(self, within: float = PATIENCE) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.signal(signal.SIGTERM)
         return await self.wait(within)
 
     async def kill(self) -> int:
-        """SIGKILL, and the exit code."""
+        """Send SIGKILL and return the exit code."""
         self.signal(signal.SIGKILL)
         return await self.wait()
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     async def wait(self, within: float = PATIENCE) -> int:
-        """Wait until it ends by itself; the exit code."""
+        """Wait until it ends, and return the exit code."""
         assert self._process is not None
         async with asyncio.timeout(within):
             code = await self._process.wait()
@@ -124,7 +124,7 @@ class ServeProcess:
         return code
 
     async def cli(self, *arguments: str, stdin: str = "", **settings: str) -> Finished:
-        """Run another command on the same archive, to its end."""
+        """Run another command on the same archive to its end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         process = await self._spawn(
             *arguments,
@@ -144,7 +144,7 @@ class ServeProcess:
         return Finished(process.returncode, out.decode(), err.decode())
 
     async def key(self, *scopes: str, **more: Any) -> dict[str, str]:
-        """The headers of a new API key."""
+        """Create an API key, and return its headers."""
         wanted = {"name": "test", "scopes": list(scopes), **more}
         answer = await self.admin.post("/v1/api-keys", json=wanted)
         assert answer.status_code == 201, answer.text
@@ -182,7 +182,7 @@ class ServeProcess:
         )
 
     def _started(self) -> list[dict[str, Any]]:
-        """The log entries that say that it serves."""
+        """Return the log entries of its start."""
         assert self._process is not None
         if self._process.returncode is not None:
             raise AssertionError(f"serve ended at its start:\n{self.stderr}")

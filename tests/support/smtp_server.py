@@ -17,7 +17,7 @@ from tests.support import listener
 from tests.support.listener import Listener, Misbehaviour
 
 HANG, DROP = listener.HANG, listener.DROP
-# Of CONTENT only: the message is kept, and the answer gets lost.
+# For CONTENT only: the message is accepted, and the answer lost.
 TAKE_AND_DROP = Misbehaviour("take the message and drop the connection")
 
 Answer = str | Misbehaviour
@@ -25,7 +25,7 @@ Answer = str | Misbehaviour
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A message that the server has taken."""
+    """A message that the server has accepted."""
 
     sender: str
     recipients: list[str]
@@ -62,7 +62,7 @@ class SmtpServer(Listener):
         self.starttls = starttls
         self.accounts = accounts
         self.mails: list[Mail] = []
-        # Contents of messages that came whole and were not taken.
+        # Contents of complete messages that were refused.
         self.refused: list[bytes] = []
         self.most_at_once = 0
         self.recipients: list[str] = []
@@ -90,20 +90,20 @@ class SmtpServer(Listener):
         self._answers[command].extend(answers)
 
     def always(self, command: str, answer: Answer | None) -> None:
-        """Give `answer` to `command`, or to `RCPT <address>` alone; None: as usual again."""
+        """Give `answer` to `command`, or to `RCPT <address>` alone; None restores the default."""
         if answer is None:
             self._always.pop(command, None)
         else:
             self._always[command] = answer
 
     def answer(self, command: str, argument: str = "") -> Answer | None:
-        """What a command gets now, other than the usual."""
+        """Return the scripted answer to a command, if any."""
         if self._answers[command]:
             return self._answers[command].popleft()
         return self._always.get(f"{command} {argument}", self._always.get(command))
 
     def disconnect(self) -> None:
-        """Close the connections as a server does that has waited long enough: with a 421."""
+        """Close the connections with a 421, as a server does after an idle timeout."""
         for protocol in list(self._open.values()):
             assert isinstance(protocol.transport, asyncio.Transport)
             protocol.transport.write(b"421 4.4.2 idle for too long\r\n")
@@ -170,11 +170,11 @@ class _Protocol(SMTP):
         await super().push(status)
 
     async def instead(self, command: str, argument: str = "") -> str | None:
-        """The answer that the test wants, or its misbehaviour; None: the usual."""
+        """Return the scripted answer or misbehave; None means the default."""
         return await self.give(self.owner.answer(command, argument))
 
     async def give(self, answer: Answer | None) -> str | None:
-        """Misbehave, or return what to answer."""
+        """Misbehave, or return the answer."""
         if isinstance(answer, Misbehaviour):
             if answer is not HANG:
                 self.drop()
@@ -183,18 +183,18 @@ class _Protocol(SMTP):
         return cast("str | None", answer)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Begin to take a message, or refuse to."""
+        """Start to receive a message, or refuse it."""
         answer = await self.instead("DATA")
         await (super().smtp_DATA(arg) if answer is None else self.push(answer))
 
     def drop(self) -> None:
-        """Break the connection off."""
+        """Abort the connection."""
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
 
 
 class _Handler:
-    """What aiosmtpd calls for the commands of one connection."""
+    """Handles the commands of one connection for aiosmtpd."""
 
     def __init__(self, owner: SmtpServer, protocol: _Protocol) -> None:
         self.owner = owner

@@ -1,4 +1,4 @@
-"""May it go now? Every answer, and which one comes first."""
+"""Every decision before an attempt, and their precedence."""
 
 from dataclasses import replace
 from zoneinfo import ZoneInfo

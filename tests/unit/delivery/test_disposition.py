@@ -1,4 +1,4 @@
-"""What follows from the attempts at a delivery."""
+"""The disposition that follows from the attempts at a delivery."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -95,7 +95,7 @@ async def test_a_refusal_for_now_waits_in_the_batch(
     ]
 
 
-async def test_the_next_transport_takes_what_the_first_refuses_for_now(
+async def test_the_next_transport_sends_a_message_that_the_first_refuses_for_now(
     delivering: Delivering,
 ) -> None:
     first, second = delivering.open(EmailMixin, [Retryable("busy"), Rejected("no")], [])
@@ -308,7 +308,7 @@ async def test_an_unrenderable_batch_follows_the_retry_policy(
     assert {status[1] for status in delivering.statuses()} == {"failed"}
 
 
-async def test_only_what_was_due_gets_an_attempt_when_a_batch_fails(
+async def test_only_due_deliveries_get_an_attempt_when_a_batch_fails(
     delivering: Delivering, clock: ManualClock
 ) -> None:
     delivering.open(EmailMixin, [Retryable("busy", after=3600)])

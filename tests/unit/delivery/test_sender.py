@@ -236,7 +236,7 @@ async def test_an_attempt_takes_the_time_that_it_takes(
     assert (attempt.at, attempt.duration) == (began, 2.5)
 
 
-async def test_what_never_came_to_an_attempt_is_no_fault_of_the_transport(
+async def test_errors_before_an_attempt_do_not_count_against_the_transport(
     setting: Setting,
 ) -> None:
     setting.open([Unavailable("no thread became free", retry_after=7)])

@@ -1,4 +1,4 @@
-"""The open transports of a channel: names, breakers, what a result means to them."""
+"""The open transports of a channel: names, breakers and the effect of results."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Many notifications in one request: how they are read, and that each is accepted by itself."""
+"""Bulk requests are read in slices, and each notification is accepted on its own."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -84,7 +84,7 @@ async def test_a_refused_write_rejects_its_own_document(bulk: Bulk, accepting: A
     assert [type(result.outcome) for result in results] == [WriteRefused, Accepted, Accepted]
 
 
-async def test_one_too_many_rejects_the_whole_request(accepting: Accepting) -> None:
+async def test_too_many_documents_reject_the_whole_request(accepting: Accepting) -> None:
     bulk = Bulk(accepting.submission, most=3)
     with pytest.raises(DocumentTooLarge):
         await bulk.accept(SENDER, documents(*[ALERT] * 4), None)
@@ -101,7 +101,7 @@ async def test_a_request_that_is_malformed_half_way_accepts_nothing(
     assert accepting.stored() == []
 
 
-async def test_nothing_is_read_while_nothing_can_be_promised(
+async def test_nothing_is_read_while_the_service_cannot_accept(
     bulk: Bulk, accepting: Accepting
 ) -> None:
     accepting.archive.overloaded = True

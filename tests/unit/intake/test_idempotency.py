@@ -62,7 +62,7 @@ async def test_the_first_is_accepted_and_the_next_is_its_answer(once: Once) -> N
     assert once.archive.writes == ["notifications.accept"]
 
 
-async def test_the_answer_is_the_first_one_whatever_happened_since(once: Once) -> None:
+async def test_the_answer_is_the_first_one_regardless_of_later_changes(once: Once) -> None:
     first = await once.send()
     await once.archive.notifications.cancel(first.id, 1)
     assert (await once.send()).status is NotificationStatus.scheduled
@@ -166,7 +166,7 @@ async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
     assert [answer.id for answer in answers if isinstance(answer, Accepted)] == once.accepted * 2
 
 
-async def test_one_that_takes_long_holds_up_no_other_key(once: Once) -> None:
+async def test_a_slow_request_delays_no_other_key(once: Once) -> None:
     hanging = await hanging_request(once)
     assert not (await once.send(key="other")).replayed
     hanging.cancel()

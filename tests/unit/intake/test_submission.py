@@ -1,4 +1,4 @@
-"""The way in: checked, on disk before the answer, queued after it, nothing when it cannot be."""
+"""Submission validates, commits, answers and then queues, or does nothing."""
 
 import asyncio
 import json
@@ -155,7 +155,7 @@ async def test_an_invalid_document_is_refused_and_uses_no_key(
     assert not (await send(accepting, "k-1")).replayed
 
 
-async def test_a_caller_may_send_only_what_its_scopes_allow(accepting: Accepting) -> None:
+async def test_a_caller_may_send_only_within_its_scopes(accepting: Accepting) -> None:
     stranger = Principal("stranger", frozenset({"read"}), Priority.critical)
     with pytest.raises(errors.NotPermitted):
         await accepting.submission.accept(stranger, json.dumps(ALERT).encode(), None)

@@ -191,7 +191,7 @@ def test_fields_are_none_until_assigned_and_not_shared(name: str) -> None:
     assert (list(one.values()), other.values()) == ([name], {})
 
 
-def test_a_refused_value_leaves_the_old_one() -> None:
+def test_a_rejected_value_leaves_the_old_one() -> None:
     notifier = FieldNotifier(line="old")
     with pytest.raises(InvalidValue) as failure:
         notifier.line = "new\n"
@@ -200,7 +200,7 @@ def test_a_refused_value_leaves_the_old_one() -> None:
 
 
 @pytest.mark.parametrize("value", ["Low", "urgent", "", 3, None, True])
-def test_priority_refuses_what_is_no_priority(value: object) -> None:
+def test_priority_rejects_other_values(value: object) -> None:
     with pytest.raises(InvalidValue) as validated:
         Priority(default="low").validate(value)
     with pytest.raises(InvalidValue) as assigned:
@@ -213,7 +213,7 @@ def test_priority_refuses_what_is_no_priority(value: object) -> None:
 
 
 @pytest.mark.parametrize("level", list(Level))
-def test_priority_takes_each_name(level: Level) -> None:
+def test_priority_accepts_each_name(level: Level) -> None:
     model = MODEL.model_validate(REQUEST | {"priority": level.name})
     assert model.model_dump()["priority"] is level
     notifier = FieldNotifier()
@@ -227,7 +227,7 @@ def test_a_wrong_default_priority_fails_at_import() -> None:
 
 
 @given(st.datetimes(timezones=st.timezones()))
-def test_every_moment_taken_can_be_shown_again(value: datetime) -> None:
+def test_every_accepted_moment_can_be_shown_again(value: datetime) -> None:
     try:
         taken = Moment().validate(value)
     except ValueError:
@@ -258,7 +258,7 @@ LOCALS = st.one_of(
 
 
 def expected(value: str) -> str | None:
-    """What email-validator says, or None if it refuses, or if it may be taken for encoded."""
+    """Return the canonical address by email-validator, or None if it is rejected."""
     try:
         found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
@@ -304,7 +304,7 @@ def test_the_domains_remembered_are_bounded() -> None:
     assert "d4199.example" in field._domains
 
 
-def test_a_reserved_name_is_no_field() -> None:
+def test_a_field_must_not_have_a_reserved_name() -> None:
     with pytest.raises(DeclarationError, match=r"BadNotifier\.title"):
 
         class BadNotifier(EmailMixin, Notifier, registry=KINDS):
@@ -315,7 +315,7 @@ def test_a_reserved_name_is_no_field() -> None:
 
 
 @pytest.mark.parametrize("multiline", [False, True])
-def test_every_character_is_judged_as_unicode_has_it(multiline: bool) -> None:
+def test_characters_are_rejected_by_their_unicode_category(multiline: bool) -> None:
     passing = "\n\r\t" if multiline else ""
     for number in range(0x11_0000):
         character = chr(number)

@@ -43,7 +43,7 @@ def test_a_kind_is_registered_under_its_name(kinds: Kinds) -> None:
 
 
 def declared(kinds: Kinds, name: str, bases: tuple[type, ...], **body: Any) -> None:
-    """Declare a kind by its parts. What is None is left out."""
+    """Declare a kind by its parts, without those that are None."""
     body = {"__doc__": "Something.", "priority": Priority(default="low")} | body
     body = {key: value for key, value in body.items() if value is not None}
     NotificationMeta(name, bases, body, registry=kinds)
@@ -109,7 +109,7 @@ WITH_EMAIL = (EmailMixin, Notifier)
         ),
     ],
 )
-def test_a_wrong_kind_fails_at_import_with_class_attribute_and_remedy(
+def test_an_invalid_kind_fails_at_import_with_class_attribute_and_remedy(
     kinds: Kinds,
     name: str,
     bases: tuple[type, ...],
@@ -181,7 +181,7 @@ async def send_pigeons_later(
 
 
 def channel(registry: Registry[Any], name: str = "pigeon", **body: Any) -> ChannelMeta:
-    """Declare a channel by its parts. What is None is left out."""
+    """Declare a channel by its parts, without those that are None."""
     whole: dict[str, Any] = {
         "scheme": "loft",
         "address": Text(),
@@ -192,7 +192,7 @@ def channel(registry: Registry[Any], name: str = "pigeon", **body: Any) -> Chann
     return ChannelMeta("PigeonMixin", (Channel,), whole, channel=name, registry=registry)
 
 
-def test_a_channel_compiles_to_what_the_kinds_that_inherit_it_offer(kinds: Kinds) -> None:
+def test_kinds_offer_the_channels_that_they_inherit(kinds: Kinds) -> None:
     mixin = channel(Registry("channel"))
     declared(kinds, "LostNotifier", (mixin, EmailMixin, Notifier))
     spec = kinds["lost"]
@@ -230,7 +230,7 @@ def test_a_second_class_for_a_channel_is_refused() -> None:
         ({"name": "Pigeon Post"}, "PigeonMixin: the channel name 'Pigeon Post' must be"),
     ],
 )
-def test_a_wrong_channel_fails_at_import_with_class_attribute_and_remedy(
+def test_an_invalid_channel_fails_at_import_with_class_attribute_and_remedy(
     body: dict[str, Any], message: str
 ) -> None:
     registry: Registry[Any] = Registry("channel")

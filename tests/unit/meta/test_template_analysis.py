@@ -1,4 +1,4 @@
-"""Which fields a template needs: those without which Jinja would raise."""
+"""Find the fields without which rendering a template raises."""
 
 import itertools
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def assignments(fields: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def raises_without(source: str) -> set[str]:
-    """The optional fields whose absence makes the template raise, for some values of the others."""
+    """Return the fields whose absence makes the template raise for some values of the others."""
     found = set()
     for field in OPTIONAL:
         others = tuple(name for name in VALUES if name != field)

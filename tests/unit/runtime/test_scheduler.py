@@ -1,4 +1,4 @@
-"""What is due in the archive is queued: on time, again, after a restart, as room comes."""
+"""The scheduler queues due jobs on time, after a restart and as room becomes free."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -361,7 +361,7 @@ async def test_a_wake_up_during_a_failing_read_is_not_lost(
     assert scheduled.depth() == 1
 
 
-async def test_a_restart_picks_up_what_is_unfinished(
+async def test_a_restart_picks_up_unfinished_jobs(
     scheduled: Scheduling, stored: Stored, clock: RestingClock
 ) -> None:
     jobs = [stored.job(turn=number) for number in range(5)]

@@ -121,7 +121,7 @@ async def test_jobs_are_released_when_they_are_done(pool: Pool) -> None:
     assert pool.wake_ups == []
 
 
-async def test_the_scheduler_is_told_only_after_the_job_is_released(pool: Pool) -> None:
+async def test_the_scheduler_is_woken_only_after_the_job_is_released(pool: Pool) -> None:
     """It reads the archive at once, and must not find the job in flight still."""
     held: list[int] = []
 
