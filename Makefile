@@ -12,6 +12,8 @@ ARGS ?=
 export HOME ?= $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+# Each of the tests' processes would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Every package is installed as a wheel, by exact version and hash: no compiler is needed, and no
 # code of a package runs during installation. Only http-ece has no wheel: its few lines of Python

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from flashnotify.app import Service
+from flashnotify.meta.registry import Registry
+from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running
@@ -26,7 +28,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the machine, and no `.env`, reaches a test; files go to `tmp_path`."""
+    """Hide the machine's settings and `.env` from tests, and send files to `tmp_path`."""
     for name in os.environ:
         if name.startswith("FLASHNOTIFY_"):
             monkeypatch.delenv(name)
@@ -35,8 +37,20 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Time, to be moved by hand."""
+    """A clock that stands still until a test advances it."""
     return ManualClock()
+
+
+@pytest.fixture
+def kinds() -> Registry[NotifierSpec]:
+    """A registry for the kinds that a test declares."""
+    return Registry("kind")
+
+
+@pytest.fixture
+def wordings() -> Registry[TemplatesSpec]:
+    """A registry for the templates that a test declares."""
+    return Registry("template set")
 
 
 @pytest.fixture

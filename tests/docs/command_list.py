@@ -13,7 +13,7 @@ __all__ = ["command_list"]
 
 
 def command_list() -> str:
-    """A section for each command, in Markdown."""
+    """Return a section for each command in Markdown."""
     commands: Any = typer.main.get_command(app)
     return "\n".join(_sections("flashnotify", commands.commands))
 

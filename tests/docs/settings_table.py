@@ -7,7 +7,7 @@ __all__ = ["settings_table"]
 
 
 def settings_table() -> str:
-    """The table, in Markdown."""
+    """Return the table in Markdown."""
     assert app.DECLARATIONS  # importing the composition root declares every config
     lines = [
         "| variable | type | default | what it sets | example |",

@@ -9,7 +9,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 MARK = "<!-- From here on: tests/docs/command_list.py -->\n\n"
 
 
-def test_the_list_says_what_the_command_line_says() -> None:
+def test_the_list_matches_the_command_line() -> None:
     _, _, listed = PAGE.read_text().partition(MARK)
     assert listed == command_list()
 

@@ -1,4 +1,4 @@
-"""The walk-throughs of CONTRIBUTING.md, walked through on a copy of the source."""
+"""Follow the walkthroughs of CONTRIBUTING.md on a copy of the source."""
 
 import asyncio
 import json
@@ -12,20 +12,15 @@ from typing import Any, Self
 
 import pytest
 
+from tests.support.running import SECURITY
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SMS: dict[str, Any] = {
-    "kind": "security",
-    "title": "Fire in building B",
-    "body": "Do not use the lifts.",
-    "to": ["tel:+33612345678"],
-    "data": {"location": "Building B", "instructions": "Leave\nthe building."},
-}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of code of a section, and the file that it belongs to."""
+    """A code block of a section, and the file that it belongs to."""
 
     language: str
     path: str
@@ -39,7 +34,7 @@ def blocks(heading: str) -> list[Block]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the source, to be edited."""
+    """Return a copy of the source that can be edited."""
     for folder in ("src", "migrations"):
         shutil.copytree(
             ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
@@ -48,7 +43,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def edit(copy: Path, block: Block) -> None:
-    """Do what a reader does with a block: write a new file, append to one, or change its lines."""
+    """Apply a block: write a new file, append to one, or change its lines."""
     path = copy / block.path
     if block.language == "python":
         before = path.read_text() + "\n\n" if path.exists() else ""
@@ -63,7 +58,7 @@ def edit(copy: Path, block: Block) -> None:
 
 
 async def send(copy: Path, *documents: dict[str, Any], **settings: str) -> list[dict[str, Any]]:
-    """What becomes of notifications in a service that runs from the copy."""
+    """Send notifications through a service that runs from the copy."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(ROOT / "tests/docs/walkthrough.py"),
@@ -71,7 +66,6 @@ async def send(copy: Path, *documents: dict[str, Any], **settings: str) -> list[
         env={
             **os.environ,
             "PYTHONPATH": f"{copy / 'src'}{os.pathsep}{ROOT}",
-            "PYTHONDONTWRITEBYTECODE": "1",
             **settings,
         },
         stdin=asyncio.subprocess.PIPE,
@@ -84,7 +78,7 @@ async def send(copy: Path, *documents: dict[str, Any], **settings: str) -> list[
     return found
 
 
-async def test_a_kind_is_added_as_it_says(copy: Path) -> None:
+async def test_the_walkthrough_for_a_kind_works(copy: Path) -> None:
     *code, request = (block for block in blocks("Add a kind") if block.language != "sh")
     for block in code:
         edit(copy, block)
@@ -104,7 +98,7 @@ async def test_a_kind_is_added_as_it_says(copy: Path) -> None:
     assert [error["pointer"] for error in refused["refused"]["errors"]] == ["/data/book"]
 
 
-async def test_a_transport_is_added_as_it_says(copy: Path) -> None:
+async def test_the_walkthrough_for_a_transport_works(copy: Path) -> None:
     for block in blocks("Add a transport"):
         if block.language in ("python", "diff"):
             edit(copy, block)
@@ -112,7 +106,7 @@ async def test_a_transport_is_added_as_it_says(copy: Path) -> None:
     (urls,) = re.findall(r'FLASHNOTIFY_SMS_URL="([^"]+)"', command)
     async with ModemBox("OK 17", "NO such number", "BUSY 60") as box:
         urls = urls.replace("192.0.2.7:7000", f"127.0.0.1:{box.port}")
-        found = await send(copy, SMS, SMS, SMS, FLASHNOTIFY_SMS_URL=urls)
+        found = await send(copy, SECURITY, SECURITY, SECURITY, FLASHNOTIFY_SMS_URL=urls)
     deliveries = [delivery for one in found for delivery in one["deliveries"]]
     assert [delivery["status"] for delivery in deliveries] == ["sent", "failed", "sent"]
     tried = [
@@ -133,7 +127,7 @@ async def test_a_transport_is_added_as_it_says(copy: Path) -> None:
 
 
 class ModemBox:
-    """The other side: takes a line on each connection, and gives it the next answer."""
+    """A modem box that gives each connection the next answer."""
 
     def __init__(self, *answers: str) -> None:
         self.lines: list[str] = []

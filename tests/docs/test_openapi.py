@@ -12,7 +12,7 @@ from tests.support.running import Running
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 
-async def test_the_document_checked_in_is_the_one_served(service: Running) -> None:
+async def test_the_checked_in_document_is_the_served_one(service: Running) -> None:
     served = (await service.anonymous.get("/openapi.json")).json()
     if os.environ.get("OPENAPI") == "write":
         PAGE.write_text(json.dumps(served, indent=1, ensure_ascii=False) + "\n")

@@ -18,13 +18,13 @@ ADR_SECTIONS = ["## Status", "## Context", "## Decision", "## Consequences"]
 
 
 def locked(lock: str) -> dict[str, str]:
-    """The versions in a lock file, by name."""
+    """Return the versions in a lock file by name."""
     lines = (LOCK_LINE.fullmatch(line) for line in (ROOT / lock).read_text().splitlines())
     return {m["name"]: m["version"] for m in lines if m and m["name"]}
 
 
 def required(requirements: list[str | dict[str, str]]) -> set[str]:
-    """The names in a list of requirements; included groups are left out."""
+    """Return the names in a list of requirements, without included groups."""
     names = (re.match(r"[A-Za-z0-9-]+", r) for r in requirements if isinstance(r, str))
     return {name[0].lower() for name in names if name}
 

@@ -7,6 +7,6 @@ from tests.docs.settings_table import settings_table
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
 
-def test_the_table_says_what_the_declarations_say() -> None:
+def test_the_table_matches_the_declarations() -> None:
     page = PAGE.read_text()
     assert page[page.index("| variable") :] == settings_table()

@@ -28,7 +28,7 @@ async def follow(service: Running, document: dict[str, Any]) -> dict[str, Any]:
 
 
 async def main() -> None:
-    """Follow one after the other."""
+    """Follow the notifications one by one."""
     async with running(Service(ServiceConfig())) as service:
         found = [await follow(service, document) for document in json.load(sys.stdin)]
     sys.stdout.write(json.dumps(found))

@@ -52,7 +52,7 @@ concatenation = true
 
 @dataclass(frozen=True, slots=True)
 class Texted:
-    """An SMS, or a part of a long one, that the fake SMSC got."""
+    """An SMS, or a part of a long one, that the fake SMSC received."""
 
     sender: str
     to: str
@@ -73,7 +73,7 @@ class Kannel:
 
     @property
     def texted(self) -> list[Texted]:
-        """What the fake SMSC got until now."""
+        """The messages that the fake SMSC has received."""
         log = self.folder / "fakesmsc.log"
         got: list[Texted] = []
         for entry in _ENTRY.findall(log.read_text()):
@@ -138,7 +138,7 @@ _MESSAGE = re.compile(r"(\S+) (\+\d+) (text|ucs-2|udh) (.*)")
 
 
 def _text(form: str, data: str) -> str:
-    """The text in fakesmsc's own form of a message."""
+    """Return the text of a message in the format of fakesmsc."""
     if form == "text":
         return data
     # In parts of a long one their header comes first.
@@ -148,7 +148,7 @@ def _text(form: str, data: str) -> str:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on just now."""
+    """Return free ports of 127.0.0.1."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [listener.getsockname()[1] for listener in sockets]
     for listener in sockets:

@@ -98,7 +98,7 @@ async def test_a_copy_taken_while_serve_is_busy_is_whole(tmp_path: Path) -> None
     assert before <= count(tmp_path / "copy.db") <= after + 50
 
 
-async def test_after_a_kill_what_was_accepted_is_in_the_copy(tmp_path: Path) -> None:
+async def test_after_a_kill_the_copy_has_every_accepted_notification(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path) as serve:
         for _ in range(3):
             assert (await serve.admin.post("/v1/notifications", json=ACADEMIC)).status_code == 202

@@ -22,12 +22,12 @@ SHOWN = [
 
 
 def zone_at(hour: int) -> str:
-    """A time zone whose clocks show about `hour` now."""
+    """Return a time zone in which it is about `hour` now."""
     ahead = (hour - datetime.now(UTC).hour + 11) % 24 - 11
     return f"Etc/GMT{-ahead:+d}"
 
 
-async def test_it_shows_all_serves_and_leaves_nothing_whatever_the_settings_say(
+async def test_it_shows_everything_and_leaves_nothing_under_any_settings(
     tmp_path: Path,
 ) -> None:
     (tmp_path / ".env").write_text("FLASHNOTIFY_SMS_URL=kannel://user:password@127.0.0.1:1\n")
@@ -67,7 +67,7 @@ async def test_it_shows_all_serves_and_leaves_nothing_whatever_the_settings_say(
     assert [file.name for file in tmp_path.iterdir()] == [".env"]
 
 
-async def test_at_night_it_shows_what_waits(tmp_path: Path) -> None:
+async def test_at_night_it_shows_waiting_deliveries(tmp_path: Path) -> None:
     shown = await ServeProcess(tmp_path).cli("demo", "--port", "0", "--once", TIMEZONE=zone_at(2))
     assert shown.code == 0
     assert "queued: waits for the end of quiet hours, at 07:00" in shown.stdout

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def findings(finished: Finished) -> dict[str, dict[str, Any]]:
-    """What it found, by part."""
+    """Return its findings by part."""
     found = json.loads(finished.stdout)
     failed = found["state"] == "failed"
     assert finished.code == (1 if failed else 0), finished

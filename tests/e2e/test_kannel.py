@@ -26,13 +26,13 @@ TO = "+33612345678"
 
 @pytest.fixture
 def kannel(tmp_path: Path) -> Kannel:
-    """Kannel, not started yet."""
+    """Return Kannel, not yet started."""
     return Kannel(tmp_path / "kannel")
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Callable[[str], ServeProcess]:
-    """Makes a service whose SMS go to a URL, and which Kannel can reach."""
+    """Start a service whose SMS go to a URL, and which Kannel can reach."""
 
     def made(url: str) -> ServeProcess:
         (port,) = free_ports(1)
@@ -57,7 +57,7 @@ async def text(service: ServeProcess, *to: str, **changes: Any) -> str:
 async def deliveries(
     service: ServeProcess, id: str, true: Callable[[list[Any]], bool]
 ) -> list[Any]:
-    """The deliveries of a notification, once they satisfy `true`."""
+    """Return the deliveries of a notification once they satisfy `true`."""
 
     async def found() -> list[Any]:
         page = (await service.admin.get(f"/v1/notifications/{id}/deliveries")).json()
@@ -89,7 +89,7 @@ async def test_an_sms_arrives_and_its_delivery_is_confirmed(
         assert "pass%3A" not in service.stderr
 
 
-async def test_what_gsm_cannot_say_arrives_as_it_was_written(
+async def test_text_outside_gsm_7_arrives_unchanged(
     kannel: Kannel, serve: Callable[[str], ServeProcess]
 ) -> None:
     async with kannel, serve(kannel.url()) as service:
@@ -112,7 +112,7 @@ async def test_a_long_sms_arrives_in_its_parts(
         assert 250 < len(whole) <= 306
 
 
-async def test_what_kannel_cannot_route_fails_in_its_words(
+async def test_an_sms_that_kannel_cannot_route_fails_with_its_answer(
     kannel: Kannel, serve: Callable[[str], ServeProcess]
 ) -> None:
     async with kannel, serve(kannel.url()) as service:

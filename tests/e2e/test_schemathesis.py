@@ -25,7 +25,7 @@ OPTIONS = (
 
 
 @pytest.mark.timeout(120)
-async def test_the_api_does_what_its_document_says(tmp_path: Path) -> None:
+async def test_the_api_conforms_to_its_document(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path / "serve") as serve:
         key = await serve.key("admin", max_priority="critical")
         process = await asyncio.create_subprocess_exec(

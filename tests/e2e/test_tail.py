@@ -1,4 +1,4 @@
-"""`flashnotify tail`, beside a `serve` of its own process."""
+"""`flashnotify tail` beside a running `serve`."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ def events(lines: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-async def test_without_serve_there_is_nothing_to_follow(tmp_path: Path) -> None:
+async def test_it_fails_without_serve(tmp_path: Path) -> None:
     serve = ServeProcess(tmp_path)
     finished = await serve.cli("tail")
     assert finished.code == 1
@@ -57,7 +57,7 @@ async def test_shows_each_event_on_a_line_and_ends_with_serve(tmp_path: Path) ->
         assert "\x1b" not in tail.seen
 
 
-async def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+async def test_ctrl_c_ends_it_silently(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path) as serve:
         async with CommandProcess(tmp_path, "tail", "--since", "0") as tail:
             await send(serve)
@@ -67,7 +67,7 @@ async def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
         assert serve.code is None
 
 
-async def test_on_a_terminal_there_are_colours_unless_somebody_minds(tmp_path: Path) -> None:
+async def test_a_terminal_gets_colours_unless_no_color_is_set(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path) as serve:
         await send(serve)
         async with CommandProcess(tmp_path, "tail", "--since", "0", terminal=True) as tail:

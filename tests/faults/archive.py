@@ -1,4 +1,4 @@
-"""The archive of a `serve` that has ended, read as plain SQLite and left as it is."""
+"""Read the archive of a stopped `serve` as plain SQLite, without changing it."""
 
 import shutil
 import sqlite3
@@ -11,7 +11,7 @@ from uuid import UUID
 
 @contextmanager
 def copy_of(archive: Path) -> Iterator[sqlite3.Connection]:
-    """A copy as it is on disk, log and all: opening the original would tidy it up."""
+    """Open a copy with its WAL; opening the original would check-point it."""
     with TemporaryDirectory(dir=archive.parent) as folder:
         for file in (archive, archive.with_name(archive.name + "-wal")):
             if file.exists():
@@ -21,5 +21,5 @@ def copy_of(archive: Path) -> Iterator[sqlite3.Connection]:
 
 
 def ids(connection: sqlite3.Connection, query: str) -> list[str]:
-    """The first column of what `query` finds, as UUIDs."""
+    """Return the first column of the rows of `query`, as UUIDs."""
     return [str(UUID(bytes=row[0])) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""Commits that a test holds back."""
+"""Hold commits back in a test."""
 
 import asyncio
 from typing import Any
@@ -8,12 +8,12 @@ from sqlalchemy.util import await_only
 
 from flashnotify.app import Service
 
-# What is let through gets done in far fewer turns of the loop.
+# Work that is let through needs far fewer turns of the loop.
 TURNS = 2000
 
 
 class Gates:
-    """Holds every commit, once before SQLite does it and once after, while they are closed."""
+    """Holds each commit while closed, once before SQLite makes it and once after."""
 
     def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         self.before = asyncio.Event()
@@ -48,6 +48,6 @@ class Gates:
 
 
 async def some_turns() -> None:
-    """Time enough for whatever is not held back."""
+    """Give everything that is not held back time to finish."""
     for _ in range(TURNS):
         await asyncio.sleep(0)

@@ -1,21 +1,19 @@
-"""An SMTP server that is quick, takes everything, and writes down what it took, in order."""
+"""A fast SMTP server that accepts and records every message in order."""
 
 import asyncio
 import re
-from types import TracebackType
 from typing import Self
 
 _MESSAGE_ID = re.compile(rb"^Message-ID: <([0-9a-f-]{36})@", re.MULTILINE)
 
 
 class MailLedger:
-    """`taken` holds, for each message in the order they came, its delivery id and recipient.
+    """`taken` holds the delivery id and the recipient of each message, in order of arrival.
 
-    A message is written down before the client is told so: whoever was told, it is here.
-
-    While it `hangs`, it does not answer what concerns an address that begins with "hang", and puts
-    that into `hung`. What is for an address that begins with "slow" it takes, and does not answer
-    before `release`. While `silent`, it answers nothing at all.
+    A message is recorded before the client gets its answer. While the server `hangs`, it does not
+    answer RCPT for addresses that begin with "hang", and puts them into `hung`. It records messages
+    to addresses that begin with "slow" but answers only after `release`. While `silent`, it answers
+    nothing.
     """
 
     def __init__(self) -> None:
@@ -34,12 +32,7 @@ class MailLedger:
         self.url = f"smtp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
         for writer in self._sessions.values():
@@ -49,16 +42,16 @@ class MailLedger:
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return len(self._sessions)
 
     async def until_taken(self, number: int) -> None:
-        """Wait until it has taken so many messages in all."""
+        """Wait until it has recorded `number` messages in all."""
         async with self._more:
             await self._more.wait_for(lambda: len(self.taken) >= number)
 
     async def quiet(self) -> None:
-        """Wait until no connection is open: all that was under way has been written down."""
+        """Wait until no connection is open and every message is recorded."""
         while self._sessions:
             await asyncio.wait(self._sessions.keys())
 

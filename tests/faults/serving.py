@@ -1,4 +1,4 @@
-"""`flashnotify serve` in the test's own loop, over real sockets: parts of it can be reached."""
+"""Run `flashnotify serve` in the test's own loop, over real sockets."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from flashnotify.cli import serve
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A service that is serving. `admin` speaks over the Unix socket, `http` over TCP, no key."""
+    """A running service. `admin` uses the Unix socket, `http` TCP without a key."""
 
     service: Service
     admin: httpx.AsyncClient
@@ -25,7 +25,7 @@ class Serving:
 
 @asynccontextmanager
 async def serving(service: Service) -> AsyncIterator[Serving]:
-    """Serve until the block ends, if nothing ends it earlier. `ended` has the exit code."""
+    """Serve until the block ends or the service does. `ended` returns the exit code."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     local = httpx.AsyncHTTPTransport(uds=str(service.config.socket))

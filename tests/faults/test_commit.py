@@ -15,16 +15,24 @@ from tests.support.manual_clock import ManualClock
 from tests.support.running import ACADEMIC, Running, running
 
 
+@pytest.fixture
+def instance(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service that stops without waiting for deliveries in flight."""
+    monkeypatch.setenv("FLASHNOTIFY_DRAIN_SECONDS", "0")
+    return Service(ServiceConfig(), clock)
+
+
+@pytest.fixture
+def gates(instance: Service, monkeypatch: pytest.MonkeyPatch) -> Gates:
+    return Gates(instance, monkeypatch)
+
+
 def _on_disk(service: Running) -> list[str]:
     with copy_of(service.service.config.archive_file) as archive:
         return ids(archive, "SELECT id FROM notifications")
 
 
-async def test_answer_waits_for_the_commit(
-    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    instance = Service(ServiceConfig(), clock)
-    gates = Gates(instance, monkeypatch)
+async def test_answer_waits_for_the_commit(instance: Service, gates: Gates) -> None:
     async with running(instance, deliver=False) as service:
         gates.close()
         answers = [asyncio.create_task(service.send(reference=str(n))) for n in range(3)]
@@ -55,10 +63,8 @@ async def _send_with_key(service: Running) -> str:
 
 
 async def test_second_request_with_a_key_waits_for_the_commit_of_the_first(
-    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    instance: Service, gates: Gates
 ) -> None:
-    instance = Service(ServiceConfig(), clock)
-    gates = Gates(instance, monkeypatch)
     async with running(instance, deliver=False) as service:
         gates.close()
         answers = [asyncio.create_task(_send_with_key(service)) for _ in range(5)]
@@ -69,12 +75,8 @@ async def test_second_request_with_a_key_waits_for_the_commit_of_the_first(
         assert len(set(await asyncio.gather(*answers))) == 1
 
 
-async def test_nothing_is_sent_before_the_commit(
-    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is sent can be proved: its delivery, whose id it carries, is on disk first."""
-    instance = Service(ServiceConfig(), clock)
-    gates = Gates(instance, monkeypatch)
+async def test_nothing_is_sent_before_the_commit(instance: Service, gates: Gates) -> None:
+    """A delivery is on disk before its message is sent."""
     async with running(instance) as service:
         gates.close()
         answer = asyncio.create_task(service.send())
@@ -87,9 +89,7 @@ async def test_nothing_is_sent_before_the_commit(
         await service.completed(await answer)
 
 
-async def test_commit_is_fsynced(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = Service(ServiceConfig(), clock)
-    gates = Gates(instance, monkeypatch)
+async def test_commit_is_fsynced(instance: Service, gates: Gates) -> None:
     async with running(instance, deliver=False) as service:
         await service.send()
         # With WAL, FULL (2) is what fsyncs the log at every commit; NORMAL (1) does not.
@@ -97,13 +97,10 @@ async def test_commit_is_fsynced(clock: ManualClock, monkeypatch: pytest.MonkeyP
         assert gates.pragmas == {"journal_mode": "wal", "synchronous": 2}
 
 
-async def test_outcomes_of_what_is_broken_off_are_flushed(
-    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+async def test_results_of_an_interrupted_batch_are_flushed(
+    instance: Service, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that does not end in time: what it has sent is known to be sent."""
-    monkeypatch.setenv("FLASHNOTIFY_DRAIN_SECONDS", "0")
-    instance = Service(ServiceConfig(), clock)
-    gates = Gates(instance, monkeypatch)
+    """When a batch is interrupted, the deliveries already sent stay sent."""
     send, sent = CaptureTransport.send, asyncio.Event()
 
     async def one_hangs(transport: CaptureTransport, content: Any) -> Sent:

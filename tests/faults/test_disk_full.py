@@ -72,7 +72,7 @@ async def _post(service: Running, **headers: str) -> Any:
 
 
 def count(service: Running, table: str) -> int:
-    """How many rows are committed."""
+    """Return the number of committed rows."""
     with copy_of(service.service.config.archive_file) as archive:
         ((rows,),) = archive.execute(f"SELECT COUNT(*) FROM {table}").fetchall()
     return int(rows)
@@ -149,7 +149,7 @@ async def test_outcome_is_written_later_and_the_message_not_sent_twice(
 
 
 async def test_scheduler_outlives_it(service: Running, disk: Disk, clock: ManualClock) -> None:
-    """It tidies the archive now and then, which a full disk must not make its end."""
+    """A full disk must not end the task that purges the archive."""
     headers = {"Idempotency-Key": "k"}
     answer = await service.http.post("/v1/notifications", json=ACADEMIC, headers=headers)
     await service.completed(answer.json()["id"])
@@ -166,7 +166,7 @@ async def test_scheduler_outlives_it(service: Running, disk: Disk, clock: Manual
 
 
 async def test_of_a_process(tmp_path: Path) -> None:
-    """The same for `serve`, whose files cannot grow for a while."""
+    """Test the same with `serve`, whose files cannot grow for a while."""
     async with ServeProcess(tmp_path) as serve:
         accepted = []
 

@@ -1,4 +1,4 @@
-"""What nobody expected, while a batch is handled: an outcome of that batch, and of no other."""
+"""An unexpected exception in a batch becomes the result of that batch alone."""
 
 import json
 import sqlite3
@@ -31,7 +31,7 @@ def poisoned(recipients: list[str]) -> dict[str, Any]:
 
 
 async def _first_attempts(service: Running, id: str) -> list[dict[str, Any]]:
-    """The deliveries, once each has been tried."""
+    """Return the deliveries once each has an attempt."""
     path = f"/v1/notifications/{id}/deliveries"
     found = await service.until(
         path, lambda page: page["items"] and all(d["attempts"] for d in page["items"])

@@ -14,7 +14,7 @@ from tests.support.running import ACADEMIC
 
 
 async def answer_to(service: Serving, request: bytes, more: bytes = b"") -> bytes:
-    """What comes back until the connection ends; `more` is sent until then, again and again."""
+    """Send `more` repeatedly until the connection ends; return the response."""
     address = urlsplit(str(service.http.base_url))
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     answer = asyncio.create_task(reader.read())

@@ -24,7 +24,7 @@ CLIENTS = 6
 
 
 class Clients:
-    """They post without pause. `accepted` is their ledger of 202s: reference → id.
+    """Clients that post without pause. `accepted` maps the reference of each 202 to its id.
 
     Clients of even number use an Idempotency-Key and repeat a request until it is answered; the
     others never ask twice.
@@ -47,7 +47,7 @@ class Clients:
                 g.create_task(self._post_without_pause(http, number))
 
     def finish(self) -> None:
-        """No new requests; those that are repeated until they are answered go on."""
+        """Start no new requests; repeat pending ones until they are answered."""
         self._enough = True
 
     async def _post_without_pause(self, http: httpx.AsyncClient, number: int) -> None:
@@ -84,7 +84,7 @@ class Clients:
 
 @dataclass
 class Life:
-    """What was on disk when one life of the service had been ended."""
+    """The archive as a killed service left it."""
 
     mails: int
     committed: set[str]
@@ -92,7 +92,7 @@ class Life:
 
 @dataclass
 class Chaos:
-    """The whole experiment."""
+    """One run of the experiment."""
 
     serve: ServeProcess
     mail: MailLedger
@@ -121,7 +121,7 @@ class Chaos:
         self.lives.append(Life(len(self.mail.taken), set(sent)))
 
     async def _moment(self) -> None:
-        """After some more mails or some more 202s, and a little."""
+        """Wait for some more mails or 202s, and a moment longer."""
         ledger = self.chance.choice((self.mail.taken, self.clients.accepted))
         goal = len(ledger) + self.chance.randint(1, 100)
         await eventually(lambda: len(ledger) >= goal)
@@ -129,7 +129,7 @@ class Chaos:
 
 
 @pytest.mark.timeout(180)
-async def test_nothing_accepted_is_lost_and_only_what_was_not_committed_comes_twice(
+async def test_no_notification_is_lost_and_only_uncommitted_results_repeat(
     tmp_path: Path,
 ) -> None:
     seed = int(os.environ.get("KILL_SEED") or secrets.randbits(32))

@@ -26,7 +26,7 @@ A_LITTLE = 6.0
 
 
 class SlowRequest:
-    """A POST whose body does not come to its end."""
+    """Send a POST whose body never ends."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -54,7 +54,7 @@ class SlowRequest:
         self.writer.write(self._rest)
 
     async def answer(self) -> bytes:
-        """All that comes until the connection is closed."""
+        """Return everything received until the connection is closed."""
         try:
             return await self.reader.read()
         except ConnectionError:
@@ -66,7 +66,7 @@ class SlowRequest:
 async def _post_until_refused(
     serve: ServeProcess, key: dict[str, str], number: int
 ) -> tuple[list[str], str]:
-    """Post without pause; the ids accepted, and what ended it."""
+    """Post without pause; return the accepted ids and the error that ended it."""
     accepted: list[str] = []
     async with httpx.AsyncClient(base_url=serve.url, trust_env=False, timeout=30) as http:
         while True:
@@ -132,7 +132,7 @@ async def test_under_load_with_a_slow_request_and_a_hanging_server(tmp_path: Pat
 
 
 async def test_an_open_event_stream_ends_first(tmp_path: Path) -> None:
-    """It would otherwise hold up the end for as long as requests may take."""
+    """Otherwise it would delay the end by the timeout of requests."""
     async with ServeProcess(tmp_path, DRAIN_SECONDS="50") as serve:
         async with serve.admin.stream("GET", "/v1/events") as stream:
             lines = stream.aiter_lines()

@@ -16,7 +16,7 @@ from tests.support.smtp_server import SmtpServer
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Once it is set, names below slow.example are answered. Until then they wait."""
+    """Set it to resolve names below slow.example, which wait until then."""
     answered = threading.Event()
     look_up = socket.getaddrinfo
 

@@ -21,9 +21,9 @@ from tests.support.http_server import (
     HANG,
     HANG_HALF,
     HttpServer,
-    Misbehaviour,
     Reply,
 )
+from tests.support.listener import Misbehaviour
 from tests.support.manual_clock import ManualClock
 
 

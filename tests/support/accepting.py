@@ -1,4 +1,4 @@
-"""A way in over an archive in memory."""
+"""Submission over an archive in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENDER = Principal("sender", frozenset({"notify:alert"}), Priority.critical)
 
 
 class Accepting:
-    """A submission at work on a `MemoryArchive`; `delivering` sends what it accepts."""
+    """A submission over a `MemoryArchive`; `delivering` sends what it accepts."""
 
     def __init__(self, clock: ManualClock, bound: int = 100) -> None:
         self.delivering = Delivering(clock, bound)

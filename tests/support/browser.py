@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Browser:
-    """Holds the private half of a subscription."""
+    """The private half of a subscription."""
 
     def __init__(
         self, key: ec.EllipticCurvePrivateKey | None = None, auth: bytes | None = None
@@ -37,12 +37,12 @@ class Browser:
         return b64(self._auth)
 
     def subscription(self, endpoint: str, **more: Any) -> dict[str, Any]:
-        """What the page's script sends to `/v1/devices`."""
+        """Return the document that a page sends to `/v1/devices`."""
         keys = {"p256dh": self.p256dh, "auth": self.auth}
         return {"type": "webpush", "endpoint": endpoint, "keys": keys, **more}
 
     def decrypt(self, body: bytes) -> bytes:
-        """RFC 8291, section 3.4, over RFC 8188, section 2."""
+        """Decrypt a message (RFC 8291, section 3.4, and RFC 8188, section 2)."""
         salt, size, length = body[:16], int.from_bytes(body[16:20]), body[20]
         sender, record = body[21 : 21 + length], body[21 + length :]
         assert len(body) <= 4096
@@ -58,13 +58,13 @@ class Browser:
         return padded[:-1]
 
     def read(self, body: bytes) -> dict[str, Any]:
-        """What the service worker gets."""
+        """Return the message that the service worker receives."""
         found: dict[str, Any] = json.loads(self.decrypt(body))
         return found
 
 
 def vapid_claims(authorization: str) -> tuple[dict[str, Any], str]:
-    """The claims of a VAPID header whose signature is good, and the key (RFC 8292, section 3)."""
+    """Verify a VAPID header; return its claims and key (RFC 8292, section 3)."""
     scheme, _, rest = authorization.partition(" ")
     assert scheme == "vapid"
     values = dict(part.strip().split("=", 1) for part in rest.split(","))

@@ -30,7 +30,7 @@ class Authority:
         self.ca_file.write_bytes(_pem(self._certificate))
 
     def server(self, host: str = "127.0.0.1") -> ssl.SSLContext:
-        """What a server at an IP address needs to speak TLS."""
+        """Return the TLS context of a server at an IP address."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
         certificate = (

@@ -1,4 +1,4 @@
-"""A command of `flashnotify` that runs for a while, as a process, watched line by line."""
+"""A long-running `flashnotify` command as a process, with its output."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import asyncio
 import os
 import pty
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
+
+from tests.support.processes import start_process
 
 # Seconds for a line to come or the process to end, on a busy machine.
 PATIENCE = 30.0
+_ENVIRONMENT: Mapping[str, str | None] = {
+    "COLUMNS": "200",
+    "TERM": "xterm-256color",
+    "PYTHONUNBUFFERED": "1",
+    **dict.fromkeys(("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS")),
+}
 
 
 class CommandProcess:
     """`python -m flashnotify <arguments>` in `folder`.
 
-    `settings` are named as `ServeProcess` has them. With `terminal` it writes to a
+    `settings` are the `FLASHNOTIFY_…` variables without that prefix. With `terminal` it writes to a
     pseudo-terminal, standard error included.
 
         async with CommandProcess(folder, "tail") as tail:
@@ -45,14 +51,14 @@ class CommandProcess:
 
     @property
     def stderr(self) -> str:
-        """What it has written to standard error; to a terminal it goes into `seen`."""
+        """Its standard error; on a terminal that goes into `seen` instead."""
         return self._errors
 
     async def until(self, text: str) -> str:
-        """All it has written, once `text` is in it.
+        """Wait until `text` is in its output, and return all of it.
 
         Raises:
-            AssertionError: it has ended, or time is up, without that.
+            AssertionError: it ended or timed out first.
         """
         try:
             async with asyncio.timeout(PATIENCE):
@@ -67,12 +73,12 @@ class CommandProcess:
         return self.seen
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     async def ends(self) -> int:
-        """Wait until it ends; the exit code."""
+        """Wait until it ends, and return the exit code."""
         assert self._process is not None
         async with asyncio.timeout(PATIENCE):
             code = await self._process.wait()
@@ -80,27 +86,20 @@ class CommandProcess:
         return code
 
     async def interrupt(self) -> int:
-        """Ctrl-C; the exit code."""
+        """Send SIGINT, as Ctrl-C does, and return the exit code."""
         self.signal(signal.SIGINT)
         return await self.ends()
 
     async def __aenter__(self) -> Self:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASHNOTIFY_")}
-        for name in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
-            environment.pop(name, None)
-        environment |= {"COLUMNS": "200", "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1"}
-        environment |= {f"FLASHNOTIFY_{name}": value for name, value in self.settings.items()}
         loop = asyncio.get_running_loop()
         ours, theirs = pty.openpty() if self.terminal else os.pipe()
         errors, their_errors = (ours, theirs) if self.terminal else os.pipe()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "flashnotify",
+            self._process = await start_process(
+                self.folder,
                 *self.arguments,
-                cwd=self.folder,
-                env=environment,
+                settings=self.settings,
+                environment=_ENVIRONMENT,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=their_errors,
@@ -113,12 +112,7 @@ class CommandProcess:
             self._readers.append(loop.create_task(self._read(errors, to_errors=True)))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.kill()
@@ -139,7 +133,7 @@ class CommandProcess:
                     self.seen += text
                 self._news.set()
         except OSError:
-            # What a pseudo-terminal says when the other side has closed it.
+            # A pseudo-terminal raises this when the other side has closed it.
             pass
         finally:
             transport.close()

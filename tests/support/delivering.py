@@ -1,10 +1,11 @@
-"""What delivers, over an archive in memory and transports that follow a script."""
+"""Delivery over an archive in memory and scripted transports."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from flashnotify.archive.records import Delivery, Notification, ScheduledJob
+from flashnotify.archive.records import Delivery, ScheduledJob
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
 from flashnotify.channels.transport import Resources, Transport, TransportURL
@@ -26,7 +27,7 @@ from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.delivery.transports import OpenChannel, OpenTransport
-from flashnotify.domain import Address, Job, NotificationStatus, Priority, Sent
+from flashnotify.domain import Address, Job, Priority, Sent
 from flashnotify.ids import UUIDv7
 from flashnotify.meta import Channel, Notifier, Templates, Wording, descriptors
 from flashnotify.meta.registry import Registry
@@ -35,6 +36,7 @@ from flashnotify.queue.dispatch import Dispatch
 from flashnotify.telemetry.metrics import Metrics
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
+from tests.support.records import Records
 
 KINDS: Registry[NotifierSpec] = Registry("kind")
 TEMPLATES: Registry[TemplatesSpec] = Registry("template set")
@@ -53,7 +55,7 @@ class AlertTemplates(Templates, of=AlertNotifier, registry=TEMPLATES):
 
 
 class ScriptedTransport(Transport[Any]):
-    """Answers each message with the next entry of `script`, then takes all that follow.
+    """Answers each message with the next entry of `script`, then accepts all others.
 
     An entry is a result, an error to raise, or a coroutine function that is awaited first.
     `sent` lists the recipients of the messages that it was given.
@@ -79,7 +81,7 @@ class ScriptedTransport(Transport[Any]):
 
 
 class Delivering:
-    """An executor and a fan-out at work on a `MemoryArchive`, on a campus in UTC."""
+    """An executor and a fan-out over a `MemoryArchive`, on a campus in UTC."""
 
     def __init__(self, clock: ManualClock, bound: int = 100) -> None:
         self.clock = clock
@@ -149,28 +151,19 @@ class Delivering:
         **changes: Any,
     ) -> Job:
         """Store a notification, and return its fan-out job."""
-        now = self.clock.now()
-        fields: dict[str, Any] = {
-            "id": self.ids(),
+        alert: dict[str, Any] = {
             "kind": "alert",
             "title": "Fire",
             "body": "Leave the building.",
             "data": {},
             "audience": [Address(*entry.split(":", 1)) for entry in to],
-            "priority": priority,
-            "channels": None,
-            "locale": "en",
-            "send_at": None,
-            "expires_at": None,
-            "reference": None,
-            "sender": "local",
-            "status": NotificationStatus.queued,
-            "accepted_at": now,
-            "updated_at": now,
         }
-        notification = Notification(**(fields | changes))
+        made = Records(self.archive, self.clock.now).notification(**alert | changes)
+        notification = replace(made, id=self.ids(), priority=priority)
         job = Job(self.ids(), notification.id, priority, turn=0)
-        await self.archive.notifications.accept(notification, ScheduledJob(job, now), None)
+        await self.archive.notifications.accept(
+            notification, ScheduledJob(job, self.clock.now()), None
+        )
         return job
 
     async def batches(self, *to: str, **more: Any) -> list[Job]:
@@ -183,7 +176,7 @@ class Delivering:
         return [found for found in jobs if found.notification_id == job.notification_id]
 
     async def execute(self, job: Job) -> int | None:
-        """Carry out a batch, as a worker does."""
+        """Execute a batch as a worker does."""
         with self.in_flight.job(job):
             return await self.executor.execute(job)
 

@@ -1,4 +1,4 @@
-"""An HTTP server (aiohttp) in the test's own loop, which answers as a test tells it to."""
+"""An HTTP server (aiohttp) in the test's own loop, whose answers a test scripts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 from multidict import CIMultiDictProxy, MultiMapping
+
+from tests.support import listener
+from tests.support.listener import Listener, Misbehaviour
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +24,10 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Misbehaviour:
-    """What a server does instead of answering."""
-
-    name: str
-
-
-HANG = Misbehaviour("never answer")
+HANG, DROP = listener.HANG, listener.DROP
 HANG_HALF = Misbehaviour("never finish the answer")
-DROP = Misbehaviour("drop the connection instead of answering")
 DROP_HALF = Misbehaviour("drop the connection in the middle of the answer")
-GARBAGE = Misbehaviour("answer in no HTTP at all")
+GARBAGE = Misbehaviour("answer with something other than HTTP")
 ENDLESS = Misbehaviour("answer without end")
 
 Answer = Reply | Misbehaviour
@@ -42,7 +35,7 @@ Answer = Reply | Misbehaviour
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it came."""
+    """A request."""
 
     method: str
     path: str
@@ -51,11 +44,11 @@ class Received:
     body: bytes
 
 
-class HttpServer:
-    """Listens on a port of 127.0.0.1, and keeps each request in `requests`.
+class HttpServer(Listener):
+    """Keeps each request in `requests`.
 
-    `usual` is what a request gets unless a test says otherwise by `next`; a coroutine function is
-    given the request. With `tls` it speaks HTTPS.
+    It answers with `usual`, or with what that coroutine function returns, unless a test asks for
+    another answer by `next`. With `tls` it speaks HTTPS.
     """
 
     def __init__(
@@ -64,14 +57,10 @@ class HttpServer:
         *,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__(tls)
         self.usual = usual
-        self.tls = tls
-        self.port = 0
         self.requests: list[Received] = []
-        # Connections there have been.
-        self.connections = 0
         self._answers: deque[Answer] = deque()
-        self._server: asyncio.Server | None = None
         self._web: web.Server | None = None
 
     @property
@@ -86,48 +75,25 @@ class HttpServer:
 
     @property
     def open(self) -> int:
-        """How many connections there are now."""
+        """The number of open connections."""
         return len(self._web.connections) if self._web is not None else 0
 
     def next(self, *answers: Answer) -> None:
         """Give `answers`, one each, to the next requests."""
         self._answers.extend(answers)
 
-    async def start(self) -> None:
-        """Listen, on the same port as before if there was one."""
-        self._web = made = web.Server(self._handle, handler_cancellation=True, access_log=None)
+    def _protocol(self) -> asyncio.Protocol:
+        if self._web is None:
+            self._web = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        return self._web()
 
-        def connect() -> asyncio.Protocol:
-            self.connections += 1
-            return made()
-
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(connect, "127.0.0.1", self.port, ssl=self.tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Drop all connections and refuse new ones."""
-        if self._server is None or self._web is None:
-            return
-        self._server.close()
-        for connection in list(self._web.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        await self._web.shutdown()
-        await self._server.wait_closed()
-        self._server = self._web = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
-        await self.stop()
+    async def _drop_all(self) -> None:
+        if self._web is not None:
+            for connection in list(self._web.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await self._web.shutdown()
+            self._web = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         received = Received(

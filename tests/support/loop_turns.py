@@ -1,4 +1,4 @@
-"""How often others get the event loop while something is under way."""
+"""Count the turns of the event loop that other tasks get."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """The turns that others have had so far."""
+    """The number of turns of other tasks so far."""
 
     number = 0
 
 
 @asynccontextmanager
 async def counted_turns() -> AsyncIterator[Turns]:
-    """Count the turns of a task that takes every one it can get."""
+    """Count the turns of a task that takes every turn it can."""
     turns = Turns()
 
     async def other() -> None:

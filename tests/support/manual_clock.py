@@ -6,7 +6,7 @@ import itertools
 
 
 class ManualClock:
-    """Time stands still until `advance`. Implements `flashnotify.clock.Clock`."""
+    """A `flashnotify.clock.Clock` that stands still until `advance`."""
 
     def __init__(self, now: int = 1_800_000_000_000) -> None:
         self._now = now
@@ -39,7 +39,7 @@ class ManualClock:
             waiting.cancel()
 
     async def advance(self, seconds: float) -> None:
-        """Let `seconds` pass, waking whoever sleeps, each at its time."""
+        """Let `seconds` pass, waking each sleeper at its time."""
         end = self._now + round(seconds * 1000)
         while self._sleepers and self._sleepers[0][0] <= end:
             at, _, sleeper = heapq.heappop(self._sleepers)

@@ -1,4 +1,4 @@
-"""Servers on bare sockets, which keep every byte that a client sends."""
+"""Servers on plain sockets that record every byte a client sends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class Listening:
-    """A server's port, and what came so far, by connection."""
+    """The port of a server, and the data received so far by connection."""
 
     port: int
     smtp: list[SmtpSession]
@@ -55,7 +55,7 @@ def unstuffed(message: bytes) -> bytes:
 
 @asynccontextmanager
 async def raw_smtp() -> AsyncIterator[Listening]:
-    """Take all mail. Lines end with CRLF, and a message with CRLF, a dot and CRLF: no other way."""
+    """Accept all mail. Only CRLF ends a line, and only CRLF, dot, CRLF a message."""
     found: list[SmtpSession] = []
 
     async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

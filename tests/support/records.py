@@ -26,7 +26,7 @@ from flashnotify.ids import UUIDv7
 
 @dataclass
 class Records:
-    """Makes records, with ids of `now`, and stores them in `archive`."""
+    """Makes records with ids of `now`, and stores them in `archive`."""
 
     archive: Archive
     now: Callable[[], int]

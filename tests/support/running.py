@@ -1,4 +1,4 @@
-"""The service in this process, for tests that speak HTTP to it without a network."""
+"""The service in this process, with HTTP clients that need no network."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,15 +20,15 @@ ACADEMIC: dict[str, Any] = {
 
 SECURITY: dict[str, Any] = {
     "kind": "security",
+    "to": ["tel:+33612345678"],
     "title": "Fire in building B",
     "body": "Do not use the lifts.",
-    "to": ["tel:+33612345678"],
     "data": {"location": "Building B", "instructions": "Leave\nthe building."},
 }
 
 
 class Running:
-    """A started service: `http` is an admin, `anonymous` nobody."""
+    """A running service. `http` is an admin, `anonymous` has no key."""
 
     def __init__(
         self, service: Service, http: httpx.AsyncClient, anonymous: httpx.AsyncClient
@@ -38,30 +38,30 @@ class Running:
         self.anonymous = anonymous
 
     async def key(self, *scopes: str, **more: Any) -> dict[str, str]:
-        """The headers of a new API key."""
+        """Create an API key, and return its headers."""
         wanted = {"name": "test", "scopes": list(scopes), **more}
         answer = await self.http.post("/v1/api-keys", json=wanted)
         assert answer.status_code == 201, answer.text
         return {"Authorization": f"Bearer {answer.json()['key']}"}
 
     async def send(self, **changes: Any) -> str:
-        """Send the academic example with `changes`; its id."""
+        """Send the academic example with `changes`, and return its id."""
         answer = await self.http.post("/v1/notifications", json=ACADEMIC | changes)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
     async def get(self, path: str, **params: Any) -> Any:
-        """The JSON of a GET that succeeds."""
+        """Return the JSON of a successful GET."""
         answer = await self.http.get(path, params=params)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def until(self, path: str, true: Callable[[Any], bool]) -> Any:
-        """GET `path` until its JSON satisfies `true`."""
+        """Repeat a GET until its JSON satisfies `true`."""
         return await eventually(lambda: self.get(path), true)
 
     async def completed(self, id: str) -> Any:
-        """The notification, once it is completed."""
+        """Return the notification once it is completed."""
         return await self.until(
             f"/v1/notifications/{id}", lambda found: found["status"] == "completed"
         )
@@ -69,7 +69,7 @@ class Running:
 
 @asynccontextmanager
 async def running(service: Service, *, deliver: bool = True) -> AsyncIterator[Running]:
-    """Open, start and in the end stop a service."""
+    """Open and start a service, and stop it at the end."""
     await service.open()
     try:
         app = service.app()

@@ -15,7 +15,7 @@ ALL = frozenset(Priority)
 
 
 class RestingClock(ManualClock):
-    """A manual clock for one that waits; tells whether it has nothing else to do."""
+    """A manual clock that knows whether its only sleeper is idle."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class RestingClock(ManualClock):
 
     @property
     def resting(self) -> bool:
-        """Whether something is waited for that has not happened, until a time in the future."""
+        """Return whether the sleeper waits for an event until a time in the future."""
         return (
             self._waits is not None and not self._waits[0].is_set() and self._waits[1] > self.now()
         )
@@ -54,12 +54,12 @@ class Scheduling:
         return cls(delivering.archive, delivering.dispatch, delivering.clock)
 
     async def start(self) -> None:
-        """Begin, and look at every lane for the first time."""
+        """Start, and look at every lane once."""
         self.task = asyncio.create_task(self.scheduler.run())
         await self.settle()
 
     async def stop(self) -> None:
-        """End."""
+        """Stop."""
         if self.task is not None:
             self.task.cancel()
             await asyncio.wait({self.task})
@@ -74,7 +74,7 @@ class Scheduling:
             await asyncio.sleep(0)
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and the scheduler do what is due then."""
+        """Let time pass, and let the scheduler do the work that is due."""
         await self.clock.advance(seconds)
         await self.settle()
 

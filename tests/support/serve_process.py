@@ -1,28 +1,24 @@
-"""`flashnotify serve` and its other commands, as processes of their own."""
+"""`flashnotify serve` and other commands as separate processes."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
 from tests.support.eventually import eventually
+from tests.support.processes import start_process
 
-# Seconds that a process gets to start or to end, on a busy machine.
+# Seconds for a process to start or to end on a busy machine.
 PATIENCE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A command that has ended."""
+class Finished(NamedTuple):
+    """The result of a command."""
 
     code: int
     stdout: str
@@ -54,7 +50,7 @@ class ServeProcess:
 
     @property
     def url(self) -> str:
-        """Where it answers, since its latest start."""
+        """The URL since its latest start."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -64,7 +60,7 @@ class ServeProcess:
 
     @property
     def admin(self) -> httpx.AsyncClient:
-        """A client over the Unix socket: an admin."""
+        """A client over the Unix socket, as an admin."""
         return self._clients[1]
 
     @property
@@ -79,16 +75,16 @@ class ServeProcess:
 
     @property
     def stdout(self) -> str:
-        """All that it has written to standard output, in all its lives."""
+        """Its standard output since its first start."""
         return self._out.read_text() if self._out.exists() else ""
 
     @property
     def stderr(self) -> str:
-        """All that it has written to standard error, in all its lives."""
+        """Its standard error since its first start."""
         return self._log.read_text() if self._log.exists() else ""
 
     def log(self, *, whole: bool = False) -> list[dict[str, Any]]:
-        """The entries of its log since its latest start, or of its `whole` life."""
+        """Return the entries of its log since its latest start, or the `whole` log."""
         lines = self.stderr[0 if whole else self._read_from :].splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
@@ -105,22 +101,22 @@ class ServeProcess:
         return self
 
     async def terminate(self, within: float = PATIENCE) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.signal(signal.SIGTERM)
         return await self.wait(within)
 
     async def kill(self) -> int:
-        """SIGKILL, and the exit code."""
+        """Send SIGKILL and return the exit code."""
         self.signal(signal.SIGKILL)
         return await self.wait()
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     async def wait(self, within: float = PATIENCE) -> int:
-        """Wait until it ends by itself; the exit code."""
+        """Wait until it ends, and return the exit code."""
         assert self._process is not None
         async with asyncio.timeout(within):
             code = await self._process.wait()
@@ -128,7 +124,7 @@ class ServeProcess:
         return code
 
     async def cli(self, *arguments: str, stdin: str = "", **settings: str) -> Finished:
-        """Run another command on the same archive, to its end."""
+        """Run another command on the same archive to its end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         process = await self._spawn(
             *arguments,
@@ -148,7 +144,7 @@ class ServeProcess:
         return Finished(process.returncode, out.decode(), err.decode())
 
     async def key(self, *scopes: str, **more: Any) -> dict[str, str]:
-        """The headers of a new API key."""
+        """Create an API key, and return its headers."""
         wanted = {"name": "test", "scopes": list(scopes), **more}
         answer = await self.admin.post("/v1/api-keys", json=wanted)
         assert answer.status_code == 201, answer.text
@@ -161,12 +157,7 @@ class ServeProcess:
             await self._end()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._end()
 
     async def _end(self) -> None:
@@ -181,23 +172,17 @@ class ServeProcess:
     async def _spawn(
         self, *arguments: str, settings: dict[str, str] | None = None, **more: Any
     ) -> asyncio.subprocess.Process:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASHNOTIFY_")}
-        # Plain text of one width, whatever terminal the tests run in.
-        environment |= {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
-        for name, value in {**self.settings, **(settings or {})}.items():
-            environment[f"FLASHNOTIFY_{name}"] = value
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "flashnotify",
+        return await start_process(
+            self.folder,
             *arguments,
-            cwd=self.folder,
-            env=environment,
+            settings=self.settings | (settings or {}),
+            # Plain text of one width, whatever terminal the tests run in.
+            environment={"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"},
             **more,
         )
 
     def _started(self) -> list[dict[str, Any]]:
-        """The log entries that say that it serves."""
+        """Return the log entries of its start."""
         assert self._process is not None
         if self._process.returncode is not None:
             raise AssertionError(f"serve ended at its start:\n{self.stderr}")

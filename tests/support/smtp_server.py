@@ -1,4 +1,4 @@
-"""An SMTP server (aiosmtpd) in the test's own loop, which answers as a test tells it to."""
+"""An SMTP server (aiosmtpd) in the test's own loop, whose answers a test scripts."""
 
 from __future__ import annotations
 
@@ -9,22 +9,15 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.support import listener
+from tests.support.listener import Listener, Misbehaviour
 
-@dataclass(frozen=True, slots=True)
-class Misbehaviour:
-    """What a server does instead of answering."""
-
-    name: str
-
-
-DROP = Misbehaviour("drop the connection")
-HANG = Misbehaviour("never answer")
-# Of CONTENT only: the message is kept, and the answer gets lost.
+HANG, DROP = listener.HANG, listener.DROP
+# For CONTENT only: the message is accepted, and the answer lost.
 TAKE_AND_DROP = Misbehaviour("take the message and drop the connection")
 
 Answer = str | Misbehaviour
@@ -32,7 +25,7 @@ Answer = str | Misbehaviour
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A message that the server has taken."""
+    """A message that the server has accepted."""
 
     sender: str
     recipients: list[str]
@@ -51,8 +44,8 @@ class Mail:
         return str(self.message["Message-ID"])
 
 
-class SmtpServer:
-    """Takes mail on a port of 127.0.0.1, and keeps it in `mails`.
+class SmtpServer(Listener):
+    """Accepts mail and keeps it in `mails`.
 
     `tls` encrypts from the start, `starttls` offers it. With `accounts` (names and passwords) it
     offers AUTH, in the clear too, and takes mail only after it.
@@ -65,14 +58,12 @@ class SmtpServer:
         starttls: ssl.SSLContext | None = None,
         accounts: dict[str, str] | None = None,
     ) -> None:
-        self.tls = tls
+        super().__init__(tls)
         self.starttls = starttls
         self.accounts = accounts
-        self.port = 0
         self.mails: list[Mail] = []
-        # Contents of messages that came whole and were not taken.
+        # Contents of complete messages that were refused.
         self.refused: list[bytes] = []
-        self.connections = 0
         self.most_at_once = 0
         self.recipients: list[str] = []
         self.plaintext = b""
@@ -80,7 +71,6 @@ class SmtpServer:
         self._always: dict[str, Answer] = {}
         self._open: dict[int, _Protocol] = {}
         self._numbers = itertools.count(1)
-        self._server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
@@ -89,7 +79,7 @@ class SmtpServer:
 
     @property
     def open(self) -> int:
-        """How many connections there are now."""
+        """The number of open connections."""
         return len(self._open)
 
     def next(self, command: str, *answers: Answer) -> None:
@@ -100,55 +90,33 @@ class SmtpServer:
         self._answers[command].extend(answers)
 
     def always(self, command: str, answer: Answer | None) -> None:
-        """Give `answer` to `command`, or to `RCPT <address>` alone; None: as usual again."""
+        """Give `answer` to `command`, or to `RCPT <address>` alone; None restores the default."""
         if answer is None:
             self._always.pop(command, None)
         else:
             self._always[command] = answer
 
     def answer(self, command: str, argument: str = "") -> Answer | None:
-        """What a command gets now, other than the usual."""
+        """Return the scripted answer to a command, if any."""
         if self._answers[command]:
             return self._answers[command].popleft()
         return self._always.get(f"{command} {argument}", self._always.get(command))
 
     def disconnect(self) -> None:
-        """Close the connections as a server does that has waited long enough: with a 421."""
+        """Close the connections with a 421, as a server does after an idle timeout."""
         for protocol in list(self._open.values()):
             assert isinstance(protocol.transport, asyncio.Transport)
             protocol.transport.write(b"421 4.4.2 idle for too long\r\n")
             protocol.transport.close()
 
-    async def start(self) -> None:
-        """Listen, on the same port as before if there was one."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Protocol(self), "127.0.0.1", self.port, ssl=self.tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+    def _protocol(self) -> asyncio.Protocol:
+        return _Protocol(self)
 
-    async def stop(self) -> None:
-        """Drop all connections and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+    async def _drop_all(self) -> None:
         handlers = [p._handler_coroutine for p in self._open.values() if p._handler_coroutine]
         for protocol in list(self._open.values()):
             protocol.drop()
         await asyncio.gather(*handlers, return_exceptions=True)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
@@ -181,7 +149,6 @@ class _Protocol(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.number:  # not again after STARTTLS
             self.number = next(self.owner._numbers)
-            self.owner.connections += 1
             self.owner._open[self.number] = self
             self.owner.most_at_once = max(self.owner.most_at_once, self.owner.open)
         super().connection_made(transport)
@@ -203,11 +170,11 @@ class _Protocol(SMTP):
         await super().push(status)
 
     async def instead(self, command: str, argument: str = "") -> str | None:
-        """The answer that the test wants, or its misbehaviour; None: the usual."""
+        """Return the scripted answer or misbehave; None means the default."""
         return await self.give(self.owner.answer(command, argument))
 
     async def give(self, answer: Answer | None) -> str | None:
-        """Misbehave, or return what to answer."""
+        """Misbehave, or return the answer."""
         if isinstance(answer, Misbehaviour):
             if answer is not HANG:
                 self.drop()
@@ -216,18 +183,18 @@ class _Protocol(SMTP):
         return cast("str | None", answer)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Begin to take a message, or refuse to."""
+        """Start to receive a message, or refuse it."""
         answer = await self.instead("DATA")
         await (super().smtp_DATA(arg) if answer is None else self.push(answer))
 
     def drop(self) -> None:
-        """Break the connection off."""
+        """Abort the connection."""
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
 
 
 class _Handler:
-    """What aiosmtpd calls for the commands of one connection."""
+    """Handles the commands of one connection for aiosmtpd."""
 
     def __init__(self, owner: SmtpServer, protocol: _Protocol) -> None:
         self.owner = owner

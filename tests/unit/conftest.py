@@ -1,4 +1,4 @@
-"""Fixtures for the unit tests: registries of their own, and an archive without a service."""
+"""Fixtures for the unit tests: an archive without a service."""
 
 import asyncio
 import shutil
@@ -10,9 +10,8 @@ from hypothesis import settings
 
 from flashnotify.archive import schema
 from flashnotify.archive.sqlite.engine import archive_url
-from flashnotify.meta.registry import Registry
-from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from tests.support.archives import Archive, opened
+from tests.support.delivering import Delivering
 from tests.support.manual_clock import ManualClock
 
 # How long an example takes says nothing where others use the same processors.
@@ -21,20 +20,14 @@ settings.load_profile("unit")
 
 
 @pytest.fixture
-def kinds() -> Registry[NotifierSpec]:
-    """For the kinds that a test declares."""
-    return Registry("kind")
-
-
-@pytest.fixture
-def wordings() -> Registry[TemplatesSpec]:
-    """For the templates that a test declares."""
-    return Registry("template set")
+def delivering(clock: ManualClock) -> Delivering:
+    """An executor and a fan-out over an archive in memory."""
+    return Delivering(clock)
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty archive, as the migrations make it. To be copied."""
+    """Return an empty archive with all migrations applied, to be copied."""
     file = tmp_path_factory.mktemp("migrated") / "archive.db"
     asyncio.run(schema.upgrade(archive_url(f"sqlite:///{file}")))
     return file

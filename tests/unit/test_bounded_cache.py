@@ -7,9 +7,7 @@ from flashnotify.bounded_cache import BoundedCache
 
 def test_the_oldest_entry_goes_when_there_is_no_room() -> None:
     cache: BoundedCache[str, int] = BoundedCache(2)
-    cache["a"] = 1
-    cache["b"] = 2
-    cache["c"] = 3
+    cache.update(a=1, b=2, c=3)
     assert dict(cache) == {"b": 2, "c": 3}
     cache.setdefault("d", 4)
     assert dict(cache) == {"c": 3, "d": 4}
@@ -19,8 +17,7 @@ def test_the_oldest_entry_goes_when_there_is_no_room() -> None:
 
 def test_replacing_a_value_evicts_nothing_and_renews_nothing() -> None:
     cache: BoundedCache[str, int] = BoundedCache(2)
-    cache["a"] = 1
-    cache["b"] = 2
+    cache.update(a=1, b=2)
     cache["a"] = 3
     assert dict(cache) == {"a": 3, "b": 2}
     cache["c"] = 4

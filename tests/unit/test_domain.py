@@ -26,7 +26,7 @@ def test_ids_are_uuids_of_version_7_with_their_time() -> None:
 
 
 @given(st.lists(st.integers(0, 2**47), min_size=1, max_size=100))
-def test_ids_increase_strictly_whatever_the_clock_does(times: list[int]) -> None:
+def test_ids_increase_strictly_even_if_the_clock_goes_back(times: list[int]) -> None:
     ticks = iter(times)
     make = UUIDv7(lambda: next(ticks))
     ids = [make() for _ in times]

@@ -22,7 +22,7 @@ def test_the_first_content_stays(tmp_path: Path) -> None:
     assert [path] == list(path.parent.iterdir())
 
 
-def test_only_the_owner_may_read_it_whatever_the_umask(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_it_under_any_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         read_or_create(tmp_path / "created", lambda: b"x")

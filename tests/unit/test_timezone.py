@@ -25,7 +25,7 @@ def test_names_of_the_iana_database_pass(name: str, monkeypatch: pytest.MonkeyPa
         ("a\N{NULL}b", "no such time zone"),
     ],
 )
-def test_others_are_refused_with_what_to_write(name: str, hint: str) -> None:
+def test_other_names_are_rejected_with_an_example(name: str, hint: str) -> None:
     with pytest.raises(SettingsError, match=hint) as refused:
         ServiceConfig(timezone=name)
     assert "FLASHNOTIFY_TIMEZONE" in str(refused.value)

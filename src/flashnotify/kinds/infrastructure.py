@@ -1,48 +1,32 @@
 """Outages and works on the campus."""
 
 from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
-from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Moment, Notifier, Priority, Templates, Text
 
 
 class InfrastructureNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """Something on the campus that is down, or will be: the network, water, a lift."""
 
+    priority = Priority(default="medium")
     building = Text(help="The building that is affected.", example="Library")
     service = Text(help="The service that is down.", example="Wi-Fi")
     starts_at = Moment(help="When it stops working.", example="2026-12-05T20:00:00+01:00")
     ends_at = Moment(help="When it should work again.", example="2026-12-05T23:00:00+01:00")
-    priority = Priority(default="medium")
 
 
 class InfrastructureTemplates(Templates, of=InfrastructureNotifier):
     """What people need to plan around it."""
 
-    en = compose(
-        EN,
-        label="Buildings and services",
+    en, fr = compose(
+        label=("Buildings and services", "Bâtiments et services"),
         headline="Campus",
-        marker="CAMPUS",
         colour="#475569",
         subject="[Campus] {{ title }}",
         details=[
-            Detail("service", "Service", brief="{{ service }}"),
-            Detail("building", "Building", brief="{{ building }}"),
-            Detail.moment("starts_at", "From", brief="From"),
-            Detail.moment("ends_at", "Until", brief="Until"),
-        ],
-    )
-    fr = compose(
-        FR,
-        label="Bâtiments et services",
-        headline="Campus",
-        marker="CAMPUS",
-        colour="#475569",
-        subject="[Campus] {{ title }}",
-        details=[
-            Detail("service", "Service", brief="{{ service }}"),
-            Detail("building", "Bâtiment", brief="{{ building }}"),
-            Detail.moment("starts_at", "À partir de", brief="Dès"),
-            Detail.moment("ends_at", "Jusqu’à", brief="Jusqu’à"),
+            Detail("service", "Service", brief=""),
+            Detail("building", ("Building", "Bâtiment"), brief=""),
+            Detail.moment("starts_at", ("From", "À partir de"), brief=("From", "Dès")),
+            Detail.moment("ends_at", ("Until", "Jusqu’à"), brief=("Until", "Jusqu’à")),
         ],
     )

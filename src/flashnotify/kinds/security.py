@@ -1,13 +1,14 @@
 """Dangers on the campus."""
 
 from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
-from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Notifier, Priority, Templates, Text
 
 
 class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """A danger to people on the campus, and what they must do."""
 
+    priority = Priority(default="critical")
     location = Text(required=True, help="Where the danger is.", example="Building B, 2nd floor")
     instructions = Text(
         required=True,
@@ -16,26 +17,21 @@ class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, N
         help="What people must do now.",
         example="Leave the building by the nearest exit.",
     )
-    priority = Priority(default="critical")
 
 
 class SecurityTemplates(Templates, of=SecurityNotifier):
     """Short, and the instructions first."""
 
-    en = compose(
-        EN,
-        label="Security alert",
+    en, fr = compose(
+        label=("Security alert", "Alerte de sécurité"),
+        lead=Detail("instructions", ("What to do", "Ce qu’il faut faire")),
+        marker=("SECURITY ALERT", "ALERTE SÉCURITÉ"),
         colour="#b91c1c",
-        subject="SECURITY: {{ title }} ({{ location }})",
-        lead=Detail("instructions", "What to do"),
-        details=[Detail("location", "Where", brief="Where: {{ location }}")],
-    )
-    fr = compose(
-        FR,
-        label="Alerte de sécurité",
-        marker="ALERTE SÉCURITÉ",
-        colour="#b91c1c",
-        subject="SÉCURITÉ\N{NO-BREAK SPACE}: {{ title }} ({{ location }})",
-        lead=Detail("instructions", "Ce qu’il faut faire"),
-        details=[Detail("location", "Lieu", brief="Lieu\N{NO-BREAK SPACE}: {{ location }}")],
+        subject=(
+            "SECURITY: {{ title }} ({{ location }})",
+            "SÉCURITÉ\N{NO-BREAK SPACE}: {{ title }} ({{ location }})",
+        ),
+        details=[
+            Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu\N{NO-BREAK SPACE}:"))
+        ],
     )

@@ -1,18 +1,19 @@
 """Storms, snow and heat waves."""
 
 from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
-from flashnotify.kinds.wording import EN, FR, Detail, compose
+from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Choice, Moment, Notifier, Priority, Templates
 
 _SEVERITY = (
-    "{{ {'minor': 'faible', 'moderate': 'modérée', 'severe': 'forte', "
-    "'extreme': 'exceptionnelle'}[severity]%s }}"
+    "{'minor': 'faible', 'moderate': 'modérée', 'severe': 'forte', "
+    "'extreme': 'exceptionnelle'}[severity]"
 )
 
 
 class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
     """Weather that changes what people should do: a storm, snow, a heat wave."""
 
+    priority = Priority(default="high")
     # The terms of the Common Alerting Protocol (OASIS CAP 1.2, section 3.2.2, severity).
     severity = Choice(
         "minor",
@@ -24,40 +25,25 @@ class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, No
     )
     effective_from = Moment(help="When it begins.", example="2026-12-03T18:00:00+01:00")
     effective_until = Moment(help="When it is over.", example="2026-12-04T06:00:00+01:00")
-    priority = Priority(default="high")
 
 
 class WeatherTemplates(Templates, of=WeatherNotifier):
     """How bad it gets, and the times at a glance."""
 
-    en = compose(
-        EN,
-        label="Weather warning",
-        marker="WEATHER",
+    en, fr = compose(
+        label=("Weather warning", "Alerte météo"),
+        marker=("WEATHER", "MÉTÉO"),
         colour="#b45309",
-        subject="WEATHER: {{ title }}",
-        details=[
-            Detail(
-                "severity", "Severity", "{{ severity | capitalize }}", "Severity: {{ severity }}"
-            ),
-            Detail.moment("effective_from", "From", brief="From"),
-            Detail.moment("effective_until", "Until", brief="Until"),
-        ],
-    )
-    fr = compose(
-        FR,
-        label="Alerte météo",
-        marker="MÉTÉO",
-        colour="#b45309",
-        subject="MÉTÉO\N{NO-BREAK SPACE}: {{ title }}",
+        subject=("WEATHER: {{ title }}", "MÉTÉO\N{NO-BREAK SPACE}: {{ title }}"),
         details=[
             Detail(
                 "severity",
-                "Gravité",
-                _SEVERITY % " | capitalize",
-                "Gravité\N{NO-BREAK SPACE}: " + _SEVERITY % "",
+                ("Severity", "Gravité"),
+                brief=("Severity:", "Gravité\N{NO-BREAK SPACE}:"),
+                value=("severity", _SEVERITY),
+                filter="capitalize",
             ),
-            Detail.moment("effective_from", "À partir de", brief="Dès"),
-            Detail.moment("effective_until", "Jusqu’à", brief="Jusqu’à"),
+            Detail.moment("effective_from", ("From", "À partir de"), brief=("From", "Dès")),
+            Detail.moment("effective_until", ("Until", "Jusqu’à"), brief=("Until", "Jusqu’à")),
         ],
     )

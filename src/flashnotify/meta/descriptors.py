@@ -1,40 +1,42 @@
 """The fields of a Notifier: one validator each, used wherever a value comes in.
 
-A descriptor validates attribute assignment; the kind's request model uses the same `validate`.
+A descriptor validates attribute assignment. In `Annotated` it validates in a pydantic model:
+`send_at: Annotated[datetime, Moment()]`.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from uuid import UUID
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from pydantic_core import CoreSchema, core_schema
 
 from flashnotify import domain
+from flashnotify.bounded_cache import BoundedCache
 from flashnotify.errors import InvalidValue
 from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
 
 
+@dataclass(kw_only=True, eq=False)
 class Field(ABC, Generic[T]):
     """Base class of the descriptors. The value lives in the instance's `__dict__`."""
 
-    name: str = ""
     # The JSON Schema of the values that `validate` accepts.
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string"}
 
-    def __init__(
-        self, *, required: bool = False, help: str = "", example: str | None = None
-    ) -> None:
-        self.required = required
-        self.help = help
-        self.example = example
+    name: str = field(default="", init=False)
+    required: bool = False
+    help: str = ""
+    example: str | None = None
 
     @abstractmethod
     def validate(self, value: object) -> T:
@@ -48,14 +50,12 @@ class Field(ABC, Generic[T]):
         """Return the JSON Schema of the values that `validate` accepts."""
         return dict(self.accepts)
 
-    def described(self) -> dict[str, Any]:
-        """Return the JSON Schema with the help and the example of this declaration."""
-        schema = self.schema()
-        if self.help:
-            schema["description"] = self.help
-        if self.example is not None:
-            schema["examples"] = [self.example]
-        return schema
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.validate)
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
+        described = {"description": self.help, "examples": self.example and [self.example]}
+        return self.schema() | {key: value for key, value in described.items() if value}
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self.name = name
@@ -65,35 +65,24 @@ class Field(ABC, Generic[T]):
     @overload
     def __get__(self, instance: object, owner: type[Any]) -> T | None: ...
     def __get__(self, instance: object | None, owner: type[Any]) -> Self | T | None:
-        if instance is None:
-            return self
-        return instance.__dict__.get(self.name)
+        return self if instance is None else instance.__dict__.get(self.name)
 
     def __set__(self, instance: object, value: object) -> None:
         instance.__dict__[self.name] = self.validate(value)
 
 
+@dataclass(kw_only=True, eq=False)
 class Text(Field[str]):
     """A text without control characters, on a single line unless `multiline`."""
 
-    def __init__(
-        self,
-        *,
-        required: bool = False,
-        multiline: bool = False,
-        max_length: int = 200,
-        help: str = "",
-        example: str | None = None,
-    ) -> None:
-        super().__init__(required=required, help=help, example=example)
-        self.multiline = multiline
-        self.max_length = max_length
+    multiline: bool = False
+    max_length: int | None = 200
 
     def validate(self, value: object) -> str:
         """Return the text unchanged."""
         if not isinstance(value, str):
             raise InvalidValue("wrong_type", "must be a string")
-        if len(value) > self.max_length:
+        if self.max_length is not None and len(value) > self.max_length:
             raise InvalidValue(
                 "too_long", f"must have at most {self.max_length} characters; has {len(value)}"
             )
@@ -106,7 +95,8 @@ class Text(Field[str]):
 
     def schema(self) -> dict[str, Any]:
         """Return the schema of a string with its maximum length."""
-        return {"type": "string", "minLength": 1, "maxLength": self.max_length}
+        limit = {} if self.max_length is None else {"maxLength": self.max_length}
+        return {"type": "string", "minLength": 1, **limit}
 
 
 class Moment(Field[datetime]):
@@ -123,9 +113,8 @@ class Moment(Field[datetime]):
             try:
                 moment = datetime.fromisoformat(value.upper())
             except ValueError as error:
-                raise InvalidValue(
-                    "not_a_timestamp", f"not a valid date and time: {error}"
-                ) from None
+                message = f"not a valid date and time: {error}"
+                raise InvalidValue("not_a_timestamp", message) from None
         else:
             raise InvalidValue(
                 "not_a_timestamp",
@@ -144,6 +133,7 @@ class Moment(Field[datetime]):
         return moment
 
 
+@dataclass(kw_only=True, eq=False)
 class Email(Field[str]):
     """A deliverable email address in canonical form (RFC 5321, RFC 5322)."""
 
@@ -151,11 +141,10 @@ class Email(Field[str]):
     # email-validator returns addresses of this form unchanged, if their domain is valid.
     _plain = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*", re.ASCII)
 
-    def __init__(
-        self, *, required: bool = False, help: str = "", example: str | None = None
-    ) -> None:
-        super().__init__(required=required, help=help, example=example)
-        self._domains: dict[str, None] = {}
+    # Domains known to be valid. Bounded, because addresses come from outside.
+    _domains: BoundedCache[str, None] = field(
+        default_factory=lambda: BoundedCache(4096), init=False
+    )
 
     def validate(self, value: object) -> str:
         """Return the address with its domain in lower-case ASCII (IDNA 2008)."""
@@ -169,9 +158,8 @@ class Email(Field[str]):
         try:
             found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
         except EmailNotValidError as error:
-            raise InvalidValue(
-                "not_an_email_address", f"not a valid email address: {error}"
-            ) from None
+            message = f"not a valid email address: {error}"
+            raise InvalidValue("not_an_email_address", message) from None
         address = found.ascii_email
         if address is None:
             raise InvalidValue(
@@ -184,14 +172,8 @@ class Email(Field[str]):
                 "encoded_word", "must not contain '=?', which begins an encoded word"
             )
         if found.ascii_domain == host:
-            self._remember(host)
+            self._domains[host] = None
         return address
-
-    def _remember(self, host: str) -> None:
-        # Bounded, because addresses come from outside. The oldest domain goes first.
-        if len(self._domains) >= 4096:
-            del self._domains[next(iter(self._domains))]
-        self._domains[host] = None
 
 
 class Phone(Field[str]):
@@ -219,21 +201,23 @@ class Phone(Field[str]):
 class Choice(Field[str]):
     """One of a few words."""
 
-    def __init__(
-        self, *options: str, required: bool = False, help: str = "", example: str | None = None
-    ) -> None:
-        super().__init__(required=required, help=help, example=example)
+    def __init__(self, *options: str, **declared: Any) -> None:
+        super().__init__(**declared)
         self.options = options
 
     def validate(self, value: object) -> str:
         """Return the word unchanged."""
-        if isinstance(value, str) and value in self.options:
-            return value
-        raise InvalidValue("unknown_value", "expected one of " + ", ".join(self.options))
+        return _one_of(self.options, value)
 
     def schema(self) -> dict[str, Any]:
         """Return the schema that lists the words."""
         return {"type": "string", "enum": list(self.options)}
+
+
+def _one_of(options: Collection[str], value: object) -> str:
+    if isinstance(value, str) and value in options:
+        return value
+    raise InvalidValue("unknown_value", "expected one of " + ", ".join(options))
 
 
 class Id(Field[UUID]):
@@ -269,32 +253,25 @@ class Slug(Field[str]):
         )
 
 
+@dataclass(eq=False)
 class TimeWindow(Field[domain.Window]):
     """A daily window in campus time, such as `22:00-07:00`, which may span midnight."""
 
     _form = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": f"^{_form.pattern}$"}
 
-    def __init__(
-        self,
-        default: str | None = None,
-        *,
-        required: bool = False,
-        help: str = "",
-        example: str | None = None,
-    ) -> None:
-        super().__init__(required=required, help=help, example=example)
-        self.default = self.validate(default) if default is not None else None
+    hours: str | None = None
+
+    def __post_init__(self) -> None:
+        self.default = self.validate(self.hours) if self.hours is not None else None
 
     def validate(self, value: object) -> domain.Window:
         """Return the window."""
         if isinstance(value, domain.Window):
             return value
-        match = self._form.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
+        if not isinstance(value, str) or not self._form.fullmatch(value):
             raise InvalidValue("not_a_time_window", "must be a time window such as 22:00-07:00")
-        hours = [int(group) for group in match.groups()]
-        begin, end = time(hours[0], hours[1]), time(hours[2], hours[3])
+        begin, end = map(time.fromisoformat, value.split("-"))
         if begin == end:
             raise InvalidValue(
                 "not_a_time_window", "must not begin and end at the same time; omit it instead"
@@ -305,10 +282,8 @@ class TimeWindow(Field[domain.Window]):
 class Priority(Field[domain.Priority]):
     """The priority of a kind's notifications, unless their sender sets another."""
 
-    accepts: ClassVar[Mapping[str, Any]] = {
-        "type": "string",
-        "enum": list(domain.Priority.__members__),
-    }
+    _names = tuple(domain.Priority.__members__)
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "enum": list(_names)}
 
     def __init__(self, *, default: str) -> None:
         super().__init__()
@@ -318,8 +293,4 @@ class Priority(Field[domain.Priority]):
         """Return the priority of that name."""
         if isinstance(value, domain.Priority):
             return value
-        if isinstance(value, str) and value in domain.Priority.__members__:
-            return domain.Priority[value]
-        raise InvalidValue(
-            "unknown_value", "expected one of " + ", ".join(domain.Priority.__members__)
-        )
+        return domain.Priority[_one_of(self._names, value)]

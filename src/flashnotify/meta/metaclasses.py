@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from flashnotify.errors import DeclarationError
 from flashnotify.meta.descriptors import Field, Priority, TimeWindow
-from flashnotify.meta.registry import CHANNELS, NOTIFIERS, Registry
-from flashnotify.meta.requests import request_model
+from flashnotify.meta.registry import CHANNELS, NOTIFIERS, DeclarationMeta, Registry
+from flashnotify.meta.requests import NotificationRequest, request_model
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-class ChannelMeta(type):
+class ChannelMeta(DeclarationMeta):
     """Compiles a channel mixin into a `ChannelSpec` and registers it under its name.
 
     A mixin has the class keyword `channel="email"`, the descriptor of its addresses as `address`,
@@ -25,27 +24,16 @@ class ChannelMeta(type):
     function `send_email`. With `rings = True` it waits for the end of a kind's quiet hours.
     """
 
-    def __new__(  # noqa: D102  # documented on the class
-        metacls,
-        name: str,
-        bases: tuple[type[Any], ...],
-        namespace: dict[str, Any],
-        *,
-        channel: str | None = None,
-        registry: Registry[Any] = CHANNELS,
-        **keywords: Any,
-    ) -> ChannelMeta:
-        cls = super().__new__(metacls, name, bases, namespace, **keywords)
+    def _declare(cls, *, channel: str | None = None, registry: Registry[Any] = CHANNELS) -> None:
         if channel is not None:
-            spec = _compile_channel(cls, name, channel, namespace)
+            cls.__channel__ = _compile_channel(cls, channel)
             registry.add(channel, cls, cls)
-            cls.__channel__ = spec  # type: ignore[attr-defined]  # declared on Channel
-        return cls
+
+    __channel__: ChannelSpec
 
 
-def _compile_channel(
-    cls: type[Any], name: str, channel: str, namespace: Mapping[str, Any]
-) -> ChannelSpec:
+def _compile_channel(cls: type[Any], channel: str) -> ChannelSpec:
+    name, namespace = cls.__name__, vars(cls)
     if not _NAME.fullmatch(channel):
         raise DeclarationError(
             f"{name}: the channel name {channel!r} must be lower-case letters, digits and '_'."
@@ -82,37 +70,35 @@ class NotificationMeta(ChannelMeta):
     `ChannelMeta` because a Notifier inherits from channel mixins; it registers no channel.
     """
 
-    def __new__(  # noqa: D102  # documented on the class
-        metacls,
-        name: str,
-        bases: tuple[type[Any], ...],
-        namespace: dict[str, Any],
-        *,
-        abstract: bool = False,
-        registry: Registry[Any] = NOTIFIERS,
-        **keywords: Any,
-    ) -> NotificationMeta:
-        cls = super().__new__(metacls, name, bases, namespace, **keywords)
-        assert isinstance(cls, NotificationMeta)
+    def _declare(  # type: ignore[override]  # the keywords of a kind, not of a channel
+        cls, *, abstract: bool = False, registry: Registry[Any] = NOTIFIERS
+    ) -> None:
         if not abstract:
-            cls.__notifier__ = _compile_notifier(cls, name)
+            cls.__notifier__ = _compile_notifier(cls)
             registry.add(cls.__notifier__.kind, cls.__notifier__, cls)
-        return cls
 
     __notifier__: NotifierSpec
 
 
-def _compile_notifier(cls: type[Any], name: str) -> NotifierSpec:
+# Names that a field must not have: every notification has them, or Notifier itself.
+_RESERVED = NotificationRequest.model_fields.keys() | {"values", "prepare", "check_address"}
+
+
+def _compile_notifier(cls: type[Any]) -> NotifierSpec:
+    name = cls.__name__
     kind = _kind(name)
-    doc = (cls.__doc__ or "").strip()
-    if "__doc__" not in cls.__dict__ or not doc:
+    doc = (vars(cls).get("__doc__") or "").strip()
+    if not doc:
         raise DeclarationError(
             f"{name}: has no docstring; write one line that tells senders what this kind is for."
         )
-    fields: dict[str, Field[Any]] = {}
-    for base in reversed(cls.__mro__):
-        if isinstance(base, NotificationMeta):
-            fields |= {key: value for key, value in vars(base).items() if isinstance(value, Field)}
+    fields = {
+        key: value
+        for base in reversed(cls.__mro__)
+        if isinstance(base, NotificationMeta)
+        for key, value in vars(base).items()
+        if isinstance(value, Field)
+    }
     priority = fields.pop("priority", None)
     if not isinstance(priority, Priority):
         raise DeclarationError(
@@ -125,16 +111,18 @@ def _compile_notifier(cls: type[Any], name: str) -> NotifierSpec:
             f"{name}.quiet_hours: has no hours; write "
             '`quiet_hours = TimeWindow("22:00-07:00")`, or remove it.'
         )
+    if not isinstance(cls.retention, timedelta) or cls.retention <= timedelta():
+        raise DeclarationError(
+            f"{name}.retention: must be a positive timedelta; write "
+            "`retention = timedelta(days=365)`."
+        )
     if reserved := sorted(fields.keys() & _RESERVED):
         raise DeclarationError(
             f"{name}.{reserved[0]}: reserved, because every notification has a {reserved[0]!r}; "
             "rename the field."
         )
-    channels = {
-        base.__dict__["__channel__"].name: base.__dict__["__channel__"]
-        for base in cls.__mro__
-        if "__channel__" in base.__dict__
-    }
+    specs = (vars(base).get("__channel__") for base in cls.__mro__)
+    channels = {spec.name: spec for spec in specs if spec is not None}
     if not channels:
         raise DeclarationError(
             f"{name}: has no channel; inherit from a mixin such as EmailMixin before Notifier."
@@ -148,18 +136,8 @@ def _compile_notifier(cls: type[Any], name: str) -> NotifierSpec:
         channels=channels,
         request=request_model(kind, doc, fields, channels),
         quiet_hours=window,
-        retention=_retention(cls, name),
+        retention=cls.retention,
     )
-
-
-def _retention(cls: type[Any], name: str) -> timedelta:
-    retention = cls.retention
-    if not isinstance(retention, timedelta) or retention <= timedelta():
-        raise DeclarationError(
-            f"{name}.retention: must be a positive timedelta; write "
-            "`retention = timedelta(days=365)`."
-        )
-    return retention
 
 
 def _kind(name: str) -> str:
@@ -169,23 +147,3 @@ def _kind(name: str) -> str:
             f"{name}: must be named after its kind; name it like AcademicNotifier."
         )
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
-
-
-_RESERVED = frozenset(
-    {
-        "title",
-        "body",
-        "kind",
-        "to",
-        "channels",
-        "data",
-        "locale",
-        "send_at",
-        "expires_at",
-        "reference",
-        # Attributes of Notifier itself.
-        "values",
-        "prepare",
-        "check_address",
-    }
-)

@@ -71,6 +71,23 @@ class Registry(Generic[T]):
         return matches[0] if matches else None
 
 
+class DeclarationMeta(type):
+    """Base of the metaclasses: calls `_declare` with the keywords of a class once it is complete.
+
+    `_declare` compiles the class and registers it.
+    """
+
+    def __new__(  # noqa: D102  # documented on the class
+        metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any
+    ) -> DeclarationMeta:
+        cls = super().__new__(metacls, name, bases, namespace)
+        cls._declare(**keywords)
+        return cls
+
+    def _declare(cls, *args: Any, **keywords: Any) -> None:
+        raise NotImplementedError
+
+
 CHANNELS: Registry[type[Channel]] = Registry("channel")
 NOTIFIERS: Registry[NotifierSpec] = Registry("kind")
 TEMPLATES: Registry[TemplatesSpec] = Registry("template set")

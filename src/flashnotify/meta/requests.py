@@ -12,8 +12,6 @@ from pydantic import (
     ConfigDict,
     FailFast,
     PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
     create_model,
 )
 from pydantic import Field as PydanticField
@@ -22,9 +20,6 @@ from flashnotify import domain
 from flashnotify.errors import InvalidValue
 from flashnotify.meta.descriptors import Field, Moment, Priority, Text
 
-_TITLE = Text(required=True, max_length=1_000_000)
-_BODY = Text(required=True, max_length=100_000_000, multiline=True)
-_REFERENCE = Text(max_length=200)
 # More entries of `channels` than there will ever be.
 _CHANNELS = 100
 _LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
@@ -32,12 +27,7 @@ _LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
 def field_type(field: Field[Any]) -> Any:
     """Return the pydantic type that validates with the descriptor's own validator."""
-    return Annotated[
-        Any,
-        PlainValidator(field.validate, json_schema_input_type=str),
-        PlainSerializer(_plain, when_used="json"),
-        WithJsonSchema(field.described()),
-    ]
+    return Annotated[Any, field, PlainSerializer(_plain, when_used="json")]
 
 
 def _plain(value: Any) -> Any:
@@ -59,6 +49,14 @@ def _no_duplicates(value: Any) -> Any:
     return value
 
 
+def _optional(description: str, **constraints: Any) -> Any:
+    return PydanticField(None, description=description, **constraints)
+
+
+def _channels_field() -> Any:
+    return _optional("Use only these of the kind's channels.", min_length=1)
+
+
 class NotificationRequest(BaseModel):
     """The request fields that all kinds share. Unknown fields are rejected.
 
@@ -71,15 +69,15 @@ class NotificationRequest(BaseModel):
     kind: str
     title: Annotated[
         str,
-        PlainValidator(_TITLE.validate, json_schema_input_type=str),
-        WithJsonSchema({"type": "string", "minLength": 1}),
-        PydanticField(description="A single line: the subject of an email, the title of a push."),
+        Text(
+            required=True,
+            max_length=None,
+            help="A single line: the subject of an email, the title of a push.",
+        ),
     ]
     body: Annotated[
         str,
-        PlainValidator(_BODY.validate, json_schema_input_type=str),
-        WithJsonSchema({"type": "string", "minLength": 1}),
-        PydanticField(description="The message, as plain text."),
+        Text(required=True, max_length=None, multiline=True, help="The message, as plain text."),
     ]
     # Fails fast: listing the errors of ten thousand entries would block the loop.
     to: Annotated[list[str], FailFast()] = PydanticField(
@@ -87,51 +85,19 @@ class NotificationRequest(BaseModel):
         description="The audience: URIs such as `mailto:ada@univ.example`.",
         examples=[["mailto:ada@univ.example"]],
     )
-    priority: (
-        Annotated[
-            domain.Priority,
-            PlainValidator(Priority(default="low").validate, json_schema_input_type=str),
-            WithJsonSchema(Priority(default="low").schema()),
-        ]
-        | None
-    ) = PydanticField(
-        None, description="Overrides the kind's priority, within what the key allows."
+    priority: Annotated[domain.Priority, Priority(default="low")] | None = _optional(
+        "Overrides the kind's priority, within what the key allows."
     )
-    channels: list[str] | None = PydanticField(
-        None, min_length=1, description="Use only these of the kind's channels."
-    )
+    channels: list[str] | None = _channels_field()
     data: BaseModel
-    locale: str | None = PydanticField(
-        None,
-        pattern=_LOCALE,
-        max_length=35,
-        description="The language of the templates (BCP 47).",
-        examples=["fr"],
+    locale: str | None = _optional(
+        "The language of the templates (BCP 47).", pattern=_LOCALE, max_length=35, examples=["fr"]
     )
-    send_at: (
-        Annotated[
-            datetime,
-            PlainValidator(Moment().validate, json_schema_input_type=str),
-            WithJsonSchema(Moment().schema()),
-        ]
-        | None
-    ) = PydanticField(None, description="Send no earlier than this.")
-    expires_at: (
-        Annotated[
-            datetime,
-            PlainValidator(Moment().validate, json_schema_input_type=str),
-            WithJsonSchema(Moment().schema()),
-        ]
-        | None
-    ) = PydanticField(None, description="Send no later than this.")
-    reference: (
-        Annotated[
-            str,
-            PlainValidator(_REFERENCE.validate, json_schema_input_type=str),
-            WithJsonSchema(_REFERENCE.schema()),
-        ]
-        | None
-    ) = PydanticField(None, description="The sender's own identifier, to find the notification by.")
+    send_at: Annotated[datetime, Moment()] | None = _optional("Send no earlier than this.")
+    expires_at: Annotated[datetime, Moment()] | None = _optional("Send no later than this.")
+    reference: Annotated[str, Text()] | None = _optional(
+        "The sender's own identifier, to find the notification by."
+    )
 
 
 def request_model(
@@ -148,12 +114,10 @@ def request_model(
     )
     required = any(field.required for field in fields.values())
     names = tuple(channels)
+    chosen: Any = Annotated[list[Literal[names]], BeforeValidator(_no_duplicates)]  # type: ignore[valid-type]  # the names are known only at run time
     own: dict[str, Any] = {
         "kind": (Literal[kind], ...),
         "data": (data, ...) if required else (data, PydanticField(default_factory=data)),
-        "channels": (
-            Annotated[list[Literal[names]], BeforeValidator(_no_duplicates)] | None,  # type: ignore[valid-type]  # the names are known only at run time
-            PydanticField(None, min_length=1, description="Use only these of the kind's channels."),
-        ),
+        "channels": (chosen | None, _channels_field()),
     }
     return create_model(f"{stem}Notification", __base__=NotificationRequest, __doc__=doc, **own)

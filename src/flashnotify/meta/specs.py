@@ -47,15 +47,15 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SettingSpec:
-    """One environment variable: its name, type, default, help and example."""
+    """One environment variable. Its attribute and type are known once its class is compiled."""
 
-    env: str
-    attribute: str
-    type: str
     default: Any
     help: str
     example: str
+    env: str
     secret: bool
+    attribute: str = ""
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ it undefined. Where it cannot tell, it reports a field as needed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import reduce
 from typing import NamedTuple, TypeAlias
 
 from jinja2 import nodes
@@ -28,38 +29,18 @@ Scope: TypeAlias = Mapping[str, Missing]
 
 _DEFINED: Missing = frozenset()
 # Tests that do not raise for an undefined value, but are false.
-PRESENCE_TESTS = frozenset(
-    {
-        "boolean",
-        "defined",
-        "false",
-        "float",
-        "integer",
-        "mapping",
-        "none",
-        "number",
-        "sequence",
-        "string",
-        "true",
-    }
-)
+_TYPE_TESTS = {"boolean", "float", "integer", "mapping", "number", "sequence", "string"}
+PRESENCE_TESTS = frozenset({"defined", "none", "true", "false", *_TYPE_TESTS})
 
 
 def needed_fields(template: nodes.Template, optional: Collection[str]) -> frozenset[str]:
     """Return the fields of `optional` without which rendering `template` may raise."""
-    return _Analysis(template, frozenset(optional)).needed
-
-
-def _reads_itself(block: nodes.AssignBlock) -> bool:
-    targets = {name.name for name in block.target.find_all(nodes.Name)}
-    targets |= {block.target.name} if isinstance(block.target, nodes.Name) else set()
-    body = (name for node in block.body for name in node.find_all(nodes.Name))
-    return any(name.name in targets for name in body)
+    return frozenset(_Analysis(template, frozenset(optional)).needed)
 
 
 class _Analysis:
     def __init__(self, template: nodes.Template, optional: frozenset[str]) -> None:
-        self.needed: frozenset[str] = frozenset()
+        self.needed: set[str] = set()
         self._optional = optional
         assigned = {name.name for name in template.find_all(nodes.Name) if name.ctx != "load"}
         assigned |= {macro.name for macro in template.find_all(nodes.Macro)}
@@ -76,13 +57,18 @@ class _Analysis:
     def _need(self, missing: Iterable[Absence], *, printed: bool = False) -> None:
         self.needed |= {absence.field for absence in missing if absence.strict or not printed}
 
-    def _assign(self, scope: Scope, target: nodes.Node, missing: Missing) -> Scope:
+    def _use(self, scope: Scope, *expressions: nodes.Node, printed: bool = False) -> None:
+        """Need the fields without which the expressions raise when they are used."""
+        for expression in expressions:
+            self._need(self._value(expression, scope), printed=printed)
+
+    def _assign(self, scope: Scope, target: nodes.Node, missing: Missing = _DEFINED) -> Scope:
         if isinstance(target, nodes.Name):
             self._assigned[target.name] = self._assigned.get(target.name, _DEFINED) | missing
             return {**scope, target.name: missing}
         self._need(missing)
         for item in target.iter_child_nodes():
-            scope = self._assign(scope, item, _DEFINED)
+            scope = self._assign(scope, item)
         return scope
 
     def _run(self, body: Iterable[nodes.Node], scope: Scope) -> Scope:
@@ -93,82 +79,71 @@ class _Analysis:
     def _statement(self, statement: nodes.Node, scope: Scope) -> Scope:
         """Follow a statement, and return the scope after it."""
         match statement:
-            case nodes.Output():
-                self._use_parts(statement, scope, printed=True)
+            case nodes.Output(nodes=shown):
+                self._use(scope, *shown, printed=True)
             case nodes.If():
                 return self._if(statement, scope)
             case nodes.For():
                 self._for(statement, scope)
-            case nodes.With():
-                self._with(statement, scope)
-            case nodes.Assign():
-                return self._assign(scope, statement.target, self._value(statement.node, scope))
-            case nodes.AssignBlock():
-                if _reads_itself(statement):
-                    # In its own block the variable is undefined, whatever it was before.
-                    self._deferred.append((statement, scope))
-                else:
-                    self._filtered(statement, scope)
-                return self._assign(scope, statement.target, _DEFINED)
+            case nodes.With(targets=targets, values=values, body=body):
+                inner = scope
+                for target, value in zip(targets, values, strict=True):
+                    inner = self._assign(inner, target, self._value(value, scope))
+                self._run(body, inner)
+            case nodes.Assign(target=target, node=value):
+                return self._assign(scope, target, self._value(value, scope))
+            case nodes.AssignBlock(target=target) if not _reads_itself(statement):
+                self._filtered(statement, scope)
+                return self._assign(scope, target)
             case nodes.FilterBlock():
                 self._filtered(statement, scope)
-            case nodes.Macro(name=name):
-                self._deferred.append((statement, scope))
-                return self._assign(scope, nodes.Name(name, "store"), _DEFINED)
             case _:
-                self._deferred.append((statement, scope))
+                return self._defer(statement, scope)
+        return scope
+
+    def _defer(self, statement: nodes.Node, scope: Scope) -> Scope:
+        self._deferred.append((statement, scope))
+        match statement:
+            case nodes.AssignBlock(target=target):
+                # In its own block the variable is undefined, whatever it was before.
+                return self._assign(scope, target)
+            case nodes.Macro(name=name):
+                return self._assign(scope, nodes.Name(name, "store"))
         return scope
 
     def _if(self, statement: nodes.If, scope: Scope) -> Scope:
-        after, otherwise = self._condition(statement.test, scope)
-        after = self._run(statement.body, after)
-        for branch in statement.elif_:
-            then, otherwise = self._condition(branch.test, otherwise)
-            after = _either(after, self._run(branch.body, then))
-        return _either(after, self._run(statement.else_, otherwise))
+        ends: list[Scope] = []
+        for branch in (statement, *statement.elif_):
+            then, scope = self._condition(branch.test, scope)
+            ends.append(self._run(branch.body, then))
+        return reduce(_either, ends, self._run(statement.else_, scope))
 
     def _for(self, statement: nodes.For, scope: Scope) -> None:
-        self._use(statement.iter, scope, printed=True)
-        inner = self._assign(scope, statement.target, _DEFINED)
+        self._use(scope, statement.iter, printed=True)
+        inner = self._assign(scope, statement.target)
         if statement.test is not None:
             inner, _ = self._condition(statement.test, inner)
         self._run(statement.body, inner)
         self._run(statement.else_, scope)
 
-    def _with(self, statement: nodes.With, scope: Scope) -> None:
-        inner = scope
-        for target, value in zip(statement.targets, statement.values, strict=True):
-            inner = self._assign(inner, target, self._value(value, scope))
-        self._run(statement.body, inner)
-
     def _filtered(self, statement: nodes.AssignBlock | nodes.FilterBlock, scope: Scope) -> None:
         if statement.filter is not None:
-            self._use(statement.filter, scope)
+            self._use(scope, statement.filter)
         self._run(statement.body, scope)
 
     def _run_deferred(self, node: nodes.Node, scope: Scope) -> None:
         if not isinstance(node, nodes.Macro | nodes.CallBlock):
             # Blocks and the like: whatever they read is needed.
-            for name in node.find_all(nodes.Name):
-                self._need(self._assigned.get(name.name, _DEFINED))
-                self.needed |= {name.name} & self._optional
+            names = {name.name for name in node.find_all(nodes.Name)}
+            self.needed |= names & self._optional
+            for name in names:
+                self._need(self._assigned.get(name, _DEFINED))
             return
-        inner = dict(_either(scope, self._assigned))
+        inner = _either(scope, self._assigned)
         if isinstance(node, nodes.CallBlock):
-            self._use(node.call, inner)
-        for default in node.defaults:
-            self._use(default, inner)
-        for parameter in node.args:
-            inner.pop(parameter.name, None)
-        self._run(node.body, inner)
-
-    def _use(self, expression: nodes.Node, scope: Scope, *, printed: bool = False) -> None:
-        """Need the fields without which the expression raises when it is used."""
-        self._need(self._value(expression, scope), printed=printed)
-
-    def _use_parts(self, node: nodes.Node, scope: Scope, *, printed: bool = False) -> None:
-        for part in node.iter_child_nodes():
-            self._use(part, scope, printed=printed)
+            self._use(inner, node.call)
+        self._use(inner, *node.defaults)
+        self._run(node.body, {**inner, **{parameter.name: _DEFINED for parameter in node.args}})
 
     def _value(self, expression: nodes.Node, scope: Scope) -> Missing:
         """Return why the expression's value may be undefined, and need what computing it needs."""
@@ -183,20 +158,9 @@ class _Analysis:
                 return self._value(right, self._condition(left, scope)[1])
             case nodes.Test(node=node, name=test) if test == "undefined" or test in PRESENCE_TESTS:
                 self._value(node, scope)
-            case nodes.Filter():
-                return self._filter(expression, scope)
-            case nodes.Not() | nodes.Concat():
-                self._use_parts(expression, scope, printed=True)
-            case _:
-                self._use_parts(expression, scope)
-        return _DEFINED
-
-    def _filter(self, expression: nodes.Filter, scope: Scope) -> Missing:
-        match expression:
             case nodes.Filter(name="default" | "d", node=nodes.Expr() as node, args=args):
                 self._value(node, scope)
-                for option in [*args[1:], *expression.kwargs]:
-                    self._use(option, scope)
+                self._use(scope, *args[1:], *expression.kwargs)
                 return self._value(args[0], scope) if args else _DEFINED
             case nodes.Filter(
                 name="select", node=nodes.List(items=items), args=[nodes.Const(value="defined")]
@@ -204,7 +168,8 @@ class _Analysis:
                 for item in items:
                     self._value(item, scope)
             case _:
-                self._use_parts(expression, scope)
+                shown = isinstance(expression, nodes.Not | nodes.Concat)
+                self._use(scope, *expression.iter_child_nodes(), printed=shown)
         return _DEFINED
 
     def _inline_if(self, expression: nodes.CondExpr, scope: Scope) -> Missing:
@@ -213,8 +178,7 @@ class _Analysis:
         if expression.expr2 is not None:
             return missing | self._value(expression.expr2, otherwise)
         # Without `else` the value is undefined, but lenient, whenever the condition is false.
-        test = nodes.Output([expression.test])
-        asked = [scope.get(name.name, _DEFINED) for name in test.find_all(nodes.Name)]
+        asked = [scope.get(name, _DEFINED) for name in _names(expression.test)]
         return missing | {Absence(absence.field, False) for each in asked for absence in each}
 
     def _condition(self, test: nodes.Node, scope: Scope) -> tuple[Scope, Scope]:
@@ -236,7 +200,7 @@ class _Analysis:
             case nodes.Test(node=nodes.Name(name=name), name=kind) if kind in PRESENCE_TESTS:
                 return self._present(name, scope), scope
             case _:
-                self._use(test, scope, printed=True)
+                self._use(scope, test, printed=True)
                 return scope, scope
 
     def _present(self, name: str, scope: Scope) -> Scope:
@@ -248,6 +212,14 @@ class _Analysis:
             variable: frozenset(absence for absence in missing if absence.field != name)
             for variable, missing in known.items()
         }
+
+
+def _names(*found: nodes.Node) -> set[str]:
+    return {name.name for name in nodes.Output(list(found)).find_all(nodes.Name)}
+
+
+def _reads_itself(block: nodes.AssignBlock) -> bool:
+    return bool(_names(block.target) & _names(*block.body))
 
 
 def _either(one: Scope, other: Scope) -> Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from jinja2 import Template, TemplateSyntaxError, nodes
@@ -10,7 +11,7 @@ from jinja2.meta import find_undeclared_variables
 from flashnotify.errors import DeclarationError
 from flashnotify.meta.bases import Notifier
 from flashnotify.meta.jinja import environment
-from flashnotify.meta.registry import TEMPLATES, Registry
+from flashnotify.meta.registry import TEMPLATES, DeclarationMeta, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.template_analysis import needed_fields
 
@@ -25,27 +26,18 @@ class Wording:
         self.sources = sources
 
 
-class TemplateMeta(type):
+class TemplateMeta(DeclarationMeta):
     """Compiles `class AcademicTemplates(Templates, of=AcademicNotifier)` into a `TemplatesSpec`.
 
     Each `Wording` attribute is a locale (`fr`, `pt_BR`); the first one is the fallback.
     """
 
-    def __new__(  # noqa: D102  # documented on the class
-        metacls,
-        name: str,
-        bases: tuple[type[Any], ...],
-        namespace: dict[str, Any],
-        *,
-        of: type[Notifier] | None = None,
-        registry: Registry[TemplatesSpec] = TEMPLATES,
-    ) -> TemplateMeta:
-        cls = super().__new__(metacls, name, bases, namespace)
+    def _declare(
+        cls, *, of: type[Notifier] | None = None, registry: Registry[TemplatesSpec] = TEMPLATES
+    ) -> None:
         if of is not None:
-            spec = _compile(name, of.__notifier__, namespace)
-            registry.add(spec.kind, spec, cls)
-            cls.__templates__ = spec
-        return cls
+            cls.__templates__ = _compile(cls.__name__, of.__notifier__, vars(cls))
+            registry.add(cls.__templates__.kind, cls.__templates__, cls)
 
     __templates__: TemplatesSpec
 
@@ -56,7 +48,7 @@ class Templates(metaclass=TemplateMeta):
     __templates__: ClassVar[TemplatesSpec]
 
 
-def _compile(name: str, kind: NotifierSpec, namespace: dict[str, Any]) -> TemplatesSpec:
+def _compile(name: str, kind: NotifierSpec, namespace: Mapping[str, Any]) -> TemplatesSpec:
     parts = {part for channel in kind.channels.values() for part in channel.parts}
     optional = {field for field, declared in kind.fields.items() if not declared.required}
     locales: dict[str, dict[str, Template]] = {}

@@ -1,4 +1,4 @@
-"""What `backup` refuses, and what it says."""
+"""`backup` refuses to do harm, and says why."""
 
 import sqlite3
 import stat
@@ -38,7 +38,7 @@ def refused(*arguments: str) -> str:
 
 @pytest.mark.usefixtures("archive")
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", ".lock", ".sock"])
-def test_what_serve_keeps_beside_the_archive_is_not_replaced(suffix: str) -> None:
+def test_files_beside_the_archive_are_not_replaced(suffix: str) -> None:
     part = Path(f"{ARCHIVE}{suffix}")
     part.write_text("in use")
     assert "is part of the archive" in refused("--force", str(part))
@@ -75,7 +75,7 @@ def test_it_overwrites_only_when_told_to(tmp_path: Path) -> None:
         ("used.db", "used.db-wal exists"),
     ],
 )
-def test_it_refuses_what_would_do_harm(tmp_path: Path, target: str, said: str) -> None:
+def test_it_refuses_to_do_harm(tmp_path: Path, target: str, said: str) -> None:
     (tmp_path / "used.db-wal").touch()
     (tmp_path / "link.db").symlink_to(ARCHIVE)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}

@@ -1,4 +1,4 @@
-"""What `doctor` finds, one thing at a time."""
+"""The findings of `doctor`, one at a time."""
 
 import shutil
 import sqlite3
@@ -124,7 +124,7 @@ async def test_tables_of_other_versions(archive: Path) -> None:
     assert (found.state, "flashnotify migrate" in str(found.remedy)) == (State.warning, True)
 
 
-async def test_a_damaged_archive_and_what_is_none(archive: Path) -> None:
+async def test_damaged_archives_and_other_files(archive: Path) -> None:
     with archive.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (archive.stat().st_size - 8192))
@@ -185,7 +185,7 @@ async def test_a_transport_that_hangs_is_given_up_before_its_own_time_is_over(
         assert by_part(found)[f"email {hangs.url}"].found == "no answer within 0.2 s"
 
 
-async def test_what_has_been_told_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_findings_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", "smtp://127.0.0.1:1")
     monkeypatch.setenv("FLASHNOTIFY_SMTP_TIMEOUT", "-1")
     told, _ = await transport_findings(ServiceConfig(), ())

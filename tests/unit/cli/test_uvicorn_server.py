@@ -17,7 +17,7 @@ VERIFIED_WITH = "0.54.0"
 
 
 def changed(part: str) -> str:
-    """What to do about a changed part."""
+    """Explain what to do about a changed part."""
     return (
         f"cli/uvicorn_server.py was verified with uvicorn {VERIFIED_WITH}; in uvicorn "
         f"{version('uvicorn')}, {part} is different. Read docs/adr/0008, adapt the file to the "

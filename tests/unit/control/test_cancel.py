@@ -17,11 +17,6 @@ TWO = ("mailto:a@univ.example", "mailto:b@univ.example")
 
 
 @pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
-@pytest.fixture
 def cancel(delivering: Delivering) -> Cancel:
     return Cancel(
         delivering.archive,

@@ -21,11 +21,6 @@ REQUEUE = "notifications.requeue"
 
 
 @pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
-@pytest.fixture
 def retry(delivering: Delivering) -> Retry:
     return Retry(
         delivering.archive, delivering.dispatch, KeyedLocks(), delivering.clock, delivering.ids

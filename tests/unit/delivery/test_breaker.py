@@ -21,6 +21,13 @@ def fail(breaker: Breaker, times: int) -> None:
         breaker.failed()
 
 
+async def probe(breaker: Breaker, clock: ManualClock) -> None:
+    """Open the breaker, and let a delivery through after its recovery time."""
+    fail(breaker, 3)
+    await clock.advance(30)
+    assert breaker.allow(urgent=False)
+
+
 def test_stays_closed_while_failures_are_fewer(breaker: Breaker) -> None:
     fail(breaker, 2)
     assert breaker.state is BreakerState.closed
@@ -92,9 +99,7 @@ async def test_while_a_probe_hangs_the_others_come_again_at_its_pace(
 async def test_a_probe_that_hangs_holds_up_nothing_urgent(
     breaker: Breaker, clock: ManualClock
 ) -> None:
-    fail(breaker, 3)
-    await clock.advance(30)
-    assert breaker.allow(urgent=False)
+    await probe(breaker, clock)
     assert breaker.wait(urgent=True) == 0
     assert [breaker.allow(urgent=True) for _ in range(3)] == [True, False, False]
     breaker.abandoned(urgent=True)
@@ -109,9 +114,7 @@ async def test_a_probe_that_hangs_holds_up_nothing_urgent(
 
 
 async def test_a_probe_that_works_closes_it(breaker: Breaker, clock: ManualClock) -> None:
-    fail(breaker, 3)
-    await clock.advance(30)
-    assert breaker.allow(urgent=False)
+    await probe(breaker, clock)
     breaker.succeeded()
     assert breaker.state is BreakerState.closed
     fail(breaker, 2)
@@ -131,9 +134,7 @@ async def test_a_probe_that_fails_opens_it_again(breaker: Breaker, clock: Manual
 async def test_an_abandoned_probe_makes_place_for_another(
     breaker: Breaker, clock: ManualClock
 ) -> None:
-    fail(breaker, 3)
-    await clock.advance(30)
-    assert breaker.allow(urgent=False)
+    await probe(breaker, clock)
     breaker.abandoned(urgent=False)
     assert breaker.state is BreakerState.half_open
     assert [breaker.allow(urgent=False), breaker.allow(urgent=False)] == [True, False]

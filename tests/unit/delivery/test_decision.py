@@ -1,4 +1,4 @@
-"""May it go now? Every answer, and which one comes first."""
+"""Every decision before an attempt, and their precedence."""
 
 from dataclasses import replace
 
@@ -24,11 +24,6 @@ from tests.support.manual_clock import ManualClock
 SECOND = 1000
 HOUR = 3600 * SECOND
 SMS = "tel:+33612345678"
-
-
-@pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
 
 
 @pytest.fixture

@@ -32,11 +32,6 @@ TWO = ("mailto:a@univ.example", "mailto:b@univ.example")
 SECOND = 1000
 
 
-@pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
 async def test_each_result_is_one_write_and_the_job_ends_with_one(delivering: Delivering) -> None:
     (job,) = await delivering.batches(*TWO)
     assert await delivering.execute(job) is None
@@ -100,7 +95,7 @@ async def test_a_refusal_for_now_waits_in_the_batch(
     ]
 
 
-async def test_the_next_transport_takes_what_the_first_refuses_for_now(
+async def test_the_next_transport_sends_a_message_that_the_first_refuses_for_now(
     delivering: Delivering,
 ) -> None:
     first, second = delivering.open(EmailMixin, [Retryable("busy"), Rejected("no")], [])
@@ -313,7 +308,7 @@ async def test_an_unrenderable_batch_follows_the_retry_policy(
     assert {status[1] for status in delivering.statuses()} == {"failed"}
 
 
-async def test_only_what_was_due_gets_an_attempt_when_a_batch_fails(
+async def test_only_due_deliveries_get_an_attempt_when_a_batch_fails(
     delivering: Delivering, clock: ManualClock
 ) -> None:
     delivering.open(EmailMixin, [Retryable("busy", after=3600)])

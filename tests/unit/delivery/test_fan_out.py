@@ -31,11 +31,6 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-@pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
 def people(number: int) -> list[str]:
     """Return addresses for email."""
     return [f"mailto:a{n}@univ.example" for n in range(number)]

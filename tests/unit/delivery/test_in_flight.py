@@ -1,4 +1,4 @@
-"""What is in flight, and what of it was cancelled."""
+"""Jobs in flight, and their cancellation."""
 
 from uuid import UUID
 
@@ -26,14 +26,14 @@ def test_a_cancellation_reaches_every_job_in_flight_of_its_notification() -> Non
             assert in_flight.cancelled(job(13))
 
 
-def test_a_cancellation_of_what_is_not_in_flight_is_left_to_the_archive() -> None:
+def test_cancelling_a_job_not_in_flight_is_left_to_the_archive() -> None:
     in_flight = InFlight()
     in_flight.cancel(ONE)
     with in_flight.job(job(10)):
         assert not in_flight.cancelled(job(10))
 
 
-def test_nothing_is_kept_of_what_is_over() -> None:
+def test_finished_jobs_leave_nothing_behind() -> None:
     in_flight = InFlight()
     with in_flight.job(job(10)):
         with in_flight.job(job(11)):

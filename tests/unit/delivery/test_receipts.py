@@ -18,11 +18,6 @@ SMS = "tel:+33612345678"
 REASON = "the gateway reports that it cannot be delivered"
 
 
-@pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
-
-
 def reports(delivering: Delivering) -> Receipts:
     """Return what takes reports. A token is proof when it is the text backwards."""
     archive = delivering.archive

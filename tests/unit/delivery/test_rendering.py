@@ -1,4 +1,4 @@
-"""What a kind's templates make of a notification."""
+"""Render notifications with the templates of their kind."""
 
 from typing import Any
 from uuid import UUID

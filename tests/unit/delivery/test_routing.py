@@ -1,4 +1,4 @@
-"""Which channels a recipient gets a notification on."""
+"""Routing chooses the channels of a recipient."""
 
 from dataclasses import replace
 

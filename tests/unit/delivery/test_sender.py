@@ -143,11 +143,17 @@ async def test_a_transport_of_another_address_is_passed_over(setting: Setting) -
     assert (first.sent, second.sent) == ([], ["a@univ.example"])
 
 
+def open_limited(setting: Setting) -> list[ScriptedTransport]:
+    """Open two transports, the first of them with a single connection."""
+    first, second = setting.open([], [])
+    first.connections = ConnectionLimiter(1)
+    return [first, second]
+
+
 async def test_an_open_breaker_is_asked_before_a_connection_is_waited_for(
     setting: Setting,
 ) -> None:
-    first, second = setting.open([], [])
-    first.connections = ConnectionLimiter(1)
+    first, second = open_limited(setting)
     setting.breaker().misconfigure("no")
     async with first.connections.use(urgent=False):
         await setting.send()
@@ -157,8 +163,7 @@ async def test_an_open_breaker_is_asked_before_a_connection_is_waited_for(
 async def test_a_breaker_that_opens_while_a_connection_is_waited_for_is_asked_again(
     setting: Setting,
 ) -> None:
-    first, second = setting.open([], [])
-    first.connections = ConnectionLimiter(1)
+    first, second = open_limited(setting)
     async with first.connections.use(urgent=False):
         sending = asyncio.create_task(setting.send())
         for _ in range(5):
@@ -231,7 +236,7 @@ async def test_an_attempt_takes_the_time_that_it_takes(
     assert (attempt.at, attempt.duration) == (began, 2.5)
 
 
-async def test_what_never_came_to_an_attempt_is_no_fault_of_the_transport(
+async def test_errors_before_an_attempt_do_not_count_against_the_transport(
     setting: Setting,
 ) -> None:
     setting.open([Unavailable("no thread became free", retry_after=7)])

@@ -1,4 +1,4 @@
-"""The open transports of a channel: names, breakers, what a result means to them."""
+"""The open transports of a channel: names, breakers and the effect of results."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
+from flashnotify import errors
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
 from flashnotify.channels.sms.http_json import HttpJsonTransport
@@ -16,17 +17,6 @@ from flashnotify.delivery import transports
 from flashnotify.delivery.breaker import BreakerState
 from flashnotify.delivery.transports import OpenTransport, open_channel
 from flashnotify.domain import AttemptOutcome, Message, Priority, Rendering, Sent
-from flashnotify.errors import (
-    InternalError,
-    Misconfigured,
-    NotTried,
-    Rejected,
-    Retryable,
-    SettingsError,
-    TransportError,
-    Unreachable,
-    Unsendable,
-)
 from tests.conformance.adapter import Lent
 from tests.support.delivering import Delivering
 from tests.support.manual_clock import ManualClock
@@ -38,11 +28,6 @@ FAILURES = 5
 def message(to: str = "a@univ.example", *, urgent: bool = False) -> Message:
     priority = Priority.high if urgent else Priority.low
     return Message(UUID(int=1), to, Rendering("en", {}), 0, priority=priority)
-
-
-@pytest.fixture
-def delivering(clock: ManualClock) -> Delivering:
-    return Delivering(clock)
 
 
 @pytest.fixture
@@ -86,7 +71,7 @@ def test_a_url_that_cannot_work_is_reported_with_an_example(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, said: str
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_SMS_URL", url)
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(errors.SettingsError) as caught:
         open_channel(SMSMixin.__channel__, KNOWN, Lent(tmp_path).resources)
     assert said in str(caught.value)
     assert "Example: FLASHNOTIFY_SMS_URL=" in str(caught.value)
@@ -97,19 +82,19 @@ def test_a_url_that_cannot_work_is_reported_with_an_example(
     ("result", "outcome", "state"),
     [
         (Sent("ok"), AttemptOutcome.sent, BreakerState.closed),
-        (Rejected("no"), AttemptOutcome.rejected, BreakerState.closed),
-        (Retryable("busy"), AttemptOutcome.retryable, BreakerState.closed),
-        (Unreachable("down"), AttemptOutcome.retryable, BreakerState.open),
-        (Misconfigured("no"), AttemptOutcome.misconfigured, BreakerState.open),
-        (NotTried("no thread"), AttemptOutcome.retryable, BreakerState.half_open),
-        (InternalError("bug"), AttemptOutcome.error, BreakerState.half_open),
-        (Unsendable("too long"), AttemptOutcome.rejected, BreakerState.half_open),
+        (errors.Rejected("no"), AttemptOutcome.rejected, BreakerState.closed),
+        (errors.Retryable("busy"), AttemptOutcome.retryable, BreakerState.closed),
+        (errors.Unreachable("down"), AttemptOutcome.retryable, BreakerState.open),
+        (errors.Misconfigured("no"), AttemptOutcome.misconfigured, BreakerState.open),
+        (errors.NotTried("no thread"), AttemptOutcome.retryable, BreakerState.half_open),
+        (errors.InternalError("bug"), AttemptOutcome.error, BreakerState.half_open),
+        (errors.Unsendable("too long"), AttemptOutcome.rejected, BreakerState.half_open),
     ],
 )
 async def test_a_result_of_a_probe_tells_the_breaker(
     opened: OpenTransport,
     clock: ManualClock,
-    result: Sent | TransportError,
+    result: Sent | errors.TransportError,
     outcome: AttemptOutcome,
     state: BreakerState,
 ) -> None:
@@ -128,7 +113,7 @@ def test_an_opening_breaker_is_logged_once_without_the_providers_words(
 ) -> None:
     with capture_logs() as logs:
         for _ in range(FAILURES + 3):
-            opened.report(message(), Unreachable("no route to a@univ.example"))
+            opened.report(message(), errors.Unreachable("no route to a@univ.example"))
         opened.report(message(), Sent("ok"))
     assert [entry["event"] for entry in logs] == [
         "transport.breaker_opened",
@@ -146,13 +131,13 @@ def test_a_transport_serves_one_address_only_if_it_is_named_for_it(opened: OpenT
 
 def test_services_behind_one_transport_have_breakers_of_their_own(several: OpenTransport) -> None:
     for _ in range(FAILURES):
-        several.report(message("a@slow.example"), Unreachable("down"))
+        several.report(message("a@slow.example"), errors.Unreachable("down"))
     assert several.breaker_for(message("b@slow.example")).state is BreakerState.open
     assert several.breaker_for(message("a@fast.example")).state is BreakerState.closed
     # The transport is as good as the best of them.
     assert several.health.state is BreakerState.closed
     for _ in range(FAILURES):
-        several.report(message("a@fast.example"), Unreachable("down"))
+        several.report(message("a@fast.example"), errors.Unreachable("down"))
     assert several.health.state.value == "open"
 
 
@@ -170,7 +155,7 @@ def test_a_service_that_is_down_keeps_no_batch_from_the_others(
     delivering: Delivering, several: OpenTransport
 ) -> None:
     """Of all the services, only this one has been used so far."""
-    several.report(message("a@slow.example"), Misconfigured("no"))
+    several.report(message("a@slow.example"), errors.Misconfigured("no"))
     channel = delivering.channels["email"]
     assert channel.wait(message("a@slow.example"), urgent=False) == 30
     assert channel.wait(None, urgent=False) == 0

@@ -1,4 +1,4 @@
-"""Many notifications in one request: how they are read, and that each is accepted by itself."""
+"""Bulk requests are read in slices, and each notification is accepted on its own."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -56,8 +56,12 @@ def accepting(clock: ManualClock) -> Accepting:
     return Accepting(clock)
 
 
-async def test_each_document_is_accepted_by_itself(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, limit=1000)
+@pytest.fixture
+def bulk(accepting: Accepting) -> Bulk:
+    return Bulk(accepting.submission, limit=1000)
+
+
+async def test_each_document_is_accepted_by_itself(bulk: Bulk, accepting: Accepting) -> None:
     some = [ALERT | {"title": f"Alert {number}"} for number in range(250)]
     results = await bulk.accept(SENDER, documents(*some), None)
     assert [result.index for result in results] == list(range(250))
@@ -66,27 +70,21 @@ async def test_each_document_is_accepted_by_itself(accepting: Accepting) -> None
     assert titles == [document["title"] for document in some]
 
 
-async def test_a_bad_document_rejects_itself_only(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, limit=1000)
+async def test_a_bad_document_rejects_itself_only(bulk: Bulk, accepting: Accepting) -> None:
     some = (ALERT, ALERT | {"kind": "gone"}, MalformedDocument("no JSON"), ALERT)
     results = await bulk.accept(SENDER, documents(*some), None)
-    assert [type(result.outcome) for result in results] == [
-        Accepted,
-        InvalidInput,
-        MalformedDocument,
-        Accepted,
-    ]
+    outcomes = [Accepted, InvalidInput, MalformedDocument, Accepted]
+    assert [type(result.outcome) for result in results] == outcomes
     assert len(accepting.stored()) == 2
 
 
-async def test_a_refused_write_rejects_its_own_document(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, limit=1000)
+async def test_a_refused_write_rejects_its_own_document(bulk: Bulk, accepting: Accepting) -> None:
     accepting.archive.refuse_write(WriteRefused("too big"))
     results = await bulk.accept(SENDER, documents(*[ALERT] * 3), None)
     assert [type(result.outcome) for result in results] == [WriteRefused, Accepted, Accepted]
 
 
-async def test_one_too_many_rejects_the_whole_request(accepting: Accepting) -> None:
+async def test_too_many_documents_reject_the_whole_request(accepting: Accepting) -> None:
     bulk = Bulk(accepting.submission, limit=3)
     with pytest.raises(DocumentTooLarge):
         await bulk.accept(SENDER, documents(*[ALERT] * 4), None)
@@ -94,16 +92,18 @@ async def test_one_too_many_rejects_the_whole_request(accepting: Accepting) -> N
     assert len(await bulk.accept(SENDER, documents(*[ALERT] * 3), None)) == 3
 
 
-async def test_a_request_that_is_malformed_half_way_accepts_nothing(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, limit=1000)
+async def test_a_request_that_is_malformed_half_way_accepts_nothing(
+    bulk: Bulk, accepting: Accepting
+) -> None:
     body = json.dumps([ALERT, ALERT]).encode()[:-3]
     with pytest.raises(MalformedDocument):
         await bulk.accept(SENDER, read_array(body, 1000), None)
     assert accepting.stored() == []
 
 
-async def test_nothing_is_read_while_nothing_can_be_promised(accepting: Accepting) -> None:
-    bulk = Bulk(accepting.submission, limit=1000)
+async def test_nothing_is_read_while_the_service_cannot_accept(
+    bulk: Bulk, accepting: Accepting
+) -> None:
     accepting.archive.overloaded = True
 
     async def unread() -> AsyncIterator[Document]:
@@ -115,9 +115,8 @@ async def test_nothing_is_read_while_nothing_can_be_promised(accepting: Acceptin
 
 
 async def test_a_request_that_broke_off_can_be_sent_again_with_its_key(
-    accepting: Accepting,
+    bulk: Bulk, accepting: Accepting
 ) -> None:
-    bulk = Bulk(accepting.submission, limit=1000)
     some = [ALERT | {"title": f"Alert {number}"} for number in range(3)]
     first = await bulk.accept(SENDER, documents(*some[:2]), "k-1")
     again = await bulk.accept(SENDER, documents(*some), "k-1")
@@ -128,17 +127,13 @@ async def test_a_request_that_broke_off_can_be_sent_again_with_its_key(
     ]
     # Another document in the same place is another request.
     changed = await bulk.accept(SENDER, documents(some[1], *some[1:]), "k-1")
-    assert [type(result.outcome) for result in changed] == [
-        IdempotencyMismatch,
-        Accepted,
-        Accepted,
-    ]
+    mixed = [IdempotencyMismatch, Accepted, Accepted]
+    assert [type(result.outcome) for result in changed] == mixed
     assert len(accepting.stored()) == 3
 
 
-async def test_one_rule_for_keys_holds_for_one_and_for_many(accepting: Accepting) -> None:
+async def test_one_rule_for_keys_holds_for_one_and_for_many(bulk: Bulk) -> None:
     """White space and the order of members do not matter."""
-    bulk = Bulk(accepting.submission, limit=1000)
     await bulk.accept(SENDER, documents(ALERT), "k-1")
     body = json.dumps([dict(reversed(ALERT.items()))], indent=4).encode()
     (result,) = await bulk.accept(SENDER, read_array(body, 1000), "k-1")

@@ -62,7 +62,7 @@ async def test_the_first_is_accepted_and_the_next_is_its_answer(once: Once) -> N
     assert once.archive.writes == ["notifications.accept"]
 
 
-async def test_the_answer_is_the_first_one_whatever_happened_since(once: Once) -> None:
+async def test_the_answer_is_the_first_one_regardless_of_later_changes(once: Once) -> None:
     first = await once.send()
     await once.archive.notifications.cancel(first.id, 1)
     assert (await once.send()).status is NotificationStatus.scheduled
@@ -142,7 +142,7 @@ async def test_a_refused_write_uses_no_key(once: Once) -> None:
     assert not (await once.send()).replayed
 
 
-async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
+async def hanging_request(once: Once) -> asyncio.Task[Accepted]:
     begun = asyncio.Event()
 
     async def hang(answer: Any) -> Accepted:
@@ -150,8 +150,13 @@ async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    hanging = asyncio.create_task(once.send(accept=hang))
+    request = asyncio.create_task(once.send(accept=hang))
     await begun.wait()
+    return request
+
+
+async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
+    hanging = await hanging_request(once)
     waiting = [asyncio.create_task(once.send()) for _ in range(3)]
     await asyncio.sleep(0)
     hanging.cancel()
@@ -161,16 +166,8 @@ async def test_a_cancelled_request_leaves_its_key_usable(once: Once) -> None:
     assert [answer.id for answer in answers if isinstance(answer, Accepted)] == once.accepted * 2
 
 
-async def test_one_that_takes_long_holds_up_no_other_key(once: Once) -> None:
-    begun = asyncio.Event()
-
-    async def hang(answer: Any) -> Accepted:
-        begun.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    hanging = asyncio.create_task(once.send(accept=hang))
-    await begun.wait()
+async def test_a_slow_request_delays_no_other_key(once: Once) -> None:
+    hanging = await hanging_request(once)
     assert not (await once.send(key="other")).replayed
     hanging.cancel()
     await asyncio.wait({hanging})

@@ -1,4 +1,4 @@
-"""The way in: checked, on disk before the answer, queued after it, nothing when it cannot be."""
+"""Submission validates, commits, answers and then queues, or does nothing."""
 
 import asyncio
 import json
@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
+from flashnotify import errors
 from flashnotify.domain import Address, Lane, NotificationStatus, Priority
-from flashnotify.errors import (
-    IdempotencyMismatch,
-    InvalidInput,
-    MalformedDocument,
-    NotPermitted,
-    Unavailable,
-    WriteRefused,
-)
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from tests.support.accepting import ALERT, SENDER, Accepting
@@ -84,7 +77,7 @@ async def test_nothing_is_queued_or_answered_before_it_is_on_disk(
     assert accepting.depth() == 1
 
 
-@pytest.mark.parametrize("error", [Unavailable("disk full"), WriteRefused("too big")])
+@pytest.mark.parametrize("error", [errors.Unavailable("disk full"), errors.WriteRefused("too big")])
 async def test_a_refused_write_is_passed_on_and_nothing_is_queued(
     accepting: Accepting, error: Exception
 ) -> None:
@@ -136,7 +129,7 @@ async def test_nothing_is_accepted_that_cannot_be_kept_or_sent(
             accepting.supervisor.stopping()
         case _:
             accepting.supervisor.failures["writer"] = "it ended"
-    with pytest.raises(Unavailable):
+    with pytest.raises(errors.Unavailable):
         await send(accepting)
     assert (accepting.archive.writes, accepting.depth()) == ([], 0)
 
@@ -145,7 +138,7 @@ async def test_nothing_is_accepted_that_cannot_be_kept_or_sent(
 async def test_a_document_that_is_no_object_is_malformed(
     accepting: Accepting, document: bytes
 ) -> None:
-    with pytest.raises(MalformedDocument):
+    with pytest.raises(errors.MalformedDocument):
         await accepting.submission.accept(SENDER, document, None)
     assert accepting.archive.writes == []
 
@@ -156,15 +149,15 @@ async def test_a_document_that_is_no_object_is_malformed(
 async def test_an_invalid_document_is_refused_and_uses_no_key(
     accepting: Accepting, changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(errors.InvalidInput):
         await send(accepting, "k-1", **changes)
     assert accepting.archive.writes == []
     assert not (await send(accepting, "k-1")).replayed
 
 
-async def test_a_caller_may_send_only_what_its_scopes_allow(accepting: Accepting) -> None:
+async def test_a_caller_may_send_only_within_its_scopes(accepting: Accepting) -> None:
     stranger = Principal("stranger", frozenset({"read"}), Priority.critical)
-    with pytest.raises(NotPermitted):
+    with pytest.raises(errors.NotPermitted):
         await accepting.submission.accept(stranger, json.dumps(ALERT).encode(), None)
     assert accepting.archive.writes == []
 
@@ -174,7 +167,7 @@ async def test_a_key_is_stored_with_its_notification_in_one_write(accepting: Acc
     assert accepting.archive.writes == [ACCEPT]
     again = await send(accepting, "k-1", send_at=LATER)
     assert again == Accepted(first.id, NotificationStatus.scheduled, replayed=True)
-    with pytest.raises(IdempotencyMismatch):
+    with pytest.raises(errors.IdempotencyMismatch):
         await send(accepting, "k-1")
     assert accepting.archive.writes == [ACCEPT]
 
@@ -196,7 +189,7 @@ async def test_a_hundred_at_once_with_one_key_are_one_notification(accepting: Ac
 async def test_a_replay_is_refused_too_when_nothing_can_be_promised(accepting: Accepting) -> None:
     await send(accepting, "k-1")
     accepting.archive.overloaded = True
-    with pytest.raises(Unavailable):
+    with pytest.raises(errors.Unavailable):
         await send(accepting, "k-1")
 
 

@@ -1,4 +1,4 @@
-"""The messages of every kind, compared with files that a person has looked at.
+"""The messages of every kind, compared with reviewed golden files.
 
 After a change: `GOLDEN=write make test ARGS="tests/unit/kinds/test_messages.py"`. Then read the git
 diff, and open the HTML in a browser: on a narrow screen, and on a dark one.
@@ -40,7 +40,7 @@ def rendered(kind: str, locale: str, example: Example) -> Rendering:
 
 
 def required_only(kind: str, example: Example) -> Example:
-    """The example with the fields that the kind cannot do without."""
+    """Return the example with its required fields alone."""
     fields = NOTIFIERS[kind].fields
     data = {name: value for name, value in example["data"].items() if fields[name].required}
     return example | {"data": data}
@@ -51,7 +51,7 @@ def sms(kind: str, locale: str, example: Example) -> Segmented:
 
 
 def in_writing(rendering: Rendering) -> str:
-    """The parts that are plain text, as one file."""
+    """Return the plain-text parts as one file."""
     short = economical(rendering.parts["sms"], SEGMENTS)
     headings = {"sms": f"sms, {short.encoding}, segments: {short.segments}"}
     parts = {**rendering.parts, "sms": short.text}
@@ -60,7 +60,7 @@ def in_writing(rendering: Rendering) -> str:
     )
 
 
-def test_every_kind_of_the_campus_has_an_example_in_each_language_with_every_field() -> None:
+def test_every_kind_has_a_complete_example_in_each_language() -> None:
     declared = {
         spec.kind for spec in NOTIFIERS if spec.notifier.__module__.startswith(kinds.__name__)
     }
@@ -74,7 +74,7 @@ def test_every_kind_of_the_campus_has_an_example_in_each_language_with_every_fie
 @pytest.mark.parametrize("fields", ["all", "required"])
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_messages_are_as_somebody_has_seen_them(kind: str, locale: str, fields: str) -> None:
+def test_messages_match_the_golden_files(kind: str, locale: str, fields: str) -> None:
     example = EXAMPLES[kind][locale]
     if fields == "required":
         example = required_only(kind, example)
@@ -87,7 +87,7 @@ def test_messages_are_as_somebody_has_seen_them(kind: str, locale: str, fields: 
         assert found == file.read_text()
 
 
-def test_there_is_no_golden_file_without_a_message() -> None:
+def test_every_golden_file_belongs_to_a_message() -> None:
     expected = {
         f"{kind}.{locale}.{fields}.{suffix}"
         for kind in KINDS
@@ -100,7 +100,7 @@ def test_there_is_no_golden_file_without_a_message() -> None:
 
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_typical_sms_fits_whole_and_a_long_one_keeps_what_matters(kind: str, locale: str) -> None:
+def test_a_typical_sms_fits_and_a_long_one_keeps_its_details(kind: str, locale: str) -> None:
     example = EXAMPLES[kind][locale]
     whole = sms(kind, locale, example)
     assert whole.encoding == "gsm7"
@@ -113,7 +113,7 @@ def test_a_typical_sms_fits_whole_and_a_long_one_keeps_what_matters(kind: str, l
 
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_a_sender_writes_stays_text_in_html(kind: str, locale: str) -> None:
+def test_html_escapes_the_text_of_a_sender(kind: str, locale: str) -> None:
     example = EXAMPLES[kind][locale]
     attack = "<script>alert('1')</script>\"'><b onload=x> {{ 7*7 }}"
     notifier = NOTIFIERS[kind]
@@ -141,7 +141,7 @@ def test_the_html_loads_nothing_and_its_links_are_those_of_the_body(kind: str) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_push_stays_within_what_push_services_carry(kind: str) -> None:
+def test_a_push_stays_within_the_limit_of_push_services(kind: str) -> None:
     # RFC 8291, section 4: 4096 octets, of which the encryption takes 103 and JSON its own.
     long = "éàç " * 2000
     example = EXAMPLES[kind]["fr"]
@@ -154,7 +154,7 @@ def test_a_push_stays_within_what_push_services_carry(kind: str) -> None:
 
 
 class Tags(HTMLParser):
-    """What a mail client makes of an HTML part."""
+    """Parses an HTML part as a mail client does."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Settings: read by the names that the declarations give, and never shown if secret."""
+"""Settings are read from the declared variables; secrets are never shown."""
 
 import traceback
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ def _no_x(value: SecretStr) -> SecretStr:
 
 
 class PigeonConfig(Config, registry=REGISTRY):
-    """How pigeons fly."""
+    """Settings of pigeons."""
 
     height: Annotated[int, Field(ge=1)] = setting(10, help="Metres.", example="20")
     loft_name: str = setting("north", env="LOFT", help="Where from.", example="south")
@@ -38,7 +38,7 @@ def test_defaults_hold_without_an_environment() -> None:
     assert config.token.get_secret_value() == "none"
 
 
-def test_is_read_from_the_variables_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_from_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_HEIGHT", "30")
     monkeypatch.setenv("FLASHNOTIFY_LOFT", "east")
     monkeypatch.setenv("FLASHNOTIFY_TOKEN", "t0ken")
@@ -47,30 +47,30 @@ def test_is_read_from_the_variables_that_are_named(monkeypatch: pytest.MonkeyPat
     assert config.token.get_secret_value() == "t0ken"
 
 
-def test_is_read_from_env_files_too(tmp_path: Any) -> None:
+def test_settings_are_read_from_env_files(tmp_path: Any) -> None:
     (tmp_path / ".env").write_text("FLASHNOTIFY_HEIGHT=40\nFLASHNOTIFY_WHATEVER=1\n")
     assert PigeonConfig().height == 40
 
 
 @pytest.mark.parametrize("name", ["HEIGHT", "height", "LOFT", "LOFT_NAME", "FLASHNOTIFY_LOFT_NAME"])
 def test_no_other_variable_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`HEIGHT` may be anybody's."""
+    """`HEIGHT` may belong to another program."""
     monkeypatch.setenv(name, "7")
     config = PigeonConfig()
     assert (config.height, config.loft_name) == (10, "north")
 
 
-def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_HEIGHT", "")
     assert PigeonConfig().height == 10
 
 
-def test_values_given_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_take_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_HEIGHT", "30")
     assert PigeonConfig(height=5).height == 5
 
 
-def test_a_wrong_value_names_the_variable_and_gives_an_example(
+def test_an_invalid_value_names_the_variable_and_gives_an_example(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_HEIGHT", "high")
@@ -83,7 +83,7 @@ def test_a_wrong_value_names_the_variable_and_gives_an_example(
         PigeonConfig(height=0)
 
 
-def test_every_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_invalid_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_HEIGHT", "high")
     monkeypatch.setenv("FLASHNOTIFY_TOKEN", "xyz")
     with pytest.raises(SettingsError) as failure:
@@ -100,7 +100,7 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "height=10" in repr(config)
 
 
-def test_a_wrong_secret_is_never_shown_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_TOKEN", "hunter2x")
     with pytest.raises(SettingsError) as failure:
         PigeonConfig()
@@ -118,7 +118,7 @@ def test_a_setting_without_a_type_is_refused() -> None:
         )
 
 
-def test_each_setting_is_listed_with_what_a_person_needs() -> None:
+def test_each_setting_is_listed_with_its_documentation() -> None:
     (spec,) = REGISTRY
     shown = [(s.env, s.type, s.default, s.help, s.example, s.secret) for s in spec.settings]
     assert shown == [
@@ -128,7 +128,7 @@ def test_each_setting_is_listed_with_what_a_person_needs() -> None:
     ]
 
 
-# --- The settings that there are -----------------------------------------------------------------
+# --- The declared settings -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_each_setting_is_listed_with_what_a_person_needs() -> None:
         ("FLASHNOTIFY_LOCALE", "français"),
     ],
 )
-def test_a_wrong_setting_of_the_service_stops_the_start(
+def test_an_invalid_setting_stops_the_start(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -164,7 +164,7 @@ def test_the_password_of_a_database_is_never_shown(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "sender", ["Campus", "Campus <campus>", "a@univ.example\nBcc: b@univ.example", "a@b@c.example"]
 )
-def test_a_wrong_sender_stops_the_start(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_sender_stops_the_start(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_FROM", sender)
     with pytest.raises(SettingsError, match=r"^FLASHNOTIFY_EMAIL_FROM: "):
         EmailConfig()
@@ -175,7 +175,7 @@ def test_the_senders_domain_is_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None
     assert EmailConfig().sender == "Université <a@xn--bcher-kva.example>"
 
 
-def test_names_that_set_nothing_are_told_with_the_nearest_one() -> None:
+def test_unknown_names_are_listed_with_the_nearest_known_one() -> None:
     names = ["FLASHNOTIFY_WORKER", "FLASHNOTIFY_WORKERS", "FLASHNOTIFY_ZZZ", "PATH"]
     assert unknown_names(CONFIGS, names) == {
         "FLASHNOTIFY_WORKER": "FLASHNOTIFY_WORKERS",

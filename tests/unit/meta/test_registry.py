@@ -1,4 +1,4 @@
-"""Registries: by name, in order, no name twice, nothing new once frozen."""
+"""Registries keep order, reject duplicate names and can be frozen."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from flashnotify.meta.registry import Registry
 
 
 class Declared:
-    """What is registered."""
+    """A class to register."""
 
 
 def test_keeps_the_order_of_declaration() -> None:

@@ -331,7 +331,7 @@ async def test_asks_for_more_after_an_item_was_displaced() -> None:
     assert asked == [Priority.low]
 
 
-async def test_tracks_what_is_done_meanwhile() -> None:
+async def test_tracks_items_that_finish_meanwhile() -> None:
     queue = new(8)
     before, during, after = items(Priority.low, 3)
     fill(queue, before, during, after)
@@ -357,7 +357,7 @@ async def test_closing_gives_out_nothing_more() -> None:
         await queue.get(ALL)
 
 
-async def test_closing_keeps_back_what_waits() -> None:
+async def test_closing_keeps_waiting_items_back() -> None:
     queue = new(8)
     fill(queue, *items(Priority.critical, 2))
     queue.close()
@@ -365,7 +365,7 @@ async def test_closing_keeps_back_what_waits() -> None:
         await queue.get(ALL)
 
 
-async def test_each_item_wakes_somebody_who_takes_it() -> None:
+async def test_each_item_wakes_a_waiting_consumer() -> None:
     """The one who is woken for `low` takes `high`; then the third must come for `low`."""
     queue = new(8)
     waiting = [asyncio.create_task(queue.get(lanes)) for lanes in (ALL, URGENT, ALL)]

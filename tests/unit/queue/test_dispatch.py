@@ -93,7 +93,7 @@ async def test_a_lane_that_has_drained_asks_for_more(dispatch: Dispatch) -> None
     assert wake_ups[1:] == [(Lane("email", Priority.high), 77)]
 
 
-def test_a_wake_up_before_anybody_listens_is_no_error(dispatch: Dispatch) -> None:
+def test_a_wake_up_without_a_listener_is_no_error(dispatch: Dispatch) -> None:
     dispatch.wake_up(Lane("email", Priority.high), 77)
 
 

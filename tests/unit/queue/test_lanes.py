@@ -51,7 +51,7 @@ def test_shares_are_the_weights(busy: set[Priority], rounds: int) -> None:
 
 
 @given(st.integers(0, 100), st.integers(0, 450))
-def test_nothing_starves_whatever_others_took(alone: int, urgent: int) -> None:
+def test_no_lane_starves(alone: int, urgent: int) -> None:
     """Takers of urgent lanes only, and lanes that were idle, run up no debt and no credit."""
     lanes = full(*Priority, each=600)
     served(lanes, alone)

@@ -124,7 +124,7 @@ async def lose(queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines, number:
             await hung
 
 
-async def test_returns_what_the_call_returns(queue: ThreadPoolQueue) -> None:
+async def test_returns_the_result_of_the_call(queue: ThreadPoolQueue) -> None:
     name = await queue.run(here, within=NEVER)
     assert name.startswith(_PREFIX)
     assert threading.current_thread().name != name
@@ -179,7 +179,7 @@ async def test_a_call_past_its_deadline_is_over_and_its_thread_is_replaced(
     assert await queue.run(here, within=NEVER, lane=Priority.critical)
 
 
-async def test_what_waits_goes_on_in_place_of_what_is_lost(
+async def test_waiting_calls_run_in_place_of_lost_ones(
     queue: ThreadPoolQueue, gate: Gate, deadlines: Deadlines
 ) -> None:
     await start(queue, gate)
@@ -303,7 +303,7 @@ async def test_a_full_lane_refuses_at_once(queue: ThreadPoolQueue, gate: Gate) -
     assert all(await asyncio.gather(*waiting, other))
 
 
-async def test_bulk_leaves_a_thread_for_what_is_urgent(queue: ThreadPoolQueue, gate: Gate) -> None:
+async def test_bulk_leaves_a_thread_for_urgent_calls(queue: ThreadPoolQueue, gate: Gate) -> None:
     await start(queue, gate, lane=Priority.low)
     bulk = asyncio.create_task(queue.run(here, within=NEVER, lane=Priority.medium))
     for _ in range(5):
@@ -350,7 +350,7 @@ async def test_a_cancelled_call_that_has_begun_still_has_its_deadline(
     await eventually(lambda: queue.lost == 0)
 
 
-async def test_close_refuses_what_waits_and_hands_over_what_is_in_hand(
+async def test_close_refuses_waiting_calls_and_returns_finished_ones(
     queue: ThreadPoolQueue, gate: Gate
 ) -> None:
     in_hand = [await start(queue, gate), await start(queue, gate)]

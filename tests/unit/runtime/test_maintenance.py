@@ -102,13 +102,17 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+async def purges_after_a_millisecond(kept: Kept, clock: ManualClock) -> None:
+    assert await kept.purge() == []
+    await clock.advance(0.001)
+    assert await kept.purge() == ["notifications"]
+
+
 async def test_each_kind_is_kept_as_long_as_it_says(kept: Kept, clock: ManualClock) -> None:
     kept.notification("academic")
     kept.notification("security")
     await clock.advance(10 * DAY)
-    assert await kept.purge() == []
-    await clock.advance(0.001)
-    assert await kept.purge() == ["notifications"]
+    await purges_after_a_millisecond(kept, clock)
     assert kept.kinds() == ["security"]
     await clock.advance(355 * DAY)
     assert await kept.purge() == ["notifications"]
@@ -121,9 +125,7 @@ async def test_a_kind_that_is_no_longer_declared_is_kept_for_the_default_time(
     kept.notification("gone")
     kept.notification("gone, too")
     await clock.advance(365 * DAY)
-    assert await kept.purge() == []
-    await clock.advance(0.001)
-    assert await kept.purge() == ["notifications"]
+    await purges_after_a_millisecond(kept, clock)
     assert kept.kinds() == []
 
 

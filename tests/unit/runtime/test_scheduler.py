@@ -1,4 +1,4 @@
-"""What is due in the archive is queued: on time, again, after a restart, as room comes."""
+"""The scheduler queues due jobs on time, after a restart and as room becomes free."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -85,13 +85,18 @@ async def test_everything_a_crash_left_is_queued_at_the_start(
     assert {job.id for job in taken} == {job.id for job in left}
 
 
+async def next_due(scheduled: Scheduling, after: float) -> UUID:
+    """Return the job that is due a millisecond after `after` seconds, and not earlier."""
+    await scheduled.advance(after)
+    assert scheduled.depth() == 0
+    await scheduled.advance(0.001)
+    return (await scheduled.take()).id
+
+
 async def test_send_at_is_kept_to_the_millisecond(scheduled: Scheduling, stored: Stored) -> None:
     job = stored.job(turn=None, due=3_590_500)
     await scheduled.start()
-    await scheduled.advance(3590.499)
-    assert scheduled.depth() == 0
-    await scheduled.advance(0.001)
-    assert (await scheduled.take()).id == job.id
+    assert await next_due(scheduled, after=3590.499) == job.id
 
 
 async def test_a_wake_up_for_something_sooner_is_kept_too(
@@ -104,10 +109,7 @@ async def test_a_wake_up_for_something_sooner_is_kept_too(
     # One that is later changes nothing.
     scheduled.dispatch.wake_up(LOW, clock.now() + 40_000)
     await scheduled.settle()
-    await scheduled.advance(4.999)
-    assert scheduled.depth() == 0
-    await scheduled.advance(0.001)
-    assert (await scheduled.take()).id == job.id
+    assert await next_due(scheduled, after=4.999) == job.id
 
 
 async def test_a_rescheduled_job_joins_its_lane_where_the_lane_is_then(
@@ -359,7 +361,7 @@ async def test_a_wake_up_during_a_failing_read_is_not_lost(
     assert scheduled.depth() == 1
 
 
-async def test_a_restart_picks_up_what_is_unfinished(
+async def test_a_restart_picks_up_unfinished_jobs(
     scheduled: Scheduling, stored: Stored, clock: RestingClock
 ) -> None:
     jobs = [stored.job(turn=number) for number in range(5)]

@@ -121,7 +121,7 @@ async def test_jobs_are_released_when_they_are_done(pool: Pool) -> None:
     assert pool.wake_ups == []
 
 
-async def test_the_scheduler_is_told_only_after_the_job_is_released(pool: Pool) -> None:
+async def test_the_scheduler_is_woken_only_after_the_job_is_released(pool: Pool) -> None:
     """It reads the archive at once, and must not find the job in flight still."""
     held: list[int] = []
 
@@ -222,10 +222,15 @@ async def test_closing_an_idle_pool_ends_it(pool: Pool) -> None:
     assert not workers()
 
 
-async def test_a_cancelled_worker_ends_the_pool_with_an_error(pool: Pool) -> None:
+async def two_in_flight(pool: Pool) -> asyncio.Task[None]:
     pool.put(number=2)
     running = pool.start(4)
     await settle()
+    return running
+
+
+async def test_a_cancelled_worker_ends_the_pool_with_an_error(pool: Pool) -> None:
+    running = await two_in_flight(pool)
     next(iter(workers())).cancel()
     with pytest.raises(RuntimeError, match=r"email \d was cancelled"):
         await running
@@ -251,9 +256,7 @@ async def test_an_error_beside_the_jobs_ends_the_pool(pool: Pool) -> None:
 
 
 async def test_cancelling_the_pool_ends_its_workers(pool: Pool) -> None:
-    pool.put(number=2)
-    running = pool.start(4)
-    await settle()
+    running = await two_in_flight(pool)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -1,4 +1,4 @@
-"""What the log says of an error: where it came from, and none of what it is about."""
+"""The log shows where an error came from, and none of its data."""
 
 import logging
 import sys

@@ -1,5 +1,4 @@
 """The wording that all kinds share: the parts of a message, made from one declaration."""
 
-from flashnotify.kinds.wording.composition import EN, FR, Detail, Language, compose
-
-__all__ = ["EN", "FR", "Detail", "Language", "compose"]
+from flashnotify.kinds.wording.composition import Detail as Detail
+from flashnotify.kinds.wording.composition import compose as compose

@@ -9,10 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from string import Template
-from typing import TypeAlias
+from typing import NamedTuple
 
-# The Jinja test for whether to show a line, its label, and the Jinja source of its value.
-Line: TypeAlias = tuple[str, str, str]
+
+class Line(NamedTuple):
+    """A field in one language: its label, and the Jinja sources of its value and its brief form."""
+
+    field: str
+    label: str
+    value: str
+    brief: str
+
+    def guarded(self, source: str) -> str:
+        """Wrap Jinja source so that it makes lines only if the field has a value."""
+        return when_any([self], source)
+
+
+def when_any(lines: Sequence[Line], source: str) -> str:
+    """Wrap Jinja source so that it makes lines only if one of the fields has a value."""
+    present = " or ".join(f"{line.field} is defined" for line in lines)
+    return f"{{% if {present} %}}\n{source}\n{{% endif %}}\n"
+
 
 _PAGE = Template("""\
 <!doctype html>
@@ -64,7 +81,6 @@ _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif;
 font-size:16px;line-height:1.5"
 
 _LEAD = Template("""\
-{% if $present %}
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" \
 style="margin:0 0 16px">
 <tr><td class="lead ink" style="padding:12px 16px;background:#f4f5f7;color:#1a1d21;\
@@ -72,37 +88,29 @@ border-left:4px solid $colour">
 <strong>$label</strong><br>
 {{ $field | prose }}
 </td></tr>
-</table>
-{% endif %}
-""")
+</table>""")
 
 _DETAILS = Template("""\
-{% if $present %}
 <table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 12px">
 $rows\
-</table>
-{% endif %}
-""")
+</table>""")
 
 _ROW = Template("""\
-{% if $present %}
 <tr>
 <td class="faint" valign="top" style="padding:0 16px 4px 0;color:#5b6370;white-space:nowrap">\
 $label</td>
 <td class="ink" valign="top" style="padding:0 0 4px;color:#1a1d21">$value</td>
-</tr>
-{% endif %}
-""")
+</tr>""")
 
 
 def html_part(
-    *, label: str, colour: str, footer: str, lead: Sequence[Line], details: Sequence[Line]
+    label: str, colour: str, footer: str, leads: Sequence[Line], lines: Sequence[Line]
 ) -> str:
-    """Return the Jinja source. Message lists preview the start of `lead` and of the body."""
-    previews = [f"{{% if {test} %}}{{{{ {field} }}}} {{% endif %}}" for test, _, field in lead]
-    rows = [
-        _ROW.substitute(present=test, label=label, value=value) for test, label, value in details
+    """Return the Jinja source. Message lists preview the start of `leads` and of the body."""
+    previews = [
+        f"{{% if {lead.field} is defined %}}{{{{ {lead.field} }}}} {{% endif %}}" for lead in leads
     ]
+    rows = "".join(line.guarded(_ROW.substitute(line._asdict())) for line in lines)
     return _PAGE.substitute(
         font=_FONT,
         label=label,
@@ -110,10 +118,7 @@ def html_part(
         footer=footer,
         preview="".join([*previews, "{{ body | truncate(150, false, '…', 0) }}"]),
         lead="".join(
-            _LEAD.substitute(present=test, label=label, field=field, colour=colour)
-            for test, label, field in lead
+            lead.guarded(_LEAD.substitute(lead._asdict(), colour=colour)) for lead in leads
         ),
-        details=_DETAILS.substitute(
-            present=" or ".join(test for test, _, _ in details), rows="".join(rows)
-        ),
+        details=when_any(lines, _DETAILS.substitute(rows=rows)),
     )
