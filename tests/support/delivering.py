@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from flashnotify.archive.records import Delivery, Notification, ScheduledJob
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
-from flashnotify.channels.transport import Resources, Transport, TransportURL
+from flashnotify.channels.transport import Resources, Transport
+from flashnotify.channels.url import TransportURL
 from flashnotify.delivery.breaker import Breaker
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor

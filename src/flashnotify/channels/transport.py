@@ -1,7 +1,4 @@
-"""The base of every transport: a URL, a config, `open`, `close` and one coroutine that sends.
-
-An author of a transport finds here what it needs: the base classes, the errors to raise, `setting`.
-"""
+"""The base of every transport: a URL, a config, `open`, `close` and one coroutine that sends."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Generic, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import Field, SecretStr
 
@@ -17,39 +14,7 @@ from flashnotify.channels.limiter import ConnectionLimiter
 from flashnotify.channels.url import TransportURL
 from flashnotify.clock import Clock
 from flashnotify.domain import Captured, Message, Priority, Sent
-from flashnotify.errors import (
-    Gone,
-    Misconfigured,
-    Rejected,
-    Retryable,
-    SettingsError,
-    TransportError,
-    Unreachable,
-    Unsendable,
-)
 from flashnotify.meta import Config, setting
-
-__all__ = [
-    "ChannelConfig",
-    "ConnectionLimiter",
-    "Content",
-    "Gone",
-    "Misconfigured",
-    "Rejected",
-    "Resources",
-    "Retryable",
-    "Sent",
-    "SettingsError",
-    "Threads",
-    "Transport",
-    "TransportConfig",
-    "TransportError",
-    "TransportURL",
-    "Unreachable",
-    "Unsendable",
-    "excerpt",
-    "setting",
-]
 
 # Characters kept of a provider's answer, and those looked at to find them.
 _EXCERPT = 500
@@ -67,11 +32,37 @@ class ChannelConfig(Config):
         return [(None, url) for url in self.url.get_secret_value().split()]
 
 
+def transport_urls(env: str, *, of: str, example: str) -> Any:
+    """Declare the setting `url` of a channel; `of` names what its transports send."""
+    help = f"Transports for {of}, tried in order; separate several by spaces."
+    return setting("capture://", env=env, help=help, example=example, secret=True)
+
+
 class TransportConfig(Config):
-    """Base of the transports' settings. A subclass declares each of these that can be set."""
+    """Base of the transports' settings. Subclasses declare `connections` and `timeout`."""
 
     connections: Annotated[int, Field(ge=1, le=1000)] = 16
     timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+
+def limits(
+    env: str, *, item: str, to: str, connections: int = 16, timeout: float = 30.0
+) -> tuple[Any, Any]:
+    """Declare the settings `connections` and `timeout` of a transport that sends `item` to `to`."""
+    return (
+        setting(
+            connections,
+            env=f"{env}_CONNECTIONS",
+            help=f"Maximum number of connections to {to}, a quarter of them for urgent {item}.",
+            example=str(2 * connections),
+        ),
+        setting(
+            timeout,
+            env=f"{env}_TIMEOUT",
+            help=f"Timeout of one {item} to {to}, in seconds.",
+            example=f"{2 * timeout:g}",
+        ),
+    )
 
 
 class Content(Protocol):
@@ -90,11 +81,7 @@ class Threads(Protocol):
     """Runs blocking calls away from the event loop."""
 
     async def run(
-        self,
-        call: Callable[[], Returned],
-        *,
-        within: float,
-        lane: Priority = Priority.medium,
+        self, call: Callable[[], Returned], *, within: float, lane: Priority = Priority.medium
     ) -> Returned:
         """Return the result of `call`.
 
@@ -127,8 +114,7 @@ class Transport(ABC, Generic[C_contra]):
 
     The scheme `*` stands for any that no other transport of the channel has; `form` reads its URLs,
     which must have the parts in `requires`. `config` holds its own settings; `timeout`, in seconds,
-    limits one send. Subclasses raise only `TransportError`s from `send`, and `Unavailable` if there
-    was no thread to run in.
+    limits one send.
     """
 
     schemes: ClassVar[tuple[str, ...]]
@@ -187,6 +173,7 @@ class Transport(ABC, Generic[C_contra]):
             Unreachable: the transport itself did not work.
             Rejected: refused for good.
             Misconfigured: refused because of our settings.
+            Unavailable: no thread was free to send it.
         """
 
 

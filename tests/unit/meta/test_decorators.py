@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from flashnotify import app
 from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailConfig, EmailMixin
-from flashnotify.channels.transport import ChannelConfig, Transport, TransportURL
+from flashnotify.channels.transport import ChannelConfig, Transport
+from flashnotify.channels.url import TransportURL
 from flashnotify.delivery import recorder
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.errors import DeclarationError, Retryable, SettingsError, Unreachable

@@ -19,20 +19,11 @@ import structlog
 from pydantic import SecretStr
 
 from flashnotify.channels.chat.channel import ChatToOne
-from flashnotify.channels.transport import (
-    Resources,
-    Sent,
-    SettingsError,
-    Transport,
-    TransportConfig,
-    TransportURL,
-    Unreachable,
-    excerpt,
-    setting,
-)
-from flashnotify.errors import (
-    stack_of,
-)
+from flashnotify.channels.transport import Resources, Transport, TransportConfig, excerpt
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
+from flashnotify.errors import SettingsError, Unreachable, stack_of
+from flashnotify.meta import setting
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -95,9 +86,7 @@ class AppriseTransport(Transport[ChatToOne]):
     form: ClassVar[type[TransportURL]] = AppriseURL
     config: ClassVar[type[TransportConfig] | None] = AppriseConfig
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
+    def __init__(self, url: TransportURL, config: AppriseConfig, resources: Resources) -> None:
         super().__init__(url, config, resources)
         assert isinstance(url, AppriseURL)
         self._url = url

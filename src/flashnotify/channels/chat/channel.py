@@ -10,15 +10,7 @@ from pydantic import AfterValidator, SecretStr
 from flashnotify.channels.transport import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.errors import InvalidValue
-from flashnotify.meta import (
-    Channel,
-    Field,
-    Slug,
-    retrying,
-    setting,
-    tracked,
-    validated_config,
-)
+from flashnotify.meta import Channel, Field, Slug, retrying, setting, tracked, validated_config
 
 
 def _destinations(value: SecretStr) -> dict[str | None, str]:
@@ -99,9 +91,5 @@ class ChatMixin(Channel, channel="chat"):
     async def send_chat(
         self, message: Message, transport: Transport[ChatToOne], config: ChatConfig
     ) -> Sent:
-        """Send one message.
-
-        Raises:
-            TransportError: as the transport's `send` does.
-        """
+        """Send one message over `transport`."""
         return await transport.send(ChatToOne(message))

@@ -8,13 +8,8 @@ from datetime import UTC
 
 import httpx
 
-from flashnotify.channels.transport import (
-    Misconfigured,
-    Rejected,
-    Retryable,
-    Unreachable,
-    excerpt,
-)
+from flashnotify.channels.transport import excerpt
+from flashnotify.errors import Misconfigured, Rejected, Retryable, Unreachable
 
 # Seconds: a longer Retry-After is cut to this.
 _MAX_RETRY_AFTER = 86_400.0

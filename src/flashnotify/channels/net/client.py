@@ -18,7 +18,7 @@ from flashnotify.channels.net.aiohttp_internals import (
 )
 from flashnotify.channels.net.failures import FAILURES, AddressNotPermitted, transport_error
 from flashnotify.channels.net.redaction import Redaction
-from flashnotify.channels.transport import Unreachable
+from flashnotify.errors import Unreachable
 
 # Bytes read of an answer: enough for a provider's words, too few to fill the memory.
 _MAX_ANSWER = 64 * 1024

@@ -7,13 +7,8 @@ import ssl
 import aiohttp
 import httpx
 
-from flashnotify.channels.transport import (
-    Misconfigured,
-    TransportError,
-    Unreachable,
-    Unsendable,
-    excerpt,
-)
+from flashnotify.channels.transport import excerpt
+from flashnotify.errors import Misconfigured, TransportError, Unreachable, Unsendable
 
 # What a request may raise; UnicodeError is for an invalid host name.
 FAILURES = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError)

@@ -11,14 +11,9 @@ from aiohttp.abc import AbstractResolver
 
 from flashnotify.channels.net.answers import describe, raise_for_status
 from flashnotify.channels.net.client import HttpClient
-from flashnotify.channels.transport import (
-    C_contra,
-    Misconfigured,
-    Resources,
-    Transport,
-    TransportConfig,
-    TransportURL,
-)
+from flashnotify.channels.transport import C_contra, Resources, Transport, TransportConfig
+from flashnotify.channels.url import TransportURL
+from flashnotify.errors import Misconfigured
 
 
 class HttpTransport(Transport[C_contra]):

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import SecretStr
-
-from flashnotify.channels.transport import ChannelConfig, Transport
-from flashnotify.domain import Captured, Device, Message, Priority, Sent
+from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
+from flashnotify.domain import Captured, Device, Message, Sent
 from flashnotify.errors import Unsendable
-from flashnotify.meta import (
-    Channel,
-    Field,
-    Id,
-    retrying,
-    setting,
-    tracked,
-    validated_config,
-)
+from flashnotify.meta import Channel, Field, Id, retrying, tracked, validated_config
 
 
 class PushConfig(ChannelConfig):
     """Settings for push."""
 
-    url: Annotated[SecretStr, "transport URLs"] = setting(
-        "capture://",
-        env="PUSH_URL",
-        help="Transports for push; each serves its own type of device. Separate them by spaces.",
+    url = transport_urls(
+        "PUSH_URL",
+        of="push (each serves its own type of device)",
         example="webpush: ntfys://ntfy.univ.example",
-        secret=True,
     )
 
 
@@ -39,7 +27,7 @@ class PushToOne:
         self.device = device
         self.title = message.rendering.parts["push_title"]
         self.text = message.rendering.parts["push"]
-        self.priority: Priority = message.priority
+        self.priority = message.priority
         self.expires_at = message.expires_at
         self.reference = str(message.delivery_id)
 
@@ -63,12 +51,7 @@ class PushNotificationMixin(Channel, channel="push"):
     async def send_push(
         self, message: Message, transport: Transport[PushToOne], config: PushConfig
     ) -> Sent:
-        """Send one push.
-
-        Raises:
-            Unsendable: the device is no longer registered.
-            TransportError: as the transport's `send` does.
-        """
+        """Send one push, unless the device is no longer registered."""
         if message.device is None:
             raise Unsendable("the device is no longer registered")
         return await transport.send(PushToOne(message, message.device))

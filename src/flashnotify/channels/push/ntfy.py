@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import ClassVar
 
 import httpx
@@ -16,46 +15,21 @@ from flashnotify.channels.net.http_transport import (
 )
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.shortening import shorten
-from flashnotify.channels.transport import (
-    Resources,
-    Retryable,
-    Sent,
-    SettingsError,
-    TransportConfig,
-    TransportURL,
-    Unreachable,
-    excerpt,
-    setting,
-)
-from flashnotify.domain import (
-    DeviceType,
-    Message,
-    Priority,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.errors import Retryable, SettingsError, Unreachable
 
 # https://docs.ntfy.sh/publish/#limitations: the server attaches or refuses longer messages.
 _MAX_BYTES = 4096
 # https://docs.ntfy.sh/publish/#message-priority
-_PRIORITIES: Mapping[Priority, int] = {
-    Priority.low: 2,
-    Priority.medium: 3,
-    Priority.high: 4,
-    Priority.critical: 5,
-}
+_PRIORITIES = {Priority.low: 2, Priority.medium: 3, Priority.high: 4, Priority.critical: 5}
 
 
 class NtfyConfig(TransportConfig):
     """Settings for ntfy servers."""
 
-    connections = setting(
-        16,
-        env="NTFY_CONNECTIONS",
-        help="Maximum number of connections to an ntfy server, a quarter of them for urgent push.",
-        example="32",
-    )
-    timeout = setting(
-        10.0, env="NTFY_TIMEOUT", help="Timeout of one push over ntfy, in seconds.", example="20"
-    )
+    connections, timeout = limits("NTFY", item="push", to="an ntfy server", timeout=10.0)
 
 
 class NtfyTransport(HttpTransport[PushToOne]):
@@ -65,9 +39,7 @@ class NtfyTransport(HttpTransport[PushToOne]):
     example: ClassVar[str] = "ntfys://token@ntfy.univ.example"
     config: ClassVar[type[TransportConfig] | None] = NtfyConfig
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
+    def __init__(self, url: TransportURL, config: NtfyConfig, resources: Resources) -> None:
         authorization = _authorization(url)
         super().__init__(
             url, config, resources, secrets=(url.password or url.username, authorization)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -20,23 +19,11 @@ from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.message_encryption import MAX_BYTES, encode, encrypt
 from flashnotify.channels.push.vapid import Vapid, kept_key
 from flashnotify.channels.shortening import shorten
-from flashnotify.channels.transport import (
-    Gone,
-    Rejected,
-    Resources,
-    Sent,
-    SettingsError,
-    TransportConfig,
-    TransportURL,
-    excerpt,
-    setting,
-)
-from flashnotify.channels.url import base_url
-from flashnotify.domain import (
-    DeviceType,
-    Message,
-    Priority,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
+from flashnotify.channels.url import TransportURL, base_url
+from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.errors import Gone, Rejected, SettingsError
+from flashnotify.meta import setting
 
 _CONTACT = re.compile(r"mailto:[^@\s<>]+@[^@\s<>]+|https://[^\s<>]+")
 
@@ -44,7 +31,7 @@ _MAX_TITLE = 500
 # Seconds that we ask a push service to keep a message for a device that is off: the maximum of the
 # large ones.
 _MAX_TTL = 28 * 24 * 3600
-_URGENCY: Mapping[Priority, str] = {
+_URGENCY = {
     Priority.low: "low",
     Priority.medium: "normal",
     Priority.high: "high",
@@ -82,14 +69,8 @@ class WebPushConfig(TransportConfig):
         help="Private networks where push services may be, separated by spaces.",
         example="10.20.0.0/16 fd00:20::/32",
     )
-    connections = setting(
-        64,
-        env="WEBPUSH_CONNECTIONS",
-        help="Maximum number of connections to push services, a quarter of them for urgent push.",
-        example="128",
-    )
-    timeout = setting(
-        10.0, env="WEBPUSH_TIMEOUT", help="Timeout of one Web Push, in seconds.", example="20"
+    connections, timeout = limits(
+        "WEBPUSH", item="push", to="push services", connections=64, timeout=10.0
     )
 
     @property
@@ -108,10 +89,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
     # Each URL is a subscription.
     wrong_url: ClassVar[tuple[int, ...]] = ()
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
-        assert isinstance(config, WebPushConfig)
+    def __init__(self, url: TransportURL, config: WebPushConfig, resources: Resources) -> None:
         super().__init__(
             url,
             config,

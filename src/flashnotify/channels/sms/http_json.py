@@ -14,14 +14,10 @@ from flashnotify.channels.net.http_transport import (
     is_header_value,
 )
 from flashnotify.channels.sms.channel import SMSToOne
-from flashnotify.channels.transport import (
-    Resources,
-    Sent,
-    TransportConfig,
-    TransportURL,
-    excerpt,
-    setting,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
+from flashnotify.meta import setting
 
 # Where gateways put their own identifier for the message.
 _REFERENCES = ("id", "message_id", "messageId", "reference")
@@ -45,18 +41,7 @@ class HttpJsonConfig(TransportConfig):
         example="Bearer 3f1c…",
         secret=True,
     )
-    connections = setting(
-        16,
-        env="SMS_HTTP_CONNECTIONS",
-        help="Connections to each such gateway, a quarter of them for urgent SMS.",
-        example="32",
-    )
-    timeout = setting(
-        30.0,
-        env="SMS_HTTP_TIMEOUT",
-        help="Timeout of these gateways for one SMS, in seconds.",
-        example="30",
-    )
+    connections, timeout = limits("SMS_HTTP", item="SMS", to="an http+json gateway")
 
 
 class HttpJsonTransport(HttpTransport[SMSToOne]):
@@ -70,10 +55,7 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
     config: ClassVar[type[TransportConfig] | None] = HttpJsonConfig
     wrong_url: ClassVar[tuple[int, ...]] = (404, 405, 410)
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
-        assert isinstance(config, HttpJsonConfig)
+    def __init__(self, url: TransportURL, config: HttpJsonConfig, resources: Resources) -> None:
         authorization = None
         if url.username is not None:
             authorization = basic_authorization(url.username, url.password or "")

@@ -11,16 +11,10 @@ from flashnotify.channels.net.answers import describe
 from flashnotify.channels.net.http_transport import HttpTransport
 from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.segments import Encoding
-from flashnotify.channels.transport import (
-    Rejected,
-    Resources,
-    Sent,
-    SettingsError,
-    TransportConfig,
-    TransportURL,
-    Unreachable,
-    setting,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, limits
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
+from flashnotify.errors import Rejected, SettingsError, Unreachable
 
 _SENDSMS = "/cgi-bin/sendsms"
 _PORT = 13013
@@ -38,18 +32,7 @@ _NO_NUMBER = 400
 class KannelConfig(TransportConfig):
     """Settings for Kannel gateways."""
 
-    connections = setting(
-        16,
-        env="KANNEL_CONNECTIONS",
-        help="Connections to each Kannel, a quarter of them for urgent SMS.",
-        example="32",
-    )
-    timeout = setting(
-        30.0,
-        env="KANNEL_TIMEOUT",
-        help="Timeout of Kannel for one SMS, in seconds.",
-        example="30",
-    )
+    connections, timeout = limits("KANNEL", item="SMS", to="a Kannel gateway")
 
 
 class KannelTransport(HttpTransport[SMSToOne]):
@@ -64,9 +47,7 @@ class KannelTransport(HttpTransport[SMSToOne]):
     example: ClassVar[str] = "kannel://user:password@127.0.0.1:13013"
     config: ClassVar[type[TransportConfig] | None] = KannelConfig
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
+    def __init__(self, url: TransportURL, config: KannelConfig, resources: Resources) -> None:
         super().__init__(url, config, resources, secrets=(url.password,))
         path = url.path if url.path.strip("/") else _SENDSMS
         self._sendsms = url.endpoint("http", default_port=_PORT, path=path)

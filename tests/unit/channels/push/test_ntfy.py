@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.ntfy import NtfyConfig, NtfyTransport
-from flashnotify.channels.transport import TransportURL
+from flashnotify.channels.url import TransportURL
 from flashnotify.domain import (
     Device,
     DeviceType,

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.message_encryption import MAX_BYTES
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport, origin, payload
-from flashnotify.channels.transport import TransportURL
+from flashnotify.channels.url import TransportURL
 from flashnotify.domain import (
     Device,
     DeviceType,
