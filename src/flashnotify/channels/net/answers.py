@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import re
 from datetime import UTC
 
@@ -18,6 +19,16 @@ _MAX_RETRY_AFTER = 86_400.0
 def describe(answer: httpx.Response) -> str:
     """Return the status and the beginning of the text."""
     return excerpt(f"{answer.status_code} {answer.text}")
+
+
+def json_field(answer: httpx.Response, *names: str) -> str | int | None:
+    """Return the first field of `names` that holds a text or number, if the answer is JSON."""
+    try:
+        document = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return None
+    found = map(document.get, names) if isinstance(document, dict) else ()
+    return next((value for value in found if isinstance(value, str | int) and value != ""), None)
 
 
 def raise_for_status(answer: httpx.Response, now: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import httpx
@@ -20,6 +21,8 @@ class HttpTransport(Transport[C_contra]):
     """Sends over the `HttpClient` in `http`, with the connections and timeout of its settings.
 
     A subclass builds the request, and raises what particular answers of its provider mean.
+    `headers` go with every request to the URL in the settings. Its password (or a token in its
+    place) and `authorization` are removed from answers.
     """
 
     requires: ClassVar[tuple[str, ...]] = ("host",)
@@ -32,22 +35,32 @@ class HttpTransport(Transport[C_contra]):
         config: TransportConfig | None,
         resources: Resources,
         *,
-        secrets: Iterable[str | None] = (),
+        authorization: str | None = None,
         permits: Callable[[str], bool] | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
         super().__init__(url, config, resources)
+        self.headers = {"Authorization": authorization} if authorization else {}
         self.http = HttpClient(
             connections=self.connections.total,
             timeout=self.timeout,
             permits=permits,
             resolver=resolver,
-            secrets=secrets,
+            secrets=(url.password or url.username, authorization),
         )
 
     async def close(self) -> None:
         """Close the connections."""
         await self.http.close()
+
+    async def post_json(self, url: str, document: Mapping[str, object]) -> httpx.Response:
+        """Send `document`, with `headers`."""
+        return await self.http.request(
+            "POST",
+            url,
+            content=json.dumps(document, ensure_ascii=False).encode(),
+            headers={**self.headers, "Content-Type": "application/json"},
+        )
 
     def require_success(self, answer: httpx.Response) -> str:
         """Return a 2xx answer's status and text.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import ClassVar
 
-import httpx
-
-from flashnotify.channels.net.answers import describe
+from flashnotify.channels.net.answers import describe, json_field
 from flashnotify.channels.net.http_transport import (
     HttpTransport,
     basic_authorization,
@@ -40,10 +37,7 @@ class NtfyTransport(HttpTransport[PushToOne]):
     config: ClassVar[type[TransportConfig] | None] = NtfyConfig
 
     def __init__(self, url: TransportURL, config: NtfyConfig, resources: Resources) -> None:
-        authorization = _authorization(url)
-        super().__init__(
-            url, config, resources, secrets=(url.password or url.username, authorization)
-        )
+        super().__init__(url, config, resources, authorization=_authorization(url))
         # Publishing as JSON goes to the root, with the topic in the document.
         self._root = url.endpoint("https" if url.scheme == "ntfys" else "http", path="/")
         if url.path.strip("/") or url.options:
@@ -51,24 +45,16 @@ class NtfyTransport(HttpTransport[PushToOne]):
                 "has something after the host; ntfy has no path of its own, and topics are "
                 "registered as devices"
             )
-        self._headers = {"Content-Type": "application/json"}
-        if authorization is not None:
-            self._headers["Authorization"] = authorization
 
     def serves(self, message: Message) -> bool:
         """Return whether the device is an ntfy topic."""
         return message.device is None or message.device.type is DeviceType.ntfy
 
     async def check(self) -> str:
-        """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks).
-
-        Raises:
-            Misconfigured: it does not know our credentials, or is not an ntfy server.
-            TransportError: as `require_success` does.
-        """
-        answer = await self.http.request("GET", f"{self._root}v1/health", headers=self._headers)
+        """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks)."""
+        answer = await self.http.request("GET", f"{self._root}v1/health", headers=self.headers)
         described = self.require_success(answer)
-        if not _is_healthy(answer):
+        if json_field(answer, "healthy") is not True:
             raise Unreachable(f"it is not healthy, or not an ntfy server: {described}")
         return "it is healthy"
 
@@ -79,25 +65,21 @@ class NtfyTransport(HttpTransport[PushToOne]):
             Retryable: we may not write to this one topic, until an administrator allows it.
             TransportError: as `require_success` does.
         """
-        answer = await self.http.request(
-            "POST", self._root, content=_document(content), headers=self._headers
-        )
+        answer = await self.post_json(self._root, _document(content))
         if answer.status_code == 403:
             # Access is granted by topic: we may be allowed to write to others.
             raise Retryable(
                 "we may not write to this topic; allow it on the ntfy server: " + describe(answer)
             )
-        return Sent(answer=self.require_success(answer), reference=_id(answer))
+        described = self.require_success(answer)
+        reference = json_field(answer, "id")
+        if reference is None:
+            raise Unreachable(f"not an answer of ntfy's: {described}")
+        return Sent(described, excerpt(str(reference)))
 
 
 def _authorization(url: TransportURL) -> str | None:
-    """Return the header for a token, or for a user and password.
-
-        https://docs.ntfy.sh/publish/#authentication
-
-    Raises:
-        SettingsError: the token cannot stand in a header.
-    """
+    """Return the header for a token or a password (https://docs.ntfy.sh/publish/#authentication)."""
     if url.username is None:
         return None
     if url.password is not None:
@@ -107,37 +89,15 @@ def _authorization(url: TransportURL) -> str | None:
     return f"Bearer {url.username}"
 
 
-def _document(content: PushToOne) -> bytes:
+def _document(content: PushToOne) -> dict[str, object]:
     # More characters than bytes never fit, and measuring them takes time.
     text = content.text[: _MAX_BYTES + 1]
-    return json.dumps(
-        {
-            "topic": content.device.target,
-            "title": content.title,
-            "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
-            "priority": _PRIORITIES[content.priority],
-            # From 2.16 on, apps replace an earlier message with the same one
-            # (https://docs.ntfy.sh/publish/#updating-deleting-notifications).
-            "sequence_id": content.reference,
-        },
-        ensure_ascii=False,
-    ).encode()
-
-
-def _is_healthy(answer: httpx.Response) -> bool:
-    try:
-        return answer.json()["healthy"] is True
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
-def _id(answer: httpx.Response) -> str:
-    """Return ntfy's id of the message.
-
-    Raises:
-        Unreachable: this is not an answer of ntfy's.
-    """
-    try:
-        return excerpt(str(answer.json()["id"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Unreachable(f"not an answer of ntfy's: {describe(answer)}") from None
+    return {
+        "topic": content.device.target,
+        "title": content.title,
+        "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
+        "priority": _PRIORITIES[content.priority],
+        # From 2.16 on, apps replace an earlier message with the same one
+        # (https://docs.ntfy.sh/publish/#updating-deleting-notifications).
+        "sequence_id": content.reference,
+    }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, ClassVar
 
-import httpx
 from pydantic import AfterValidator, SecretStr
 
+from flashnotify.channels.net.answers import json_field
 from flashnotify.channels.net.http_transport import (
     HttpTransport,
     basic_authorization,
@@ -61,52 +60,26 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
             authorization = basic_authorization(url.username, url.password or "")
         elif config.authorization is not None:
             authorization = config.authorization.get_secret_value()
-        super().__init__(url, config, resources, secrets=(url.password, authorization))
+        super().__init__(url, config, resources, authorization=authorization)
+        self.headers["Accept"] = "application/json"
         self._endpoint = url.endpoint(url.scheme.removesuffix("+json"))
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if authorization is not None:
-            self._headers["Authorization"] = authorization
 
     async def check(self) -> str:
-        """Send a HEAD. Many gateways know only POST, so most answers will do.
-
-        Raises:
-            TransportError: there was no answer, or a 5xx, or one about our credentials.
-        """
-        answer = await self.http.request("HEAD", self._endpoint, headers=self._headers)
+        """Send a HEAD. Many gateways know only POST, so most answers will do."""
+        answer = await self.http.request("HEAD", self._endpoint, headers=self.headers)
         if answer.status_code in _UNAUTHENTICATED or answer.status_code >= 500:
             self.require_success(answer)
         return f"it answers (HEAD: {answer.status_code})"
 
     async def send(self, content: SMSToOne) -> Sent:
-        """Send one SMS; the result has the gateway's words and its identifier.
-
-        Raises:
-            TransportError: as `require_success` does.
-        """
+        """Send one SMS; the result has the gateway's words and its identifier, or else ours."""
         document = {
             "to": content.to,
             "text": content.text.text,
             "from": content.sender,
             "reference": content.reference,
         }
-        answer = await self.http.request(
-            "POST",
-            self._endpoint,
-            content=json.dumps(document, ensure_ascii=False).encode(),
-            headers=self._headers,
-        )
+        answer = await self.post_json(self._endpoint, document)
         described = self.require_success(answer)
-        return Sent(answer=described, reference=_reference(answer) or content.reference)
-
-
-def _reference(answer: httpx.Response) -> str | None:
-    """Return the gateway's identifier for the message, if its answer is JSON that has one."""
-    try:
-        document = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict):
-        return None
-    found = (document.get(name) for name in _REFERENCES)
-    return next((excerpt(str(id)) for id in found if isinstance(id, str | int) and id != ""), None)
+        reference = json_field(answer, *_REFERENCES)
+        return Sent(described, content.reference if reference is None else excerpt(str(reference)))

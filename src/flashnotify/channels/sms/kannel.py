@@ -48,7 +48,7 @@ class KannelTransport(HttpTransport[SMSToOne]):
     config: ClassVar[type[TransportConfig] | None] = KannelConfig
 
     def __init__(self, url: TransportURL, config: KannelConfig, resources: Resources) -> None:
-        super().__init__(url, config, resources, secrets=(url.password,))
+        super().__init__(url, config, resources)
         path = url.path if url.path.strip("/") else _SENDSMS
         self._sendsms = url.endpoint("http", default_port=_PORT, path=path)
         if not (url.username and url.password):
@@ -59,11 +59,7 @@ class KannelTransport(HttpTransport[SMSToOne]):
             self._fixed["smsc"] = smsc
 
     async def check(self) -> str:
-        """Ask for an SMS without a number: Kannel checks the user and password, then refuses.
-
-        Raises:
-            TransportError: as `send` does.
-        """
+        """Ask for an SMS without a number: Kannel checks the user and password, then refuses."""
         answer = await self._ask(self._fixed)
         if answer.status_code != _NO_NUMBER:
             self._require_acceptance(answer)
@@ -71,29 +67,21 @@ class KannelTransport(HttpTransport[SMSToOne]):
         return "it accepts the user and password"
 
     async def send(self, content: SMSToOne) -> Sent:
-        """Send one SMS; the result has Kannel's words.
-
-        Raises:
-            Rejected: 403 about this number.
-            TransportError: as `require_success` does. 503 also means that no SMSC is connected.
-        """
-        answer = await self._ask(
-            {
-                **self._fixed,
-                "to": content.to,
-                "from": content.sender,
-                "text": content.text.text,
-                "coding": "2" if content.text.encoding is Encoding.ucs2 else "0",
-                "dlr-mask": str(_DLR_MASK),
-                "dlr-url": self._report_url(content.reference),
-            }
-        )
-        return Sent(answer=self._require_acceptance(answer), reference=content.reference)
+        """Send one SMS; the result has Kannel's words."""
+        query = {
+            **self._fixed,
+            "to": content.to,
+            "from": content.sender,
+            "text": content.text.text,
+            "coding": "2" if content.text.encoding is Encoding.ucs2 else "0",
+            "dlr-mask": str(_DLR_MASK),
+            "dlr-url": self._report_url(content.reference),
+        }
+        return Sent(self._require_acceptance(await self._ask(query)), content.reference)
 
     async def _ask(self, query: dict[str, str]) -> httpx.Response:
-        return await self.http.request(
-            "GET", f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
-        )
+        url = f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
+        return await self.http.request("GET", url)
 
     def _report_url(self, delivery_id: str) -> str:
         """Return the URL for delivery reports; Kannel replaces %d by the status."""
