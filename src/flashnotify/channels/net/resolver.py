@@ -25,8 +25,8 @@ class NameLookup(AbstractResolver):
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
 
-    async def look_up(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
-        """Return the current addresses of a host, each with its family.
+    async def look_up(self, host: str, port: int, family: int = 0) -> list[tuple[Any, ...]]:
+        """Return the current addresses of a host, as `socket.getaddrinfo` does.
 
         Raises:
             OSError: there are none, or no answer in time.
@@ -34,8 +34,7 @@ class NameLookup(AbstractResolver):
             Unavailable: too many lookups are running.
         """
         call = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
-        found = await self._threads.run(call, within=_TIMEOUT)
-        return [(family, address) for family, _, _, _, address in found]
+        return await self._threads.run(call, within=_TIMEOUT)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -49,16 +48,12 @@ class NameLookup(AbstractResolver):
             found = await self.look_up(host, port, family)
         except (Unavailable, UnicodeError) as error:
             raise OSError(str(error)) from None
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         return [
             ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=address[1],
-                family=family,
-                proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                hostname=host, host=str(ip), port=port, family=family, proto=0, flags=flags
             )
-            for family, address in found
+            for family, _, _, _, (ip, port, *_) in found
         ]
 
     async def close(self) -> None:
