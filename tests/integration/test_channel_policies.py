@@ -27,7 +27,6 @@ class Line(Transport[Content]):
     """Takes every message, or raises `error`."""
 
     schemes: ClassVar[tuple[str, ...]] = ("line",)
-    example: ClassVar[str] = "line://"
     error: ClassVar[Exception | None] = None
 
     async def send(self, content: Content) -> Sent:

@@ -61,7 +61,6 @@ class ScriptedTransport(Transport[Any]):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("scripted",)
-    example: ClassVar[str] = "scripted:"
 
     def __init__(self, name: str, resources: Resources, script: Iterable[Any] = ()) -> None:
         super().__init__(TransportURL(SecretStr(f"scripted://{name}")), None, resources)

@@ -12,7 +12,6 @@ class CaptureTransport(Transport[Content]):
     """The default transport of every channel."""
 
     schemes: ClassVar[tuple[str, ...]] = ("capture",)
-    example: ClassVar[str] = "capture://"
 
     async def check(self) -> str:
         """Return where messages go: there is no other side."""

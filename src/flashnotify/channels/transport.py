@@ -118,7 +118,6 @@ class Transport(ABC, Generic[C_contra]):
     """
 
     schemes: ClassVar[tuple[str, ...]]
-    example: ClassVar[str]
     form: ClassVar[type[TransportURL]] = TransportURL
     config: ClassVar[type[TransportConfig] | None] = None
     requires: ClassVar[tuple[str, ...]] = ()

@@ -83,7 +83,6 @@ class AppriseTransport(Transport[ChatToOne]):
     """Any URL that Apprise knows: `msteams://…`, `matrixs://…`, `slack://…`."""
 
     schemes: ClassVar[tuple[str, ...]] = ("*",)
-    example: ClassVar[str] = "msteams://team@token/token/token"
     form: ClassVar[type[TransportURL]] = AppriseURL
     config: ClassVar[type[TransportConfig] | None] = AppriseConfig
 

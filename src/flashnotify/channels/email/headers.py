@@ -54,7 +54,7 @@ def one_line(text: str) -> str:
 
 
 def text_header(name: str, text: str) -> bytes:
-    """Return a header whose value is free text, such as the subject; it decodes to exactly `text`.
+    """Return a header that decodes to exactly `text`, such as the subject.
 
     Raises:
         MalformedMessage: `text` holds line breaks, control characters or lone surrogates.

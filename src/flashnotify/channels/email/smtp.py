@@ -63,7 +63,6 @@ class SmtpTransport(Transport[EmailToOne]):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("smtp", "smtps")
-    example: ClassVar[str] = "smtp://user:password@mail.univ.example:587"
     config: ClassVar[type[TransportConfig] | None] = SmtpConfig
     requires: ClassVar[tuple[str, ...]] = ("host",)
 

@@ -13,7 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from flashnotify.channels.net.failures import TooManyInterimAnswers
+from flashnotify.channels.net.answers import TooManyInterimAnswers
 
 _MAX_INTERIM_ANSWERS = 20
 

@@ -19,7 +19,7 @@ from flashnotify.channels.net.aiohttp_internals import (
     limit_interim_answers,
     never_repeat_requests,
 )
-from flashnotify.channels.net.failures import FAILURES, AddressNotPermitted, transport_error
+from flashnotify.channels.net.answers import FAILURES, AddressNotPermitted, transport_error
 from flashnotify.errors import Unreachable
 
 # Bytes read of an answer: enough for a provider's words, too few to fill the memory.

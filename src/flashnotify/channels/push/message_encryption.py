@@ -41,11 +41,7 @@ def encrypt(
 
 
 def public_key(text: str) -> str:
-    """Return the `p256dh` of a subscription in canonical form.
-
-    Raises:
-        ValueError: it is not an uncompressed point on P-256 in base64url.
-    """
+    """Return a subscription's `p256dh` in canonical form, or raise a ValueError."""
     point = decode(text)
     try:
         if len(point) != 65:
@@ -60,11 +56,7 @@ def public_key(text: str) -> str:
 
 
 def auth_secret(text: str) -> str:
-    """Return the `auth` of a subscription in canonical form.
-
-    Raises:
-        ValueError: it is not 16 bytes in base64url.
-    """
+    """Return a subscription's `auth` in canonical form, or raise a ValueError."""
     secret = decode(text)
     if len(secret) != 16:
         raise InvalidValue(
@@ -80,11 +72,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes of a text in base64url, with or without padding.
-
-    Raises:
-        ValueError: it is not base64url.
-    """
+    """Return the bytes of base64url with or without padding, or raise a ValueError."""
     text = text.rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or len(text) % 4 == 1:
         raise InvalidValue("not_base64url", "is not base64url")

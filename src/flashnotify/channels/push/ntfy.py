@@ -33,7 +33,6 @@ class NtfyTransport(HttpTransport[PushToOne]):
     """`ntfy://[token@|user:password@]host[:port]` over HTTP, `ntfys://…` over HTTPS."""
 
     schemes: ClassVar[tuple[str, ...]] = ("ntfy", "ntfys")
-    example: ClassVar[str] = "ntfys://token@ntfy.univ.example"
     config: ClassVar[type[TransportConfig] | None] = NtfyConfig
 
     def __init__(self, url: TransportURL, config: NtfyConfig, resources: Resources) -> None:
@@ -59,12 +58,7 @@ class NtfyTransport(HttpTransport[PushToOne]):
         return "it is healthy"
 
     async def send(self, content: PushToOne) -> Sent:
-        """Send one push; the result's reference is ntfy's id for it.
-
-        Raises:
-            Retryable: we may not write to this one topic, until an administrator allows it.
-            TransportError: as `require_success` does.
-        """
+        """Send one push; the result's reference is ntfy's id for it."""
         answer = await self.post_json(self._root, _document(content))
         if answer.status_code == 403:
             # Access is granted by topic: we may be allowed to write to others.

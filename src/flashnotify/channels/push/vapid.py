@@ -57,11 +57,7 @@ class Vapid:
 
 
 def kept_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Return the key in the file at `path`; create it if there is none.
-
-    Raises:
-        SettingsError: the file holds something else.
-    """
+    """Return the key kept at `path`, created if missing; raise a SettingsError if damaged."""
     try:
         key = load_pem_private_key(read_or_create(path, _new_key), password=None)
     except (ValueError, TypeError):

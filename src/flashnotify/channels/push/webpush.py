@@ -83,7 +83,6 @@ class WebPushTransport(HttpTransport[PushToOne]):
     """`webpush:`, for devices of that type."""
 
     schemes: ClassVar[tuple[str, ...]] = ("webpush",)
-    example: ClassVar[str] = "webpush:"
     config: ClassVar[type[TransportConfig] | None] = WebPushConfig
     requires: ClassVar[tuple[str, ...]] = ()
     # Each URL is a subscription.
@@ -134,9 +133,8 @@ class WebPushTransport(HttpTransport[PushToOne]):
 
         Raises:
             Gone: the subscription has ended (RFC 8030, section 7.3).
-            Unsendable: its address is not public.
             Rejected: it was made with another key.
-            TransportError: as `require_success` does.
+            TransportError: as `request` and `require_success` do.
         """
         device = content.device
         assert device.p256dh is not None
@@ -152,7 +150,8 @@ class WebPushTransport(HttpTransport[PushToOne]):
                 "Content-Type": "application/octet-stream",
                 "TTL": str(self._ttl(content)),
                 "Urgency": _URGENCY[content.priority],
-                "Topic": _topic(content),
+                # RFC 8030, section 5.4: a new attempt replaces a waiting one of the same message.
+                "Topic": encode(UUID(content.reference).bytes),
             },
         )
         if answer.status_code in (404, 410):
@@ -197,11 +196,3 @@ def payload(content: PushToOne) -> bytes:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _topic(content: PushToOne) -> str:
-    """Return a topic, equal on every attempt: a new message replaces a waiting one of the same.
-
-    RFC 8030, section 5.4.
-    """
-    return encode(UUID(content.reference).bytes)

@@ -50,7 +50,6 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("http+json", "https+json")
-    example: ClassVar[str] = "https+json://user:password@sms.univ.example/messages"
     config: ClassVar[type[TransportConfig] | None] = HttpJsonConfig
     wrong_url: ClassVar[tuple[int, ...]] = (404, 405, 410)
 

@@ -44,7 +44,6 @@ class KannelTransport(HttpTransport[SMSToOne]):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("kannel",)
-    example: ClassVar[str] = "kannel://user:password@127.0.0.1:13013"
     config: ClassVar[type[TransportConfig] | None] = KannelConfig
 
     def __init__(self, url: TransportURL, config: KannelConfig, resources: Resources) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 
 from flashnotify.channels.net.aiohttp_internals import limit_interim_answers, never_repeat_requests
-from flashnotify.channels.net.failures import TooManyInterimAnswers
+from flashnotify.channels.net.answers import TooManyInterimAnswers
 
 VERIFIED_WITH = "3.14.5"
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
