@@ -39,7 +39,7 @@ class TransportURL:
     def endpoint(
         self, scheme: str, *, default_port: int | None = None, path: str | None = None
     ) -> str:
-        """Return this URL without credentials, for http or https; `path` replaces path and query."""
+        """Return this URL for http(s), without credentials; `path` replaces path and query."""
         if path is None:
             path = self.path + (f"?{self.query}" if self.query else "")
         return base_url(scheme, self.host, self.port or default_port) + path
