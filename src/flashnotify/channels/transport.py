@@ -16,19 +16,19 @@ from flashnotify.clock import Clock
 from flashnotify.domain import Captured, Message, Priority, Sent
 from flashnotify.meta import Config, setting
 
-# Characters kept of a provider's answer, and those looked at to find them.
+# Characters kept of a provider's answer, and read to find them.
 _EXCERPT = 500
 _EXCERPTED = 5000
 
 
 class ChannelConfig(Config):
-    """Base of the channels' settings: the transports that they name."""
+    """Base of the channels' settings, with the URLs of their transports."""
 
     url: SecretStr
 
     @property
     def transports(self) -> Sequence[tuple[str | None, str]]:
-        """The URLs in order of failover, each with the only address that it serves, or None."""
+        """The URLs in failover order, each with the only address that it serves, or None."""
         return [(None, url) for url in self.url.get_secret_value().split()]
 
 
@@ -69,7 +69,7 @@ class Content(Protocol):
     """A message in the form of its channel."""
 
     def captured(self) -> Captured:
-        """Return the form in which the archive keeps it for a person to see."""
+        """Return the message as the archive keeps it, for people to read."""
         ...
 
 
@@ -94,11 +94,10 @@ class Threads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What the service lends to its transports.
+    """Resources of the service for its transports.
 
-    `names` are threads for looking up host names given by strangers. `file` returns the path of a
-    file that a transport keeps, by name. `public_url` is where providers can reach us. `token`
-    makes an unguessable text for a callback, which only we can make.
+    `names` are threads for looking up untrusted host names. `file` returns the path of a file that
+    a transport keeps, by name. Providers can reach us at `public_url`. `token` signs a callback.
     """
 
     clock: Clock
@@ -110,11 +109,10 @@ class Resources:
 
 
 class Transport(ABC, Generic[C_contra]):
-    """A way out of the process for one or more channels, named by URL schemes.
+    """Sends the messages of one or more channels to a provider, named by URL schemes.
 
-    The scheme `*` stands for any that no other transport of the channel has; `form` reads its URLs,
-    which must have the parts in `requires`. `config` holds its own settings; `timeout`, in seconds,
-    limits one send.
+    The scheme `*` means any that no other transport of the channel has. `form` parses its URLs,
+    which must have the parts in `requires`. `timeout`, in seconds, limits one send.
     """
 
     schemes: ClassVar[tuple[str, ...]]
@@ -134,32 +132,27 @@ class Transport(ABC, Generic[C_contra]):
 
     @property
     def name(self) -> str:
-        """Its name in logs, attempts and metrics: the URL without credentials and options."""
+        """The name in logs, attempts and metrics: the URL without credentials and options."""
         return str(self.url)
 
     def serves(self, message: Message) -> bool:
-        """Return whether this transport can reach the recipient of `message` at all."""
+        """Return whether this transport can reach the recipient of `message`."""
         return True
 
     def service(self, message: Message) -> str | None:
-        """Return which of several services behind this transport takes `message`, if any.
-
-        Each has its own circuit breaker: one that fails does not stop deliveries to the others.
-        """
+        """Return the service for `message`, if there are several; each has a circuit breaker."""
         return None
 
     async def open(self) -> None:  # most transports have nothing to open
-        """Get ready. Must not fail because the other side is down."""
+        """Prepare for sending. Must not fail because the server is down."""
 
     async def close(self) -> None:  # see open
         """Release everything."""
 
     async def check(self) -> str:
-        """Test, without sending anything, whether this works; return the finding in words.
+        """Test the connection and credentials, without sending a message; return the finding.
 
-        Raises:
-            Unreachable: the other side does not answer, or not as it should.
-            Misconfigured: it refuses us because of our settings.
+        Raises the same errors as `send`.
         """
         return "it cannot be tested without sending something"
 
@@ -168,16 +161,13 @@ class Transport(ABC, Generic[C_contra]):
         """Send one message.
 
         Raises:
-            Retryable: refused for now.
-            Unreachable: the transport itself did not work.
-            Rejected: refused for good.
-            Misconfigured: refused because of our settings.
+            TransportError: its subclass decides whether the delivery is retried.
             Unavailable: no thread was free to send it.
         """
 
 
 def excerpt(text: str) -> str:
-    """Return a provider's answer in a form to keep: valid Unicode, one line, 500 characters."""
+    """Return the start of a provider's answer: valid Unicode, one line, up to 500 characters."""
     clean = text.encode("utf-8", "replace").decode()
     clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:_EXCERPTED])
     return " ".join(clean.split())[:_EXCERPT]

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# The part of `timeout` that a call gets. Less than all, so that the threads report whether the call
-# hangs or never started before the delivery itself times out.
+# The share of `timeout` for a call, so that the threads report a call that hangs or never started
+# before the delivery itself times out.
 _CALL_SHARE = 0.95
 # Characters kept of one log message of Apprise's: some providers answer with whole pages.
 _MAX_MESSAGE = 2000
@@ -168,9 +168,9 @@ class AppriseTransport(Transport[ChatToOne]):
 
 
 class _LogCollector(logging.Filter):
-    """Keeps Apprise's log messages out of our log, since they hold addresses and messages.
+    """Keeps Apprise's log messages, which hold addresses and texts, out of our log.
 
-    Collects those of a thread that asks: Apprise reports the reason of a failure in no other way.
+    `collect` returns those of a thread: Apprise reports the reason of a failure in no other way.
     """
 
     def __init__(self) -> None:

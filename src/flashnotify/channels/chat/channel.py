@@ -76,11 +76,7 @@ class ChatMixin(Channel, channel="chat"):
 
     @classmethod
     def check_address(cls, address: Any, config: ChatConfig) -> None:
-        """Refuse a destination that is not in the settings.
-
-        Raises:
-            ValueError: with the known names.
-        """
+        """Raise a ValueError, with the known names, for a destination not in the settings."""
         known = [str(name) for name, _ in config.transports]
         if address not in known:
             names = ", ".join(known) or "none; an administrator adds them to FLASHNOTIFY_CHAT_URLS"

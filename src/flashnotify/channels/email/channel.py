@@ -81,11 +81,8 @@ class EmailContent:
         return mime
 
     def _boundary(self) -> str:
-        """Return the boundary between the parts: a digest of their text.
-
-        It is not random, so that every attempt sends the same bytes. Quoted-printable text never
-        contains "=_" (RFC 2045, section 6.7).
-        """
+        # A digest, so that every attempt sends the same bytes. Quoted-printable text never contains
+        # "=_" (RFC 2045, section 6.7).
         try:
             parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
         except UnicodeEncodeError:
@@ -114,11 +111,7 @@ class EmailToOne:
         self._date = format_datetime(domain.moment(message.accepted_at))
 
     def as_bytes(self) -> bytes:
-        """Return the message for SMTP, the same on every attempt, with all its addresses checked.
-
-        Raises:
-            Unsendable: the message is malformed because of a bug.
-        """
+        """Return the checked message, the same on every attempt; raise Unsendable if malformed."""
         mime = self.content.mime
         try:
             if isinstance(mime, MalformedMessage):

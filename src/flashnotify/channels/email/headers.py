@@ -30,8 +30,7 @@ _PLAIN = re.compile(rf"[!-~]{{1,{_MAX_PLAIN}}}")
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
 _ATOM = re.compile(f"[{_ATEXT}]+")
 # A mailbox without a quoted local part or an address literal, which our validators refuse. It
-# cannot end a header or an SMTP command (RFC 5321, section 4.1.2), and no reader takes it for an
-# encoded word.
+# cannot end a header or an SMTP command (RFC 5321, section 4.1.2), or look like an encoded word.
 _LOCAL_PART = rf"(?![^@]*=\?)[{_ATEXT}]+(?:\.[{_ATEXT}]+)*"
 _DOMAIN = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 _ADDRESS = re.compile(f"{_LOCAL_PART}@{_DOMAIN}")
@@ -81,8 +80,7 @@ def mailbox_header(name: str, display_name: str, address: str) -> bytes:
     """Return a header that holds one mailbox, such as the sender.
 
     Raises:
-        MalformedMessage: `address` is not a plain ASCII address, or `display_name` holds line
-            breaks, control characters or lone surrogates.
+        MalformedMessage: `address` is not plain ASCII, or `display_name` cannot be a header.
     """
     _check_encodable(display_name)
     if not _ADDRESS.fullmatch(address):
@@ -120,12 +118,12 @@ def recipient_head(to: str, message_id: str, date: str) -> bytes:
 def check_message(message: bytes, headers: Sequence[str], body_start: bytes) -> None:
     """Check that `message` is a head of exactly `headers`, in any order, a blank line and a body.
 
-    `body_start` is how the body begins. If no sender can predict it, as with a boundary that is a
-    digest, then no text can have ended the head early.
+    The body begins with `body_start`. If no sender can predict that, as with a boundary that is a
+    digest, no text can have ended the head early.
 
     Raises:
-        MalformedMessage: it is not, it holds a NUL, a bare CR or LF or anything but ASCII, or a
-            line is longer than 998 octets.
+        MalformedMessage: it has another form, a NUL, a bare CR or LF, a non-ASCII character, or a
+            line longer than 998 octets.
     """
     if not message.isascii() or b"\0" in message:
         raise MalformedMessage("it holds a NUL or a character outside ASCII")
@@ -154,7 +152,7 @@ def _names(head: bytes) -> list[str]:
 
 
 def _check_encodable(text: str) -> None:
-    # They could be encoded, but the next program that decodes them may write them raw.
+    # They could be encoded, but the next program may decode them and write them raw.
     if _UNENCODABLE.search(text):
         raise MalformedMessage("a header holds a line break, control character or lone surrogate")
 

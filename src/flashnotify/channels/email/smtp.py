@@ -93,13 +93,8 @@ class SmtpTransport(Transport[EmailToOne]):
         return f"it says hello{accepted}"
 
     async def send(self, content: EmailToOne) -> Sent:
-        """Send one email; the result has the server's words.
-
-        Raises:
-            Unsendable: the message is malformed. No command was sent.
-            TransportError: as in RFC 5321, section 4.2.1: 4yz for now, 5yz for good.
-        """
-        # Before any command: this also checks the addresses that the commands hold.
+        """Send one email; the result has the server's answer."""
+        # Before any command, since this also checks the addresses in the commands.
         message = content.as_bytes()
         try:
             async with self._transaction(content.content.sender_address) as client:
@@ -171,7 +166,7 @@ async def _quit(client: aiosmtplib.SMTP) -> None:
 
 
 def _explain(error: aiosmtplib.SMTPException | OSError) -> TransportError:
-    """Return what an error of SMTP, or of its connection, means for the delivery."""
+    """Return the error for a failure: 4yz for now, 5yz for good (RFC 5321, section 4.2.1)."""
     if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
         return Misconfigured(excerpt(str(error)))
     # aiosmtplib raises exactly its base class for a missing STARTTLS or AUTH only.

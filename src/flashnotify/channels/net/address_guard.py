@@ -1,8 +1,8 @@
-"""The guard against URLs of strangers that lead to addresses that are not public.
+"""The guard against untrusted URLs that lead to non-public addresses.
 
 Such a URL could point to this machine, its neighbours or a cloud's metadata service (server-side
-request forgery). A host name may get another address after a check, so `permits` is called with the
-address of every connection. `check` tells a person who registers a URL early.
+request forgery). A host name may change its address after a check, so `permits` is called with the
+address of every connection. `check` is for early feedback at registration.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def networks(text: str) -> tuple[Network, ...]:
 
 
 def split(url: str) -> SplitResult:
-    """Return the parts of a URL given by a stranger, or raise a ValueError with the reason."""
+    """Return the parts of an untrusted URL, or raise a ValueError with the reason."""
     if len(url) > _MAX_LENGTH:
         raise InvalidValue(
             "too_long", f"has {len(url)} characters; at most {_MAX_LENGTH} are allowed"
@@ -78,13 +78,13 @@ def split(url: str) -> SplitResult:
 
 
 class PublicAddresses:
-    """The public addresses and those in the `allowed` networks."""
+    """The public addresses, and those in the `allowed` networks."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._allowed = allowed
 
     def permits(self, address: str) -> bool:
-        """Return whether a stranger may make us connect to this IP address."""
+        """Return whether untrusted URLs may lead to this IP address."""
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -92,10 +92,10 @@ class PublicAddresses:
         return self._is_allowed(parsed) or _is_public(parsed)
 
     async def check(self, url: str, names: NameLookup) -> None:
-        """Check a URL given by a stranger, and the current addresses of its host.
+        """Check an untrusted URL and the current addresses of its host.
 
         Raises:
-            ValueError: it may not be connected to; with the reason.
+            ValueError: it is not permitted; with the reason.
             Unavailable: too many lookups are running.
         """
         parts = split(url)

@@ -43,7 +43,7 @@ def json_field(answer: httpx.Response, *names: str) -> str | int | None:
 
 
 def raise_for_status(answer: httpx.Response, now: int) -> None:
-    """Raise what any answer but a 2xx means; `now` is in milliseconds since the epoch.
+    """Raise the error for any answer but a 2xx; `now` is in milliseconds since the epoch.
 
     Raises:
         Retryable: 408, 425 or 429, with the Retry-After.
@@ -94,7 +94,7 @@ class TooManyInterimAnswers(aiohttp.ClientError):
 
 
 def transport_error(failure: BaseException) -> TransportError:
-    """Return the error of a transport for one of `FAILURES`."""
+    """Return the error for one of `FAILURES`."""
     if _has_cause(failure, ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError):
         return Misconfigured("the server's certificate cannot be trusted")
     if _has_cause(failure, AddressNotPermitted):

@@ -24,8 +24,7 @@ from flashnotify.errors import Unreachable
 
 # Bytes read of an answer: enough for a provider's words, too few to fill the memory.
 _MAX_ANSWER = 64 * 1024
-# They make httpx decode the body, and fail at times. People read what we keep of a body: it is
-# taken for UTF-8, whatever it is.
+# With these, httpx would decode the body, and sometimes fail. We read every body as UTF-8.
 _IGNORED_HEADERS = (b"content-encoding", b"content-length", b"content-type")
 # A shorter secret guards nothing, and would be found within ordinary words.
 _MIN_SECRET = 4
@@ -79,9 +78,7 @@ class HttpClient:
         """Send a request, and read at most 64 KiB of the answer.
 
         Raises:
-            Unreachable: there was no answer.
-            Misconfigured: the server's certificate cannot be trusted.
-            Unsendable: its address is not permitted.
+            TransportError: as `transport_error` returns.
         """
         body = b""
         try:

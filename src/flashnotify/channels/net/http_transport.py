@@ -20,9 +20,8 @@ from flashnotify.errors import Misconfigured
 class HttpTransport(Transport[C_contra]):
     """Sends over the `HttpClient` in `http`, with the connections and timeout of its settings.
 
-    A subclass builds the request, and raises what particular answers of its provider mean.
-    `headers` go with every request to the URL in the settings. Its password (or a token in its
-    place) and `authorization` are removed from answers.
+    A subclass builds the requests, with `headers`, and interprets special answers. The password or
+    token of the URL and `authorization` are removed from answers.
     """
 
     requires: ClassVar[tuple[str, ...]] = ("host",)
@@ -63,12 +62,7 @@ class HttpTransport(Transport[C_contra]):
         )
 
     def require_success(self, answer: httpx.Response) -> str:
-        """Return a 2xx answer's status and text.
-
-        Raises:
-            Misconfigured: the URL in the settings is wrong.
-            TransportError: as `raise_for_status` does.
-        """
+        """Return a 2xx answer's status and text; raise the TransportError for any other answer."""
         described = describe(answer)
         if answer.status_code in self.wrong_url:
             raise Misconfigured(f"nothing accepts messages at this URL: {described}")
@@ -76,7 +70,7 @@ class HttpTransport(Transport[C_contra]):
         return described
 
 
-def basic_authorization(user: str, password: str) -> str:
+def basic_auth(user: str, password: str) -> str:
     """Return Basic credentials (RFC 7617, section 2), in UTF-8."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 

@@ -1,7 +1,7 @@
-"""Lookup of host names given by strangers, in threads of their own.
+"""Lookup of untrusted host names, in threads of their own.
 
-A name server that does not answer blocks a thread for half a minute. The event loop shares a few
-threads among all lookups: some names of strangers would keep email from finding its server.
+A silent name server blocks a thread for half a minute. The event loop shares a few threads among
+all lookups, so a few such names would keep email from finding its server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class NameLookup(AbstractResolver):
 
         Raises:
             OSError: there are none, or no answer in time.
-            UnicodeError: this cannot be a host name.
+            UnicodeError: the host name is invalid.
             Unavailable: too many lookups are running.
         """
         call = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
@@ -39,11 +39,7 @@ class NameLookup(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the same in the form of aiohttp.
-
-        Raises:
-            OSError: there are none, or no lookup is possible now.
-        """
+        """Return the same for aiohttp; raise an OSError for every failure."""
         try:
             found = await self.look_up(host, port, family)
         except (Unavailable, UnicodeError) as error:

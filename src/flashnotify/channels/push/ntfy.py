@@ -7,7 +7,7 @@ from typing import ClassVar
 from flashnotify.channels.net.answers import describe, json_field
 from flashnotify.channels.net.http_transport import (
     HttpTransport,
-    basic_authorization,
+    basic_auth,
     is_header_value,
 )
 from flashnotify.channels.push.channel import PushToOne
@@ -77,7 +77,7 @@ def _authorization(url: TransportURL) -> str | None:
     if url.username is None:
         return None
     if url.password is not None:
-        return basic_authorization(url.username, url.password)
+        return basic_auth(url.username, url.password)
     if not is_header_value(url.username):
         raise SettingsError("has a token that is not printable ASCII on one line")
     return f"Bearer {url.username}"

@@ -1,4 +1,4 @@
-"""Web Push: to browsers, over the push service that each of them names (RFC 8030, 8291, 8292)."""
+"""Web Push to browsers, over the push service that each one names (RFC 8030, 8291, 8292)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ from flashnotify.meta import setting
 _CONTACT = re.compile(r"mailto:[^@\s<>]+@[^@\s<>]+|https://[^\s<>]+")
 
 _MAX_TITLE = 500
-# Seconds that we ask a push service to keep a message for a device that is off: the maximum of the
-# large ones.
+# Seconds that a push service keeps a message for an offline device: the maximum of the large ones.
 _MAX_TTL = 28 * 24 * 3600
 _URGENCY = {
     Priority.low: "low",
@@ -125,17 +124,11 @@ class WebPushTransport(HttpTransport[PushToOne]):
         return origin(message.device.target) if message.device is not None else None
 
     async def check(self) -> str:
-        """Return what there is to know: each device names its own push service."""
+        """Return the finding: each device names its own push service, so none is tested."""
         return "its key is there; each device names its own push service"
 
     async def send(self, content: PushToOne) -> Sent:
-        """Send one push.
-
-        Raises:
-            Gone: the subscription has ended (RFC 8030, section 7.3).
-            Rejected: it was made with another key.
-            TransportError: as `request` and `require_success` do.
-        """
+        """Send one push; raise `Gone` if the subscription has ended (RFC 8030, section 7.3)."""
         device = content.device
         assert device.p256dh is not None
         assert device.auth is not None
@@ -157,15 +150,14 @@ class WebPushTransport(HttpTransport[PushToOne]):
         if answer.status_code in (404, 410):
             raise Gone(describe(answer))
         if answer.status_code in (401, 403) and service in self._known_services:
-            # It accepts our key. So this one subscription was made with another, and deliveries
-            # to other devices of the service may go on.
+            # It accepts our key, so only this subscription was made with another one.
             raise Rejected(f"subscribed with another applicationServerKey: {describe(answer)}")
         described = self.require_success(answer)
         self._known_services[service] = True
         return Sent(answer=described, reference=excerpt(answer.headers.get("location", "")) or None)
 
     def _ttl(self, content: PushToOne) -> int:
-        """Return the seconds for which the message is of use (RFC 8030, section 5.2)."""
+        """Return the seconds until the message expires (RFC 8030, section 5.2)."""
         if content.expires_at is None:
             return _MAX_TTL
         left = (content.expires_at - self.resources.clock.now()) // 1000

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, SecretStr
 from flashnotify.channels.net.answers import json_field
 from flashnotify.channels.net.http_transport import (
     HttpTransport,
-    basic_authorization,
+    basic_auth,
     is_header_value,
 )
 from flashnotify.channels.sms.channel import SMSToOne
@@ -18,7 +18,7 @@ from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
 from flashnotify.meta import setting
 
-# Where gateways put their own identifier for the message.
+# Fields in which gateways return their identifier of the message.
 _REFERENCES = ("id", "message_id", "messageId", "reference")
 # About our credentials, whatever the method (RFC 9110, sections 15.5.2 and 15.5.8).
 _UNAUTHENTICATED = (401, 407)
@@ -56,7 +56,7 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
     def __init__(self, url: TransportURL, config: HttpJsonConfig, resources: Resources) -> None:
         authorization = None
         if url.username is not None:
-            authorization = basic_authorization(url.username, url.password or "")
+            authorization = basic_auth(url.username, url.password or "")
         elif config.authorization is not None:
             authorization = config.authorization.get_secret_value()
         super().__init__(url, config, resources, authorization=authorization)
