@@ -15,10 +15,7 @@ import httpx
 from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
 
-from flashnotify.channels.net.aiohttp_internals import (
-    limit_interim_answers,
-    never_repeat_requests,
-)
+from flashnotify.channels.net.aiohttp_internals import limit_interim_answers, never_repeat_requests
 from flashnotify.channels.net.answers import FAILURES, AddressNotPermitted, transport_error
 from flashnotify.errors import Unreachable
 

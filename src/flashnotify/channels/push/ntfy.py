@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from flashnotify.channels.net.answers import describe, json_field
-from flashnotify.channels.net.http_transport import (
-    HttpTransport,
-    basic_auth,
-    is_header_value,
-)
+from flashnotify.channels.net.http_transport import HttpTransport, basic_auth, is_header_value
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.shortening import shorten
 from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits

@@ -7,11 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, SecretStr
 
 from flashnotify.channels.net.answers import json_field
-from flashnotify.channels.net.http_transport import (
-    HttpTransport,
-    basic_auth,
-    is_header_value,
-)
+from flashnotify.channels.net.http_transport import HttpTransport, basic_auth, is_header_value
 from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
