@@ -13,6 +13,11 @@ from flashnotify.errors import InvalidValue
 from flashnotify.meta import Channel, Field, Slug, retrying, setting, tracked, validated_config
 
 
+def _parsable(value: SecretStr) -> SecretStr:
+    _destinations(value)
+    return value
+
+
 def _destinations(value: SecretStr) -> dict[str | None, str]:
     """Return the URLs by name, of `name=URL` separated by spaces."""
     found: dict[str | None, str] = {}
@@ -25,11 +30,6 @@ def _destinations(value: SecretStr) -> dict[str | None, str]:
             raise ValueError(f"the destination {name!r} is defined twice")
         found[name] = url
     return found
-
-
-def _parsable(value: SecretStr) -> SecretStr:
-    _destinations(value)
-    return value
 
 
 class ChatConfig(ChannelConfig):

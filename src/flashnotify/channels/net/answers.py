@@ -42,8 +42,8 @@ def json_field(answer: httpx.Response, *names: str) -> str | int | None:
     return next((value for value in found if isinstance(value, str | int) and value != ""), None)
 
 
-def raise_for_status(answer: httpx.Response, now: int) -> None:
-    """Raise the error for any answer but a 2xx; `now` is in milliseconds since the epoch.
+def raise_for_status(answer: httpx.Response, now: int) -> str:
+    """Describe a 2xx answer, or raise the error for any other; `now` is in ms since the epoch.
 
     Raises:
         Retryable: 408, 425 or 429, with the Retry-After.
@@ -52,9 +52,9 @@ def raise_for_status(answer: httpx.Response, now: int) -> None:
         Rejected: any other 4xx.
     """
     status = answer.status_code
-    if 200 <= status < 300:
-        return
     reason = describe(answer)
+    if 200 <= status < 300:
+        return reason
     if status in (408, 425, 429):
         raise Retryable(reason, after=_retry_after(answer, now))
     if status >= 500:

@@ -63,11 +63,9 @@ class HttpTransport(Transport[C_contra]):
 
     def require_success(self, answer: httpx.Response) -> str:
         """Return a 2xx answer's status and text; raise the TransportError for any other answer."""
-        described = describe(answer)
         if answer.status_code in self.wrong_url:
-            raise Misconfigured(f"nothing accepts messages at this URL: {described}")
-        raise_for_status(answer, self.resources.clock.now())
-        return described
+            raise Misconfigured(f"nothing accepts messages at this URL: {describe(answer)}")
+        return raise_for_status(answer, self.resources.clock.now())
 
 
 def basic_auth(user: str, password: str) -> str:

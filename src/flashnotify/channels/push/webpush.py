@@ -42,25 +42,22 @@ VAPID_FILE = "vapid.pem"
 _MAX_SERVICES = 1000
 
 
+def _parsable(value: str) -> str:
+    networks(value)
+    return value
+
+
 def _uri(value: str | None) -> str | None:
     if value is not None and not _CONTACT.fullmatch(value):
         raise ValueError("it must be a mailto: or an https: URI")
     return value
 
 
-def _parsable(value: str) -> str:
-    networks(value)
-    return value
-
-
 class WebPushConfig(TransportConfig):
     """Settings for Web Push."""
 
-    contact: Annotated[str | None, AfterValidator(_uri)] = setting(
-        None,
-        env="PUSH_CONTACT",
-        help="Contact for push services; required by webpush:.",
-        example="mailto:it@univ.example",
+    connections, timeout = limits(
+        "WEBPUSH", item="push", to="push services", connections=64, timeout=10.0
     )
     allowed_networks: Annotated[str, AfterValidator(_parsable)] = setting(
         "",
@@ -68,8 +65,11 @@ class WebPushConfig(TransportConfig):
         help="Private networks where push services may be, separated by spaces.",
         example="10.20.0.0/16 fd00:20::/32",
     )
-    connections, timeout = limits(
-        "WEBPUSH", item="push", to="push services", connections=64, timeout=10.0
+    contact: Annotated[str | None, AfterValidator(_uri)] = setting(
+        None,
+        env="PUSH_CONTACT",
+        help="Contact for push services; required by webpush:.",
+        example="mailto:it@univ.example",
     )
 
     @property

@@ -29,6 +29,7 @@ def _header_value(value: SecretStr | None) -> SecretStr | None:
 class HttpJsonConfig(TransportConfig):
     """Settings for gateways that take JSON."""
 
+    connections, timeout = limits("SMS_HTTP", item="SMS", to="an http+json gateway")
     authorization: Annotated[SecretStr | None, AfterValidator(_header_value)] = setting(
         None,
         env="SMS_HTTP_AUTHORIZATION",
@@ -36,7 +37,6 @@ class HttpJsonConfig(TransportConfig):
         example="Bearer 3f1c…",
         secret=True,
     )
-    connections, timeout = limits("SMS_HTTP", item="SMS", to="an http+json gateway")
 
 
 class HttpJsonTransport(HttpTransport[SMSToOne]):

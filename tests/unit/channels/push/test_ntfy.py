@@ -17,14 +17,14 @@ from tests.support.http_server import HttpServer, Reply
 from tests.unit.channels.push.pushes import IDS, message
 
 
+def make(url: str, folder: Path) -> NtfyTransport:
+    return NtfyTransport(TransportURL(SecretStr(url)), NtfyConfig(), Lent(folder).resources)
+
+
 @pytest.fixture
 async def ntfy() -> AsyncIterator[HttpServer]:
     async with HttpServer(Reply(200, '{"id": "hwQ2YpKdmg"}')) as server:
         yield server
-
-
-def make(url: str, folder: Path) -> NtfyTransport:
-    return NtfyTransport(TransportURL(SecretStr(url)), NtfyConfig(), Lent(folder).resources)
 
 
 async def sent(ntfy: HttpServer, folder: Path, sent: Message, credentials: str = "") -> Any:
