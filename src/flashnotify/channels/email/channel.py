@@ -70,24 +70,21 @@ class EmailContent:
     def mime(self) -> bytes | MalformedMessage:
         """The shared headers and the body in 7-bit ASCII, built once; the error if malformed."""
         try:
-            boundary = self._boundary()
+            # A digest, so that every attempt sends the same bytes. Quoted-printable text never
+            # contains "=_" (RFC 2045, section 6.7).
+            parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
+            boundary = f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
             # Python's email package never sees the headers that hold free text.
             sender = mailbox_header("From", one_line(self._sender_name), self.sender_address)
             mime = sender + text_header("Subject", self.subject) + self._body(boundary)
             check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
-        except MalformedMessage as error:
-            log.error("email.malformed", reason=str(error))
-            return error
-        return mime
-
-    def _boundary(self) -> str:
-        # A digest, so that every attempt sends the same bytes. Quoted-printable text never contains
-        # "=_" (RFC 2045, section 6.7).
-        try:
-            parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
+            return mime
         except UnicodeEncodeError:
-            raise MalformedMessage("its body holds a lone surrogate") from None
-        return f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
+            malformed = MalformedMessage("its body holds a lone surrogate")
+        except MalformedMessage as error:
+            malformed = error
+        log.error("email.malformed", reason=str(malformed))
+        return malformed
 
     def _body(self, boundary: str) -> bytes:
         """Return the headers that are constants, and the body."""

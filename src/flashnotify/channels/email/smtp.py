@@ -46,13 +46,13 @@ def _certificates(path: Path | None) -> Path | None:
 class SmtpConfig(TransportConfig):
     """Settings for SMTP servers."""
 
-    connections, timeout = limits("SMTP", item="email", to="an SMTP server")
     ca_file: Annotated[Path | None, AfterValidator(_certificates)] = setting(
         None,
         env="SMTP_CA_FILE",
         help="Certificates to trust besides the system's, as PEM.",
         example="/etc/ssl/campus-ca.pem",
     )
+    connections, timeout = limits("SMTP", item="email", to="an SMTP server")
 
 
 class SmtpTransport(Transport[EmailToOne]):
