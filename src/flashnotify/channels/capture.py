@@ -14,7 +14,7 @@ class CaptureTransport(Transport[Content]):
     schemes: ClassVar[tuple[str, ...]] = ("capture",)
 
     async def check(self) -> str:
-        """Return where messages go: there is no other side."""
+        """Return where messages go: there is no server to test."""
         return "messages are kept in the outbox, nothing leaves this machine"
 
     async def send(self, content: Content) -> Sent:

@@ -1,4 +1,4 @@
-"""URLs of transports, and the URLs that are made from them."""
+"""Transport URLs and the URLs made from them."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class ChatToOne:
         self.priority = message.priority
 
     def captured(self) -> Captured:
-        """Return the message as a person would see it."""
+        """Return the message as its reader sees it."""
         return Captured("chat", self.to, self.title, self.text, None)
 
 

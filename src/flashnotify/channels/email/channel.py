@@ -120,7 +120,7 @@ class EmailToOne:
             raise Unsendable(f"internal error: the email is malformed: {error}") from None
 
     def captured(self) -> Captured:
-        """Return the email as a person would see it."""
+        """Return the email as its reader sees it."""
         content = self.content
         return Captured("email", self.to, content.subject, content.text, content.html)
 

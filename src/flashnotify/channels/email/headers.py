@@ -39,8 +39,9 @@ _RECIPIENT_HEAD = re.compile(
     rf"Message-ID: <{_LOCAL_PART}@{_DOMAIN}>\r\n"
     r"Date: [A-Za-z0-9 ,:+-]+\r\n"
 )
-_FIELD = re.compile(rb"([!-9;-~]+):(?: [\t -~]*)?")
-_CONTINUATION = re.compile(rb"[ \t]+[!-~][\t -~]*")
+# A header with its name as group, and its continuation lines, which are never blank.
+_HEADER = rb"([!-9;-~]+):(?: [\t -~]*)?\r\n(?:[ \t]+[!-~][\t -~]*\r\n)*"
+_HEAD = re.compile(rb"(?:%b)+" % _HEADER)
 
 
 class MalformedMessage(ValueError):
@@ -134,21 +135,11 @@ def check_message(message: bytes, headers: Sequence[str], body_start: bytes) -> 
     head, _, body = message.partition(b"\r\n\r\n")
     if not body.startswith(body_start) or not body.endswith(b"\r\n"):
         raise MalformedMessage("there is not exactly one blank line between its head and its body")
-    if sorted(_names(head)) != sorted(name.lower() for name in headers):
+    if not _HEAD.fullmatch(head + b"\r\n"):
+        raise MalformedMessage("its head has a line that is not a header")
+    names = [name.decode().lower() for name in re.findall(_HEADER, head + b"\r\n")]
+    if sorted(names) != sorted(name.lower() for name in headers):
         raise MalformedMessage("its head does not have exactly the expected headers")
-
-
-def _names(head: bytes) -> list[str]:
-    """Return the names of the headers, in lower case."""
-    names: list[str] = []
-    for line in head.split(b"\r\n"):
-        if names and _CONTINUATION.fullmatch(line):
-            continue
-        field = _FIELD.fullmatch(line)
-        if field is None:
-            raise MalformedMessage("its head has a line that is not a header")
-        names.append(field[1].decode().lower())
-    return names
 
 
 def _check_encodable(text: str) -> None:

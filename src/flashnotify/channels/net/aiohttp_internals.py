@@ -1,4 +1,4 @@
-"""Everything here that relies on private parts of aiohttp (docs/adr/0008).
+"""The code that relies on private parts of aiohttp (docs/adr/0008).
 
 `tests/unit/channels/net/test_aiohttp_internals.py` fails if an upgrade changes one of them.
 """

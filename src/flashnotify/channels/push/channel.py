@@ -32,13 +32,13 @@ class PushToOne:
         self.reference = str(message.delivery_id)
 
     def captured(self) -> Captured:
-        """Return the push as a person would see it."""
+        """Return the push as its reader sees it."""
         return Captured("push", str(self.device.id), self.title, self.text, None)
 
 
 @tracked
 @validated_config(PushConfig)
-# A push is about something happening now. Hours later it only confuses.
+# A push is about something happening now; hours later it would only confuse.
 @retrying(lifetime=6 * 3600.0)
 class PushNotificationMixin(Channel, channel="push"):
     """Sends a kind by push."""

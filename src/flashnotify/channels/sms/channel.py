@@ -55,7 +55,7 @@ class SMSToOne:
         self.reference = str(message.delivery_id)
 
     def captured(self) -> Captured:
-        """Return the SMS as a person would see it."""
+        """Return the SMS as its reader sees it."""
         return Captured("sms", self.to, None, self.text.text, None)
 
 

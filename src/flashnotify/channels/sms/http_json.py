@@ -16,7 +16,7 @@ from flashnotify.meta import setting
 
 # Fields in which gateways return their identifier of the message.
 _REFERENCES = ("id", "message_id", "messageId", "reference")
-# About our credentials, whatever the method (RFC 9110, sections 15.5.2 and 15.5.8).
+# About our credentials, for any method (RFC 9110, sections 15.5.2 and 15.5.8).
 _UNAUTHENTICATED = (401, 407)
 
 
@@ -60,7 +60,7 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
         self._endpoint = url.endpoint(url.scheme.removesuffix("+json"))
 
     async def check(self) -> str:
-        """Send a HEAD. Many gateways know only POST, so most answers will do."""
+        """Send a HEAD. Many gateways support only POST, so most answers are fine."""
         answer = await self.http.request("HEAD", self._endpoint, headers=self.headers)
         if answer.status_code in _UNAUTHENTICATED or answer.status_code >= 500:
             self.require_success(answer)
