@@ -1,4 +1,4 @@
-"""What a transport contributes to the conformance suite: one adapter."""
+"""The interface between a transport and the conformance suite."""
 
 from __future__ import annotations
 
@@ -7,51 +7,48 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import SecretStr
 
+from flashnotify.channels.sms.channel import SMSToOne
+from flashnotify.channels.sms.segments import fit
 from flashnotify.channels.transport import Content, Resources, Transport
-from flashnotify.domain import (
-    Message,
-    Priority,
-    Rendering,
-    Sent,
-)
+from flashnotify.domain import Message, Priority, Rendering, Sent
 from flashnotify.ids import UUIDv7
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from tests.support.manual_clock import ManualClock
 
-# What must never be seen; percent-encoded in a URL it is the same. Put it where the transport
-# takes a password or a token.
+# Must never be shown. Put it where the transport takes a password or a token; percent-encoding does
+# not change it.
 SECRET = "correct-horse-battery-staple"
-# What a server says with every refusal; the attempt must keep it.
+# The server's text in every refusal; the attempt must keep it.
 WORDS = "the words of the provider"
 # Seconds in the `Retry-After` of `too_fast`.
 RETRY_AFTER = 7
 
 
 class Case(Enum):
-    """What the other side does, or what is done to it."""
+    """A behaviour of the server, or an event on our side."""
 
-    success = "takes the message"
+    success = "accepts the message"
     refused_for_good = "refuses the message for good"
-    refused_for_now = "refuses it for now"
-    too_fast = f"refuses it for now, and says to wait {RETRY_AFTER} s"
-    bad_address = "says that the recipient does not exist"
+    refused_for_now = "refuses the message for now"
+    too_fast = f"refuses the message for now and asks us to wait {RETRY_AFTER} s"
+    bad_address = "knows no such recipient"
     bad_config = "refuses our credentials or our sender"
     hang = "never answers"
-    dropped = "drops the connection half way"
+    dropped = "drops the connection halfway"
     garbage = "answers in another protocol"
     down = "does not listen"
-    cancelled = "never answers, until the delivery is cancelled on our side"
-    same_reference = "takes the message twice, and can tell that it is one"
-    bad_url = "is named by a URL that cannot work"
+    cancelled = "never answers, until we cancel the delivery"
+    same_reference = "gets the message twice and can recognize it"
+    bad_url = "has a URL that cannot work"
 
 
 @dataclass(slots=True)
 class Lent:
-    """What the service lends to transports, in tests."""
+    """The resources that the service lends to transports, for tests."""
 
     folder: Path
     clock: ManualClock = field(default_factory=ManualClock)
@@ -59,7 +56,7 @@ class Lent:
 
     @property
     def resources(self) -> Resources:
-        """The same, as transports get it."""
+        """The argument for a transport."""
         return Resources(
             self.clock,
             self.threads,
@@ -70,33 +67,43 @@ class Lent:
         )
 
 
-class Adapter(ABC):
-    """One transport, and a server that behaves as each `Case` wants.
+class Server(Protocol):
+    """A server of the tests."""
 
-    An adapter is made anew for each test, in the running event loop.
+    @property
+    def open(self) -> int:
+        """The number of open connections."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Stop, and drop all connections. May be called twice."""
+
+
+class Adapter(ABC):
+    """A transport, and a server that can behave as each `Case` requires.
+
+    Each test creates an adapter, in the running event loop. Declare the transport with
+    `class KannelAdapter(HttpAdapter, of=KannelTransport)`.
     """
 
-    # How the tests are called: `test_…[name]`.
-    name: ClassVar[str]
-    # The class under test.
     transport: ClassVar[type[Transport[Any]]]
     # The cases that the protocol cannot express, each with the reason.
     impossible: ClassVar[Mapping[Case, str]] = {}
-    # For `Case.bad_url`: URLs from which the transport must refuse to be made. With SECRET in
-    # them where one would put a password.
+    # For `Case.bad_url`: URLs that the transport must refuse, with SECRET in place of a password.
     bad_urls: ClassVar[Sequence[str]] = ()
+    # An address of the channel.
+    recipient: ClassVar[str] = "+33612345678"
 
-    def __init__(self, lent: Lent) -> None:
+    def __init_subclass__(cls, of: type[Transport[Any]] | None = None) -> None:
+        if of is not None:
+            cls.transport = of
+
+    def __init__(self, lent: Lent, server: Server) -> None:
         self.lent = lent
+        self.running = server
         self.ids = UUIDv7(lent.clock.now)
-
-    @abstractmethod
-    async def start(self) -> None:
-        """Start the server."""
-
-    @abstractmethod
-    async def stop(self) -> None:
-        """Stop the server, and break off its connections. May come twice."""
 
     @property
     @abstractmethod
@@ -105,29 +112,24 @@ class Adapter(ABC):
 
     @abstractmethod
     def behave(self, case: Case) -> None:
-        """Make the server do what `case` says to the next message, and be normal after it."""
+        """Make the server behave as `case` for the next message, and normally after it."""
 
-    @abstractmethod
     def content(self, message: Message) -> Content:
-        """The message in the form of its channel."""
+        """Return the message in the form of its channel; by default an SMS."""
+        return SMSToOne(fit(message.rendering.parts["sms"], 2), message, "Campus")
 
     @property
     @abstractmethod
     def received(self) -> Sequence[str]:
-        """Of each message that the server took, what identifies it to the provider."""
+        """The identifier of each message that the server accepted, as the provider sees it."""
 
-    def note(self, sent: Sent) -> None:  # noqa: B027  # most transports have an other side
-        """See a success's outcome: for a transport that hands the message back in it."""
+    def note(self, sent: Sent) -> None:  # noqa: B027  # most transports have a server
+        """Record a result, for a transport that returns the message in it."""
 
     @property
     @abstractmethod
     def asked(self) -> int:
-        """How often something came that `behave` could be applied to."""
-
-    @property
-    @abstractmethod
-    def open_connections(self) -> int:
-        """How many connections there are to the server now."""
+        """The number of requests that `behave` could have applied to."""
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -135,7 +137,7 @@ class Adapter(ABC):
         return {}
 
     def make(self, url: str | None = None, *, timeout: float = 30.0) -> Transport[Any]:
-        """The transport under test; `timeout` in seconds."""
+        """Return the transport under test; `timeout` is in seconds."""
         config = self.transport.config
         return self.transport(
             self.transport.form(SecretStr(url or self.url)),
@@ -143,26 +145,15 @@ class Adapter(ABC):
             self.lent.resources,
         )
 
-    def message(self, **changes: Any) -> Message:
-        """A message to somebody, with all the parts that any channel asks for."""
-        parts = {
-            "subject": "Room changed",
-            "text": "The exam takes place in B204.",
-            "html": "<p>The exam takes place in B204.</p>",
-            "sms": "The exam takes place in B204.",
-            "push_title": "Room changed",
-            "push": "The exam takes place in B204.",
-        }
-        values: dict[str, Any] = {
-            "delivery_id": self.ids(),
-            "to": self.recipient,
-            "rendering": Rendering("en", parts),
-            "accepted_at": self.lent.clock.now(),
-            "priority": Priority.high,
-        }
-        return Message(**{**values, **changes})
-
-    @property
-    def recipient(self) -> str:
-        """An address of the channel."""
-        return "+33612345678"
+    def message(self) -> Message:
+        """Return a new message with the parts of every channel."""
+        text = "The exam takes place in B204."
+        parts = {"text": text, "html": f"<p>{text}</p>", "sms": text, "push": text}
+        titles = {"subject": "Room changed", "push_title": "Room changed"}
+        return Message(
+            delivery_id=self.ids(),
+            to=self.recipient,
+            rendering=Rendering("en", parts | titles),
+            accepted_at=self.lent.clock.now(),
+            priority=Priority.high,
+        )

@@ -1,4 +1,4 @@
-"""What the adapters of transports over HTTP have alike."""
+"""The base of the adapters of transports over HTTP."""
 
 from __future__ import annotations
 
@@ -13,27 +13,21 @@ from tests.support.http_server import DROP_HALF, GARBAGE, HANG, Answer, HttpServ
 class HttpAdapter(Adapter):
     """A transport over HTTP.
 
-    A subclass gives `taken`, what the provider answers to a message that it takes, `reference`,
-    and `answers` for the cases that its provider tells apart in its own way.
+    A subclass has `accepted`, the provider's answer to a message that it accepts, `reference`, and
+    `answers` for the cases in which this provider answers differently.
     """
 
-    taken: ClassVar[Reply] = Reply(200, "{}")
+    accepted: ClassVar[Reply] = Reply(200, "{}")
     answers: ClassVar[Mapping[Case, Answer]] = {}
 
     def __init__(self, lent: Lent) -> None:
-        super().__init__(lent)
-        self.server = HttpServer(self.taken)
+        self.server = HttpServer(self.accepted)
+        super().__init__(lent, self.server)
         self._refused = 0
 
     @abstractmethod
     def reference(self, request: Received) -> str:
-        """What identifies a message to the provider."""
-
-    async def start(self) -> None:
-        await self.server.start()
-
-    async def stop(self) -> None:
-        await self.server.stop()
+        """Return the identifier of a message for the provider."""
 
     def behave(self, case: Case) -> None:
         answer = self.answers.get(case, _USUAL.get(case))
@@ -43,16 +37,12 @@ class HttpAdapter(Adapter):
 
     @property
     def received(self) -> Sequence[str]:
-        # `behave` is asked before anything is sent: what comes first is what was not taken.
+        # Tests call `behave` before they send anything, so the refused requests come first.
         return [self.reference(request) for request in self.server.requests[self._refused :]]
 
     @property
     def asked(self) -> int:
         return len(self.server.requests)
-
-    @property
-    def open_connections(self) -> int:
-        return self.server.open
 
 
 _USUAL: Mapping[Case, Answer] = {

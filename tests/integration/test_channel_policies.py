@@ -8,8 +8,9 @@ import pytest
 
 from flashnotify import app
 from flashnotify.app import Service
-from flashnotify.channels.transport import Content, Retryable, Sent, Transport, Unreachable
-from flashnotify.errors import SettingsError
+from flashnotify.channels.transport import Content, Transport
+from flashnotify.domain import Sent
+from flashnotify.errors import Retryable, SettingsError, Unreachable
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running
@@ -26,7 +27,6 @@ class Line(Transport[Content]):
     """Takes every message, or raises `error`."""
 
     schemes: ClassVar[tuple[str, ...]] = ("line",)
-    example: ClassVar[str] = "line://"
     error: ClassVar[Exception | None] = None
 
     async def send(self, content: Content) -> Sent:

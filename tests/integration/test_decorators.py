@@ -53,7 +53,6 @@ class Line(Transport[PlainContent]):
     """A transport that does what the test says."""
 
     schemes: ClassVar[tuple[str, ...]] = ("line",)
-    example: ClassVar[str] = "line://"
     answer: ClassVar[Exception | None] = None
     calls: ClassVar[int] = 0
 

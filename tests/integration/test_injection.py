@@ -25,7 +25,7 @@ from flashnotify.channels.push.ntfy import NtfyConfig, NtfyTransport
 from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.http_json import HttpJsonConfig, HttpJsonTransport
 from flashnotify.channels.sms.segments import fit
-from flashnotify.channels.transport import TransportURL
+from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Device, DeviceType, Message, Rendering
 from flashnotify.errors import SettingsError, Unsendable
 from flashnotify.meta import Text

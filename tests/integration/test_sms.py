@@ -16,7 +16,8 @@ from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.http_json import HttpJsonConfig, HttpJsonTransport
 from flashnotify.channels.sms.kannel import KannelConfig, KannelTransport
 from flashnotify.channels.sms.segments import fit
-from flashnotify.channels.transport import Transport, TransportURL
+from flashnotify.channels.transport import Transport
+from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Message, Rendering
 from flashnotify.errors import Misconfigured, Rejected, SettingsError, TransportError, Unreachable
 from flashnotify.settings import ServiceConfig

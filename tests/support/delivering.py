@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from flashnotify.archive.records import Delivery, ScheduledJob
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
-from flashnotify.channels.transport import Resources, Transport, TransportURL
+from flashnotify.channels.transport import Resources, Transport
+from flashnotify.channels.url import TransportURL
 from flashnotify.delivery.breaker import Breaker
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
@@ -62,7 +63,6 @@ class ScriptedTransport(Transport[Any]):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("scripted",)
-    example: ClassVar[str] = "scripted:"
 
     def __init__(self, name: str, resources: Resources, script: Iterable[Any] = ()) -> None:
         super().__init__(TransportURL(SecretStr(f"scripted://{name}")), None, resources)

@@ -1,4 +1,4 @@
-"""The ways to reach a person, and the transports behind them. A kind takes its mixins from here."""
+"""The channels and their transports. Kinds import their mixins from here."""
 
 from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.channels.email.channel import EmailMixin

@@ -12,10 +12,9 @@ class CaptureTransport(Transport[Content]):
     """The default transport of every channel."""
 
     schemes: ClassVar[tuple[str, ...]] = ("capture",)
-    example: ClassVar[str] = "capture://"
 
     async def check(self) -> str:
-        """Return where messages go: there is no other side."""
+        """Return where messages go: there is no server to test."""
         return "messages are kept in the outbox, nothing leaves this machine"
 
     async def send(self, content: Content) -> Sent:

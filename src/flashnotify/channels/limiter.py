@@ -28,21 +28,18 @@ class ConnectionLimiter:
         if self._used < self.capacity(urgent=urgent) and not self._waiting[urgent]:
             self._used += 1
         else:
-            await self._wait(urgent)
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting[urgent].append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._release()
+                raise
         try:
             yield
         finally:
             self._release()
-
-    async def _wait(self, urgent: bool) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting[urgent].append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._release()
-            raise
 
     def _release(self) -> None:
         self._used -= 1

@@ -1,35 +1,23 @@
-"""Shortening of a text, at a word."""
+"""Shortening of texts."""
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable
 
 
 def shorten(text: str, fits: Callable[[str], bool], mark: str = "…") -> str:
-    """Return `text` if it `fits`, else the longest beginning that fits with `mark` after it.
+    """Return `text` if it `fits`, or else its longest beginning that fits with `mark` after it.
 
-    Cuts at a word if there is one. Cut a very long text to what could fit first: `fits` is called
-    about a dozen times.
+    It ends with a whole word if possible. `fits` is called about a dozen times, so cut a very long
+    text first.
     """
     if fits(text):
         return text
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fits(text[:middle].rstrip() + mark):
-            low = middle
-        else:
-            high = middle - 1
-    return _at_word(text, low) + mark
-
-
-def _at_word(text: str, end: int) -> str:
-    """Return `text` up to the last word that ends before `end`; up to `end` if no word does."""
+    end = bisect(range(1, len(text) + 1), False, key=lambda n: not fits(text[:n].rstrip() + mark))
     cut = text[:end].rstrip()
-    if text[end : end + 1].isspace() or len(cut) < end:
-        return cut
     words = cut.split()
-    if len(words) < 2:
-        # The first word is too long by itself.
-        return cut
-    return cut.removesuffix(words[-1]).rstrip()
+    # Cut in the middle of a word, unless it is the first one, which is too long by itself.
+    if len(words) > 1 and len(cut) == end and not text[end : end + 1].isspace():
+        cut = cut.removesuffix(words[-1]).rstrip()
+    return cut + mark

@@ -1,4 +1,4 @@
-"""URLs of transports, and the URLs that are made from them."""
+"""Transport URLs and the URLs made from them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ class TransportURL:
             self.port = parts.port
             if "@" in parts.path + parts.query + parts.fragment:
                 raise ValueError("the password ends early; its beginning is taken for a host")
-            options = parse_qs(
-                parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
-            )
+            strict = bool(parts.query)
+            options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=strict)
         except ValueError:
             # The reason may quote the password: urlsplit takes what follows ':' for a port.
             raise SettingsError("is not a URL; percent-encode special characters") from None
@@ -40,30 +39,19 @@ class TransportURL:
     def endpoint(
         self, scheme: str, *, default_port: int | None = None, path: str | None = None
     ) -> str:
-        """Return the http or https URL of this host, without credentials.
-
-        It has the path and query of this URL, or `path` instead of both.
-        """
+        """Return this URL for http(s), without credentials; `path` replaces path and query."""
         if path is None:
             path = self.path + (f"?{self.query}" if self.query else "")
         return base_url(scheme, self.host, self.port or default_port) + path
 
     def require(self, *parts: str) -> None:
-        """Refuse a URL without one of `parts`, such as "host", "port" or "password".
-
-        Raises:
-            SettingsError: with the name of the first one missing.
-        """
+        """Raise a SettingsError for the first of `parts` ("host", "password"…) that is missing."""
         for part in parts:
             if not getattr(self, part):
                 raise SettingsError(f"has no {part}")
 
     def allow_options(self, *known: str) -> None:
-        """Refuse options in the query that the transport does not know.
-
-        Raises:
-            SettingsError: with the name of the first one.
-        """
+        """Raise a SettingsError for the first option in the query that is not `known`."""
         if unknown := sorted(set(self.options) - set(known)):
             raise SettingsError(
                 f"has the unknown option {unknown[0]!r}; expected one of {', '.join(known)}"

@@ -1,32 +1,31 @@
-"""Chat over Apprise, by its `json://` service: a POST to an HTTP server."""
+"""Chat over Apprise's `json://` service: a POST to an HTTP server."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.chat.channel import ChatToOne
-from flashnotify.channels.transport import Content, Transport
+from flashnotify.channels.transport import Content
 from flashnotify.domain import Message
 from tests.conformance.adapter import SECRET, Case
 from tests.conformance.http_adapter import HttpAdapter
 from tests.support.http_server import Received
 
-_ONLY_NO = "Apprise answers no more than that it failed: each refusal is one for now"
+_ONLY_NO = "Apprise reports only that it failed, so each refusal may be retried"
 
 
-class AppriseAdapter(HttpAdapter):
+class AppriseAdapter(HttpAdapter, of=AppriseTransport):
     """Chat over Apprise."""
 
-    name = "apprise"
-    transport: ClassVar[type[Transport[Any]]] = AppriseTransport
+    recipient: ClassVar[str] = "it-team"
     impossible: ClassVar[Mapping[Case, str]] = {
         Case.refused_for_good: _ONLY_NO,
         Case.bad_address: _ONLY_NO,
         Case.bad_config: _ONLY_NO,
-        Case.too_fast: "Apprise keeps Retry-After to itself",
+        Case.too_fast: "Apprise does not pass on Retry-After",
         Case.same_reference: "Apprise has no place for an identifier of the message",
     }
     bad_urls: ClassVar[Sequence[str]] = (
@@ -39,12 +38,8 @@ class AppriseAdapter(HttpAdapter):
 
     @property
     def url(self) -> str:
-        # A thread cannot be stopped: the read time-out is what ends a call that nobody waits for.
+        # A thread cannot be stopped: its read timeout ends an abandoned call.
         return f"json://user:{SECRET}@{self.server.host}/{SECRET}/hook?+X-Token={SECRET}&rto=1"
-
-    @property
-    def recipient(self) -> str:
-        return "it-team"
 
     def content(self, message: Message) -> Content:
         return ChatToOne(message)

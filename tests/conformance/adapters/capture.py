@@ -1,49 +1,45 @@
-"""`capture://`, which has no other side."""
+"""`capture://`, which has no server."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flashnotify.channels.capture import CaptureTransport
-from flashnotify.channels.sms.channel import SMSToOne
-from flashnotify.channels.sms.segments import fit
-from flashnotify.channels.transport import Content, Transport
-from flashnotify.domain import Message, Sent
+from flashnotify.domain import Sent
 from tests.conformance.adapter import Adapter, Case, Lent
 
-_NOBODY = "nothing leaves the process: there is nobody who could"
-_NOTHING = "the URL names nothing that could be wrong, and has no credentials"
+_NO_SERVER = "nothing leaves the process, so no server can behave like that"
+_NO_PARTS = "the URL has no part that could be wrong, and no credentials"
 
 
-class CaptureAdapter(Adapter):
-    """Messages kept in the archive."""
+class NoServer:
+    """Stands in for a server."""
 
-    name = "capture"
-    transport: ClassVar[type[Transport[Any]]] = CaptureTransport
-    impossible: ClassVar[Mapping[Case, str]] = {
-        **{case: _NOBODY for case in Case if case is not Case.success},
-        Case.bad_url: _NOTHING,
-        Case.bad_config: _NOTHING,
-        Case.same_reference: "a message is kept with the outcome of its delivery, once",
-    }
-
-    def __init__(self, lent: Lent) -> None:
-        super().__init__(lent)
-        self._kept: list[str] = []
+    open = 0
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
-    @property
-    def url(self) -> str:
-        return "capture://"
+
+class CaptureAdapter(Adapter, of=CaptureTransport):
+    """Messages kept in the archive."""
+
+    impossible: ClassVar[Mapping[Case, str]] = {
+        **{case: _NO_SERVER for case in Case if case is not Case.success},
+        Case.bad_url: _NO_PARTS,
+        Case.bad_config: _NO_PARTS,
+        Case.same_reference: "a message is kept once, with the result of its delivery",
+    }
+    url = "capture://"
+    asked = 0
+
+    def __init__(self, lent: Lent) -> None:
+        super().__init__(lent, NoServer())
+        self._kept: list[str] = []
 
     def behave(self, case: Case) -> None: ...
-
-    def content(self, message: Message) -> Content:
-        return SMSToOne(fit(message.rendering.parts["sms"], 2), message, "Campus")
 
     @property
     def received(self) -> Sequence[str]:
@@ -52,11 +48,3 @@ class CaptureAdapter(Adapter):
     def note(self, sent: Sent) -> None:
         assert sent.captured is not None
         self._kept.append(sent.captured.text)
-
-    @property
-    def asked(self) -> int:
-        return 0
-
-    @property
-    def open_connections(self) -> int:
-        return 0

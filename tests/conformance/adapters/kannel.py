@@ -1,26 +1,20 @@
-"""`kannel://`, against a server that answers as Kannel's smsbox does."""
+"""`kannel://`, against a server that answers like Kannel's smsbox."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.kannel import KannelTransport
-from flashnotify.channels.sms.segments import fit
-from flashnotify.channels.transport import Content, Transport
-from flashnotify.domain import Message
 from tests.conformance.adapter import SECRET, WORDS, Case
 from tests.conformance.http_adapter import HttpAdapter
 from tests.support.http_server import Answer, Received, Reply
 
 
-class KannelAdapter(HttpAdapter):
+class KannelAdapter(HttpAdapter, of=KannelTransport):
     """SMS over Kannel."""
 
-    name = "kannel"
-    transport: ClassVar[type[Transport[Any]]] = KannelTransport
-    taken: ClassVar[Reply] = Reply(202, "0: Accepted for delivery")
+    accepted: ClassVar[Reply] = Reply(202, "0: Accepted for delivery")
     answers: ClassVar[Mapping[Case, Answer]] = {
         Case.refused_for_good: Reply(400, f"Charset or body misformed, rejected ({WORDS})"),
         Case.refused_for_now: Reply(503, f"Temporal failure, try again later. ({WORDS})"),
@@ -41,9 +35,6 @@ class KannelAdapter(HttpAdapter):
     def url(self) -> str:
         return f"kannel://user:{SECRET}@{self.server.host}"
 
-    def content(self, message: Message) -> Content:
-        return SMSToOne(fit(message.rendering.parts["sms"], 2), message, "Campus")
-
     def reference(self, request: Received) -> str:
-        # Kannel has no field for our identifier, but gives it back with the report.
+        # Kannel has no field for our identifier, but returns it with the report.
         return request.query["dlr-url"]

@@ -1,26 +1,24 @@
-"""`ntfy://`, against what its documentation says that a server answers."""
+"""`ntfy://`, against a server that answers as ntfy's documentation says."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.ntfy import NtfyTransport
-from flashnotify.channels.transport import Content, Transport
+from flashnotify.channels.transport import Content
 from flashnotify.domain import Device, DeviceType, Message
 from tests.conformance.adapter import SECRET, WORDS, Case, Lent
 from tests.conformance.http_adapter import HttpAdapter
 from tests.support.http_server import Answer, Received, Reply
 
 
-class NtfyAdapter(HttpAdapter):
-    """ntfy."""
+class NtfyAdapter(HttpAdapter, of=NtfyTransport):
+    """Push over ntfy."""
 
-    name = "ntfy"
-    transport: ClassVar[type[Transport[Any]]] = NtfyTransport
-    taken: ClassVar[Reply] = Reply(200, '{"id": "hwQ2YpKdmg", "event": "message"}')
+    accepted: ClassVar[Reply] = Reply(200, '{"id": "hwQ2YpKdmg", "event": "message"}')
     answers: ClassVar[Mapping[Case, Answer]] = {
         Case.bad_address: Reply(400, f'{{"code": 40009, "http": 400, "error": "{WORDS}"}}'),
         Case.bad_config: Reply(401, f'{{"code": 40101, "http": 401, "error": "{WORDS}"}}'),

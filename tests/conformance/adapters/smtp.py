@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flashnotify.channels.email.channel import EmailContent, EmailToOne
 from flashnotify.channels.email.smtp import SmtpTransport
-from flashnotify.channels.transport import Content, Transport
+from flashnotify.channels.transport import Content
 from flashnotify.domain import Message
 from tests.conformance.adapter import SECRET, WORDS, Adapter, Case, Lent
 from tests.support.smtp_server import DROP, HANG, Answer, SmtpServer
 
 
-class SmtpAdapter(Adapter):
+class SmtpAdapter(Adapter, of=SmtpTransport):
     """Email over SMTP."""
 
-    name = "smtp"
-    transport: ClassVar[type[Transport[Any]]] = SmtpTransport
     impossible: ClassVar[Mapping[Case, str]] = {
-        Case.too_fast: "no SMTP reply says for how long to wait (RFC 5321, section 4.2.3)"
+        Case.too_fast: "no SMTP reply has a time to wait (RFC 5321, section 4.2.3)"
     }
     bad_urls: ClassVar[Sequence[str]] = (
         "smtp:",
@@ -30,25 +28,16 @@ class SmtpAdapter(Adapter):
         f"smtp://user:{SECRET}@mail.univ.example?tls=yes",
     )
 
+    recipient: ClassVar[str] = "ada@univ.example"
+
     def __init__(self, lent: Lent) -> None:
-        super().__init__(lent)
         self.server = SmtpServer(accounts={"user": SECRET})
-        self._asked = 0
-
-    async def start(self) -> None:
-        await self.server.start()
-
-    async def stop(self) -> None:
-        await self.server.stop()
+        super().__init__(lent, self.server)
 
     @property
     def url(self) -> str:
-        # Of the test's own server in the clear: `require` is the default with a password.
+        # Without TLS: with a password, the default is `require`.
         return f"smtp://user:{SECRET}@127.0.0.1:{self.server.port}?starttls=never"
-
-    @property
-    def recipient(self) -> str:
-        return "ada@univ.example"
 
     def behave(self, case: Case) -> None:
         if case in _ANSWERS:
@@ -65,10 +54,6 @@ class SmtpAdapter(Adapter):
     @property
     def asked(self) -> int:
         return len(self.server.recipients)
-
-    @property
-    def open_connections(self) -> int:
-        return self.server.open
 
 
 _ANSWERS: Mapping[Case, tuple[str, Answer]] = {

@@ -1,13 +1,13 @@
-"""`webpush:`, against a push service that keeps to RFC 8030, 8291 and 8292."""
+"""`webpush:`, against a push service that follows RFC 8030, 8291 and 8292."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.webpush import WebPushTransport
-from flashnotify.channels.transport import Content, Transport
+from flashnotify.channels.transport import Content
 from flashnotify.domain import Device, DeviceType, Message
 from tests.conformance.adapter import SECRET, WORDS, Case, Lent
 from tests.conformance.http_adapter import HttpAdapter
@@ -15,12 +15,10 @@ from tests.support.browser import Browser, vapid_claims
 from tests.support.http_server import Answer, Received, Reply
 
 
-class WebPushAdapter(HttpAdapter):
-    """Web Push. What is secret is the endpoint: whoever knows it can push to the browser."""
+class WebPushAdapter(HttpAdapter, of=WebPushTransport):
+    """Web Push. The endpoint is secret: anyone who knows it can push to the browser."""
 
-    name = "webpush"
-    transport: ClassVar[type[Transport[Any]]] = WebPushTransport
-    taken: ClassVar[Reply] = Reply(201, "", {"Location": "https://push.example/m/1"})
+    accepted: ClassVar[Reply] = Reply(201, "", {"Location": "https://push.example/m/1"})
     answers: ClassVar[Mapping[Case, Answer]] = {Case.bad_address: Reply(410, WORDS)}
     bad_urls: ClassVar[Sequence[str]] = (
         "webpush://push.example",
@@ -44,11 +42,8 @@ class WebPushAdapter(HttpAdapter):
 
     def content(self, message: Message) -> Content:
         endpoint = f"{self.server.url}/push/{SECRET}"
-        browser = self.browser
-        return PushToOne(
-            message,
-            Device(self.device, DeviceType.webpush, endpoint, browser.p256dh, browser.auth),
-        )
+        keys = self.browser.p256dh, self.browser.auth
+        return PushToOne(message, Device(self.device, DeviceType.webpush, endpoint, *keys))
 
     def reference(self, request: Received) -> str:
         claims, _ = vapid_claims(request.headers["Authorization"])

@@ -1,4 +1,4 @@
-"""What `Transport.check` finds out, over real sockets, without sending anything."""
+"""`Transport.check`, over real sockets: it sends no message."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def made(kind: type[Transport[Any]], url: str, folder: Path) -> Transport[Any]:
 
 
 async def check(kind: type[Transport[Any]], url: str, folder: Path) -> str | TransportError:
-    """What a check finds, or how it fails; in words that hold no password."""
+    """Return the finding of a check, or its error; neither may contain the password."""
     transport = made(kind, url, folder)
     try:
         found: str | TransportError = await transport.check()
@@ -38,7 +38,7 @@ async def check(kind: type[Transport[Any]], url: str, folder: Path) -> str | Tra
     return found
 
 
-async def test_smtp_says_hello_and_logs_in(tmp_path: Path) -> None:
+async def test_smtp_check_says_hello_and_logs_in(tmp_path: Path) -> None:
     async with SmtpServer(accounts={"user": PASSWORD}) as server:
         address = f"127.0.0.1:{server.port}?starttls=never"
         assert "user and password" in str(
@@ -54,7 +54,7 @@ async def test_smtp_says_hello_and_logs_in(tmp_path: Path) -> None:
     assert isinstance(down, Unreachable)
 
 
-# The words of Kannel 1.4.5.
+# The answer of Kannel 1.4.5.
 NO_NUMBER = Reply(400, "Missing receiver number, rejected")
 
 
@@ -85,7 +85,7 @@ NO_NUMBER = Reply(400, "Missing receiver number, rejected")
         (NtfyTransport, "ntfy://user:{}@{}", DROP, Unreachable),
     ],
 )
-async def test_over_http(
+async def test_http_checks_send_no_message(
     tmp_path: Path,
     kind: type[Transport[Any]],
     url: str,

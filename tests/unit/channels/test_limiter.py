@@ -11,13 +11,13 @@ from flashnotify.channels.limiter import ConnectionLimiter
 
 
 async def settle() -> None:
-    """Let everything that can go on go on."""
+    """Run all tasks until they wait."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 class Users:
-    """Tasks that hold a connection until they are let go."""
+    """Tasks that hold a connection until told to leave."""
 
     def __init__(self, connections: ConnectionLimiter) -> None:
         self.connections = connections
@@ -41,7 +41,7 @@ class Users:
                 self.using[urgent].remove(leave)
 
     def count(self) -> tuple[int, int]:
-        """How many use a connection: urgent ones, others."""
+        """Return the numbers of urgent and other tasks that hold a connection."""
         return len(self.using[True]), len(self.using[False])
 
     async def end(self) -> None:
@@ -53,7 +53,7 @@ class Users:
 @pytest.mark.parametrize(
     ("total", "for_all"), [(1, 1), (2, 1), (3, 2), (4, 3), (8, 6), (16, 12), (100, 75)]
 )
-async def test_a_quarter_is_kept_for_urgent_ones(total: int, for_all: int) -> None:
+async def test_a_quarter_is_reserved_for_urgent_use(total: int, for_all: int) -> None:
     users = Users(ConnectionLimiter(total))
     for _ in range(total + 5):
         users.come(urgent=False)
@@ -67,7 +67,7 @@ async def test_a_quarter_is_kept_for_urgent_ones(total: int, for_all: int) -> No
     await users.end()
 
 
-async def test_urgent_ones_go_first() -> None:
+async def test_urgent_waiters_go_first() -> None:
     users = Users(ConnectionLimiter(1))
     users.come(urgent=False)
     await settle()
@@ -82,7 +82,7 @@ async def test_urgent_ones_go_first() -> None:
     await users.end()
 
 
-async def test_one_that_fails_gives_its_place_back() -> None:
+async def test_a_failure_releases_its_connection() -> None:
     connections = ConnectionLimiter(1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
@@ -92,15 +92,15 @@ async def test_one_that_fails_gives_its_place_back() -> None:
         pass
 
 
-async def test_one_cancelled_when_its_place_has_come_gives_it_back() -> None:
+async def test_cancelling_a_waiter_at_its_turn_releases_the_connection() -> None:
     users = Users(ConnectionLimiter(1))
     users.come(urgent=False)
     await settle()
     second, third = users.come(urgent=False), users.come(urgent=False)
     await settle()
     users.using[False][0].set()
-    # Until the first has left and the second has been given the place, not until it knows.
-    while users.using[False]:  # noqa: ASYNC110  # to the very step
+    # Until the first has left and the second has its turn, but has not run yet.
+    while users.using[False]:  # noqa: ASYNC110  # one loop iteration at a time
         await asyncio.sleep(0)
     second.cancel()
     await settle()
@@ -122,7 +122,7 @@ async def test_one_cancelled_when_its_place_has_come_gives_it_back() -> None:
         max_size=60,
     ),
 )
-async def test_places_are_never_exceeded_nor_lost(
+async def test_connections_never_exceed_the_limit_or_leak(
     total: int, operations: list[tuple[str, int, bool]]
 ) -> None:
     connections = ConnectionLimiter(total)
@@ -145,7 +145,7 @@ async def test_places_are_never_exceeded_nor_lost(
     if waiting:
         assert urgent + others >= connections.capacity(urgent=False)
     await users.end()
-    # Everything has been given back: all places can be had at once.
+    # All connections are free again.
     async with AsyncExitStack() as stack, asyncio.timeout(1):
         for _ in range(total):
             await stack.enter_async_context(connections.use(urgent=True))

@@ -4,22 +4,22 @@ from hypothesis import strategies as st
 from flashnotify.channels.shortening import shorten
 
 
-def test_what_fits_stays() -> None:
+def test_a_fitting_text_is_unchanged() -> None:
     assert shorten("as it is", lambda text: len(text) <= 8) == "as it is"
 
 
-def test_is_cut_at_a_word() -> None:
+def test_a_long_text_ends_with_a_whole_word() -> None:
     assert shorten("one two three", lambda text: len(text) <= 10) == "one two…"
-    # The cut falls just where a word ends.
+    # The limit is at the end of a word.
     assert shorten("one two three", lambda text: len(text) <= 8) == "one two…"
 
 
-def test_a_word_longer_than_the_room_is_cut_where_it_ends() -> None:
+def test_a_single_long_word_is_cut_at_the_limit() -> None:
     assert shorten("x" * 20, lambda text: len(text) <= 10) == "x" * 9 + "…"
 
 
 @given(st.text(max_size=300), st.integers(3, 200))
-def test_it_always_fits_and_begins_as_the_text_does(text: str, most: int) -> None:
+def test_the_result_fits_and_is_a_prefix(text: str, most: int) -> None:
     short = shorten(text, lambda some: len(some.encode()) <= most)
     assert len(short.encode()) <= most
     assert short == text or text.startswith(short.removesuffix("…"))

@@ -1,4 +1,4 @@
-"""What the transports share besides their URL."""
+"""Excerpts of providers' answers."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from flashnotify.channels.transport import excerpt
 
 
 @given(st.text(max_size=700))
-def test_a_providers_words_are_one_line_that_can_be_kept(text: str) -> None:
+def test_an_excerpt_is_one_short_line(text: str) -> None:
     kept = excerpt(text)
     assert len(kept) <= 500
     kept.encode()
@@ -15,5 +15,5 @@ def test_a_providers_words_are_one_line_that_can_be_kept(text: str) -> None:
     assert "\r" not in kept
 
 
-def test_lone_surrogates_do_not_get_into_the_archive() -> None:
+def test_an_excerpt_has_no_lone_surrogates() -> None:
     assert excerpt("550 \udcff no\r\nsuch user") == "550 ? no such user"

@@ -1,4 +1,4 @@
-"""A transport's URL, and the URLs made from it."""
+"""Transport URLs and the URLs made from them."""
 
 import traceback
 from typing import Any
@@ -13,7 +13,7 @@ from flashnotify.channels.url import TransportURL, base_url
 from flashnotify.errors import SettingsError
 
 
-def test_a_url_is_taken_apart() -> None:
+def test_url_parts() -> None:
     url = TransportURL(SecretStr("smtp://a%40b:p%3A%2F@mail.univ.example:587?starttls=require"))
     assert (url.scheme, url.host, url.port) == ("smtp", "mail.univ.example", 587)
     assert (url.username, url.password) == ("a@b", "p:/")
@@ -21,7 +21,7 @@ def test_a_url_is_taken_apart() -> None:
     assert str(url) == "smtp://mail.univ.example:587"
 
 
-def test_what_is_not_there_is_none() -> None:
+def test_missing_parts_are_none() -> None:
     url = TransportURL(SecretStr("capture://"))
     assert (url.host, url.port, url.username, url.password) == ("", None, None, None)
     assert url.options == {}
@@ -49,7 +49,7 @@ PASSWORDS = st.text(
 @example("x:123456", False)
 @example("p@ssword", False)
 def test_the_password_is_never_shown(password: str, encoded: bool) -> None:
-    """Not even that of a URL that is wrong because its password was not percent-encoded."""
+    """Not even if the URL is invalid because the password is not percent-encoded."""
     written = quote(password, safe="") if encoded else password
     setting = SecretStr(f"smtp://someone:{written}@mail.univ.example:2525")
     try:
@@ -65,8 +65,8 @@ def test_the_password_is_never_shown(password: str, encoded: bool) -> None:
         assert url.password == password
 
 
-def test_the_reason_why_it_is_no_url_does_not_quote_the_password() -> None:
-    """urlsplit takes what follows the colon for a port, and says so."""
+def test_the_error_for_an_invalid_url_hides_the_password() -> None:
+    """urlsplit takes the text after the colon for a port and quotes it."""
     setting = SecretStr("smtp://me:hunter2/1@mail.univ.example")
     with pytest.raises(SettingsError) as failure:
         TransportURL(setting)
@@ -74,7 +74,7 @@ def test_the_reason_why_it_is_no_url_does_not_quote_the_password() -> None:
 
 
 @pytest.mark.parametrize("url", ["smtp://h:port", "smtp://h:99999", "smtp://[::1", "smtp://h?a"])
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_invalid_urls_are_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="is not a URL"):
         TransportURL(SecretStr(url))
 
@@ -98,7 +98,7 @@ def test_an_endpoint_has_no_credentials(url: str, options: dict[str, Any], endpo
     ("url", "missing"),
     [("kannel:", "host"), ("kannel://h", "port"), ("kannel://h:1", "username")],
 )
-def test_a_url_without_a_required_part_is_refused(url: str, missing: str) -> None:
+def test_required_parts(url: str, missing: str) -> None:
     with pytest.raises(SettingsError, match=f"^has no {missing}$"):
         TransportURL(SecretStr(url)).require("host", "port", "username")
 
@@ -110,6 +110,6 @@ def test_unknown_options_are_refused() -> None:
         url.allow_options("smsc")
 
 
-def test_a_base_url_with_and_without_a_port() -> None:
+def test_base_url_with_and_without_port() -> None:
     assert base_url("http", "::1", 80) == "http://[::1]:80"
     assert base_url("https", "push.example") == "https://push.example"

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
@@ -19,28 +19,19 @@ import structlog
 from pydantic import SecretStr
 
 from flashnotify.channels.chat.channel import ChatToOne
-from flashnotify.channels.transport import (
-    Resources,
-    Sent,
-    SettingsError,
-    Transport,
-    TransportConfig,
-    TransportURL,
-    Unreachable,
-    excerpt,
-    setting,
-)
-from flashnotify.errors import (
-    stack_of,
-)
+from flashnotify.channels.transport import Resources, Transport, TransportConfig, excerpt
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
+from flashnotify.errors import SettingsError, Unreachable, stack_of
+from flashnotify.meta import setting
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
 log = structlog.get_logger(__name__)
 
-# The part of `timeout` that a call gets. Less than all, so that the threads report whether the call
-# hangs or never started before the delivery itself times out.
+# The share of `timeout` for a call, so that the threads report a call that hangs or never started
+# before the delivery itself times out.
 _CALL_SHARE = 0.95
 # Characters kept of one log message of Apprise's: some providers answer with whole pages.
 _MAX_MESSAGE = 2000
@@ -65,58 +56,48 @@ class AppriseURL(TransportURL):
         self.host = self.path = self.query = ""
         self.port = self.username = self.password = None
         self.options = {}
-        # Longest first: one part may contain another.
-        parts = sorted(self._parts_of(url.get_secret_value()), key=len, reverse=True)
-        # Short parts only as whole words, since they are within many.
-        found = [re.escape(p) if len(p) > 3 else rf"(?<!\w){re.escape(p)}(?!\w)" for p in parts]
-        # Apprise shortens URLs to a form that shows the first and last character.
-        self._private = re.compile(
-            "|".join([r"[a-z][a-z0-9+.-]{0,30}://\S*", *found]), re.IGNORECASE
-        )
 
-    def _parts_of(self, url: str) -> set[str]:
+    def redact(self, text: str) -> str:
+        """Return `text` without any part of this URL."""
+        return self._private.sub("***", text)
+
+    @cached_property
+    def _private(self) -> re.Pattern[str]:
+        url = self.secret.get_secret_value()
         rest = url.partition("://")[2]
         parts = {url, rest}
         for part in re.split(r"[/:@?&#,;+]", rest):
             # The name of an option is not a secret, and Apprise's messages may use it.
             parts |= {part, part.rstrip("="), part.partition("=")[2]}
-        return {form for part in parts for form in (part, unquote(part)) if form}
-
-    def redact(self, text: str) -> str:
-        """Return `text` without any part of this URL."""
-        return self._private.sub("***", text)
+        forms = {form for part in parts for form in (part, unquote(part)) if form}
+        # Short parts only as whole words, since they are within many. Longest first: one part may
+        # contain another. Apprise shortens URLs to a form that shows the first and last character.
+        patterns = [
+            re.escape(form) if len(form) > 3 else rf"(?<!\w){re.escape(form)}(?!\w)"
+            for form in sorted(forms, key=len, reverse=True)
+        ]
+        return re.compile("|".join([r"[a-z][a-z0-9+.-]{0,30}://\S*", *patterns]), re.IGNORECASE)
 
 
 class AppriseTransport(Transport[ChatToOne]):
     """Any URL that Apprise knows: `msteams://…`, `matrixs://…`, `slack://…`."""
 
     schemes: ClassVar[tuple[str, ...]] = ("*",)
-    example: ClassVar[str] = "msteams://team@token/token/token"
     form: ClassVar[type[TransportURL]] = AppriseURL
     config: ClassVar[type[TransportConfig] | None] = AppriseConfig
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
+    def __init__(self, url: AppriseURL, config: AppriseConfig, resources: Resources) -> None:
         super().__init__(url, config, resources)
-        assert isinstance(url, AppriseURL)
         self._url = url
         self._log = _log_collector()
         # An Apprise service keeps a session, and only one thread at a time may use it.
         self._services = [self._open_service()]
 
     async def send(self, content: ChatToOne) -> Sent:
-        """Send one message.
-
-        Raises:
-            Unreachable: Apprise failed; with its log messages, since it reports nothing else.
-            Unavailable: no thread was free.
-        """
-        return await self.resources.threads.run(
-            partial(self._notify, content),
-            within=_CALL_SHARE * self.timeout,
-            lane=content.priority,
-        )
+        """Send one message. A failure has Apprise's log messages, since it reports nothing else."""
+        call = partial(self._notify, content)
+        within = _CALL_SHARE * self.timeout
+        return await self.resources.threads.run(call, within=within, lane=content.priority)
 
     def _notify(self, content: ChatToOne) -> Sent:
         """Send from within a thread."""
@@ -149,11 +130,6 @@ class AppriseTransport(Transport[ChatToOne]):
             return self._open_service()
 
     def _open_service(self) -> NotifyBase:
-        """Return Apprise's service for the URL.
-
-        Raises:
-            SettingsError: Apprise cannot use the URL.
-        """
         try:
             # An optional package that takes 0.4 s to import: only for a chat destination.
             import apprise  # noqa: PLC0415
@@ -172,17 +148,17 @@ class AppriseTransport(Transport[ChatToOne]):
             pgp_autogen=False,
             pem_autogen=False,
         )
+        url = self._url.secret.get_secret_value()
         with self._log.collect() as messages:
-            service = apprise.Apprise.instantiate(self._url.secret.get_secret_value(), asset=asset)
+            service = apprise.Apprise.instantiate(url, asset=asset)
         if service is None:
             reason = self._excerpt(*messages) or "no reason given"
             raise SettingsError(f"is not a URL that Apprise can use: {reason}")
-        options = self._url.secret.get_secret_value().lower()
-        if "overflow=" not in options:
+        if "overflow=" not in url.lower():
             # Split a message that is too long for the service, rather than lose it.
             service.overflow_mode = apprise.OverflowMode.SPLIT
         # If the network is silent, end the thread too, not only the wait for it.
-        if "rto=" not in options or service.socket_read_timeout > self.timeout:
+        if "rto=" not in url.lower() or service.socket_read_timeout > self.timeout:
             service.socket_read_timeout = self.timeout
         service.socket_connect_timeout = min(service.socket_connect_timeout, self.timeout)
         return service
@@ -192,9 +168,9 @@ class AppriseTransport(Transport[ChatToOne]):
 
 
 class _LogCollector(logging.Filter):
-    """Keeps Apprise's log messages out of our log, since they hold addresses and messages.
+    """Keeps Apprise's log messages, which hold addresses and texts, out of our log.
 
-    Collects those of a thread that asks: Apprise reports the reason of a failure in no other way.
+    `collect` returns those of a thread: Apprise reports the reason of a failure in no other way.
     """
 
     def __init__(self) -> None:

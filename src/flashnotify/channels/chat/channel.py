@@ -10,15 +10,12 @@ from pydantic import AfterValidator, SecretStr
 from flashnotify.channels.transport import ChannelConfig, Transport
 from flashnotify.domain import Captured, Message, Sent
 from flashnotify.errors import InvalidValue
-from flashnotify.meta import (
-    Channel,
-    Field,
-    Slug,
-    retrying,
-    setting,
-    tracked,
-    validated_config,
-)
+from flashnotify.meta import Channel, Field, Slug, retrying, setting, tracked, validated_config
+
+
+def _parsable(value: SecretStr) -> SecretStr:
+    _destinations(value)
+    return value
 
 
 def _destinations(value: SecretStr) -> dict[str | None, str]:
@@ -33,11 +30,6 @@ def _destinations(value: SecretStr) -> dict[str | None, str]:
             raise ValueError(f"the destination {name!r} is defined twice")
         found[name] = url
     return found
-
-
-def _parsable(value: SecretStr) -> SecretStr:
-    _destinations(value)
-    return value
 
 
 class ChatConfig(ChannelConfig):
@@ -67,7 +59,7 @@ class ChatToOne:
         self.priority = message.priority
 
     def captured(self) -> Captured:
-        """Return the message as a person would see it."""
+        """Return the message as its reader sees it."""
         return Captured("chat", self.to, self.title, self.text, None)
 
 
@@ -84,11 +76,7 @@ class ChatMixin(Channel, channel="chat"):
 
     @classmethod
     def check_address(cls, address: Any, config: ChatConfig) -> None:
-        """Refuse a destination that is not in the settings.
-
-        Raises:
-            ValueError: with the known names.
-        """
+        """Raise a ValueError, with the known names, for a destination not in the settings."""
         known = [str(name) for name, _ in config.transports]
         if address not in known:
             names = ", ".join(known) or "none; an administrator adds them to FLASHNOTIFY_CHAT_URLS"
@@ -99,9 +87,5 @@ class ChatMixin(Channel, channel="chat"):
     async def send_chat(
         self, message: Message, transport: Transport[ChatToOne], config: ChatConfig
     ) -> Sent:
-        """Send one message.
-
-        Raises:
-            TransportError: as the transport's `send` does.
-        """
+        """Send one message over `transport`."""
         return await transport.send(ChatToOne(message))

@@ -1,4 +1,4 @@
-"""The email channel: messages as RFC 5322 and MIME want them."""
+"""The email channel: messages in the form of RFC 5322 and MIME."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import structlog
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator
 
 from flashnotify import domain
 from flashnotify.channels.email.headers import (
@@ -21,22 +21,14 @@ from flashnotify.channels.email.headers import (
     recipient_head,
     text_header,
 )
-from flashnotify.channels.transport import ChannelConfig, Transport
+from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.errors import Unsendable
-from flashnotify.meta import (
-    Channel,
-    Email,
-    Field,
-    check_text,
-    setting,
-    tracked,
-    validated_config,
-)
+from flashnotify.meta import Channel, Email, Field, check_text, setting, tracked, validated_config
 
 log = structlog.get_logger(__name__)
 
-# The headers that all recipients get alike.
+# The headers that are equal for all recipients.
 _SHARED = ("From", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type")
 
 
@@ -49,14 +41,12 @@ def _sender(value: str) -> str:
 
 
 class EmailConfig(ChannelConfig):
-    """How email leaves."""
+    """Settings for email."""
 
-    url: Annotated[SecretStr, "transport URLs"] = setting(
-        "capture://",
-        env="EMAIL_URL",
-        help="Transports for email, tried in order; separate several by spaces.",
+    url = transport_urls(
+        "EMAIL_URL",
+        of="email",
         example="smtp://user:password@mail.univ.example:587?starttls=require",
-        secret=True,
     )
     sender: Annotated[str, AfterValidator(_sender)] = setting(
         "FlashNotify <flashnotify@campus.example>",
@@ -67,64 +57,37 @@ class EmailConfig(ChannelConfig):
 
 
 class EmailContent:
-    """What all recipients of a notification in one locale get alike: its MIME is built once."""
+    """The content of a notification in one locale, equal for all recipients."""
 
     def __init__(self, rendering: Rendering, sender: str) -> None:
         # A header has one line, whatever a template makes of the fields.
         self.subject = one_line(rendering.parts["subject"])
         self.text = rendering.parts["text"]
         self.html = rendering.parts["html"]
-        self.sender = sender
         self._sender_name, self.sender_address = parseaddr(sender)
 
-    @property
-    def host(self) -> str:
-        """Return the domain that message identifiers are made in."""
-        return self.sender_address.rpartition("@")[2]
-
-    @property
-    def mime(self) -> bytes:
-        """Return the headers that all recipients share, and the body, in 7-bit ASCII.
-
-        Raises:
-            Unsendable: it is not a well-formed message: an error of ours.
-        """
-        if isinstance(self._mime, MalformedMessage):
-            raise Unsendable(f"internal error: the email is malformed: {self._mime}")
-        return self._mime
-
     @cached_property
-    def _mime(self) -> bytes | MalformedMessage:
-        """Build and check the message, once; return its error if it is malformed."""
+    def mime(self) -> bytes | MalformedMessage:
+        """The shared headers and the body in 7-bit ASCII, built once; the error if malformed."""
         try:
-            boundary = self._boundary()
-            mime = self._head() + self._body(boundary)
-            check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
-        except MalformedMessage as error:
-            log.error("email.malformed", reason=str(error))
-            return error
-        return mime
-
-    def _boundary(self) -> str:
-        """Return the boundary between the parts: a digest of their text.
-
-        It is not random, so that every attempt sends the same bytes. Quoted-printable text never
-        contains "=_" (RFC 2045, section 6.7).
-        """
-        try:
+            # A digest, so that every attempt sends the same bytes. Quoted-printable text never
+            # contains "=_" (RFC 2045, section 6.7).
             parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
+            boundary = f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
+            # Python's email package never sees the headers that hold free text.
+            sender = mailbox_header("From", one_line(self._sender_name), self.sender_address)
+            mime = sender + text_header("Subject", self.subject) + self._body(boundary)
+            check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
+            return mime
         except UnicodeEncodeError:
-            raise MalformedMessage("its body holds a lone surrogate") from None
-        return f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
-
-    def _head(self) -> bytes:
-        """Return the headers that hold free text. Python's email package never sees them."""
-        name = one_line(self._sender_name)
-        sender = mailbox_header("From", name, self.sender_address)
-        return sender + text_header("Subject", self.subject)
+            malformed = MalformedMessage("its body holds a lone surrogate")
+        except MalformedMessage as error:
+            malformed = error
+        log.error("email.malformed", reason=str(malformed))
+        return malformed
 
     def _body(self, boundary: str) -> bytes:
-        """Return the other headers, which are constants, and the body."""
+        """Return the headers that are constants, and the body."""
         message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
         # RFC 3834, section 5: keeps vacation responders from answering.
         message["Auto-Submitted"] = "auto-generated"
@@ -140,35 +103,32 @@ class EmailToOne:
     def __init__(self, content: EmailContent, message: Message) -> None:
         self.content = content
         self.to = message.to
-        self.message_id = f"<{message.delivery_id}@{content.host}>"
+        domain_name = content.sender_address.rpartition("@")[2]
+        self.message_id = f"<{message.delivery_id}@{domain_name}>"
         self._date = format_datetime(domain.moment(message.accepted_at))
 
     def as_bytes(self) -> bytes:
-        """Return the message as it goes over SMTP; the same on every attempt.
-
-        This also checks that `to` and the sender's address are plain addresses.
-
-        Raises:
-            Unsendable: the message is malformed: an error of ours.
-        """
+        """Return the checked message, the same on every attempt; raise Unsendable if malformed."""
         mime = self.content.mime
         try:
+            if isinstance(mime, MalformedMessage):
+                raise mime
             return recipient_head(self.to, self.message_id, self._date) + mime
         except MalformedMessage as error:
-            log.error("email.malformed", reason=str(error))
+            if error is not mime:
+                log.error("email.malformed", reason=str(error))
             raise Unsendable(f"internal error: the email is malformed: {error}") from None
 
     def captured(self) -> Captured:
-        """The email as a person would see it."""
-        return Captured(
-            "email", self.to, self.content.subject, self.content.text, self.content.html
-        )
+        """Return the email as its reader sees it."""
+        content = self.content
+        return Captured("email", self.to, content.subject, content.text, content.html)
 
 
 @tracked
 @validated_config(EmailConfig)
 class EmailMixin(Channel, channel="email"):
-    """Gives a kind email."""
+    """Sends a kind by email."""
 
     scheme: ClassVar[str] = "mailto"
     address: ClassVar[Field[Any]] = Email()
@@ -176,15 +136,11 @@ class EmailMixin(Channel, channel="email"):
 
     @classmethod
     def prepare(cls, rendering: Rendering, config: Any) -> Any:
-        """Return the content that all recipients share: its MIME is built once."""
+        """Return the content, whose MIME is built once for all recipients."""
         return EmailContent(rendering, config.sender)
 
     async def send_email(
         self, message: Message, transport: Transport[EmailToOne], config: EmailConfig
     ) -> Sent:
-        """Send one email.
-
-        Raises:
-            TransportError: as the transport's `send` does.
-        """
+        """Send one email over `transport`."""
         return await transport.send(EmailToOne(message.content, message))

@@ -1,15 +1,16 @@
 """The head of an email: headers encoded by RFC 5322 and RFC 2047, and a check of the result.
 
-Python's email package decodes whatever looks like an encoded word while it folds a header, and
+While it folds a header, Python's email package decodes whatever looks like an encoded word and
 writes the result raw, line breaks included: a text could add headers, a body and SMTP commands.
-Here text is only ever encoded, never decoded. Nothing but the standard library is imported.
+This module only ever encodes text, never decodes it. It imports only the standard library.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Sequence
+from email.charset import Charset
+from itertools import chain, groupby, repeat
 
 # RFC 2047, section 2: of an encoded word, and of a line that holds one.
 _MAX_WORD = 75
@@ -19,13 +20,8 @@ _MAX_OCTETS = 998
 # A longer run without a space is encoded: encoded words can be folded anywhere. A run of this
 # length fits on the first line, after a header name of up to 14 characters.
 _MAX_PLAIN = 60
-_Q, _B, _END = "=?utf-8?q?", "=?utf-8?b?", "?="
-# Room for an encoded word of one character: four octets, three characters each in "Q".
-_MIN_ROOM = len(_Q) + 4 * 3 + len(_END)
-
-# Octets that an encoded word in a display name may hold unencoded (RFC 2047, section 5, rule 3).
-_Q_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")
-_Q_TABLE = tuple(chr(n) if n in _Q_SAFE else "_" if n == 0x20 else f"={n:02X}" for n in range(256))
+# Encodes in "Q" or "B", whichever is shorter.
+_UTF_8 = Charset("utf-8")
 
 # Control characters and Unicode's line and paragraph separators; then also lone surrogates.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -34,8 +30,7 @@ _PLAIN = re.compile(rf"[!-~]{{1,{_MAX_PLAIN}}}")
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
 _ATOM = re.compile(f"[{_ATEXT}]+")
 # A mailbox without a quoted local part or an address literal, which our validators refuse. It
-# cannot end a header or an SMTP command (RFC 5321, section 4.1.2), and no reader takes it for an
-# encoded word.
+# cannot end a header or an SMTP command (RFC 5321, section 4.1.2), or look like an encoded word.
 _LOCAL_PART = rf"(?![^@]*=\?)[{_ATEXT}]+(?:\.[{_ATEXT}]+)*"
 _DOMAIN = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 _ADDRESS = re.compile(f"{_LOCAL_PART}@{_DOMAIN}")
@@ -44,8 +39,9 @@ _RECIPIENT_HEAD = re.compile(
     rf"Message-ID: <{_LOCAL_PART}@{_DOMAIN}>\r\n"
     r"Date: [A-Za-z0-9 ,:+-]+\r\n"
 )
-_FIELD = re.compile(rb"([!-9;-~]+):(?: [\t -~]*)?")
-_CONTINUATION = re.compile(rb"[ \t]+[!-~][\t -~]*")
+# A header with its name as group, and its continuation lines, which are never blank.
+_HEADER = rb"([!-9;-~]+):(?: [\t -~]*)?\r\n(?:[ \t]+[!-~][\t -~]*\r\n)*"
+_HEAD = re.compile(rb"(?:%b)+" % _HEADER)
 
 
 class MalformedMessage(ValueError):
@@ -58,9 +54,7 @@ def one_line(text: str) -> str:
 
 
 def text_header(name: str, text: str) -> bytes:
-    """Return a header whose value is free text, such as the subject.
-
-    Decoding it gives exactly `text`.
+    """Return a header that decodes to exactly `text`, such as the subject.
 
     Raises:
         MalformedMessage: `text` holds line breaks, control characters or lone surrogates.
@@ -74,16 +68,12 @@ def text_header(name: str, text: str) -> bytes:
         _is_plain(word) and "" not in (words[max(n - 1, 0)], words[min(n + 1, len(words) - 1)])
         for n, word in enumerate(words)
     ]
-    encoded: list[str] = []
-    for word, as_it_is in zip(words, plain, strict=True):
-        if not as_it_is:
-            encoded.append(word)
-            continue
-        if encoded:
-            header.encode(" ".join(encoded))
-            encoded = []
-        header.add(word)
-    header.encode(" ".join(encoded))
+    for as_it_is, run in groupby(range(len(words)), plain.__getitem__):
+        if as_it_is:
+            for n in run:
+                header.add(words[n])
+        else:
+            header.encode(" ".join(words[n] for n in run))
     return header.finish()
 
 
@@ -91,28 +81,24 @@ def mailbox_header(name: str, display_name: str, address: str) -> bytes:
     """Return a header that holds one mailbox, such as the sender.
 
     Raises:
-        MalformedMessage: `address` is not a plain ASCII address, or `display_name` holds line
-            breaks, control characters or lone surrogates.
+        MalformedMessage: `address` is not plain ASCII, or `display_name` cannot be a header.
     """
     _check_encodable(display_name)
     if not _ADDRESS.fullmatch(address):
         raise MalformedMessage(f"the address in {name} is not a plain ASCII address")
     header = _Folded(name)
-    if not display_name:
-        header.add(address)
-        return header.finish()
-    words = display_name.split(" ")
+    words = display_name.split(" ") if display_name else []
     quoted = '"' + re.sub(r'([\\"])', r"\\\1", display_name) + '"'
-    if not all(_is_plain(word) for word in words):
+    if not all(map(_is_plain, words)):
         header.encode(display_name)
-    elif all(_ATOM.fullmatch(word) for word in words):
+    elif all(map(_ATOM.fullmatch, words)):
         for word in words:
             header.add(word)
     elif len(quoted) <= _MAX_PLAIN:
         header.add(quoted)
     else:
         header.encode(display_name)
-    header.add(f"<{address}>")
+    header.add(f"<{address}>" if words else address)
     return header.finish()
 
 
@@ -133,12 +119,12 @@ def recipient_head(to: str, message_id: str, date: str) -> bytes:
 def check_message(message: bytes, headers: Sequence[str], body_start: bytes) -> None:
     """Check that `message` is a head of exactly `headers`, in any order, a blank line and a body.
 
-    `body_start` is how the body begins. If no sender can predict it, as with a boundary that is a
-    digest, then no text can have ended the head early.
+    The body begins with `body_start`. If no sender can predict that, as with a boundary that is a
+    digest, no text can have ended the head early.
 
     Raises:
-        MalformedMessage: it is not, it holds a NUL, a bare CR or LF or anything but ASCII, or a
-            line is longer than 998 octets.
+        MalformedMessage: it has another form, a NUL, a bare CR or LF, a non-ASCII character, or a
+            line longer than 998 octets.
     """
     if not message.isascii() or b"\0" in message:
         raise MalformedMessage("it holds a NUL or a character outside ASCII")
@@ -149,31 +135,21 @@ def check_message(message: bytes, headers: Sequence[str], body_start: bytes) -> 
     head, _, body = message.partition(b"\r\n\r\n")
     if not body.startswith(body_start) or not body.endswith(b"\r\n"):
         raise MalformedMessage("there is not exactly one blank line between its head and its body")
-    if sorted(_names(head)) != sorted(name.lower() for name in headers):
+    if not _HEAD.fullmatch(head + b"\r\n"):
+        raise MalformedMessage("its head has a line that is not a header")
+    names = [name.decode().lower() for name in re.findall(_HEADER, head + b"\r\n")]
+    if sorted(names) != sorted(name.lower() for name in headers):
         raise MalformedMessage("its head does not have exactly the expected headers")
 
 
-def _names(head: bytes) -> list[str]:
-    """Return the names of the headers, in lower case."""
-    names: list[str] = []
-    for line in head.split(b"\r\n"):
-        if names and _CONTINUATION.fullmatch(line):
-            continue
-        field = _FIELD.fullmatch(line)
-        if field is None:
-            raise MalformedMessage("its head has a line that is not a header")
-        names.append(field[1].decode().lower())
-    return names
-
-
 def _check_encodable(text: str) -> None:
-    # They could be encoded, but the next program that decodes them may write them raw.
+    # They could be encoded, but the next program may decode them and write them raw.
     if _UNENCODABLE.search(text):
         raise MalformedMessage("a header holds a line break, control character or lone surrogate")
 
 
 def _is_plain(word: str) -> bool:
-    """Tell whether `word` can stand in a header as it is, and never look like an encoded word."""
+    """Return whether `word` can stand in a header as it is, and never look like an encoded word."""
     return "=?" not in word and _PLAIN.fullmatch(word) is not None
 
 
@@ -201,51 +177,15 @@ class _Folded:
 
     def encode(self, text: str) -> None:
         """Add `text` as encoded words. Readers drop the spaces between adjacent ones."""
-        data = text.encode()
-        q_length = sum(len(_Q_TABLE[octet]) for octet in data)
-        take = _take_q if q_length <= _b_length(len(data)) else _take_b
-        start = 0
-        while start < len(text):
-            if self._room < _MIN_ROOM:
-                self._fold()
-            word, start = take(text, start, min(self._room, _MAX_WORD))
-            self._line += f" {word}"
+        # Whole characters only: no encoded word holds a part of one (RFC 2047, section 5).
+        first, *others = _UTF_8.header_encode_lines(text, chain([self._room], repeat(_MAX_WORD)))
+        if first:
+            self._line += f" {first}"
+        for word in others:
+            self._fold()
+            self._line = f" {word}"
 
     def finish(self) -> bytes:
         """Return the header, with its last CRLF."""
         self._fold()
         return "".join(f"{line}\r\n" for line in self._lines).encode("ascii")
-
-
-# Both take whole characters: no encoded word holds a part of one (RFC 2047, section 5).
-
-
-def _take_q(text: str, start: int, room: int) -> tuple[str, int]:
-    """Return the longest "Q" encoded word that fits, and where in `text` the next one starts."""
-    room -= len(_Q) + len(_END)
-    word, end = "", start
-    while end < len(text):
-        encoded = "".join(_Q_TABLE[octet] for octet in text[end].encode())
-        if len(word) + len(encoded) > room:
-            break
-        word += encoded
-        end += 1
-    return f"{_Q}{word}{_END}", end
-
-
-def _take_b(text: str, start: int, room: int) -> tuple[str, int]:
-    """Return the longest "B" encoded word that fits, and where in `text` the next one starts."""
-    room -= len(_B) + len(_END)
-    data, end = b"", start
-    while end < len(text):
-        octets = text[end].encode()
-        if _b_length(len(data) + len(octets)) > room:
-            break
-        data += octets
-        end += 1
-    return f"{_B}{b64encode(data).decode()}{_END}", end
-
-
-def _b_length(octets: int) -> int:
-    """Return the length of `octets` octets in base64."""
-    return -(-octets // 3) * 4

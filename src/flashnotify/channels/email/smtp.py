@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -13,21 +13,22 @@ import aiosmtplib
 from pydantic import AfterValidator
 
 from flashnotify.channels.email.channel import EmailToOne
-from flashnotify.channels.transport import (
+from flashnotify.channels.transport import Resources, Transport, TransportConfig, excerpt, limits
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
+from flashnotify.errors import (
     Misconfigured,
     Rejected,
-    Resources,
     Retryable,
-    Sent,
     SettingsError,
-    Transport,
-    TransportConfig,
     TransportError,
-    TransportURL,
     Unreachable,
-    excerpt,
-    setting,
 )
+from flashnotify.meta import setting
+
+_STARTTLS = {"auto": None, "require": True, "never": False}
+# What aiosmtplib raises for a refusal or a broken connection.
+_FAILURES = (aiosmtplib.SMTPException, OSError)
 
 
 def _certificates(path: Path | None) -> Path | None:
@@ -45,21 +46,13 @@ def _certificates(path: Path | None) -> Path | None:
 class SmtpConfig(TransportConfig):
     """Settings for SMTP servers."""
 
-    connections = setting(
-        16,
-        env="SMTP_CONNECTIONS",
-        help="Connections kept open to each SMTP server, a quarter of them for urgent email.",
-        example="32",
-    )
-    timeout = setting(
-        30.0, env="SMTP_TIMEOUT", help="Timeout of one email, in seconds.", example="30"
-    )
     ca_file: Annotated[Path | None, AfterValidator(_certificates)] = setting(
         None,
         env="SMTP_CA_FILE",
         help="Certificates to trust besides the system's, as PEM.",
         example="/etc/ssl/campus-ca.pem",
     )
+    connections, timeout = limits("SMTP", item="email", to="an SMTP server")
 
 
 class SmtpTransport(Transport[EmailToOne]):
@@ -70,15 +63,11 @@ class SmtpTransport(Transport[EmailToOne]):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("smtp", "smtps")
-    example: ClassVar[str] = "smtp://user:password@mail.univ.example:587"
     config: ClassVar[type[TransportConfig] | None] = SmtpConfig
     requires: ClassVar[tuple[str, ...]] = ("host",)
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
+    def __init__(self, url: TransportURL, config: SmtpConfig, resources: Resources) -> None:
         super().__init__(url, config, resources)
-        assert isinstance(config, SmtpConfig)
         url.allow_options("starttls")
         choice = url.options.get("starttls", "require" if url.password else "auto")
         if choice not in _STARTTLS:
@@ -90,43 +79,28 @@ class SmtpTransport(Transport[EmailToOne]):
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def close(self) -> None:
-        """Say goodbye on all idle connections at the same time: some servers never answer."""
+        """Quit all idle connections at the same time: some servers never answer."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(_say_goodbye(client) for client in idle))
+        await asyncio.gather(*map(_quit, idle))
 
     async def check(self) -> str:
-        """Connect, say hello and log in, if the URL has a user.
-
-        Raises:
-            TransportError: as `send` does.
-        """
+        """Connect, say hello and log in, if the URL has a user."""
         try:
-            client = await self._connect()
-        except aiosmtplib.SMTPException as error:
+            await _quit(await self._connect())
+        except _FAILURES as error:
             raise _explain(error) from error
-        except OSError as error:
-            raise Unreachable(excerpt(str(error))) from error
-        with suppress(aiosmtplib.SMTPException, OSError):
-            await client.quit(timeout=1)
-        client.close()
-        return "it says hello" + (
-            ", and accepts the user and password" if self.url.username else ""
-        )
+        accepted = ", and accepts the user and password" if self.url.username else ""
+        return f"it says hello{accepted}"
 
     async def send(self, content: EmailToOne) -> Sent:
-        """Send one email; the result has the server's words.
-
-        Raises:
-            Unsendable: the message is malformed. No command was sent.
-            TransportError: as in RFC 5321, section 4.2.1: 4yz for now, 5yz for good.
-        """
-        # Before any command: this also checks the addresses that the commands hold.
+        """Send one email; the result has the server's answer."""
+        # Before any command, since this also checks the addresses in the commands.
         message = content.as_bytes()
         try:
             async with self._transaction(content.content.sender_address) as client:
                 await client.rcpt(content.to)
                 answer = await client.data(message)
-        except (aiosmtplib.SMTPException, OSError) as error:
+        except _FAILURES as error:
             raise _explain(error) from error
         return Sent(answer=excerpt(f"{answer.code} {answer.message}"), reference=content.message_id)
 
@@ -137,7 +111,9 @@ class SmtpTransport(Transport[EmailToOne]):
             yield client
         except aiosmtplib.SMTPResponseException:
             # The server answered: the session can go on after a reset.
-            await self._reset(client)
+            with suppress(*_FAILURES), _closed_on_error(client):
+                await client.rset()
+                self._idle.append(client)
             raise
         except BaseException:
             client.close()
@@ -148,38 +124,14 @@ class SmtpTransport(Transport[EmailToOne]):
         """Return a connection, idle or new, on which the server has accepted MAIL."""
         while self._idle:
             client = self._idle.pop()
-            if await self._still_good(client, sender):
+            # Servers close idle sessions (RFC 5321, section 3.8), which does not fail this email.
+            with suppress(*_FAILURES), _closed_on_error(client):
+                await client.mail(sender)
                 return client
         client = await self._connect()
-        try:
+        with _closed_on_error(client):
             await client.mail(sender)
-        except BaseException:
-            client.close()
-            raise
         return client
-
-    async def _still_good(self, client: aiosmtplib.SMTP, sender: str) -> bool:
-        try:
-            await client.mail(sender)
-        except (aiosmtplib.SMTPException, OSError):
-            # Servers close idle sessions (RFC 5321, section 3.8), which does not fail this email.
-            client.close()
-            return False
-        except BaseException:
-            client.close()
-            raise
-        return True
-
-    async def _reset(self, client: aiosmtplib.SMTP) -> None:
-        try:
-            await client.rset()
-        except (aiosmtplib.SMTPException, OSError):
-            client.close()
-        except BaseException:
-            client.close()
-            raise
-        else:
-            self._idle.append(client)
 
     async def _connect(self) -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
@@ -192,26 +144,29 @@ class SmtpTransport(Transport[EmailToOne]):
             start_tls=self._starttls,
             tls_context=self._tls,
         )
-        try:
+        with _closed_on_error(client):
             await client.connect()
             await client.ehlo()
-        except BaseException:
-            client.close()
-            raise
         return client
 
 
-async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
-    with suppress(aiosmtplib.SMTPException, OSError):
+@contextmanager
+def _closed_on_error(client: aiosmtplib.SMTP) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        client.close()
+        raise
+
+
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    with suppress(*_FAILURES):
         await client.quit(timeout=1)
     client.close()
 
 
-_STARTTLS = {"auto": None, "require": True, "never": False}
-
-
 def _explain(error: aiosmtplib.SMTPException | OSError) -> TransportError:
-    """Return what an error of SMTP, or of its connection, means for the delivery."""
+    """Return the error for a failure: 4yz for now, 5yz for good (RFC 5321, section 4.2.1)."""
     if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
         return Misconfigured(excerpt(str(error)))
     # aiosmtplib raises exactly its base class for a missing STARTTLS or AUTH only.

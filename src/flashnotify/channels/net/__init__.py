@@ -1,1 +1,1 @@
-"""HTTP to the outside: the client, name look-ups, and which addresses may be connected to."""
+"""The HTTP client, name lookups, and the guard against non-public addresses."""

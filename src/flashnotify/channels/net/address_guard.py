@@ -1,22 +1,15 @@
-"""The guard against URLs of strangers that lead to addresses that are not public.
+"""The guard against untrusted URLs that lead to non-public addresses.
 
 Such a URL could point to this machine, its neighbours or a cloud's metadata service (server-side
-request forgery). A host name may get another address after a check, so `permits` is called with the
-address of every connection. `check` tells a person who registers a URL early.
+request forgery). A host name may change its address after a check, so `permits` is called with the
+address of every connection. `check` is for early feedback at registration.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,20 +26,18 @@ _MAX_LENGTH = 2048
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 
 # Networks that `is_global` accepts in some Python version, or that never have a push service.
-_SPECIAL = tuple(
-    map(
-        ip_network,
-        (
-            "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
-            "192.88.99.0/24",  # 6to4 relays (RFC 7526)
-            "168.63.129.16/32",  # the host of a virtual machine on Azure
-            "2001::/23",  # IETF protocol assignments, Teredo among them (RFC 2928)
-            "2001:db8::/32",  # documentation (RFC 3849)
-            "2002::/16",  # 6to4 (RFC 7526)
-            "3fff::/20",  # documentation (RFC 9637)
-        ),
+_SPECIAL = [
+    ip_network(special)
+    for special in (
+        "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
+        "192.88.99.0/24",  # 6to4 relays (RFC 7526)
+        "168.63.129.16/32",  # the host of a virtual machine on Azure
+        "2001::/23",  # IETF protocol assignments, Teredo among them (RFC 2928)
+        "2001:db8::/32",  # documentation (RFC 3849)
+        "2002::/16",  # 6to4 (RFC 7526)
+        "3fff::/20",  # documentation (RFC 9637)
     )
-)
+]
 # The part assigned to hosts so far (RFC 4291, section 2.4; IANA's IPv6 address space).
 _UNICAST = IPv6Network("2000::/3")
 # IPv4 addresses written as IPv6: mapped (RFC 4291, section 2.5.5.2), and by NAT64 (RFC 6052).
@@ -54,20 +45,12 @@ _EMBEDDING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """Return the networks of a setting such as `10.0.0.0/8 fd00::/8`.
-
-    Raises:
-        ValueError: a word is not a network.
-    """
+    """Return the networks of a setting such as `10.0.0.0/8 fd00::/8`, or raise a ValueError."""
     return tuple(ip_network(word) for word in text.split())
 
 
 def split(url: str) -> SplitResult:
-    """Return the parts of a URL given by a stranger.
-
-    Raises:
-        ValueError: no push service has such a URL; with the reason.
-    """
+    """Return the parts of an untrusted URL, or raise a ValueError with the reason."""
     if len(url) > _MAX_LENGTH:
         raise InvalidValue(
             "too_long", f"has {len(url)} characters; at most {_MAX_LENGTH} are allowed"
@@ -95,13 +78,13 @@ def split(url: str) -> SplitResult:
 
 
 class PublicAddresses:
-    """The public addresses and those in the `allowed` networks."""
+    """The public addresses, and those in the `allowed` networks."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._allowed = allowed
 
     def permits(self, address: str) -> bool:
-        """Return whether a stranger may make us connect to this IP address."""
+        """Return whether untrusted URLs may lead to this IP address."""
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -109,21 +92,30 @@ class PublicAddresses:
         return self._is_allowed(parsed) or _is_public(parsed)
 
     async def check(self, url: str, names: NameLookup) -> None:
-        """Check a URL given by a stranger, and the current addresses of its host.
+        """Check an untrusted URL and the current addresses of its host.
 
         Raises:
-            ValueError: it may not be connected to; with the reason.
+            ValueError: it is not permitted; with the reason.
             Unavailable: too many lookups are running.
         """
         parts = split(url)
-        found = [ip_address(found) for found in await _resolve(parts, names)]
-        if not all(self.permits(str(address)) for address in found):
+        try:
+            found = await names.look_up(str(parts.hostname), parts.port or 443)
+        except (OSError, UnicodeError):
+            raise InvalidValue(
+                "unknown_host",
+                "has an unknown host; check its name, or try again later if DNS is down",
+            ) from None
+        addresses = [str(sockaddr[0]) for _, _, _, _, sockaddr in found]
+        if not all(map(self.permits, addresses)):
             raise InvalidValue(
                 "not_public",
                 "leads to an address that is not public. If that is intended, add its network to "
                 "FLASHNOTIFY_PUSH_ALLOWED_NETWORKS",
             )
-        if parts.scheme == "http" and not all(self._is_allowed(address) for address in found):
+        if parts.scheme == "http" and not all(
+            self._is_allowed(ip_address(address)) for address in addresses
+        ):
             raise InvalidValue("not_https", "must begin with https://")
 
     def _is_allowed(self, address: Address) -> bool:
@@ -145,15 +137,3 @@ def _is_public(address: Address) -> bool:
         and not address.is_reserved
         and not any(address in network for network in _SPECIAL)
     )
-
-
-async def _resolve(parts: SplitResult, names: NameLookup) -> list[str]:
-    """Return the current addresses of a URL's host."""
-    try:
-        found = await names.look_up(str(parts.hostname), parts.port or 443)
-    except (OSError, UnicodeError):
-        raise InvalidValue(
-            "unknown_host",
-            "has an unknown host; check its name, or try again later if DNS is down",
-        ) from None
-    return [str(address[0]) for _, address in found]

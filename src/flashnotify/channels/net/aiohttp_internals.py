@@ -1,4 +1,4 @@
-"""Everything here that relies on private parts of aiohttp (docs/adr/0008).
+"""The code that relies on private parts of aiohttp (docs/adr/0008).
 
 `tests/unit/channels/net/test_aiohttp_internals.py` fails if an upgrade changes one of them.
 """
@@ -13,7 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from flashnotify.channels.net.failures import TooManyInterimAnswers
+from flashnotify.channels.net.answers import TooManyInterimAnswers
 
 _MAX_INTERIM_ANSWERS = 20
 

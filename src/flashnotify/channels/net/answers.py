@@ -1,23 +1,30 @@
-"""HTTP answers, and what their statuses mean for a delivery."""
+"""What HTTP answers, and failures to get one, mean for a delivery."""
 
 from __future__ import annotations
 
 import email.utils
+import json
 import re
+import ssl
 from datetime import UTC
 
+import aiohttp
 import httpx
 
-from flashnotify.channels.transport import (
+from flashnotify.channels.transport import excerpt
+from flashnotify.errors import (
     Misconfigured,
     Rejected,
     Retryable,
+    TransportError,
     Unreachable,
-    excerpt,
+    Unsendable,
 )
 
 # Seconds: a longer Retry-After is cut to this.
 _MAX_RETRY_AFTER = 86_400.0
+# What a request may raise; UnicodeError is for an invalid host name.
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError)
 
 
 def describe(answer: httpx.Response) -> str:
@@ -25,8 +32,18 @@ def describe(answer: httpx.Response) -> str:
     return excerpt(f"{answer.status_code} {answer.text}")
 
 
-def raise_for_status(answer: httpx.Response, now: int) -> None:
-    """Raise what any answer but a 2xx means; `now` is in milliseconds since the epoch.
+def json_field(answer: httpx.Response, *names: str) -> str | int | None:
+    """Return the first field of `names` that holds a text or number, if the answer is JSON."""
+    try:
+        document = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return None
+    found = map(document.get, names) if isinstance(document, dict) else ()
+    return next((value for value in found if isinstance(value, str | int) and value != ""), None)
+
+
+def raise_for_status(answer: httpx.Response, now: int) -> str:
+    """Describe a 2xx answer, or raise the error for any other; `now` is in ms since the epoch.
 
     Raises:
         Retryable: 408, 425 or 429, with the Retry-After.
@@ -35,9 +52,9 @@ def raise_for_status(answer: httpx.Response, now: int) -> None:
         Rejected: any other 4xx.
     """
     status = answer.status_code
-    if 200 <= status < 300:
-        return
     reason = describe(answer)
+    if 200 <= status < 300:
+        return reason
     if status in (408, 425, 429):
         raise Retryable(reason, after=_retry_after(answer, now))
     if status >= 500:
@@ -62,3 +79,53 @@ def _retry_after(answer: httpx.Response, now: int) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return min(max(0.0, moment.timestamp() - now / 1000), _MAX_RETRY_AFTER)
+
+
+class AddressNotPermitted(OSError):
+    """The IP address may not be connected to."""
+
+    def __str__(self) -> str:
+        # Equal for all addresses of a host, or aiohttp would join them into one text.
+        return "its address may not be connected to: it is not public"
+
+
+class TooManyInterimAnswers(aiohttp.ClientError):
+    """The server keeps sending interim answers (RFC 9110, section 15.2)."""
+
+
+def transport_error(failure: BaseException) -> TransportError:
+    """Return the error for one of `FAILURES`."""
+    if _has_cause(failure, ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError):
+        return Misconfigured("the server's certificate cannot be trusted")
+    if _has_cause(failure, AddressNotPermitted):
+        return Unsendable(str(AddressNotPermitted()))
+    return Unreachable(excerpt(_explain(failure)))
+
+
+def _explain(failure: BaseException) -> str:
+    """Describe the failure without the URL, which may hold a password and which errors quote."""
+    # httpx-aiohttp wraps most of aiohttp's errors in one of httpx's.
+    wrapped = isinstance(failure, httpx.HTTPError) and failure.__cause__ is not None
+    match failure.__cause__ if wrapped else failure:
+        case aiohttp.ClientConnectorError() as refused:
+            return f"cannot connect to {refused.host}:{refused.port}: {refused.os_error}"
+        case aiohttp.ServerDisconnectedError() | ConnectionError():
+            return "the server closed the connection without an answer"
+        case TooManyInterimAnswers():
+            return "the server keeps sending interim answers (1xx)"
+        case aiohttp.ClientPayloadError():
+            return "the answer broke off"
+        case aiohttp.ClientResponseError():
+            return "the answer is not HTTP"
+        case aiohttp.InvalidURL() | httpx.InvalidURL() | UnicodeError():
+            return "the URL cannot be used"
+        case other:
+            return type(other).__name__
+
+
+def _has_cause(error: BaseException | None, *kinds: type[BaseException]) -> bool:
+    while error is not None:
+        if isinstance(error, kinds):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

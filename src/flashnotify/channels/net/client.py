@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import json
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
 
-from flashnotify.channels.net.aiohttp_internals import (
-    limit_interim_answers,
-    never_repeat_requests,
-)
-from flashnotify.channels.net.failures import FAILURES, AddressNotPermitted, transport_error
-from flashnotify.channels.net.redaction import Redaction
-from flashnotify.channels.transport import Unreachable
+from flashnotify.channels.net.aiohttp_internals import limit_interim_answers, never_repeat_requests
+from flashnotify.channels.net.answers import FAILURES, AddressNotPermitted, transport_error
+from flashnotify.errors import Unreachable
 
 # Bytes read of an answer: enough for a provider's words, too few to fill the memory.
 _MAX_ANSWER = 64 * 1024
-_USER_AGENT = "FlashNotify"
+# With these, httpx would decode the body, and sometimes fail. We read every body as UTF-8.
+_IGNORED_HEADERS = (b"content-encoding", b"content-length", b"content-type")
+# A shorter secret guards nothing, and would be found within ordinary words.
+_MIN_SECRET = 4
 
 
 class HttpClient:
@@ -46,14 +48,16 @@ class HttpClient:
         self._timeout = timeout
         self._permits = permits
         self._resolver = resolver
-        self._redaction = Redaction(secrets)
+        forms = {form for secret in secrets if secret for form in _quoted_forms(secret)}
+        # Longest first: one secret may contain another.
+        self._secrets = sorted(forms, key=len, reverse=True)
         self._tls = ssl.create_default_context()
         self._http = httpx.AsyncClient(
             transport=AiohttpTransport(client=self._session, verify=self._tls),
             timeout=None,  # noqa: S113  # `request` limits the whole, not each read
             trust_env=False,
             follow_redirects=False,
-            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
+            headers={"User-Agent": "FlashNotify", "Accept-Encoding": "identity"},
         )
 
     async def close(self) -> None:
@@ -71,32 +75,27 @@ class HttpClient:
         """Send a request, and read at most 64 KiB of the answer.
 
         Raises:
-            Unreachable: there was no answer.
-            Misconfigured: the server's certificate cannot be trusted.
-            Unsendable: its address is not permitted.
+            TransportError: as `transport_error` returns.
         """
+        body = b""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._exchange(method, url, content, headers or {})
+            async with (
+                asyncio.timeout(self._timeout),
+                self._http.stream(method, url, content=content, headers=headers) as answer,
+            ):
+                async for chunk in answer.aiter_raw():
+                    body += chunk
+                    if len(body) > _MAX_ANSWER:
+                        break
         except TimeoutError as error:
             raise Unreachable(f"no answer within {self._timeout:g} s") from error
         except FAILURES as error:
             raise transport_error(error) from error
-
-    async def _exchange(
-        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]
-    ) -> httpx.Response:
-        async with self._http.stream(method, url, content=content, headers=dict(headers)) as answer:
-            body = b""
-            async for chunk in answer.aiter_raw():
-                body += chunk
-                if len(body) > _MAX_ANSWER:
-                    break
-            return httpx.Response(
-                answer.status_code,
-                headers=_plain(answer.headers),
-                content=self._redaction.apply(body[:_MAX_ANSWER]),
-            )
+        body = body[:_MAX_ANSWER]
+        for secret in self._secrets:
+            body = body.replace(secret, b"***")
+        kept = [(n, v) for n, v in answer.headers.raw if n.lower() not in _IGNORED_HEADERS]
+        return httpx.Response(answer.status_code, headers=kept, content=body)
 
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -120,10 +119,9 @@ class HttpClient:
         return socket.socket(family, kind, protocol)
 
 
-def _plain(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
-    """Return the headers without those that make httpx decode the body, and fail at times.
-
-    People read what we keep of a body: it is taken for UTF-8, whatever it is.
-    """
-    left_out = (b"content-encoding", b"content-length", b"content-type")
-    return [(name, value) for name, value in headers.raw if name.lower() not in left_out]
+def _quoted_forms(secret: str) -> Iterator[bytes]:
+    """Yield each form in which an answer may quote `secret`."""
+    if len(secret) >= _MIN_SECRET:
+        for form in (secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)):
+            yield form.encode()
+            yield json.dumps(form)[1:-1].encode()

@@ -1,7 +1,7 @@
-"""Lookup of host names given by strangers, in threads of their own.
+"""Lookup of untrusted host names, in threads of their own.
 
-A name server that does not answer blocks a thread for half a minute. The event loop shares a few
-threads among all lookups: some names of strangers would keep email from finding its server.
+A silent name server blocks a thread for half a minute. The event loop shares a few threads among
+all lookups, so a few such names would keep email from finding its server.
 """
 
 from __future__ import annotations
@@ -25,40 +25,31 @@ class NameLookup(AbstractResolver):
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
 
-    async def look_up(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
-        """Return the current addresses of a host, each with its family.
+    async def look_up(self, host: str, port: int, family: int = 0) -> list[tuple[Any, ...]]:
+        """Return the current addresses of a host, as `socket.getaddrinfo` does.
 
         Raises:
             OSError: there are none, or no answer in time.
-            UnicodeError: this cannot be a host name.
+            UnicodeError: the host name is invalid.
             Unavailable: too many lookups are running.
         """
         call = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
-        found = await self._threads.run(call, within=_TIMEOUT)
-        return [(family, address) for family, _, _, _, address in found]
+        return await self._threads.run(call, within=_TIMEOUT)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the same in the form of aiohttp.
-
-        Raises:
-            OSError: there are none, or no lookup is possible now.
-        """
+        """Return the same for aiohttp; raise an OSError for every failure."""
         try:
             found = await self.look_up(host, port, family)
         except (Unavailable, UnicodeError) as error:
             raise OSError(str(error)) from None
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         return [
             ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=address[1],
-                family=family,
-                proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                hostname=host, host=str(ip), port=port, family=family, proto=0, flags=flags
             )
-            for family, address in found
+            for family, _, _, _, (ip, port, *_) in found
         ]
 
     async def close(self) -> None:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import SecretStr
-
-from flashnotify.channels.transport import ChannelConfig, Transport
-from flashnotify.domain import Captured, Device, Message, Priority, Sent
+from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
+from flashnotify.domain import Captured, Device, Message, Sent
 from flashnotify.errors import Unsendable
-from flashnotify.meta import (
-    Channel,
-    Field,
-    Id,
-    retrying,
-    setting,
-    tracked,
-    validated_config,
-)
+from flashnotify.meta import Channel, Field, Id, retrying, tracked, validated_config
 
 
 class PushConfig(ChannelConfig):
     """Settings for push."""
 
-    url: Annotated[SecretStr, "transport URLs"] = setting(
-        "capture://",
-        env="PUSH_URL",
-        help="Transports for push; each serves its own type of device. Separate them by spaces.",
+    url = transport_urls(
+        "PUSH_URL",
+        of="push (each serves its own type of device)",
         example="webpush: ntfys://ntfy.univ.example",
-        secret=True,
     )
 
 
@@ -39,18 +27,18 @@ class PushToOne:
         self.device = device
         self.title = message.rendering.parts["push_title"]
         self.text = message.rendering.parts["push"]
-        self.priority: Priority = message.priority
+        self.priority = message.priority
         self.expires_at = message.expires_at
         self.reference = str(message.delivery_id)
 
     def captured(self) -> Captured:
-        """Return the push as a person would see it."""
+        """Return the push as its reader sees it."""
         return Captured("push", str(self.device.id), self.title, self.text, None)
 
 
 @tracked
 @validated_config(PushConfig)
-# A push is about something happening now. Hours later it only confuses.
+# A push is about something happening now; hours later it would only confuse.
 @retrying(lifetime=6 * 3600.0)
 class PushNotificationMixin(Channel, channel="push"):
     """Sends a kind by push."""
@@ -63,12 +51,7 @@ class PushNotificationMixin(Channel, channel="push"):
     async def send_push(
         self, message: Message, transport: Transport[PushToOne], config: PushConfig
     ) -> Sent:
-        """Send one push.
-
-        Raises:
-            Unsendable: the device is no longer registered.
-            TransportError: as the transport's `send` does.
-        """
+        """Send one push, unless the device is no longer registered."""
         if message.device is None:
             raise Unsendable("the device is no longer registered")
         return await transport.send(PushToOne(message, message.device))

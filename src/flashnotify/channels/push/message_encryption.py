@@ -25,8 +25,7 @@ def encrypt(
 ) -> bytes:
     """Return the body of a push with `message`, of 1 to MAX_BYTES bytes, for a subscription's keys.
 
-    `salt` and `private_key` are random (RFC 8291, section 3.1); only a test of an example gives
-    them. This takes 0.15 ms: a thread would gain nothing.
+    `salt` and `private_key` are random (RFC 8291, section 3.1) but for tests. Takes 0.15 ms.
     """
     assert 0 < len(message) <= MAX_BYTES
     encrypted: bytes = http_ece.encrypt(
@@ -41,11 +40,7 @@ def encrypt(
 
 
 def public_key(text: str) -> str:
-    """Return the `p256dh` of a subscription in canonical form.
-
-    Raises:
-        ValueError: it is not an uncompressed point on P-256 in base64url.
-    """
+    """Return a subscription's `p256dh` in canonical form, or raise a ValueError."""
     point = decode(text)
     try:
         if len(point) != 65:
@@ -60,11 +55,7 @@ def public_key(text: str) -> str:
 
 
 def auth_secret(text: str) -> str:
-    """Return the `auth` of a subscription in canonical form.
-
-    Raises:
-        ValueError: it is not 16 bytes in base64url.
-    """
+    """Return a subscription's `auth` in canonical form, or raise a ValueError."""
     secret = decode(text)
     if len(secret) != 16:
         raise InvalidValue(
@@ -80,11 +71,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes of a text in base64url, with or without padding.
-
-    Raises:
-        ValueError: it is not base64url.
-    """
+    """Return the bytes of base64url with or without padding, or raise a ValueError."""
     text = text.rstrip("=")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or len(text) % 4 == 1:
         raise InvalidValue("not_base64url", "is not base64url")

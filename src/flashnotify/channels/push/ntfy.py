@@ -2,76 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import ClassVar
 
-import httpx
-
-from flashnotify.channels.net.answers import describe
-from flashnotify.channels.net.http_transport import (
-    HttpTransport,
-    basic_authorization,
-    is_header_value,
-)
+from flashnotify.channels.net.answers import describe, json_field
+from flashnotify.channels.net.http_transport import HttpTransport, basic_auth, is_header_value
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.shortening import shorten
-from flashnotify.channels.transport import (
-    Resources,
-    Retryable,
-    Sent,
-    SettingsError,
-    TransportConfig,
-    TransportURL,
-    Unreachable,
-    excerpt,
-    setting,
-)
-from flashnotify.domain import (
-    DeviceType,
-    Message,
-    Priority,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.errors import Retryable, SettingsError, Unreachable
 
 # https://docs.ntfy.sh/publish/#limitations: the server attaches or refuses longer messages.
 _MAX_BYTES = 4096
 # https://docs.ntfy.sh/publish/#message-priority
-_PRIORITIES: Mapping[Priority, int] = {
-    Priority.low: 2,
-    Priority.medium: 3,
-    Priority.high: 4,
-    Priority.critical: 5,
-}
+_PRIORITIES = {Priority.low: 2, Priority.medium: 3, Priority.high: 4, Priority.critical: 5}
 
 
 class NtfyConfig(TransportConfig):
     """Settings for ntfy servers."""
 
-    connections = setting(
-        16,
-        env="NTFY_CONNECTIONS",
-        help="Maximum number of connections to an ntfy server, a quarter of them for urgent push.",
-        example="32",
-    )
-    timeout = setting(
-        10.0, env="NTFY_TIMEOUT", help="Timeout of one push over ntfy, in seconds.", example="20"
-    )
+    connections, timeout = limits("NTFY", item="push", to="an ntfy server", timeout=10.0)
 
 
 class NtfyTransport(HttpTransport[PushToOne]):
     """`ntfy://[token@|user:password@]host[:port]` over HTTP, `ntfys://…` over HTTPS."""
 
     schemes: ClassVar[tuple[str, ...]] = ("ntfy", "ntfys")
-    example: ClassVar[str] = "ntfys://token@ntfy.univ.example"
     config: ClassVar[type[TransportConfig] | None] = NtfyConfig
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
-        authorization = _authorization(url)
-        super().__init__(
-            url, config, resources, secrets=(url.password or url.username, authorization)
-        )
+    def __init__(self, url: TransportURL, config: NtfyConfig, resources: Resources) -> None:
+        super().__init__(url, config, resources, authorization=_authorization(url))
         # Publishing as JSON goes to the root, with the topic in the document.
         self._root = url.endpoint("https" if url.scheme == "ntfys" else "http", path="/")
         if url.path.strip("/") or url.options:
@@ -79,93 +40,54 @@ class NtfyTransport(HttpTransport[PushToOne]):
                 "has something after the host; ntfy has no path of its own, and topics are "
                 "registered as devices"
             )
-        self._headers = {"Content-Type": "application/json"}
-        if authorization is not None:
-            self._headers["Authorization"] = authorization
 
     def serves(self, message: Message) -> bool:
         """Return whether the device is an ntfy topic."""
         return message.device is None or message.device.type is DeviceType.ntfy
 
     async def check(self) -> str:
-        """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks).
-
-        Raises:
-            Misconfigured: it does not know our credentials, or is not an ntfy server.
-            TransportError: as `require_success` does.
-        """
-        answer = await self.http.request("GET", f"{self._root}v1/health", headers=self._headers)
+        """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks)."""
+        answer = await self.http.request("GET", f"{self._root}v1/health", headers=self.headers)
         described = self.require_success(answer)
-        if not _is_healthy(answer):
+        if json_field(answer, "healthy") is not True:
             raise Unreachable(f"it is not healthy, or not an ntfy server: {described}")
         return "it is healthy"
 
     async def send(self, content: PushToOne) -> Sent:
-        """Send one push; the result's reference is ntfy's id for it.
-
-        Raises:
-            Retryable: we may not write to this one topic, until an administrator allows it.
-            TransportError: as `require_success` does.
-        """
-        answer = await self.http.request(
-            "POST", self._root, content=_document(content), headers=self._headers
-        )
+        """Send one push; the result's reference is ntfy's id for it."""
+        answer = await self.post_json(self._root, _document(content))
         if answer.status_code == 403:
             # Access is granted by topic: we may be allowed to write to others.
             raise Retryable(
                 "we may not write to this topic; allow it on the ntfy server: " + describe(answer)
             )
-        return Sent(answer=self.require_success(answer), reference=_id(answer))
+        described = self.require_success(answer)
+        reference = json_field(answer, "id")
+        if reference is None:
+            raise Unreachable(f"not an answer of ntfy's: {described}")
+        return Sent(described, excerpt(str(reference)))
 
 
 def _authorization(url: TransportURL) -> str | None:
-    """Return the header for a token, or for a user and password.
-
-        https://docs.ntfy.sh/publish/#authentication
-
-    Raises:
-        SettingsError: the token cannot stand in a header.
-    """
+    """Return the header for a token or a password (https://docs.ntfy.sh/publish/#authentication)."""
     if url.username is None:
         return None
     if url.password is not None:
-        return basic_authorization(url.username, url.password)
+        return basic_auth(url.username, url.password)
     if not is_header_value(url.username):
         raise SettingsError("has a token that is not printable ASCII on one line")
     return f"Bearer {url.username}"
 
 
-def _document(content: PushToOne) -> bytes:
+def _document(content: PushToOne) -> dict[str, object]:
     # More characters than bytes never fit, and measuring them takes time.
     text = content.text[: _MAX_BYTES + 1]
-    return json.dumps(
-        {
-            "topic": content.device.target,
-            "title": content.title,
-            "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
-            "priority": _PRIORITIES[content.priority],
-            # From 2.16 on, apps replace an earlier message with the same one
-            # (https://docs.ntfy.sh/publish/#updating-deleting-notifications).
-            "sequence_id": content.reference,
-        },
-        ensure_ascii=False,
-    ).encode()
-
-
-def _is_healthy(answer: httpx.Response) -> bool:
-    try:
-        return answer.json()["healthy"] is True
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
-def _id(answer: httpx.Response) -> str:
-    """Return ntfy's id of the message.
-
-    Raises:
-        Unreachable: this is not an answer of ntfy's.
-    """
-    try:
-        return excerpt(str(answer.json()["id"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Unreachable(f"not an answer of ntfy's: {describe(answer)}") from None
+    return {
+        "topic": content.device.target,
+        "title": content.title,
+        "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
+        "priority": _PRIORITIES[content.priority],
+        # From 2.16 on, apps replace an earlier message with the same one
+        # (https://docs.ntfy.sh/publish/#updating-deleting-notifications).
+        "sequence_id": content.reference,
+    }

@@ -20,11 +20,11 @@ from flashnotify.clock import Clock
 from flashnotify.errors import SettingsError
 from flashnotify.private_file import read_or_create
 
-# Seconds that a token is valid (RFC 8292, section 2, allows 24 h), and before its end when we stop
-# using it: the push service's clock may be ahead of ours.
+# Seconds that a token is valid (RFC 8292, section 2, allows 24 h), and that we replace it early, as
+# the push service's clock may be ahead of ours.
 _LIFETIME = 12 * 3600
 _MARGIN = 3600
-# Push services are few, but devices name them, and devices are registered by strangers.
+# Push services are few, but untrusted devices name them.
 _MAX_TOKENS = 1000
 
 
@@ -57,11 +57,7 @@ class Vapid:
 
 
 def kept_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Return the key in the file at `path`; create it if there is none.
-
-    Raises:
-        SettingsError: the file holds something else.
-    """
+    """Return the key kept at `path`, created if missing; raise a SettingsError if damaged."""
     try:
         key = load_pem_private_key(read_or_create(path, _new_key), password=None)
     except (ValueError, TypeError):

@@ -1,10 +1,9 @@
-"""Web Push: to browsers, over the push service that each of them names (RFC 8030, 8291, 8292)."""
+"""Web Push to browsers, over the push service that each one names (RFC 8030, 8291, 8292)."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -20,31 +19,18 @@ from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.message_encryption import MAX_BYTES, encode, encrypt
 from flashnotify.channels.push.vapid import Vapid, kept_key
 from flashnotify.channels.shortening import shorten
-from flashnotify.channels.transport import (
-    Gone,
-    Rejected,
-    Resources,
-    Sent,
-    SettingsError,
-    TransportConfig,
-    TransportURL,
-    excerpt,
-    setting,
-)
-from flashnotify.channels.url import base_url
-from flashnotify.domain import (
-    DeviceType,
-    Message,
-    Priority,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
+from flashnotify.channels.url import TransportURL, base_url
+from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.errors import Gone, Rejected, SettingsError
+from flashnotify.meta import setting
 
 _CONTACT = re.compile(r"mailto:[^@\s<>]+@[^@\s<>]+|https://[^\s<>]+")
 
 _MAX_TITLE = 500
-# Seconds that we ask a push service to keep a message for a device that is off: the maximum of the
-# large ones.
+# Seconds that a push service keeps a message for an offline device: the maximum of the large ones.
 _MAX_TTL = 28 * 24 * 3600
-_URGENCY: Mapping[Priority, str] = {
+_URGENCY = {
     Priority.low: "low",
     Priority.medium: "normal",
     Priority.high: "high",
@@ -56,25 +42,22 @@ VAPID_FILE = "vapid.pem"
 _MAX_SERVICES = 1000
 
 
+def _parsable(value: str) -> str:
+    networks(value)
+    return value
+
+
 def _uri(value: str | None) -> str | None:
     if value is not None and not _CONTACT.fullmatch(value):
         raise ValueError("it must be a mailto: or an https: URI")
     return value
 
 
-def _parsable(value: str) -> str:
-    networks(value)
-    return value
-
-
 class WebPushConfig(TransportConfig):
     """Settings for Web Push."""
 
-    contact: Annotated[str | None, AfterValidator(_uri)] = setting(
-        None,
-        env="PUSH_CONTACT",
-        help="Contact for push services; required by webpush:.",
-        example="mailto:it@univ.example",
+    connections, timeout = limits(
+        "WEBPUSH", item="push", to="push services", connections=64, timeout=10.0
     )
     allowed_networks: Annotated[str, AfterValidator(_parsable)] = setting(
         "",
@@ -82,14 +65,11 @@ class WebPushConfig(TransportConfig):
         help="Private networks where push services may be, separated by spaces.",
         example="10.20.0.0/16 fd00:20::/32",
     )
-    connections = setting(
-        64,
-        env="WEBPUSH_CONNECTIONS",
-        help="Maximum number of connections to push services, a quarter of them for urgent push.",
-        example="128",
-    )
-    timeout = setting(
-        10.0, env="WEBPUSH_TIMEOUT", help="Timeout of one Web Push, in seconds.", example="20"
+    contact: Annotated[str | None, AfterValidator(_uri)] = setting(
+        None,
+        env="PUSH_CONTACT",
+        help="Contact for push services; required by webpush:.",
+        example="mailto:it@univ.example",
     )
 
     @property
@@ -102,16 +82,12 @@ class WebPushTransport(HttpTransport[PushToOne]):
     """`webpush:`, for devices of that type."""
 
     schemes: ClassVar[tuple[str, ...]] = ("webpush",)
-    example: ClassVar[str] = "webpush:"
     config: ClassVar[type[TransportConfig] | None] = WebPushConfig
     requires: ClassVar[tuple[str, ...]] = ()
     # Each URL is a subscription.
     wrong_url: ClassVar[tuple[int, ...]] = ()
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
-        assert isinstance(config, WebPushConfig)
+    def __init__(self, url: TransportURL, config: WebPushConfig, resources: Resources) -> None:
         super().__init__(
             url,
             config,
@@ -148,18 +124,11 @@ class WebPushTransport(HttpTransport[PushToOne]):
         return origin(message.device.target) if message.device is not None else None
 
     async def check(self) -> str:
-        """Return what there is to know: each device names its own push service."""
+        """Return the finding: each device names its own push service, so none is tested."""
         return "its key is there; each device names its own push service"
 
     async def send(self, content: PushToOne) -> Sent:
-        """Send one push.
-
-        Raises:
-            Gone: the subscription has ended (RFC 8030, section 7.3).
-            Unsendable: its address is not public.
-            Rejected: it was made with another key.
-            TransportError: as `require_success` does.
-        """
+        """Send one push; raise `Gone` if the subscription has ended (RFC 8030, section 7.3)."""
         device = content.device
         assert device.p256dh is not None
         assert device.auth is not None
@@ -174,21 +143,21 @@ class WebPushTransport(HttpTransport[PushToOne]):
                 "Content-Type": "application/octet-stream",
                 "TTL": str(self._ttl(content)),
                 "Urgency": _URGENCY[content.priority],
-                "Topic": _topic(content),
+                # RFC 8030, section 5.4: a new attempt replaces a waiting one of the same message.
+                "Topic": encode(UUID(content.reference).bytes),
             },
         )
         if answer.status_code in (404, 410):
             raise Gone(describe(answer))
         if answer.status_code in (401, 403) and service in self._known_services:
-            # It accepts our key. So this one subscription was made with another, and deliveries
-            # to other devices of the service may go on.
+            # It accepts our key, so only this subscription was made with another one.
             raise Rejected(f"subscribed with another applicationServerKey: {describe(answer)}")
         described = self.require_success(answer)
         self._known_services[service] = True
         return Sent(answer=described, reference=excerpt(answer.headers.get("location", "")) or None)
 
     def _ttl(self, content: PushToOne) -> int:
-        """Return the seconds for which the message is of use (RFC 8030, section 5.2)."""
+        """Return the seconds until the message expires (RFC 8030, section 5.2)."""
         if content.expires_at is None:
             return _MAX_TTL
         left = (content.expires_at - self.resources.clock.now()) // 1000
@@ -219,11 +188,3 @@ def payload(content: PushToOne) -> bytes:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _topic(content: PushToOne) -> str:
-    """Return a topic, equal on every attempt: a new message replaces a waiting one of the same.
-
-    RFC 8030, section 5.4.
-    """
-    return encode(UUID(content.reference).bytes)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator
 from pydantic import Field as PydanticField
 
 from flashnotify.channels.sms.economy import economical
 from flashnotify.channels.sms.segments import Segmented
-from flashnotify.channels.transport import ChannelConfig, Transport
+from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.meta import (
     Channel,
@@ -33,18 +33,9 @@ def _sender(value: str) -> str:
 class SMSConfig(ChannelConfig):
     """Settings for SMS."""
 
-    url: Annotated[SecretStr, "transport URLs"] = setting(
-        "capture://",
-        env="SMS_URL",
-        help="Transports for SMS, tried in order; separate several by spaces.",
-        example="kannel://user:password@127.0.0.1:13013",
-        secret=True,
-    )
+    url = transport_urls("SMS_URL", of="SMS", example="kannel://user:password@127.0.0.1:13013")
     sender: Annotated[str, AfterValidator(_sender)] = setting(
-        "Campus",
-        env="SMS_FROM",
-        help="Sender of SMS: a number or a short name.",
-        example="Campus",
+        "Campus", env="SMS_FROM", help="Sender of SMS: a number or a short name.", example="Campus"
     )
     max_segments: Annotated[int, PydanticField(ge=1, le=10)] = setting(
         2,
@@ -64,7 +55,7 @@ class SMSToOne:
         self.reference = str(message.delivery_id)
 
     def captured(self) -> Captured:
-        """Return the SMS as a person would see it."""
+        """Return the SMS as its reader sees it."""
         return Captured("sms", self.to, None, self.text.text, None)
 
 
@@ -89,9 +80,5 @@ class SMSMixin(Channel, channel="sms"):
     async def send_sms(
         self, message: Message, transport: Transport[SMSToOne], config: SMSConfig
     ) -> Sent:
-        """Send one SMS.
-
-        Raises:
-            TransportError: as the transport's `send` does.
-        """
+        """Send one SMS over `transport`."""
         return await transport.send(SMSToOne(message.content, message, config.sender))

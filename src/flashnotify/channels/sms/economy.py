@@ -30,22 +30,7 @@ def _plain(text: str, max_segments: int) -> str:
     return text.translate(_PUNCTUATION)
 
 
-_PUNCTUATION = str.maketrans(
-    {
-        "«": '"',
-        "»": '"',
-        "“": '"',
-        "”": '"',
-        "„": '"',
-        "’": "'",
-        "‘": "'",
-        "–": "-",
-        "—": "-",
-        "‑": "-",
-        "…": "...",
-        "•": "-",
-    }
-)
+_PUNCTUATION = str.maketrans("«»“”„’‘–—‑•", '"""""\'\'----') | str.maketrans({"…": "..."})
 _LETTERS = str.maketrans("âêîôûëïÿçÀÂÈÊËÎÏÔÙÛŸ", "aeioueiycAAEEEIIOUUY") | str.maketrans(
     {"œ": "oe", "Œ": "OE", "æ": "ae"}
 )

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, ClassVar
 
-import httpx
 from pydantic import AfterValidator, SecretStr
 
-from flashnotify.channels.net.http_transport import (
-    HttpTransport,
-    basic_authorization,
-    is_header_value,
-)
+from flashnotify.channels.net.answers import json_field
+from flashnotify.channels.net.http_transport import HttpTransport, basic_auth, is_header_value
 from flashnotify.channels.sms.channel import SMSToOne
-from flashnotify.channels.transport import (
-    Resources,
-    Sent,
-    TransportConfig,
-    TransportURL,
-    excerpt,
-    setting,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
+from flashnotify.meta import setting
 
-# Where gateways put their own identifier for the message.
+# Fields in which gateways return their identifier of the message.
 _REFERENCES = ("id", "message_id", "messageId", "reference")
-# About our credentials, whatever the method (RFC 9110, sections 15.5.2 and 15.5.8).
+# About our credentials, for any method (RFC 9110, sections 15.5.2 and 15.5.8).
 _UNAUTHENTICATED = (401, 407)
 
 
@@ -38,24 +29,13 @@ def _header_value(value: SecretStr | None) -> SecretStr | None:
 class HttpJsonConfig(TransportConfig):
     """Settings for gateways that take JSON."""
 
+    connections, timeout = limits("SMS_HTTP", item="SMS", to="an http+json gateway")
     authorization: Annotated[SecretStr | None, AfterValidator(_header_value)] = setting(
         None,
         env="SMS_HTTP_AUTHORIZATION",
         help="The Authorization header for http+json gateways whose URL has no user.",
         example="Bearer 3f1c…",
         secret=True,
-    )
-    connections = setting(
-        16,
-        env="SMS_HTTP_CONNECTIONS",
-        help="Connections to each such gateway, a quarter of them for urgent SMS.",
-        example="32",
-    )
-    timeout = setting(
-        30.0,
-        env="SMS_HTTP_TIMEOUT",
-        help="Timeout of these gateways for one SMS, in seconds.",
-        example="30",
     )
 
 
@@ -66,65 +46,35 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("http+json", "https+json")
-    example: ClassVar[str] = "https+json://user:password@sms.univ.example/messages"
     config: ClassVar[type[TransportConfig] | None] = HttpJsonConfig
     wrong_url: ClassVar[tuple[int, ...]] = (404, 405, 410)
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
-        assert isinstance(config, HttpJsonConfig)
+    def __init__(self, url: TransportURL, config: HttpJsonConfig, resources: Resources) -> None:
         authorization = None
         if url.username is not None:
-            authorization = basic_authorization(url.username, url.password or "")
+            authorization = basic_auth(url.username, url.password or "")
         elif config.authorization is not None:
             authorization = config.authorization.get_secret_value()
-        super().__init__(url, config, resources, secrets=(url.password, authorization))
+        super().__init__(url, config, resources, authorization=authorization)
+        self.headers["Accept"] = "application/json"
         self._endpoint = url.endpoint(url.scheme.removesuffix("+json"))
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if authorization is not None:
-            self._headers["Authorization"] = authorization
 
     async def check(self) -> str:
-        """Send a HEAD. Many gateways know only POST, so most answers will do.
-
-        Raises:
-            TransportError: there was no answer, or a 5xx, or one about our credentials.
-        """
-        answer = await self.http.request("HEAD", self._endpoint, headers=self._headers)
+        """Send a HEAD. Many gateways support only POST, so most answers are fine."""
+        answer = await self.http.request("HEAD", self._endpoint, headers=self.headers)
         if answer.status_code in _UNAUTHENTICATED or answer.status_code >= 500:
             self.require_success(answer)
         return f"it answers (HEAD: {answer.status_code})"
 
     async def send(self, content: SMSToOne) -> Sent:
-        """Send one SMS; the result has the gateway's words and its identifier.
-
-        Raises:
-            TransportError: as `require_success` does.
-        """
+        """Send one SMS; the result has the gateway's words and its identifier, or else ours."""
         document = {
             "to": content.to,
             "text": content.text.text,
             "from": content.sender,
             "reference": content.reference,
         }
-        answer = await self.http.request(
-            "POST",
-            self._endpoint,
-            content=json.dumps(document, ensure_ascii=False).encode(),
-            headers=self._headers,
-        )
+        answer = await self.post_json(self._endpoint, document)
         described = self.require_success(answer)
-        return Sent(answer=described, reference=_reference(answer) or content.reference)
-
-
-def _reference(answer: httpx.Response) -> str | None:
-    """Return the gateway's identifier for the message, if its answer is JSON that has one."""
-    try:
-        document = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict):
-        return None
-    found = (document.get(name) for name in _REFERENCES)
-    return next((excerpt(str(id)) for id in found if isinstance(id, str | int) and id != ""), None)
+        reference = json_field(answer, *_REFERENCES)
+        return Sent(described, content.reference if reference is None else excerpt(str(reference)))

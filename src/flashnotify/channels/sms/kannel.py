@@ -11,23 +11,17 @@ from flashnotify.channels.net.answers import describe
 from flashnotify.channels.net.http_transport import HttpTransport
 from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.segments import Encoding
-from flashnotify.channels.transport import (
-    Rejected,
-    Resources,
-    Sent,
-    SettingsError,
-    TransportConfig,
-    TransportURL,
-    Unreachable,
-    setting,
-)
+from flashnotify.channels.transport import Resources, TransportConfig, limits
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
+from flashnotify.errors import Rejected, SettingsError, Unreachable
 
 _SENDSMS = "/cgi-bin/sendsms"
 _PORT = 13013
-# The reports that we ask for: delivered to the phone (1), not delivered (2), refused by the SMSC
-# (16). The others say that the SMS is still on its way.
+# The requested reports: delivered to the phone (1), not delivered (2), refused by the SMSC (16).
+# The others mean that the SMS is still on its way.
 _DLR_MASK = 1 | 2 | 16
-# Kannel answers 403 about a single message too: no route to the number, or a number on a blacklist.
+# Kannel also answers 403 if a number has no route or is on a blacklist.
 _ABOUT_THE_NUMBER = ("not routable", "denied by")
 # Kannel's only answer to an SMS that it accepts. Another 2xx does not come from Kannel.
 _ACCEPTED = 202
@@ -38,36 +32,22 @@ _NO_NUMBER = 400
 class KannelConfig(TransportConfig):
     """Settings for Kannel gateways."""
 
-    connections = setting(
-        16,
-        env="KANNEL_CONNECTIONS",
-        help="Connections to each Kannel, a quarter of them for urgent SMS.",
-        example="32",
-    )
-    timeout = setting(
-        30.0,
-        env="KANNEL_TIMEOUT",
-        help="Timeout of Kannel for one SMS, in seconds.",
-        example="30",
-    )
+    connections, timeout = limits("KANNEL", item="SMS", to="a Kannel gateway")
 
 
 class KannelTransport(HttpTransport[SMSToOne]):
     """`kannel://user:password@host[:port][/path][?smsc=id]`; the default port is Kannel's own.
 
-    We ask Kannel for a delivery report, at an address that holds the delivery's id and a token, the
-    same on every attempt. Its `sendsms-user` group needs `concatenation = true` and `max-messages`
-    of at least SMS_MAX_SEGMENTS, or Kannel cuts long texts off.
+    Kannel sends a delivery report to a URL with the delivery's id and a token, the same on every
+    attempt. Its `sendsms-user` group needs `concatenation = true` and `max-messages` of at least
+    SMS_MAX_SEGMENTS, or Kannel truncates long texts.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("kannel",)
-    example: ClassVar[str] = "kannel://user:password@127.0.0.1:13013"
     config: ClassVar[type[TransportConfig] | None] = KannelConfig
 
-    def __init__(
-        self, url: TransportURL, config: TransportConfig | None, resources: Resources
-    ) -> None:
-        super().__init__(url, config, resources, secrets=(url.password,))
+    def __init__(self, url: TransportURL, config: KannelConfig, resources: Resources) -> None:
+        super().__init__(url, config, resources)
         path = url.path if url.path.strip("/") else _SENDSMS
         self._sendsms = url.endpoint("http", default_port=_PORT, path=path)
         if not (url.username and url.password):
@@ -78,41 +58,26 @@ class KannelTransport(HttpTransport[SMSToOne]):
             self._fixed["smsc"] = smsc
 
     async def check(self) -> str:
-        """Ask for an SMS without a number: Kannel checks the user and password, then refuses.
-
-        Raises:
-            TransportError: as `send` does.
-        """
-        answer = await self._ask(self._fixed)
-        if answer.status_code != _NO_NUMBER:
-            self._require_acceptance(answer)
-            raise _not_kannel(answer)
+        """Ask for an SMS without a number: Kannel checks the user and password, then refuses."""
+        self._require(_NO_NUMBER, await self._ask(self._fixed))
         return "it accepts the user and password"
 
     async def send(self, content: SMSToOne) -> Sent:
-        """Send one SMS; the result has Kannel's words.
-
-        Raises:
-            Rejected: 403 about this number.
-            TransportError: as `require_success` does. 503 also means that no SMSC is connected.
-        """
-        answer = await self._ask(
-            {
-                **self._fixed,
-                "to": content.to,
-                "from": content.sender,
-                "text": content.text.text,
-                "coding": "2" if content.text.encoding is Encoding.ucs2 else "0",
-                "dlr-mask": str(_DLR_MASK),
-                "dlr-url": self._report_url(content.reference),
-            }
-        )
-        return Sent(answer=self._require_acceptance(answer), reference=content.reference)
+        """Send one SMS; the result has Kannel's answer."""
+        query = {
+            **self._fixed,
+            "to": content.to,
+            "from": content.sender,
+            "text": content.text.text,
+            "coding": "2" if content.text.encoding is Encoding.ucs2 else "0",
+            "dlr-mask": str(_DLR_MASK),
+            "dlr-url": self._report_url(content.reference),
+        }
+        return Sent(self._require(_ACCEPTED, await self._ask(query)), content.reference)
 
     async def _ask(self, query: dict[str, str]) -> httpx.Response:
-        return await self.http.request(
-            "GET", f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
-        )
+        url = f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
+        return await self.http.request("GET", url)
 
     def _report_url(self, delivery_id: str) -> str:
         """Return the URL for delivery reports; Kannel replaces %d by the status."""
@@ -120,15 +85,11 @@ class KannelTransport(HttpTransport[SMSToOne]):
         token = self.resources.token(f"kannel {delivery_id}")
         return f"{base}/v1/receipts/kannel/{delivery_id}/{token}?status=%d"
 
-    def _require_acceptance(self, answer: httpx.Response) -> str:
+    def _require(self, status: int, answer: httpx.Response) -> str:
         described = describe(answer)
         if answer.status_code == 403 and any(w in described.lower() for w in _ABOUT_THE_NUMBER):
             raise Rejected(described)
-        self.require_success(answer)
-        if answer.status_code != _ACCEPTED:
-            raise _not_kannel(answer)
+        if answer.status_code != status:
+            self.require_success(answer)
+            raise Unreachable(f"not an answer of Kannel's: {described}")
         return described
-
-
-def _not_kannel(answer: httpx.Response) -> Unreachable:
-    return Unreachable(f"not an answer of Kannel's: {describe(answer)}")

@@ -26,7 +26,6 @@ class Encoding(StrEnum):
 # Units in a single segment, and in each of several (section 9.2.3.24.1 of 3GPP TS 23.040 takes 6
 # octets of a concatenated segment's 140).
 _CAPACITY = {Encoding.gsm7: (160, 153), Encoding.ucs2: (70, 67)}
-_ELLIPSIS = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,11 @@ def encoding_of(text: str) -> Encoding:
 def segments(text: str, encoding: Encoding) -> int:
     """Return how many segments `text` takes. No character is split between two segments."""
     alone, shared = _CAPACITY[encoding]
-    widths = [_width(character, encoding) for character in text]
+    if encoding is Encoding.gsm7:
+        widths = [2 if character in _EXTENSION else 1 for character in text]
+    else:
+        # A surrogate pair outside the Basic Multilingual Plane.
+        widths = [2 if ord(character) > 0xFFFF else 1 for character in text]
     if sum(widths) <= alone:
         return 1
     count, used = 1, 0
@@ -67,13 +70,6 @@ def fit(text: str, max_segments: int) -> Segmented:
     room = _CAPACITY[encoding][0] * max_segments
     if len(text) <= room and (needed := segments(text, encoding)) <= max_segments:
         return Segmented(text, encoding, needed)
-    mark = _ELLIPSIS if encoding is Encoding.ucs2 else "..."
+    mark = "…" if encoding is Encoding.ucs2 else "..."
     shortened = shorten(text[: room + 1], lambda cut: segments(cut, encoding) <= max_segments, mark)
     return Segmented(shortened, encoding, segments(shortened, encoding))
-
-
-def _width(character: str, encoding: Encoding) -> int:
-    if encoding is Encoding.gsm7:
-        return 2 if character in _EXTENSION else 1
-    # A surrogate pair outside the Basic Multilingual Plane.
-    return 2 if ord(character) > 0xFFFF else 1

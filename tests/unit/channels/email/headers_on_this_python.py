@@ -1,7 +1,7 @@
-"""Checks `headers.py` with nothing but a bare Python; `test_headers.py` runs it.
+"""Checks `headers.py` with only the standard library; `test_headers.py` runs it.
 
 `python headers_on_this_python.py headers.py rfc2047.py texts.json` prints a digest of all the
-headers: every version of Python has to write the same ones.
+headers, which must be the same on every version of Python.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def load(path: str) -> ModuleType:
 
 
 def refused(writer: ModuleType, message: bytes, names: list[str]) -> bool:
-    """Tell whether the check refuses `message`."""
+    """Return whether the check refuses `message`."""
     try:
         writer.check_message(message, names, b"body")
     except writer.MalformedMessage:
@@ -37,7 +37,7 @@ def refused(writer: ModuleType, message: bytes, names: list[str]) -> bool:
 
 
 def run(writer: ModuleType, reader: ModuleType, texts: list[str]) -> str:
-    """Write and read headers with each of `texts`; return a digest of what was written."""
+    """Write and read headers with each of `texts`; return a digest of them."""
     digest = hashlib.sha256()
     names = ["From", "Subject"]
     for text in texts:
@@ -60,4 +60,4 @@ def run(writer: ModuleType, reader: ModuleType, texts: list[str]) -> str:
 
 if __name__ == "__main__":
     corpus = json.loads(Path(sys.argv[3]).read_text(encoding="utf-8"))
-    print(run(load(sys.argv[1]), load(sys.argv[2]), corpus))  # noqa: T201  # that is its answer
+    print(run(load(sys.argv[1]), load(sys.argv[2]), corpus))  # noqa: T201  # its result

@@ -1,4 +1,4 @@
-"""Email as RFC 5322 and MIME want it."""
+"""Email in the form of RFC 5322 and MIME."""
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -26,26 +26,26 @@ def rendering(
 def sent(
     content: EmailContent | None = None, to: str = "ada@univ.example", delivery: UUID = DELIVERY
 ) -> bytes:
-    """The bytes of an email, as they go over SMTP."""
+    """Return the bytes of an email, as sent over SMTP."""
     content = content or EmailContent(rendering(), SENDER)
     message = Message(delivery, to, rendering(), 1_800_000_000_123)
     return EmailToOne(content, message).as_bytes()
 
 
 def contents(email: EmailMessage) -> list[str]:
-    """The texts of its parts."""
+    """Return the texts of the parts."""
     parts = cast(list[EmailMessage], list(email.iter_parts()))
     return [part.get_content().replace("\r\n", "\n") for part in parts]
 
 
 def read(raw: bytes) -> EmailMessage:
-    """The email as its recipient's program reads it."""
+    """Return the email as the recipient's program parses it."""
     found = message_from_bytes(raw, policy=policy.default)
     assert found.defects == []
     return found
 
 
-def test_the_headers_are_whole() -> None:
+def test_headers_are_complete() -> None:
     email = read(sent())
     assert email["From"] == SENDER
     assert email["To"] == "ada@univ.example"
@@ -57,17 +57,17 @@ def test_the_headers_are_whole() -> None:
     assert len(email.keys()) == len(set(email.keys()))
 
 
-def test_there_is_a_text_and_an_html_part() -> None:
+def test_body_has_a_text_and_an_html_part() -> None:
     email = read(sent())
     assert email.get_content_type() == "multipart/alternative"
     parts = list(email.iter_parts())
-    # The richest comes last (RFC 2046, section 5.1.4).
+    # The preferred part comes last (RFC 2046, section 5.1.4).
     assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
     assert contents(email) == ["Été\nB204\n", "<p>Été</p>\n"]
 
 
-def test_goes_through_every_server() -> None:
-    """7-bit ASCII, lines ended by CRLF and of at most 998 characters (RFC 5321, RFC 5322)."""
+def test_message_is_7bit_with_short_crlf_lines() -> None:
+    """So that every server accepts it (RFC 5321, RFC 5322)."""
     content = EmailContent(rendering("é" * 200, "x" * 5000 + "\n.\nü", "<p>" + "é" * 3000), SENDER)
     raw = sent(content)
     assert raw.isascii()
@@ -82,7 +82,7 @@ def test_goes_through_every_server() -> None:
 
 
 def test_every_attempt_sends_the_same_bytes() -> None:
-    """Also by another process, which made the content anew."""
+    """Even after a restart, when the content is built again."""
     again = EmailContent(rendering(), SENDER)
     assert sent() == sent(again)
 
@@ -92,7 +92,7 @@ def test_each_delivery_has_its_own_identifier() -> None:
     assert read(sent())["Message-ID"] != read(sent(delivery=other))["Message-ID"]
 
 
-def test_recipients_differ_in_what_is_theirs_only() -> None:
+def test_only_recipient_headers_differ_between_recipients() -> None:
     content = EmailContent(rendering(), SENDER)
     first = sent(content).split(b"\r\n")
     second = sent(content, "bob@univ.example", UUID(int=DELIVERY.int + 1)).split(b"\r\n")
@@ -103,13 +103,7 @@ def test_recipients_differ_in_what_is_theirs_only() -> None:
 
 
 HEADERS = set(read(sent()).keys())
-INJECTIONS = [
-    "a\r\nBcc: all@univ.example",
-    "a\nBcc: b",
-    "a\rBcc: b",
-    "a\x85Bcc: b",
-    "a\u2028Bcc: b",
-]
+INJECTIONS = [f"a{end}Bcc: all@univ.example" for end in ("\r\n", "\n", "\r", "\x85", "\u2028")]
 
 
 @pytest.mark.parametrize("subject", INJECTIONS)
@@ -120,7 +114,7 @@ def test_a_line_break_in_the_subject_adds_no_header(subject: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=300), st.text(max_size=300), st.text(max_size=300))
-def test_no_text_adds_a_header_or_a_part(subject: str, text: str, html: str) -> None:
+def test_no_text_can_add_a_header_or_a_part(subject: str, text: str, html: str) -> None:
     # Lone surrogates never get past the validators.
     subject, text, html = (part.encode(errors="ignore").decode() for part in (subject, text, html))
     raw = sent(EmailContent(rendering(subject, text, html), SENDER))
@@ -138,9 +132,7 @@ def test_no_text_adds_a_header_or_a_part(subject: str, text: str, html: str) -> 
     "sender",
     ["noreply@univ.example", '"Campus, North" <n@univ.example>', 'Ünï "quoted" <n@univ.example>'],
 )
-def test_senders_of_every_form_are_shown_as_they_are(
-    sender: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sender_display_names_survive(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_FROM", sender)
     email = read(sent(EmailContent(rendering(), EmailConfig().sender)))
     (address,) = email["From"].addresses
@@ -148,7 +140,7 @@ def test_senders_of_every_form_are_shown_as_they_are(
     assert email.defects == []
 
 
-def test_a_sender_of_an_international_domain_can_send(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sender_domain_may_be_international(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_FROM", "Campus <noreply@université.example>")
     email = read(sent(EmailContent(rendering(), EmailConfig().sender)))
     assert email["Message-ID"] == f"<{DELIVERY}@xn--universit-j4a.example>"

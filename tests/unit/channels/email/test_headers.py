@@ -1,4 +1,4 @@
-"""Headers, encoded from the text as it is."""
+"""Encoding of headers, and the check of the finished message."""
 
 from __future__ import annotations
 
@@ -16,14 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashnotify.channels.email import headers
-from flashnotify.channels.email.headers import (
-    MalformedMessage,
-    check_message,
-    mailbox_header,
-    one_line,
-    recipient_head,
-    text_header,
-)
+from flashnotify.channels.email.headers import MalformedMessage, one_line, text_header
 from flashnotify.meta import Email
 from tests.support import rfc2047
 from tests.support.encoded_words import EXAMPLES, one_line_texts, raw_texts
@@ -36,33 +29,33 @@ MESSAGE_ID = "<01890000-0000-7000-8000-000000000001@univ.example>"
 
 
 def value(header: bytes) -> str:
-    """The unfolded value of the one header."""
+    """Return the unfolded value of the only header."""
     assert max(len(line) for line in header.split(b"\r\n")) <= 76
     ((_, found),) = rfc2047.headers_of(header + BODY)[0]
     return found
 
 
 @given(one_line_texts)
-def test_a_reader_gets_exactly_the_text(text: str) -> None:
+def test_text_headers_decode_to_the_same_text(text: str) -> None:
     assert rfc2047.decoded(value(text_header("Subject", text))) == text
 
 
 @given(one_line_texts)
-def test_a_reader_gets_exactly_the_display_name(name: str) -> None:
-    found = value(mailbox_header("From", name, "noreply@univ.example"))
+def test_display_names_decode_to_the_same_name(name: str) -> None:
+    found = value(headers.mailbox_header("From", name, "noreply@univ.example"))
     assert rfc2047.mailbox(found) == (name, "noreply@univ.example")
     assert parseaddr(found)[1] == "noreply@univ.example"
 
 
 @given(raw_texts)
-def test_a_text_of_several_lines_is_refused_and_can_be_put_on_one(text: str) -> None:
+def test_multiline_text_is_refused_unless_joined(text: str) -> None:
     line = one_line(text)
     assert rfc2047.decoded(value(text_header("Subject", line))) == line
     if line != text:
         with pytest.raises(MalformedMessage):
             text_header("Subject", text)
         with pytest.raises(MalformedMessage):
-            mailbox_header("From", text, "noreply@univ.example")
+            headers.mailbox_header("From", text, "noreply@univ.example")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +86,7 @@ def test_line_breaks_and_control_characters_become_spaces(text: str, line: str) 
         ("", b"Subject:\r\n"),
     ],
 )
-def test_only_what_needs_it_is_encoded(text: str, header: bytes) -> None:
+def test_only_necessary_words_are_encoded(text: str, header: bytes) -> None:
     assert text_header("Subject", text) == header
 
 
@@ -109,10 +102,10 @@ def test_only_what_needs_it_is_encoded(text: str, header: bytes) -> None:
     ],
 )
 def test_forms_of_display_names(name: str, header: bytes) -> None:
-    assert mailbox_header("From", name, "a@b.example") == header
+    assert headers.mailbox_header("From", name, "a@b.example") == header
 
 
-def test_long_ascii_is_folded_at_its_spaces() -> None:
+def test_long_ascii_is_folded_at_spaces() -> None:
     text = "word " * 60 + "end"
     header = text_header("Subject", text)
     assert b"=?" not in header
@@ -120,7 +113,7 @@ def test_long_ascii_is_folded_at_its_spaces() -> None:
     assert header.replace(b"\r\n", b"") == f"Subject: {text}".encode()
 
 
-def test_long_runs_without_a_space_are_folded_too() -> None:
+def test_long_runs_without_spaces_are_folded() -> None:
     text = "https://univ.example/" + "a" * 5000
     assert rfc2047.decoded(value(text_header("Subject", text))) == text
 
@@ -144,16 +137,16 @@ def test_long_runs_without_a_space_are_folded_too() -> None:
         "",
     ],
 )
-def test_addresses_that_are_more_than_an_address_are_refused(address: str) -> None:
+def test_malformed_addresses_are_refused(address: str) -> None:
     with pytest.raises(MalformedMessage):
-        recipient_head(address, MESSAGE_ID, DATE)
+        headers.recipient_head(address, MESSAGE_ID, DATE)
     if len(address) < 1000:
         with pytest.raises(MalformedMessage):
-            mailbox_header("From", "Campus", address)
+            headers.mailbox_header("From", "Campus", address)
     else:
-        header = mailbox_header("From", "Campus", address)
+        header = headers.mailbox_header("From", "Campus", address)
         with pytest.raises(MalformedMessage):
-            check_message(header + BODY, ["From"], b"body")
+            headers.check_message(header + BODY, ["From"], b"body")
 
 
 @pytest.mark.parametrize(
@@ -166,18 +159,18 @@ def test_addresses_that_are_more_than_an_address_are_refused(address: str) -> No
         (MESSAGE_ID, ""),
     ],
 )
-def test_other_values_of_the_head_are_refused_too(message_id: str, date: str) -> None:
+def test_malformed_message_ids_and_dates_are_refused(message_id: str, date: str) -> None:
     with pytest.raises(MalformedMessage):
-        recipient_head("ada@univ.example", message_id, date)
+        headers.recipient_head("ada@univ.example", message_id, date)
 
 
 @given(st.emails())
-def test_every_valid_address_can_be_sent_to(address: str) -> None:
+def test_every_valid_address_is_accepted(address: str) -> None:
     try:
         to = Email().validate(address)
     except ValueError:
         return
-    head = recipient_head(to, MESSAGE_ID, DATE)
+    head = headers.recipient_head(to, MESSAGE_ID, DATE)
     assert rfc2047.headers_of(head + BODY)[0] == [
         ("To", to),
         ("Message-ID", MESSAGE_ID),
@@ -185,9 +178,9 @@ def test_every_valid_address_can_be_sent_to(address: str) -> None:
     ]
 
 
-def test_a_message_as_it_should_be_passes() -> None:
-    check_message(MESSAGE, ["Subject", "From"], b"body")
-    check_message(MESSAGE.replace(b"x", b"x\r\n y"), ["Subject", "From"], b"body")
+def test_a_well_formed_message_passes() -> None:
+    headers.check_message(MESSAGE, ["Subject", "From"], b"body")
+    headers.check_message(MESSAGE.replace(b"x", b"x\r\n y"), ["Subject", "From"], b"body")
 
 
 @pytest.mark.parametrize(
@@ -216,14 +209,14 @@ def test_a_message_as_it_should_be_passes() -> None:
         b"",
     ],
 )
-def test_the_check_refuses_every_other_message(message: bytes) -> None:
+def test_malformed_messages_are_refused(message: bytes) -> None:
     with pytest.raises(MalformedMessage) as refusal:
-        check_message(message, ["From", "Subject"], b"body")
+        headers.check_message(message, ["From", "Subject"], b"body")
     assert "Bcc" not in str(refusal.value)
 
 
 def corpus() -> list[str]:
-    """The examples, and texts put together at random, the same on every run."""
+    """Return the examples and random combinations, the same on every run."""
     chance = random.Random(2047)
     pieces = [*EXAMPLES, " ", "  ", "a", "é", "漢字", "🔥", "=?", "?=", '"', "\\", "word " * 20]
     made = ["".join(chance.choices(pieces, k=chance.randint(1, 8))) for _ in range(300)]
@@ -231,14 +224,14 @@ def corpus() -> list[str]:
 
 
 def interpreter(minor: int) -> str | None:
-    """The Python 3.`minor` of this machine, if there is one that runs."""
+    """Return the path of a working Python 3.`minor`, if installed."""
     name = f"python3.{minor}"
     root = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
     places = [shutil.which(name), *sorted(root.glob(f"versions/3.{minor}.*/bin/{name}"))]
     for place in places:
         if place is None:
             continue
-        # The one in PATH may be a shim of pyenv's for a version that is not switched on.
+        # The one in PATH may be a pyenv shim for an inactive version.
         tried = subprocess.run([place, "-c", ""], check=False, capture_output=True)
         if tried.returncode == 0:
             return str(place)
@@ -248,7 +241,7 @@ def interpreter(minor: int) -> str | None:
 @pytest.mark.parametrize(
     "minor", [minor for minor in range(11, 16) if minor != sys.version_info[1]]
 )
-def test_every_python_writes_the_same_headers(minor: int, tmp_path: Path) -> None:
+def test_every_python_version_writes_the_same_headers(minor: int, tmp_path: Path) -> None:
     python = interpreter(minor)
     if python is None:
         pytest.skip(f"there is no python3.{minor} on this machine")

@@ -61,11 +61,11 @@ NOT_PUBLIC = {
     "fec0::1": "site-local",
     "ff02::1": "multicast",
     "ff0e::1": "multicast",
-    "127.1": "no address in canonical form",
-    "0x7f000001": "no address in canonical form",
-    "2130706433": "no address in canonical form",
-    "localhost": "no address",
-    "": "no address",
+    "127.1": "not in canonical form",
+    "0x7f000001": "not in canonical form",
+    "2130706433": "not in canonical form",
+    "localhost": "not an address",
+    "": "not an address",
 }
 PUBLIC = (
     "8.8.8.8",
@@ -81,16 +81,16 @@ PUBLIC = (
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_what_is_not_public_is_not_connected_to(address: str) -> None:
+def test_non_public_addresses_are_not_permitted(address: str) -> None:
     assert not PublicAddresses().permits(address), NOT_PUBLIC[address]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_what_is_public_is(address: str) -> None:
+def test_public_addresses_are_permitted(address: str) -> None:
     assert PublicAddresses().permits(address)
 
 
-def test_allowed_networks_are_open_and_no_others() -> None:
+def test_only_allowed_networks_are_permitted_too() -> None:
     addresses = PublicAddresses(networks("10.20.0.0/16 fd00:20::/32"))
     assert addresses.permits("10.20.3.4")
     assert addresses.permits("fd00:20::1")
@@ -100,7 +100,7 @@ def test_allowed_networks_are_open_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "10.0.0.1/8", "campus", "10.0.0.0/8,fd00::/8"])
-def test_what_is_no_network_is_refused(text: str) -> None:
+def test_invalid_networks_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"network|host bits"):
         networks(text)
 
@@ -133,7 +133,7 @@ def test_what_is_no_network_is_refused(text: str) -> None:
         ("https://[::ffff:127.0.0.1]/x", "not_public"),
         ("https://[fe80::1%25eth0]/x", "not_a_url|not_public|unknown_host"),
         ("https://169.254.169.254/latest/meta-data/", "not_public"),
-        # What inet_aton takes for 127.0.0.1.
+        # inet_aton reads these as loopback or this host.
         ("https://127.1/x", "not_public|unknown_host|not_a_url"),
         ("https://0x7f000001/x", "not_public|unknown_host|not_a_url"),
         ("https://2130706433/x", "not_public|unknown_host|not_a_url"),
@@ -141,7 +141,7 @@ def test_what_is_no_network_is_refused(text: str) -> None:
         ("https://0/x", "not_public|unknown_host|not_a_url"),
     ],
 )
-async def test_a_url_that_may_not_be_connected_to_is_refused(url: str, code: str) -> None:
+async def test_forbidden_urls_are_refused(url: str, code: str) -> None:
     with pytest.raises(InvalidValue) as failure:
         await PublicAddresses().check(url, NAMES)
     assert failure.value.code in code.split("|")
@@ -152,7 +152,7 @@ async def test_a_public_url_passes(url: str) -> None:
     await PublicAddresses().check(url, NAMES)
 
 
-async def test_http_is_for_allowed_networks() -> None:
+async def test_http_is_limited_to_allowed_networks() -> None:
     addresses = PublicAddresses(networks("10.20.0.0/16"))
     await addresses.check("http://10.20.0.1/x", NAMES)
     await addresses.check("https://10.20.0.1/x", NAMES)
@@ -162,7 +162,7 @@ async def test_http_is_for_allowed_networks() -> None:
 
 
 def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Make every name stand for `addresses`."""
+    """Make every name resolve to `addresses`."""
 
     def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
         if not addresses:
@@ -175,7 +175,7 @@ def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-async def test_a_name_counts_as_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_address_of_a_name_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     _resolving(monkeypatch, "8.8.8.8", "2606:4700::1111")
     await PublicAddresses().check("https://push.example/x", NAMES)
     for addresses in (["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["8.8.8.8", "::1"]):
@@ -185,7 +185,7 @@ async def test_a_name_counts_as_what_it_resolves_to(monkeypatch: pytest.MonkeyPa
         assert failure.value.code == "not_public"
 
 
-async def test_a_name_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     _resolving(monkeypatch)
     with pytest.raises(InvalidValue) as failure:
         await PublicAddresses().check("https://push.example/x", NAMES)

@@ -1,4 +1,4 @@
-"""A canary: the private parts of aiohttp that our HTTP client relies on are as they were."""
+"""Detects changes in the private parts of aiohttp that our HTTP client relies on."""
 
 import asyncio
 import inspect
@@ -11,7 +11,7 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 
 from flashnotify.channels.net.aiohttp_internals import limit_interim_answers, never_repeat_requests
-from flashnotify.channels.net.failures import TooManyInterimAnswers
+from flashnotify.channels.net.answers import TooManyInterimAnswers
 
 VERIFIED_WITH = "3.14.5"
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -19,7 +19,7 @@ FINAL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def changed(part: str) -> str:
-    """What to do about a changed part."""
+    """Return what to do about a changed part."""
     return (
         f"channels/net/aiohttp_internals.py was verified with aiohttp {VERIFIED_WITH}; in aiohttp "
         f"{version('aiohttp')}, {part} is different. Read docs/adr/0008, adapt the file to the "
@@ -61,7 +61,7 @@ async def connector() -> aiohttp.TCPConnector:
     return made
 
 
-async def test_a_connector_makes_its_connections_with_its_factory() -> None:
+async def test_connector_creates_connections_with_its_factory() -> None:
     connector = aiohttp.TCPConnector()
     assert hasattr(connector, "_factory"), changed("BaseConnector._factory")
     made = connector._factory()
@@ -69,20 +69,20 @@ async def test_a_connector_makes_its_connections_with_its_factory() -> None:
     await connector.close()
 
 
-async def test_a_session_can_be_told_not_to_repeat_requests() -> None:
+async def test_session_can_disable_repeated_requests() -> None:
     async with aiohttp.ClientSession() as session:
         assert getattr(session, "_retry_connection", None) is True, changed(
             "ClientSession._retry_connection"
         )
 
 
-def test_a_connection_reads_answers_one_by_one() -> None:
+def test_connection_reads_answers_one_by_one() -> None:
     read = getattr(ResponseHandler, "read", None)
     assert inspect.iscoroutinefunction(read), changed("ResponseHandler.read")
     assert list(inspect.signature(read).parameters) == ["self"], changed("ResponseHandler.read")
 
 
-async def test_each_interim_answer_is_read_and_counted(connector: aiohttp.TCPConnector) -> None:
+async def test_every_interim_answer_is_counted(connector: aiohttp.TCPConnector) -> None:
     server = Server(INTERIM * 20 + FINAL, INTERIM * 20 + FINAL, INTERIM * 21 + FINAL)
     async with server.running() as url, aiohttp.ClientSession(connector=connector) as session:
         for _ in range(2):
@@ -93,7 +93,7 @@ async def test_each_interim_answer_is_read_and_counted(connector: aiohttp.TCPCon
 
 
 @pytest.mark.parametrize(("never_repeat", "requests"), [(False, 3), (True, 2)])
-async def test_only_aiohttp_itself_repeats_a_request(
+async def test_only_plain_aiohttp_repeats_a_request(
     never_repeat: bool, requests: int, connector: aiohttp.TCPConnector
 ) -> None:
     """The server hangs up on the second request on a connection that was kept open."""

@@ -20,7 +20,7 @@ def _key(private: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(int.from_bytes(unb64(private)), ec.SECP256R1())
 
 
-def test_the_example_of_the_standard() -> None:
+def test_example_of_rfc_8291() -> None:
     # RFC 8291, section 5 and appendix A.
     encrypted = encrypt(
         b"When I grow up, I want to be a watermelon",
@@ -36,7 +36,7 @@ def test_the_example_of_the_standard() -> None:
     )
 
 
-def test_the_browser_of_these_tests_reads_the_example_of_the_standard() -> None:
+def test_the_test_browser_decrypts_the_example_of_rfc_8291() -> None:
     browser = Browser(
         _key("q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"), unb64("BTBZMqHH6r4Tts7J_aSIgg")
     )
@@ -50,21 +50,21 @@ def test_the_browser_of_these_tests_reads_the_example_of_the_standard() -> None:
 
 @given(st.binary(min_size=1, max_size=MAX_BYTES) | st.just(b"x" * MAX_BYTES))
 @settings(max_examples=30)
-def test_only_the_browser_reads_it(message: bytes) -> None:
+def test_the_browser_decrypts_the_message(message: bytes) -> None:
     browser = Browser()
     body = encrypt(message, browser.p256dh, browser.auth)
     assert len(body) <= 4096
     assert browser.decrypt(body) == message
 
 
-def test_no_two_messages_are_encrypted_alike() -> None:
+def test_equal_messages_are_encrypted_differently() -> None:
     browser = Browser()
     bodies = [encrypt(b"the same", browser.p256dh, browser.auth) for _ in range(3)]
     assert len({body[:16] for body in bodies}) == 3  # the salts
     assert len({body[21:86] for body in bodies}) == 3  # the sender's keys
 
 
-def test_keys_are_taken_with_or_without_padding() -> None:
+def test_keys_may_have_padding() -> None:
     browser = Browser()
     assert public_key(browser.p256dh + "=") == browser.p256dh
     assert auth_secret(browser.auth + "==") == browser.auth
@@ -84,14 +84,14 @@ def test_keys_are_taken_with_or_without_padding() -> None:
         b64(b"\6" + unb64(PUBLIC)[1:]),  # hybrid
     ],
 )
-def test_what_is_no_public_key_is_refused(text: str) -> None:
+def test_invalid_public_keys_are_refused(text: str) -> None:
     with pytest.raises(InvalidValue) as failure:
         public_key(text)
     assert failure.value.code in ("not_a_public_key", "not_base64url")
 
 
 @pytest.mark.parametrize("text", ["", "é", b64(b"1" * 15), b64(b"1" * 17), "+/" * 11])
-def test_what_is_no_auth_secret_is_refused(text: str) -> None:
+def test_invalid_auth_secrets_are_refused(text: str) -> None:
     with pytest.raises(InvalidValue) as failure:
         auth_secret(text)
     assert failure.value.code in ("not_an_auth_secret", "not_base64url")

@@ -9,20 +9,16 @@ from pydantic import SecretStr
 
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.ntfy import NtfyConfig, NtfyTransport
-from flashnotify.channels.transport import TransportURL
-from flashnotify.domain import (
-    Device,
-    DeviceType,
-    Message,
-    Priority,
-    Rendering,
-)
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Device, DeviceType, Message, Priority
 from flashnotify.errors import Misconfigured, Retryable, Unreachable
-from flashnotify.ids import UUIDv7
 from tests.conformance.adapter import Lent
 from tests.support.http_server import HttpServer, Reply
+from tests.unit.channels.push.pushes import IDS, message
 
-IDS = UUIDv7(lambda: 1_800_000_000_000)
+
+def make(url: str, folder: Path) -> NtfyTransport:
+    return NtfyTransport(TransportURL(SecretStr(url)), NtfyConfig(), Lent(folder).resources)
 
 
 @pytest.fixture
@@ -31,25 +27,8 @@ async def ntfy() -> AsyncIterator[HttpServer]:
         yield server
 
 
-def make(url: str, folder: Path) -> NtfyTransport:
-    return NtfyTransport(TransportURL(SecretStr(url)), NtfyConfig(), Lent(folder).resources)
-
-
-def message(text: str = "It is in B204.", **changes: Any) -> Message:
-    parts = {"push_title": "Changé", "push": text}
-    return Message(
-        **{
-            "delivery_id": IDS(),
-            "to": str(IDS()),
-            "rendering": Rendering("fr", parts),
-            "accepted_at": 0,
-            **changes,
-        }
-    )
-
-
 async def sent(ntfy: HttpServer, folder: Path, sent: Message, credentials: str = "") -> Any:
-    """The request that a message makes."""
+    """Send a message; return the request."""
     transport = make(f"ntfy://{credentials}{ntfy.host}", folder)
     device = Device(IDS(), DeviceType.ntfy, "ada-5Hk2xQ")
     try:
@@ -61,7 +40,7 @@ async def sent(ntfy: HttpServer, folder: Path, sent: Message, credentials: str =
 
 
 async def test_publishes_to_the_topic(ntfy: HttpServer, tmp_path: Path) -> None:
-    given = message()
+    given = message("Changé")
     request = await sent(ntfy, tmp_path, given)
     assert (request.method, request.path) == ("POST", "/")
     assert "Authorization" not in request.headers
@@ -82,26 +61,26 @@ async def test_priorities(ntfy: HttpServer, tmp_path: Path, priority: str, numbe
     assert json.loads(request.body)["priority"] == number
 
 
-async def test_a_token(ntfy: HttpServer, tmp_path: Path) -> None:
+async def test_a_token_becomes_bearer_credentials(ntfy: HttpServer, tmp_path: Path) -> None:
     request = await sent(ntfy, tmp_path, message(), "tk_1%2F2@")
     assert request.headers["Authorization"] == "Bearer tk_1/2"
 
 
-async def test_a_user_and_a_password(ntfy: HttpServer, tmp_path: Path) -> None:
+async def test_a_password_becomes_basic_credentials(ntfy: HttpServer, tmp_path: Path) -> None:
     request = await sent(ntfy, tmp_path, message(), "fn:p%40ss%C3%A9@")
     scheme, _, credentials = request.headers["Authorization"].partition(" ")
     assert (scheme, b64decode(credentials).decode()) == ("Basic", "fn:p@ssé")
 
 
 async def test_a_long_message_is_shortened_at_a_word(ntfy: HttpServer, tmp_path: Path) -> None:
-    request = await sent(ntfy, tmp_path, message("très long " * 5000))
+    request = await sent(ntfy, tmp_path, message(text="très long " * 5000))
     text = json.loads(request.body)["message"]
     assert 4080 < len(text.encode()) <= 4096
     assert text.endswith(("très…", "long…"))
 
 
 @pytest.mark.parametrize("body", ["", "welcome", "[]", "7", "{}", '{"id": '])
-async def test_a_server_that_is_no_ntfy_has_not_taken_it(
+async def test_an_answer_of_another_server_is_a_failure(
     ntfy: HttpServer, tmp_path: Path, body: str
 ) -> None:
     ntfy.next(Reply(200, body))
@@ -112,7 +91,7 @@ async def test_a_server_that_is_no_ntfy_has_not_taken_it(
         await sent(ntfy, tmp_path, message())
 
 
-async def test_a_topic_that_we_may_not_write_to_is_no_reason_to_leave_the_others(
+async def test_a_forbidden_topic_does_not_affect_other_topics(
     ntfy: HttpServer, tmp_path: Path
 ) -> None:
     ntfy.next(Reply(403, '{"code": 40301, "error": "forbidden"}'))
@@ -121,7 +100,7 @@ async def test_a_topic_that_we_may_not_write_to_is_no_reason_to_leave_the_others
     assert not isinstance(caught.value, Unreachable)
 
 
-async def test_serves_topics(tmp_path: Path) -> None:
+async def test_serves_only_topics(tmp_path: Path) -> None:
     transport = make("ntfys://ntfy.univ.example", tmp_path)
     assert transport.serves(message(device=Device(IDS(), DeviceType.ntfy, "topic")))
     assert not transport.serves(message(device=Device(IDS(), DeviceType.webpush, "https://x")))

@@ -17,7 +17,7 @@ def vapid(clock: ManualClock) -> Vapid:
     return Vapid(ec.generate_private_key(ec.SECP256R1()), CONTACT, clock)
 
 
-def test_signs_for_the_push_service(vapid: Vapid, clock: ManualClock) -> None:
+def test_token_is_signed_for_the_push_service(vapid: Vapid, clock: ManualClock) -> None:
     claims, key = vapid_claims(vapid.authorization("https://push.example"))
     assert key == vapid.public_key
     assert claims.keys() == {"aud", "exp", "sub"}
@@ -28,11 +28,11 @@ def test_signs_for_the_push_service(vapid: Vapid, clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://[2001:db8::1]:8443", "http://127.0.0.1:9"])
-def test_signs_for_every_origin(vapid: Vapid, origin: str) -> None:
+def test_token_is_signed_for_any_origin(vapid: Vapid, origin: str) -> None:
     assert vapid_claims(vapid.authorization(origin))[0]["aud"] == origin
 
 
-async def test_a_signature_is_kept_until_shortly_before_its_end(
+async def test_tokens_are_reused_until_shortly_before_they_expire(
     vapid: Vapid, clock: ManualClock
 ) -> None:
     first = vapid.authorization("https://a.example")
@@ -45,7 +45,7 @@ async def test_a_signature_is_kept_until_shortly_before_its_end(
     assert vapid_claims(again)[0]["exp"] > clock.now() / 1000 + 3600
 
 
-def test_signatures_are_kept_for_a_bounded_number_of_services(vapid: Vapid) -> None:
+def test_tokens_are_cached_for_a_bounded_number_of_services(vapid: Vapid) -> None:
     first = vapid.authorization("https://0.example")
     for number in range(1, 1001):
         vapid.authorization(f"https://{number}.example")
@@ -53,14 +53,14 @@ def test_signatures_are_kept_for_a_bounded_number_of_services(vapid: Vapid) -> N
     assert vapid.authorization("https://0.example") != first
 
 
-def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path, clock: ManualClock) -> None:
+def test_the_key_is_created_once_and_private(tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "new" / "vapid.pem"
     first = Vapid(kept_key(path), CONTACT, clock).public_key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert Vapid(kept_key(path), CONTACT, clock).public_key == first
 
 
-def test_a_damaged_key_says_what_to_do(tmp_path: Path) -> None:
+def test_a_damaged_key_is_reported_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "vapid.pem"
     for damaged in (b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"):
         path.write_bytes(damaged)

@@ -12,23 +12,16 @@ from pydantic import SecretStr
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.message_encryption import MAX_BYTES
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport, origin, payload
-from flashnotify.channels.transport import TransportURL
-from flashnotify.domain import (
-    Device,
-    DeviceType,
-    Message,
-    Priority,
-    Rendering,
-)
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Device, DeviceType, Priority
 from flashnotify.errors import Gone, Misconfigured, Rejected, SettingsError, Unsendable
-from flashnotify.ids import UUIDv7
 from tests.conformance.adapter import Lent
 from tests.support.browser import Browser, b64, vapid_claims
 from tests.support.certificates import Authority
 from tests.support.http_server import HttpServer, Reply
 from tests.support.manual_clock import ManualClock
+from tests.unit.channels.push.pushes import IDS, message
 
-IDS = UUIDv7(lambda: 1_800_000_000_000)
 CONTACT = "mailto:it@univ.example"
 
 
@@ -66,19 +59,7 @@ def push(browser: Browser, endpoint: str, **changes: Any) -> PushToOne:
     return PushToOne(message(**changes), device)
 
 
-def message(title: str = "Room changed", text: str = "It is in B204.", **changes: Any) -> Message:
-    return Message(
-        **{
-            "delivery_id": IDS(),
-            "to": str(IDS()),
-            "rendering": Rendering("en", {"push_title": title, "push": text}),
-            "accepted_at": 0,
-            **changes,
-        }
-    )
-
-
-async def test_the_browser_gets_what_was_meant_for_it(
+async def test_the_browser_gets_the_message(
     service: HttpServer, transport: WebPushTransport, browser: Browser
 ) -> None:
     content = push(browser, f"{service.url}/p/1?x=y", priority=Priority.high)
@@ -103,7 +84,7 @@ async def test_the_browser_gets_what_was_meant_for_it(
     ("priority", "urgency"),
     [("low", "low"), ("medium", "normal"), ("high", "high"), ("critical", "high")],
 )
-async def test_urgency_is_the_priority(
+async def test_urgency_follows_the_priority(
     service: HttpServer,
     transport: WebPushTransport,
     browser: Browser,
@@ -118,7 +99,7 @@ async def test_urgency_is_the_priority(
     ("seconds", "ttl"),
     [(None, 2419200), (3600, 3600), (0.5, 0), (-5, 0), (10**8, 2419200)],
 )
-async def test_it_is_kept_for_as_long_as_it_is_of_use(
+async def test_ttl_follows_the_expiry(
     service: HttpServer,
     transport: WebPushTransport,
     browser: Browser,
@@ -131,7 +112,7 @@ async def test_it_is_kept_for_as_long_as_it_is_of_use(
     assert service.requests[0].headers["TTL"] == str(ttl)
 
 
-async def test_the_topic_is_that_of_the_delivery(
+async def test_topic_identifies_the_delivery(
     service: HttpServer, transport: WebPushTransport, browser: Browser
 ) -> None:
     id = IDS()
@@ -147,7 +128,7 @@ async def test_the_topic_is_that_of_the_delivery(
     st.integers(1, 5000),
     st.sampled_from(["word ", 'quoted" ', "é ", "字", "👩‍🎓 ", "back\\slash\n"]),
 )
-def test_whatever_is_said_fits(title: str, times: int, text: str) -> None:
+def test_every_payload_fits(title: str, times: int, text: str) -> None:
     text = text * times
     content = push(Browser(), "https://push.example/x", delivery_id=IDS())
     content.title, content.text = title, text
@@ -158,35 +139,32 @@ def test_whatever_is_said_fits(title: str, times: int, text: str) -> None:
     if found["body"] != text:
         assert found["body"].endswith("…")
         assert text.startswith(found["body"].removesuffix("…"))
-        # No word more would have fitted.
+        # No other word would fit.
         assert len(made) > MAX_BYTES - 40
 
 
-@pytest.mark.parametrize("status", [404, 410])
-async def test_a_subscription_that_has_ended_is_gone(
-    service: HttpServer, transport: WebPushTransport, browser: Browser, status: int
+@pytest.mark.parametrize(("status", "error"), [(404, Gone), (410, Gone), (413, Rejected)])
+async def test_refusals_of_one_message(
+    service: HttpServer,
+    transport: WebPushTransport,
+    browser: Browser,
+    status: int,
+    error: type[Rejected],
 ) -> None:
-    service.next(Reply(status, "unsubscribed"))
-    with pytest.raises(Gone, match="unsubscribed"):
+    service.next(Reply(status, "the reason"))
+    with pytest.raises(error, match="the reason") as caught:
         await transport.send(push(browser, service.url))
-
-
-async def test_what_is_too_large_is_refused_for_good(
-    service: HttpServer, transport: WebPushTransport, browser: Browser
-) -> None:
-    service.next(Reply(413, "too large"))
-    with pytest.raises(Rejected, match="too large"):
-        await transport.send(push(browser, service.url))
+    assert type(caught.value) is error
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_service_that_does_not_let_us_in_is_for_a_person_to_mend(
+async def test_unauthorized_is_misconfigured_until_the_service_has_accepted_our_key(
     service: HttpServer, transport: WebPushTransport, browser: Browser, status: int
 ) -> None:
     service.next(Reply(status, "bad token"))
     with pytest.raises(Misconfigured, match="bad token"):
         await transport.send(push(browser, service.url))
-    # Once it has let us in, it can only be about this one subscription.
+    # Once it has accepted our key, only this one subscription can be wrong.
     await transport.send(push(browser, service.url))
     service.next(Reply(status, "bad token"))
     with pytest.raises(Rejected, match="another applicationServerKey"):
@@ -205,7 +183,7 @@ async def test_a_redirect_is_not_followed(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"])
-async def test_nothing_connects_to_an_address_that_is_not_public(
+async def test_non_public_addresses_are_never_connected_to(
     service: HttpServer, lent: Lent, browser: Browser, host: str
 ) -> None:
     transport = make(lent)
@@ -215,7 +193,7 @@ async def test_nothing_connects_to_an_address_that_is_not_public(
     assert service.connections == 0
 
 
-async def test_a_name_that_means_another_address_by_now_is_not_connected_to(
+async def test_dns_rebinding_is_blocked(
     service: HttpServer, lent: Lent, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -237,7 +215,7 @@ async def test_a_name_that_means_another_address_by_now_is_not_connected_to(
     assert service.connections == 0
 
 
-async def test_https_is_checked_against_the_name_and_the_authorities(
+async def test_tls_verifies_host_name_and_authority(
     lent: Lent, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority(tmp_path)
@@ -253,13 +231,13 @@ async def test_https_is_checked_against_the_name_and_the_authorities(
         assert len(service.requests) == 1
 
 
-def test_serves_subscriptions_and_tells_their_services_apart(lent: Lent) -> None:
+def test_serves_subscriptions_with_one_service_each(lent: Lent) -> None:
     transport = make(lent)
     subscription = message(device=Device(IDS(), DeviceType.webpush, "https://A.example:443/x"))
     topic = message(device=Device(IDS(), DeviceType.ntfy, "topic"))
     assert transport.serves(subscription)
     assert not transport.serves(topic)
-    # Whoever is not registered any more is told so by the channel.
+    # The channel itself reports a device that is no longer registered.
     assert transport.serves(message())
     assert transport.service(subscription) == "https://a.example"
     assert transport.service(message()) is None
@@ -279,12 +257,12 @@ def test_the_origin_of_an_endpoint(endpoint: str, expected: str) -> None:
     assert origin(endpoint) == expected
 
 
-def test_the_key_stays(lent: Lent) -> None:
+def test_the_key_is_kept(lent: Lent) -> None:
     assert make(lent).public_key == make(lent).public_key
     assert (lent.folder / "vapid.pem").exists()
 
 
-def test_needs_a_contact(lent: Lent) -> None:
+def test_a_contact_is_required(lent: Lent) -> None:
     with pytest.raises(SettingsError, match="FLASHNOTIFY_PUSH_CONTACT"):
         WebPushTransport(TransportURL(SecretStr("webpush:")), WebPushConfig(), lent.resources)
 
@@ -299,6 +277,6 @@ def test_needs_a_contact(lent: Lent) -> None:
         ("allowed_networks", "campus"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(setting: str, value: str) -> None:
+def test_invalid_settings_are_refused(setting: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"FLASHNOTIFY_PUSH_{setting.upper()}"):
         WebPushConfig(**{setting: value})

@@ -1,4 +1,4 @@
-"""SMS texts in the characters that cost least."""
+"""SMS texts in the cheapest characters."""
 
 import pytest
 from hypothesis import given
@@ -16,15 +16,15 @@ from flashnotify.channels.sms.segments import Encoding, encoding_of, fit
         ("«\N{NO-BREAK SPACE}Salle\N{NO-BREAK SPACE}»", '"Salle"'),
         ("Bus\N{NARROW NO-BREAK SPACE}: 12–14", "Bus : 12-14"),
         ("one\r\n\r\n\r\n  two\t three \n", "one\ntwo three"),
-        # Within its segments as it is: spelt as it should be.
+        # It fits as it is, so its spelling stays.
         ("Bâtiment fermé, reçu", "Bâtiment fermé, reçu"),
     ],
 )
-def test_punctuation_is_plain_and_gaps_are_closed(text: str, expected: str) -> None:
+def test_punctuation_and_spaces_are_simplified(text: str, expected: str) -> None:
     assert economical(text, 2).text == expected
 
 
-def test_accents_go_before_the_end_of_the_text_does() -> None:
+def test_accents_are_removed_before_text_is_cut() -> None:
     text = "Le bâtiment est fermé ; le contrôle a lieu bientôt, à l’œil et au goût. " * 3
     assert fit(text, 2).segments == 2
     assert fit(text, 2).text.endswith("…")
@@ -35,7 +35,7 @@ def test_accents_go_before_the_end_of_the_text_does() -> None:
     )
 
 
-def test_accents_stay_where_they_are_not_what_stands_in_the_way() -> None:
+def test_accents_stay_if_gsm7_is_impossible_anyway() -> None:
     text = "Đại học bâtiment " * 20
     said = economical(text, 2)
     assert said.encoding is Encoding.ucs2
@@ -43,7 +43,7 @@ def test_accents_stay_where_they_are_not_what_stands_in_the_way() -> None:
 
 
 @given(st.text(max_size=2000), st.integers(1, 4))
-def test_it_never_takes_more_room_nor_says_less_than_without(text: str, most: int) -> None:
+def test_economy_keeps_the_limit_and_cuts_no_text_that_fits(text: str, most: int) -> None:
     said = economical(text, most)
     assert said.segments <= most
     assert said.encoding is encoding_of(said.text)

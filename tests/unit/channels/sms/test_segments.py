@@ -1,4 +1,4 @@
-"""SMS segments, against a count of its own that is written from the standards."""
+"""SMS segments, checked against an independent implementation of the standards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flashnotify.channels.sms.segments import Encoding, encoding_of, fit, segments
+from flashnotify.channels.sms.segments import Encoding, Segmented, encoding_of, fit, segments
 
 ESCAPE = 0x1B
 # 3GPP TS 23.038, section 6.2.1: the characters in the order of their codes, 16 a line.
@@ -28,7 +28,7 @@ EXTENSION = {
 
 
 def septets(text: str) -> list[int] | None:
-    """The text in the GSM 7 bit default alphabet, or None if it cannot say it."""
+    """Return the text in the GSM 7-bit default alphabet, or None if that is impossible."""
     codes = {character: [code] for code, character in enumerate(ALPHABET) if code != ESCAPE}
     codes |= {character: [ESCAPE, code] for code, character in EXTENSION.items()}
     if not all(character in codes for character in text):
@@ -37,17 +37,17 @@ def septets(text: str) -> list[int] | None:
 
 
 def units(text: str) -> list[int]:
-    """The text in UTF-16, which is what phones take UCS-2 for."""
+    """Return the text in UTF-16, which phones use for UCS-2."""
     data = text.encode("utf-16-be")
     return [int.from_bytes(data[i : i + 2]) for i in range(0, len(data), 2)]
 
 
 def transmitted(text: str) -> list[list[int]]:
-    """The segments as they go over the air.
+    """Return the segments as transmitted.
 
-    A lone one holds 140 octets (TS 23.040, section 9.2.3.24); each of several six less, which the
-    user data header with its reference number takes (section 9.2.3.24.1). An escape and what it
-    escapes, or the halves of a surrogate pair, stay together.
+    A single one holds 140 octets (TS 23.040, section 9.2.3.24). Each of several holds six less,
+    because of the user data header (section 9.2.3.24.1). An escape sequence or a surrogate pair is
+    never split.
     """
     coded = septets(text)
     bits = 16 if coded is None else 7
@@ -69,8 +69,12 @@ def _opens_a_pair(unit: int, *, wide: bool) -> bool:
     return 0xD800 <= unit < 0xDC00 if wide else unit == ESCAPE
 
 
+def mark_of(fitted: Segmented) -> str:
+    return "..." if fitted.encoding is Encoding.gsm7 else "…"
+
+
 GSM = st.sampled_from(ALPHABET.replace("\x1b", "") + "".join(EXTENSION.values()))
-# Dense in what is special: extension characters, surrogate pairs, white space.
+# Many special cases: extension characters, surrogate pairs, white space.
 CHARACTERS = st.one_of(
     GSM,
     st.sampled_from("€{}[]~^|\\"),
@@ -80,7 +84,7 @@ CHARACTERS = st.one_of(
 
 
 def texts(characters: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Texts about as long as one to four segments, in words and in one piece."""
+    """Generate texts of about one to four segments, with and without spaces."""
     length = st.integers(0, 480)
     return st.one_of(
         length.flatmap(lambda n: st.text(characters, min_size=n, max_size=n)),
@@ -102,7 +106,7 @@ LIMITS = st.integers(1, 10)
 @example("ç" * 71)
 @example("😀" * 35)
 @example("ç" * 66 + "😀" + "ç" * 66)
-def test_counts_as_the_standards_do(text: str) -> None:
+def test_segment_count_matches_the_standards(text: str) -> None:
     expected = Encoding.ucs2 if septets(text) is None else Encoding.gsm7
     assert encoding_of(text) is expected
     assert segments(text, expected) == len(transmitted(text))
@@ -114,7 +118,7 @@ def test_counts_as_the_standards_do(text: str) -> None:
 @example(" " * 1000, 1)
 @example("€" * 1000, 2)
 @example("word " * 1000, 10)
-def test_what_fits_never_takes_more_than_its_limit(text: str, most: int) -> None:
+def test_fitted_text_never_exceeds_the_limit(text: str, most: int) -> None:
     fitted = fit(text, most)
     on_air = transmitted(fitted.text)
     assert len(on_air) == fitted.segments <= most
@@ -123,7 +127,7 @@ def test_what_fits_never_takes_more_than_its_limit(text: str, most: int) -> None
 
 
 @given(TEXTS, LIMITS)
-def test_what_fits_whole_is_left_as_it_is(text: str, most: int) -> None:
+def test_fitting_text_is_unchanged(text: str, most: int) -> None:
     if len(transmitted(text)) <= most:
         assert fit(text, most).text == text
 
@@ -132,34 +136,32 @@ def test_what_fits_whole_is_left_as_it_is(text: str, most: int) -> None:
 @example("foo " * 100 + "\nbar", 1)
 @example("foo\n" * 100, 1)
 @example("a " + "b" * 1000, 2)
-def test_what_does_not_fit_keeps_whole_words(text: str, most: int) -> None:
+def test_long_text_is_cut_at_a_word(text: str, most: int) -> None:
     if len(transmitted(text)) <= most:
         return
     fitted = fit(text, most)
-    mark = "..." if fitted.encoding is Encoding.gsm7 else "…"
-    kept = fitted.text.removesuffix(mark)
+    kept = fitted.text.removesuffix(mark_of(fitted))
     assert kept != fitted.text
     assert text.startswith(kept)
     assert kept == kept.rstrip()
     following = text[len(kept) :]
-    # Nothing but a word that would not have fitted at all is broken.
+    # Only a word too long by itself is cut.
     assert not following or following[0].isspace() or len(kept.split()) <= 1
 
 
 @given(TEXTS, LIMITS)
-def test_what_does_not_fit_keeps_as_many_words_as_there_is_room_for(text: str, most: int) -> None:
+def test_long_text_keeps_as_many_words_as_possible(text: str, most: int) -> None:
     if len(transmitted(text)) <= most:
         return
     fitted = fit(text, most)
-    mark = "..." if fitted.encoding is Encoding.gsm7 else "…"
-    kept = fitted.text.removesuffix(mark)
+    kept = fitted.text.removesuffix(mark_of(fitted))
     rest = text[len(kept) :]
     gap = len(rest) - len(rest.lstrip())
     if gap == 0 or gap == len(rest):
         return
     next_word = rest.split()[0]
-    longer = kept + rest[:gap] + next_word + mark
-    # A longer one would have been cut in the middle of a word, or not have fitted.
+    longer = kept + rest[:gap] + next_word + mark_of(fitted)
+    # With one more word it would not fit.
     assert segments(longer, fitted.encoding) > most
 
 
@@ -175,10 +177,10 @@ def test_what_does_not_fit_keeps_as_many_words_as_there_is_room_for(text: str, m
         ("one\n" + "x" * 200, 1, "one..."),
     ],
 )
-def test_shortens_as_a_person_would(text: str, most: int, expected: str) -> None:
+def test_examples_of_fitted_texts(text: str, most: int, expected: str) -> None:
     assert fit(text, most).text == expected
 
 
-def test_a_body_of_the_longest_size_is_cut_without_being_counted() -> None:
-    """Counting 64 KiB over and over would hold the event loop."""
+def test_a_huge_text_is_cut_before_it_is_measured() -> None:
+    """Measuring 64 KiB repeatedly would block the event loop."""
     assert fit("x" * 65_536, 2).text == "x" * 303 + "..."
