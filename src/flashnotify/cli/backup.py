@@ -19,11 +19,6 @@ _IN_USE = ("-wal", "-shm", "-journal")
 _PARTS = (*_IN_USE, ".lock", ".sock")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("backup")(backup)
-
-
 def backup(
     file: Annotated[Path, typer.Argument(help="The copy to write; the keys go next to it.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,

@@ -13,15 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flashnotify.cli.client import JsonOption, connect
+from flashnotify.cli.client import JsonOption, call, connect
 from flashnotify.cli.tables import print_table
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command("send")(send)
-    app.command("status")(status)
-    app.command("outbox")(outbox)
 
 
 def send(
@@ -98,7 +91,7 @@ def outbox(
     as_json: JsonOption = False,
 ) -> None:
     """Show the messages that were captured instead of sent."""
-    page = asyncio.run(_call("GET", "/v1/outbox", params={"limit": limit}))
+    page = asyncio.run(call("GET", "/v1/outbox", params={"limit": limit}))
     if as_json:
         print(json.dumps(page, indent=2, ensure_ascii=False))
         return
@@ -135,8 +128,3 @@ async def _status(id: str) -> dict[str, Any]:
         found["deliveries"] = page["items"]
         found["more"] = page["next"] is not None
         return found
-
-
-async def _call(method: str, path: str, **request: Any) -> Any:
-    async with connect() as client:
-        return await client.call(method, path, **request)

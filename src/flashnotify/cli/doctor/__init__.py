@@ -26,11 +26,6 @@ from flashnotify.telemetry import logs
 _COLOURS = {State.ok: "green", State.warning: "yellow", State.failed: "bold red"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("doctor")(doctor)
-
-
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

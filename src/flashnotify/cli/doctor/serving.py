@@ -24,7 +24,7 @@ async def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[
         return [Finding("serve", State.ok, "not running; the archive is free")]
     part = f"serve (process {holder})"
     try:
-        async with over_socket(config) as http:
+        async with over_socket(config.socket) as http:
             ready = (await http.get("/readyz", timeout=_TIMEOUT)).json()
             channels = (await http.get("/v1/channels", timeout=_TIMEOUT)).json()["items"]
     except (httpx.TransportError, ValueError, KeyError) as error:
