@@ -12,7 +12,7 @@ from flashnotify.archive.ports import Statistics
 from flashnotify.archive.records import ACCEPTED, Latency, Total
 from flashnotify.clock import Clock
 from flashnotify.domain import moment
-from flashnotify.identity.principal import READ, Principal
+from flashnotify.identity.principal import READ
 from flashnotify.telemetry.statistics import percentile
 
 _HOUR = 3_600_000
@@ -51,19 +51,15 @@ class PerformanceList(BaseModel):
 
 def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
     """Return the endpoints `/v1/stats` and `/v1/performance`."""
-    router = APIRouter(prefix="/v1", tags=["statistics"])
+    router = APIRouter(prefix="/v1", tags=["statistics"], dependencies=[requires(READ)])
 
     @router.get("/stats", summary="Count notifications and deliveries")
-    async def show_stats(
-        _principal: Annotated[Principal, requires(READ)], window: Window = "24h"
-    ) -> StatsOut:
+    async def show_stats(window: Window = "24h") -> StatsOut:
         since = clock.now() - _WINDOWS[window]
         return _stats(window, since, await statistics.totals(since))
 
     @router.get("/performance", summary="Get latency percentiles by transport")
-    async def show_performance(
-        _principal: Annotated[Principal, requires(READ)], window: Window = "1h"
-    ) -> PerformanceList:
+    async def show_performance(window: Window = "1h") -> PerformanceList:
         since = clock.now() - _WINDOWS[window]
         items = _performance(await statistics.latencies(since))
         return PerformanceList(window=window, since=moment(since), items=items)
