@@ -1,7 +1,6 @@
 """`/v1/devices`: Web Push subscriptions and ntfy topics; `/v1/vapid-key` to subscribe with."""
 
 from collections.abc import Callable
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request

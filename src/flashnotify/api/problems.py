@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -146,8 +147,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         405: "This endpoint does not support this method. See /docs.",
     }.get(status, error.detail)
     headers = dict(error.headers or {})
-    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
-        headers["Allow"] = ", ".join(methods)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        # In a thread: making the OpenAPI document would hold up the event loop.
+        methods = await asyncio.to_thread(_methods_at, request)
+        headers |= {"Allow": ", ".join(methods)} if methods else {}
     name = status.phrase.lower()
     content = _content(status, name.replace(" ", "-"), name.replace(" ", "_"), detail)
     return _response(request.scope, content, headers)
