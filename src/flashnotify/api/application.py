@@ -35,10 +35,7 @@ def application(
     `bodies` are the models of the bodies that endpoints read themselves, `ids` makes request ids.
     """
     app = FastAPI(
-        title="FlashNotify",
-        version=__version__,
-        openapi_url=None,
-        redirect_slashes=False,
+        title="FlashNotify", version=__version__, openapi_url=None, redirect_slashes=False
     )
     app.state.authentication = authentication
     for router in routers:

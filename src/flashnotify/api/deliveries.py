@@ -49,9 +49,7 @@ def deliveries_router(archive: Archive, in_flight: InFlight) -> APIRouter:
     )
 
     @router.get(
-        "/{id}/deliveries",
-        summary="List the deliveries of a notification",
-        responses=problems(404),
+        "/{id}/deliveries", summary="List the deliveries of a notification", responses=problems(404)
     )
     async def deliveries(
         id: UUID,

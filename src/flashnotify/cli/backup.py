@@ -10,7 +10,7 @@ import typer
 
 from flashnotify.archive.sqlite.backup import copy_archive, copy_key
 from flashnotify.channels.push.webpush import VAPID_FILE
-from flashnotify.cli.progress import progress_bar
+from flashnotify.cli.output import progress_bar
 from flashnotify.errors import BackupFailed
 from flashnotify.settings import KEY_FILE, ServiceConfig
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flashnotify.cli.client import JsonOption, call
-from flashnotify.cli.tables import print_table
+from flashnotify.cli.output import print_json, print_table
 
 keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
 
@@ -47,7 +46,7 @@ def index(as_json: JsonOption = False) -> None:
     """List all API keys, without their secrets."""
     page = asyncio.run(call("GET", "/v1/api-keys"))
     if as_json:
-        print(json.dumps(page, indent=2, ensure_ascii=False))
+        print_json(page)
         return
     table = Table("id", "name", "scopes", "max priority", "last used", "state")
     for key in page["items"]:
@@ -63,9 +62,7 @@ def index(as_json: JsonOption = False) -> None:
 
 
 @keys.command()
-def revoke(
-    id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")],
-) -> None:
+def revoke(id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")]) -> None:
     """Revoke an API key, with immediate effect."""
     asyncio.run(call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flashnotify.cli.client import JsonOption, call, connect
-from flashnotify.cli.tables import print_table
+from flashnotify.cli.output import print_json, print_table
 
 
 def send(
@@ -63,7 +62,7 @@ def status(
     """Show the status of a notification and of each of its deliveries."""
     found = asyncio.run(_status(quote(id, safe="")))
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     console = Console()
     console.print(f"{found['kind']}: {found['title']}", markup=False)
@@ -93,7 +92,7 @@ def outbox(
     """Show the messages that were captured instead of sent."""
     page = asyncio.run(call("GET", "/v1/outbox", params={"limit": limit}))
     if as_json:
-        print(json.dumps(page, indent=2, ensure_ascii=False))
+        print_json(page)
         return
     console = Console()
     for message in page["items"]:
