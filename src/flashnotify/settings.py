@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from sqlalchemy import URL
 
 from flashnotify.archive.sqlite.engine import archive_file, archive_url
+from flashnotify.archive.sqlite.location import DEFAULT, beside
 from flashnotify.errors import SettingsError
 from flashnotify.meta import Config, setting
 from flashnotify.meta.configs import ENV_FILE, ENV_PREFIX
@@ -64,7 +65,7 @@ class ServiceConfig(Config):
     """How the service itself runs."""
 
     database_url: Annotated[str, AfterValidator(_database)] = setting(
-        "sqlite:///var/flashnotify.db",
+        DEFAULT,
         help="The archive: a SQLite file, created at the first start.",
         example="sqlite:////var/lib/flashnotify/flashnotify.db",
     )
@@ -149,7 +150,7 @@ class ServiceConfig(Config):
 
     def beside(self, name: str) -> Path:
         """Return the path of the archive's companion file `name`."""
-        return self.archive_file.with_name(f"{self.archive_file.name}.{name}")
+        return beside(self.archive_file, name)
 
     def pepper(self) -> bytes:
         """Return the secret key from the settings, or else from a file next to the archive.

@@ -14,14 +14,14 @@ __all__ = ["command_list"]
 
 def command_list() -> str:
     """Return a section for each command in Markdown."""
-    commands: Any = typer.main.get_command(app)
-    return "\n".join(_sections("flashnotify", commands.commands))
+    return "\n".join(_sections("flashnotify", typer.main.get_command(app)))
 
 
-def _sections(prefix: str, commands: dict[str, Any]) -> Iterator[str]:
-    for name, command in commands.items():
-        if hasattr(command, "commands"):
-            yield from _sections(f"{prefix} {name}", command.commands)
+def _sections(prefix: str, group: Any) -> Iterator[str]:
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        if hasattr(command, "list_commands"):
+            yield from _sections(f"{prefix} {name}", command)
         else:
             yield _section(f"{prefix} {name}", command)
 

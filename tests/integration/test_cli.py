@@ -1,22 +1,32 @@
-"""The command line as real processes, both with and without a running `serve`."""
+"""The command line, with a running `serve` (as processes) and without one (in this process)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
+from flashnotify.app import Service
+from flashnotify.archive.sqlite.lock import ArchiveLock
+from flashnotify.cli import local, serve
+from flashnotify.cli.client import call
+from flashnotify.errors import SettingsError
+from flashnotify.settings import ServiceConfig
+from flashnotify.telemetry import logs
+from tests.support.in_process_cli import InProcessCli
 from tests.support.serve_process import Finished, ServeProcess
 from tests.support.watching import completed
 
-# Each command is a process that has to start, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(180)
+# Processes start slowly on a busy machine. One loop, so that tests can share a `serve`.
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
 TOKEN = re.compile(r"fn_[0-9a-z]{10}_[0-9A-Za-z]{49}\n")
 EXAMPLE = (
@@ -28,23 +38,28 @@ EXAMPLE = (
 )
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServeProcess]:
+    """A `serve` that the tests of this module share."""
+    async with ServeProcess(tmp_path_factory.mktemp("running"), "--trial") as process:
+        yield process
+
+
 @pytest.fixture(params=["alone", "served"])
-async def commands(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ServeProcess]:
-    """An archive on which no `serve` runs, and one on which one does."""
-    serve = ServeProcess(tmp_path / "service")
+def commands(request: pytest.FixtureRequest, tmp_path: Path) -> ServeProcess:
+    """An archive without a running `serve`, and one with it."""
     if request.param == "alone":
-        yield serve
-        return
-    async with serve:
-        yield serve
+        return InProcessCli(tmp_path / "service")
+    process: ServeProcess = request.getfixturevalue("running")
+    return process
 
 
 def served(commands: ServeProcess) -> bool:
     return commands.port != 0
 
 
-def failed(command: Finished, *words: str) -> None:
-    """A command said what is wrong, for a person, and nothing else."""
+def assert_failed(command: Finished, *words: str) -> None:
+    """Check that a command explained its failure on standard error and printed nothing else."""
     assert command.code == 1, command
     assert command.stdout == ""
     assert command.stderr.startswith("flashnotify: ")
@@ -84,22 +99,21 @@ async def test_keys(commands: ServeProcess) -> None:
     assert re.search(rf"{id}.*revoked 20", listed.stdout)
 
 
-async def test_commands_at_once_wait_for_each_other(tmp_path: Path) -> None:
-    """As `xargs -P` runs them, without a `serve` that could answer all of them."""
-    commands = ServeProcess(tmp_path / "service")
-    made = await asyncio.gather(
-        *(commands.cli("keys", "create", f"--name=key-{n}", "--scope=read") for n in range(4))
-    )
-    assert [command.code for command in made] == [0] * 4, made
-    listed = (await commands.cli("keys", "list")).stdout
-    assert all(f"key-{n} " in listed for n in range(4))
+async def test_commands_at_once_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "configure", lambda _form: None)
+    requests = [{"name": f"key-{n}", "scopes": ["read"]} for n in range(4)]
+    await asyncio.gather(*(call("POST", "/v1/api-keys", json=request) for request in requests))
+    keys = (await call("GET", "/v1/api-keys"))["items"]
+    assert sorted(key["name"] for key in keys) == ["key-0", "key-1", "key-2", "key-3"]
 
 
-async def test_a_wrong_key_is_explained(commands: ServeProcess) -> None:
+async def test_an_invalid_key_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:party")
-    failed(wrong, "/scopes/0 unknown scope; expected one of read, admin")
+    assert_failed(wrong, "/scopes/0 unknown scope; expected one of read, admin")
     if served(commands):
-        failed(await commands.cli("keys", "revoke", "nothing"), "No API key has the id 'nothing'")
+        assert_failed(
+            await commands.cli("keys", "revoke", "nothing"), "No API key has the id 'nothing'"
+        )
 
 
 async def test_send_status_outbox(commands: ServeProcess) -> None:
@@ -144,7 +158,9 @@ async def status(commands: ServeProcess, id: str) -> dict[str, Any]:
     return found
 
 
-async def test_sends_what_comes_on_standard_input_once_per_key(commands: ServeProcess) -> None:
+async def test_send_reads_standard_input_and_sends_once_per_idempotency_key(
+    commands: ServeProcess,
+) -> None:
     body = "L'examen a lieu en B204.\nMerci à vous.\n"
     options = (*EXAMPLE, "--idempotency-key=k", "--locale=fr", "--send-at=2099-01-01T08:00:00Z")
     first = await commands.cli("send", *options, stdin=body)
@@ -153,107 +169,113 @@ async def test_sends_what_comes_on_standard_input_once_per_key(commands: ServePr
     assert first.stdout == again.stdout
     shown = await status(commands, first.stdout.strip())
     assert (shown["body"], shown["locale"], shown["status"]) == (body, "fr", "scheduled")
-    failed(await commands.cli("send", *options, "Other"), "Idempotency-Key was used")
+    assert_failed(await commands.cli("send", *options, "Other"), "Idempotency-Key was used")
 
 
-async def test_what_is_wrong_is_explained(commands: ServeProcess) -> None:
+async def test_invalid_input_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli(
         *("send", *EXAMPLE, "--to=tel:+33612345678", "--data=floor=2", "--priority=urgent", "x")
     )
-    failed(wrong, "/priority expected one of low", "/data/floor unknown field")
+    assert_failed(wrong, "/priority expected one of low", "/data/floor unknown field")
     if not served(commands):
-        return  # the same API has answered
-    failed(await commands.cli("send", *EXAMPLE, "--to=ada", "x"), "/to/1 must be a URI")
-    failed(await commands.cli("status", "../api-keys"), "No endpoint has this path")
+        return
+    assert_failed(await commands.cli("send", *EXAMPLE, "--to=ada", "x"), "/to/1 must be a URI")
+    assert_failed(await commands.cli("status", "../api-keys"), "No endpoint has this path")
     missing = "0196e0a0-0000-7000-8000-000000000000"
-    failed(await commands.cli("status", missing), "No notification has this id.")
+    assert_failed(await commands.cli("status", missing), "No notification has this id.")
     usage = await commands.cli("send", *EXAMPLE, "--data=course", "x")
     assert (usage.code, usage.stdout) == (2, "")
     assert "field=value" in usage.stderr
 
 
-async def test_only_one_serve_has_the_archive(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path) as serve:
-        second, migrate = await asyncio.gather(serve.cli("serve", "--port=0"), serve.cli("migrate"))
+async def test_only_one_serve_holds_the_archive(tmp_path: Path) -> None:
+    async with InProcessCli(tmp_path) as first:
+        second, migrate = await asyncio.gather(first.cli("serve", "--port=0"), first.cli("migrate"))
         for refused in (second, migrate):
-            failed(
+            assert_failed(
                 refused,
                 "var/flashnotify.db is in use by another flashnotify",
-                f"(process {serve.pid})",
+                f"(process {first.pid})",
                 "Stop that one first",
                 "FLASHNOTIFY_DATABASE_URL",
             )
-        # The first is none the worse for it.
-        assert (await serve.http.get("/readyz")).json()["status"] == "ok"
-        assert (await serve.admin.get("/v1/api-keys")).status_code == 200
-        # With an archive of its own, the second runs beside it.
+        # The first still works.
+        assert (await first.http.get("/readyz")).json()["status"] == "ok"
+        assert (await first.admin.get("/v1/api-keys")).status_code == 200
+        # A second one runs with its own archive.
         async with ServeProcess(tmp_path, DATABASE_URL="sqlite:///other.db") as other:
             assert (await other.http.get("/readyz")).json()["status"] == "ok"
             assert await other.terminate() == 0
-        assert await serve.terminate() == 0
-        migrated = await serve.cli("migrate")
+        assert await first.terminate() == 0
+        migrated = await first.cli("migrate")
         assert (migrated.code, migrated.stdout) == (0, "var/flashnotify.db is up to date.\n")
 
 
-async def test_what_a_kill_leaves_behind_is_in_nobodys_way(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path) as serve:
-        await serve.kill()
-        assert serve.archive.with_name("flashnotify.db.sock").exists()
-        assert "Nothing was captured" in (await serve.cli("outbox")).stdout
-        assert (await serve.cli("migrate")).code == 0
-        await serve.start()
-        assert (await serve.admin.get("/v1/api-keys")).status_code == 200
-        assert await serve.terminate() == 0
-        assert not serve.archive.with_name("flashnotify.db.sock").exists()
+async def test_leftovers_of_a_killed_serve_block_nothing(tmp_path: Path) -> None:
+    async with InProcessCli(tmp_path) as first:
+        await first.kill()
+        assert first.archive.with_name("flashnotify.db.sock").exists()
+        assert "Nothing was captured" in (await first.cli("outbox")).stdout
+        assert (await first.cli("migrate")).code == 0
+        await first.start()
+        assert (await first.admin.get("/v1/api-keys")).status_code == 200
+        assert await first.terminate() == 0
+        assert not first.archive.with_name("flashnotify.db.sock").exists()
 
 
-async def test_a_port_in_use_is_explained(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path / "first") as first:
-        second = ServeProcess(tmp_path / "second")
-        refused = await second.cli("serve", f"--port={first.port}")
-        failed(refused, f"cannot listen on 127.0.0.1 port {first.port}", "--port")
-        # It has let go of the archive.
-        assert (await second.cli("migrate")).code == 0
+async def test_a_port_in_use_is_explained() -> None:
+    config = ServiceConfig()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = rf"^cannot listen on 127\.0\.0\.1 port {port}.*--port"
+        with pytest.raises(SettingsError, match=message):
+            await serve.run(Service(config), "127.0.0.1", port)
+    assert ArchiveLock(config.archive_file).holder() is None
 
 
-async def test_a_host_that_is_not_ours_is_explained(tmp_path: Path) -> None:
-    serve = ServeProcess(tmp_path)
-    refused = await serve.cli("serve", "--port=0", "--host=192.0.2.1")
-    failed(refused, "cannot listen on 192.0.2.1 port 0", "--host")
+async def test_a_host_of_another_machine_is_explained() -> None:
+    with pytest.raises(SettingsError, match=r"^cannot listen on 192\.0\.2\.1 port 0.*--host"):
+        await serve.run(Service(ServiceConfig()), "192.0.2.1", 0)
 
 
-async def test_nobody_else_can_read_what_it_keeps(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path, "--trial") as serve:
-        files = [*serve.archive.parent.iterdir()]
-        names = {file.name for file in files}
-        assert names >= {
-            "flashnotify.db",
-            "flashnotify.db-wal",
-            "flashnotify.db.lock",
-            "flashnotify.db.secret",
-            "flashnotify.db.sock",
-            "trial.key",
-        }
-        for file in files:
-            assert file.stat().st_mode & 0o777 == 0o600, file
-        assert serve.archive.parent.stat().st_mode & 0o777 == 0o700
+async def test_only_the_owner_can_read_the_files(running: ServeProcess) -> None:
+    files = [*running.archive.parent.iterdir()]
+    names = {file.name for file in files}
+    assert names >= {
+        "flashnotify.db",
+        "flashnotify.db-wal",
+        "flashnotify.db.lock",
+        "flashnotify.db.secret",
+        "flashnotify.db.sock",
+        "trial.key",
+    }
+    for file in files:
+        assert file.stat().st_mode & 0o777 == 0o600, file
+    assert running.archive.parent.stat().st_mode & 0o777 == 0o700
 
 
 async def test_help_names_every_command(tmp_path: Path) -> None:
-    shown = await ServeProcess(tmp_path).cli("--help")
+    shown = await InProcessCli(tmp_path).cli("--help")
     assert shown.code == 0
     for command in ("serve", "send", "status", "outbox", "keys", "migrate"):
         assert re.search(rf"\b{command}\b", shown.stdout)
 
 
-async def test_commands_say_when_serve_does_not_answer(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path) as serve:
-        serve.archive.with_name("flashnotify.db.sock").unlink()
-        failed(await serve.cli("keys", "list"), "serve holds the archive but does not answer")
+async def test_commands_report_that_serve_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_ATTEMPTS", 2)
+    commands = InProcessCli(tmp_path)
+    lock = ArchiveLock(commands.archive)
+    lock.acquire()
+    try:
+        listed = await commands.cli("keys", "list")
+    finally:
+        lock.release()
+    assert_failed(listed, "serve holds the archive but does not answer")
 
 
-async def test_the_network_is_not_the_socket(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path) as serve:
-        for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"Host": "flashnotify"}):
-            answer: httpx.Response = await serve.http.get("/v1/api-keys", headers=headers)
-            assert answer.status_code == 401
+async def test_clients_on_the_network_are_not_admins(running: ServeProcess) -> None:
+    for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"Host": "flashnotify"}):
+        answer: httpx.Response = await running.http.get("/v1/api-keys", headers=headers)
+        assert answer.status_code == 401

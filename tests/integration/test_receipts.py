@@ -36,6 +36,8 @@ async def texting(
 ) -> AsyncIterator[Running]:
     """The service, whose SMS go to `kannel`, and which is at a path of a public name."""
     monkeypatch.setenv("FLASHNOTIFY_SMS_URL", f"kannel://user:secret@{kannel.host}")
+    # A delivery that hangs at the end of a test is not waited for.
+    monkeypatch.setenv("FLASHNOTIFY_DRAIN_SECONDS", "0")
     monkeypatch.setenv("FLASHNOTIFY_PUBLIC_URL", "https://notify.univ.example/100%25/")
     async with running(Service(ServiceConfig(), clock)) as service:
         yield service

@@ -15,6 +15,7 @@ from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
 from tests.support import database_threads
 from tests.support.eventually import eventually
+from tests.support.in_process_cli import InProcessCli
 from tests.support.serve_process import ServeProcess
 from tests.support.system import requires_program
 
@@ -90,7 +91,7 @@ def test_a_wrong_setting_of_a_channel_is_named(
 
 
 async def test_a_wrong_channel_stops_every_start(tmp_path: Path) -> None:
-    serve = ServeProcess(tmp_path, EMAIL_URL="smtp://user:hunter2@mail.example?tls=1")
+    serve = InProcessCli(tmp_path, EMAIL_URL="smtp://user:hunter2@mail.example?tls=1")
     for command in await asyncio.gather(serve.cli("serve", "--port=0"), serve.cli("keys", "list")):
         assert (command.code, command.stdout) == (1, "")
         assert command.stderr.startswith(
@@ -136,7 +137,7 @@ async def test_a_file_that_cannot_be_the_archive_is_named(
 
 
 async def test_an_archive_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
-    serve = ServeProcess(tmp_path)
+    serve = InProcessCli(tmp_path)
     assert (await serve.cli("migrate")).code == 0
     with sqlite3.connect(serve.archive) as archive:
         archive.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -161,7 +162,7 @@ async def test_an_unknown_setting_is_warned_about(tmp_path: Path) -> None:
 
 
 async def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
-    serve = ServeProcess(tmp_path)
+    serve = InProcessCli(tmp_path)
     assert (await serve.cli("keys", "list")).code == 0
     secret = serve.archive.with_name("flashnotify.db.secret")
     secret.write_text("damaged\n")

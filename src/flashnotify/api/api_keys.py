@@ -1,22 +1,20 @@
 """`/v1/api-keys`: create, list and revoke API keys."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from flashnotify.api.auth import requires
 from flashnotify.api.bodies import body_of, read_model
-from flashnotify.api.paging import Page
+from flashnotify.api.fields import Page, PriorityName, Time, Timestamp
 from flashnotify.api.problems import problems
-from flashnotify.api.timestamps import Timestamp, timestamp
-from flashnotify.archive.records import ApiKey
+from flashnotify.archive import records
 from flashnotify.clock import Clock
-from flashnotify.domain import Priority, milliseconds, moment
+from flashnotify.domain import Priority, milliseconds
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys
-from flashnotify.identity.principal import ADMIN, Principal
+from flashnotify.identity.principal import ADMIN
 
 
 class ApiKeyIn(BaseModel):
@@ -35,12 +33,12 @@ class ApiKeyOut(BaseModel):
 
     id: str
     name: str
-    scopes: list[str]
-    max_priority: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    scopes: Annotated[list[str], BeforeValidator(sorted)]
+    max_priority: PriorityName
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+    last_used_at: Time | None
 
 
 class NewApiKeyOut(BaseModel):
@@ -54,7 +52,7 @@ def api_keys_router(
     keys: ApiKeys, scopes: tuple[str, ...], clock: Clock, max_request_bytes: int
 ) -> APIRouter:
     """Return the endpoints of `/v1/api-keys`. `scopes` are all that exist."""
-    router = APIRouter(prefix="/v1/api-keys", tags=["api keys"])
+    router = APIRouter(prefix="/v1/api-keys", tags=["api keys"], dependencies=[requires(ADMIN)])
 
     @router.post(
         "",
@@ -62,28 +60,23 @@ def api_keys_router(
         summary="Create an API key",
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
-    async def create(
-        request: Request, _principal: Annotated[Principal, requires(ADMIN)]
-    ) -> NewApiKeyOut:
+    async def create(request: Request) -> NewApiKeyOut:
         wanted = await read_model(request, ApiKeyIn, max_request_bytes)
-        expires_at = _check(wanted)
+        expires_at, priority = check(wanted), Priority[wanted.max_priority]
         key = await keys.create(
-            wanted.name,
-            wanted.scopes,
-            max_priority=Priority[wanted.max_priority],
-            expires_at=expires_at,
+            wanted.name, wanted.scopes, max_priority=priority, expires_at=expires_at
         )
         return NewApiKeyOut(id=key.id, key=key.token)
 
-    @router.get("", summary="List API keys")
-    async def index(_principal: Annotated[Principal, requires(ADMIN)]) -> Page[ApiKeyOut]:
-        return Page[ApiKeyOut](items=[_key(key) for key in await keys.all()], next=None)
+    @router.get("", summary="List API keys", response_model=Page[ApiKeyOut])
+    async def index() -> records.Page[records.ApiKey]:
+        return records.Page(await keys.all(), next=None)
 
     @router.delete("/{id}", status_code=204, summary="Revoke an API key", responses=problems(404))
-    async def revoke(id: str, _principal: Annotated[Principal, requires(ADMIN)]) -> None:
+    async def revoke(id: str) -> None:
         await keys.revoke(id)
 
-    def _check(wanted: ApiKeyIn) -> int | None:
+    def check(wanted: ApiKeyIn) -> int | None:
         detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [
             FieldError(f"/scopes/{index}", "unknown_scope", detail)
@@ -98,16 +91,3 @@ def api_keys_router(
         return expires_at
 
     return router
-
-
-def _key(key: ApiKey) -> ApiKeyOut:
-    return ApiKeyOut(
-        id=key.id,
-        name=key.name,
-        scopes=sorted(key.scopes),
-        max_priority=key.max_priority.name,
-        created_at=moment(key.created_at),
-        expires_at=timestamp(key.expires_at),
-        revoked_at=timestamp(key.revoked_at),
-        last_used_at=timestamp(key.last_used_at),
-    )

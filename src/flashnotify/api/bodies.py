@@ -7,12 +7,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from flashnotify.errors import (
-    DocumentTooLarge,
-    InvalidInput,
-    RequestTimeout,
-    UnsupportedMediaType,
-)
+from flashnotify.errors import DocumentTooLarge, InvalidInput, RequestTimeout, UnsupportedMediaType
 from flashnotify.intake.validation import parse
 from flashnotify.meta.faults import field_errors
 
@@ -42,24 +37,18 @@ async def read_body(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
+    body = bytearray()
     try:
         async with asyncio.timeout(_TIMEOUT):
-            return await _read(request, limit)
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
     except TimeoutError:
         raise RequestTimeout(
             f"The body did not arrive within {_TIMEOUT:g} s. Send it again."
         ) from None
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-    return b"".join(chunks)
+    return bytes(body)
 
 
 async def read_json(request: Request, limit: int) -> bytes:

@@ -1,16 +1,15 @@
 """`/v1/channels`: the channels, their transports and the breakers of these."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from flashnotify.api.auth import requires
-from flashnotify.api.paging import Page
+from flashnotify.api.fields import Page
 from flashnotify.delivery.breaker import BreakerState
 from flashnotify.delivery.transports import OpenChannel
-from flashnotify.identity.principal import READ, Principal
+from flashnotify.identity.principal import READ
 
 
 class TransportOut(BaseModel):
@@ -33,31 +32,28 @@ class ChannelOut(BaseModel):
 
 def channels_router(channels: Mapping[str, OpenChannel]) -> APIRouter:
     """Return the endpoint `/v1/channels`."""
-    router = APIRouter(prefix="/v1/channels", tags=["kinds and channels"])
+    router = APIRouter(
+        prefix="/v1/channels", tags=["kinds and channels"], dependencies=[requires(READ)]
+    )
 
     @router.get("", summary="List channels and transports")
-    async def index_channels(
-        _principal: Annotated[Principal, requires(READ)],
-    ) -> Page[ChannelOut]:
-        return Page[ChannelOut](
-            items=[_channel(channel) for channel in channels.values()], next=None
-        )
+    async def index_channels() -> Page[ChannelOut]:
+        return Page[ChannelOut](items=list(map(_channel, channels.values())), next=None)
 
     return router
 
 
 def _channel(channel: OpenChannel) -> ChannelOut:
+    transports = [
+        TransportOut(
+            name=transport.name,
+            serves=transport.only,
+            breaker=transport.health.state,
+            problem=transport.health.misconfigured,
+            connections=transport.transport.connections.total,
+        )
+        for transport in channel.transports
+    ]
     return ChannelOut(
-        channel=channel.spec.name,
-        address=f"{channel.spec.scheme}:",
-        transports=[
-            TransportOut(
-                name=transport.name,
-                serves=transport.only,
-                breaker=transport.health.state,
-                problem=transport.health.misconfigured,
-                connections=transport.transport.connections.total,
-            )
-            for transport in channel.transports
-        ],
+        channel=channel.spec.name, address=f"{channel.spec.scheme}:", transports=transports
     )

@@ -27,40 +27,35 @@ class ControlOut(AcceptedOut):
 
 def control_router(cancelling: Cancel, retrying: Retry, notifications: Notifications) -> APIRouter:
     """Return the endpoints that cancel and retry notifications."""
-    router = APIRouter(prefix="/v1/notifications/{id}", tags=["notifications"])
 
     async def allowed(id: UUID, principal: Annotated[Principal, requires(NOTIFY_KIND)]) -> None:
         notification = await find_notification(notifications, id)
         principal.require(f"notify:{notification.kind}")
 
+    router = APIRouter(
+        prefix="/v1/notifications/{id}",
+        tags=["notifications"],
+        dependencies=[Depends(allowed)],
+        responses=problems(404, 409),
+    )
+
     @router.post(
         "/cancel",
         summary="Cancel a notification",
         description="Deliveries that are not sent yet are cancelled.",
-        responses=problems(404, 409),
-        dependencies=[Depends(allowed)],
     )
     async def cancel(id: UUID) -> ControlOut:
         await cancelling.cancel(id)
-        return await _answer(id)
+        return await answer(id)
 
-    @router.post(
-        "/retry",
-        summary="Retry failed deliveries",
-        responses=problems(404, 409),
-        dependencies=[Depends(allowed)],
-    )
+    @router.post("/retry", summary="Retry failed deliveries")
     async def retry(id: UUID) -> ControlOut:
         await retrying.retry(id)
-        return await _answer(id)
+        return await answer(id)
 
-    async def _answer(id: UUID) -> ControlOut:
+    async def answer(id: UUID) -> ControlOut:
         notification = await find_notification(notifications, id)
-        return ControlOut(
-            id=id,
-            status=notification.status,
-            href=f"/v1/notifications/{id}",
-            counts=await notifications.counts(id),
-        )
+        counts, href = await notifications.counts(id), f"/v1/notifications/{id}"
+        return ControlOut(id=id, status=notification.status, href=href, counts=counts)
 
     return router

@@ -1,30 +1,27 @@
 """`/v1/notifications/{id}/deliveries`: the deliveries of a notification and their attempts."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from flashnotify.api.auth import requires
-from flashnotify.api.paging import Cursor, Limit, Page
+from flashnotify.api.fields import Cursor, Limit, Page, Time
 from flashnotify.api.problems import problems
-from flashnotify.api.timestamps import timestamp
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, DeliveryFilter
 from flashnotify.control.lookup import find_notification
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, moment
-from flashnotify.identity.principal import READ, Principal
+from flashnotify.identity.principal import READ
 
 
 class AttemptOut(BaseModel):
     """One attempt at a delivery. `answer` is the provider's text, `reference` its message id."""
 
     number: int
-    at: datetime
+    at: Time
     duration_ms: float
     transport: str
     outcome: AttemptOutcome
@@ -40,23 +37,22 @@ class DeliveryOut(BaseModel):
     to: str
     status: DeliveryStatus
     reason: str | None
-    updated_at: datetime
-    next_attempt_at: datetime | None
+    updated_at: Time
+    next_attempt_at: Time | None
     attempts: list[AttemptOut]
 
 
 def deliveries_router(archive: Archive, in_flight: InFlight) -> APIRouter:
     """Return the endpoint `/v1/notifications/{id}/deliveries`."""
-    router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+    router = APIRouter(
+        prefix="/v1/notifications", tags=["notifications"], dependencies=[requires(READ)]
+    )
 
     @router.get(
-        "/{id}/deliveries",
-        summary="List the deliveries of a notification",
-        responses=problems(404),
+        "/{id}/deliveries", summary="List the deliveries of a notification", responses=problems(404)
     )
     async def deliveries(
         id: UUID,
-        _principal: Annotated[Principal, requires(READ)],
         status: DeliveryStatus | None = None,
         channel: str | None = None,
         limit: Limit = 50,
@@ -88,22 +84,18 @@ def _delivery(delivery: Delivery, attempts: Sequence[Attempt], sending: bool) ->
         status=DeliveryStatus.sending if queued and sending else delivery.status,
         reason=delivery.reason,
         updated_at=moment(delivery.updated_at),
-        next_attempt_at=timestamp(delivery.due_at) if queued else None,
+        next_attempt_at=moment(delivery.due_at) if queued else None,
         # Only attempts that the delivery counts: others may have been added since it was read.
         attempts=[
-            _attempt(number, attempt)
+            AttemptOut(
+                number=number,
+                at=moment(attempt.at),
+                duration_ms=round(attempt.duration * 1000, 3),
+                transport=attempt.transport,
+                outcome=attempt.outcome,
+                answer=attempt.answer,
+                reference=attempt.reference,
+            )
             for number, attempt in enumerate(attempts[: delivery.attempts], 1)
         ],
-    )
-
-
-def _attempt(number: int, attempt: Attempt) -> AttemptOut:
-    return AttemptOut(
-        number=number,
-        at=moment(attempt.at),
-        duration_ms=round(attempt.duration * 1000, 3),
-        transport=attempt.transport,
-        outcome=attempt.outcome,
-        answer=attempt.answer,
-        reference=attempt.reference,
     )

@@ -1,8 +1,6 @@
 """`/v1/devices`: Web Push subscriptions and ntfy topics; `/v1/vapid-key` to subscribe with."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -12,7 +10,7 @@ from starlette.responses import JSONResponse
 from flashnotify.api.auth import requires
 from flashnotify.api.bodies import body_of_one, read_json
 from flashnotify.api.device_requests import DEVICE_REQUESTS, WebPushDeviceIn, parse_device
-from flashnotify.api.paging import Cursor, Limit, Page
+from flashnotify.api.fields import Cursor, Limit, Page, Time
 from flashnotify.api.problems import problems
 from flashnotify.archive.ports import Devices
 from flashnotify.archive.records import RegisteredDevice
@@ -22,7 +20,7 @@ from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
 from flashnotify.domain import DeviceType, moment
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
-from flashnotify.identity.principal import DEVICES, READ, Principal
+from flashnotify.identity.principal import DEVICES, READ
 
 # Enough for an endpoint of 2048 characters, its keys and a label.
 _MAX_BYTES = 16 * 1024
@@ -44,7 +42,7 @@ class DeviceOut(RegisteredOut):
     type: DeviceType
     target: str
     label: str | None
-    created_at: datetime
+    created_at: Time
 
 
 class VapidKeyOut(BaseModel):
@@ -73,11 +71,10 @@ def devices_router(
         response_model=RegisteredOut,
         summary="Register or renew a device",
         responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
+        dependencies=[requires(DEVICES)],
         openapi_extra={"requestBody": body_of_one(DEVICE_REQUESTS, "type")},
     )
-    async def register(
-        request: Request, _principal: Annotated[Principal, requires(DEVICES)]
-    ) -> JSONResponse:
+    async def register(request: Request) -> JSONResponse:
         device = parse_device(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
             await _check(device.endpoint)
@@ -92,15 +89,18 @@ def devices_router(
             content.model_dump(mode="json"), 201 if kept.device.id == registered.device.id else 200
         )
 
-    @router.get("/devices", summary="List devices")
-    async def index(
-        _principal: Annotated[Principal, requires(READ)], limit: Limit = 50, cursor: Cursor = None
-    ) -> Page[DeviceOut]:
+    @router.get("/devices", summary="List devices", dependencies=[requires(READ)])
+    async def index(limit: Limit = 50, cursor: Cursor = None) -> Page[DeviceOut]:
         page = await devices.page(limit=limit, cursor=cursor)
         return Page[DeviceOut](items=[_device(device) for device in page.items], next=page.next)
 
-    @router.get("/vapid-key", summary="Get the public key for Web Push", responses=problems(404))
-    async def show_vapid_key(_principal: Annotated[Principal, requires()]) -> VapidKeyOut:
+    @router.get(
+        "/vapid-key",
+        summary="Get the public key for Web Push",
+        responses=problems(404),
+        dependencies=[requires()],
+    )
+    async def show_vapid_key() -> VapidKeyOut:
         if vapid_key is None:
             raise NotFound(
                 "Web Push is not configured. Add webpush: to FLASHNOTIFY_PUSH_URL and restart.",
@@ -108,14 +108,23 @@ def devices_router(
             )
         return VapidKeyOut(key=vapid_key)
 
-    @router.get("/devices/{id}", summary="Get a device", responses=problems(404))
-    async def show(id: UUID, _principal: Annotated[Principal, requires(READ)]) -> DeviceOut:
+    @router.get(
+        "/devices/{id}",
+        summary="Get a device",
+        responses=problems(404),
+        dependencies=[requires(READ)],
+    )
+    async def show(id: UUID) -> DeviceOut:
         return _device(await _find(id))
 
     @router.delete(
-        "/devices/{id}", status_code=204, summary="Remove a device", responses=problems(404)
+        "/devices/{id}",
+        status_code=204,
+        summary="Remove a device",
+        responses=problems(404),
+        dependencies=[requires(DEVICES)],
     )
-    async def remove(id: UUID, _principal: Annotated[Principal, requires(DEVICES)]) -> None:
+    async def remove(id: UUID) -> None:
         await _find(id)
         await devices.remove(id)
 

@@ -50,6 +50,9 @@ def health_router(
 ) -> APIRouter:
     """Return the endpoints for monitoring. They need no key."""
     router = APIRouter(tags=["health"])
+    transports = [
+        (name, transport) for name, channel in channels.items() for transport in channel.transports
+    ]
 
     @router.get("/healthz", summary="Check that the process is alive")
     async def healthz() -> Health:
@@ -80,10 +83,9 @@ def health_router(
             metrics.threads_depth.labels(lane.name).set(depth)
         metrics.threads_busy.set(threads.busy)
         metrics.threads_lost.set(threads.lost)
-        for channel in channels.values():
-            for transport in channel.transports:
-                is_open = transport.health.state is not BreakerState.closed
-                metrics.breaker_open.labels(channel.spec.name, transport.name).set(is_open)
+        for channel, transport in transports:
+            is_open = transport.health.state is not BreakerState.closed
+            metrics.breaker_open.labels(channel, transport.name).set(is_open)
         for part in supervisor.tasks:
             metrics.ready.labels(part).set(part not in supervisor.failures)
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
@@ -110,14 +112,13 @@ def health_router(
 
     def transport_parts() -> dict[str, str]:
         parts = {}
-        for channel in channels.values():
-            for transport in channel.transports:
-                breaker = transport.health
-                state = "ok" if breaker.state is BreakerState.closed else breaker.state.value
-                if breaker.misconfigured:
-                    # Not the provider's text, which /v1/channels shows: this endpoint is public.
-                    state = "misconfigured"
-                parts[f"{channel.spec.name} {transport.name}"] = state
+        for channel, transport in transports:
+            breaker = transport.health
+            state = "ok" if breaker.state is BreakerState.closed else breaker.state.value
+            # Not the provider's text, which /v1/channels shows: this endpoint is public.
+            parts[f"{channel} {transport.name}"] = (
+                "misconfigured" if breaker.misconfigured else state
+            )
         return parts
 
     return router

@@ -1,14 +1,13 @@
 """`/v1/kinds`: the kinds of notification, with the JSON Schema of their requests."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from flashnotify.api.auth import requires
-from flashnotify.api.paging import Page
-from flashnotify.identity.principal import Principal
+from flashnotify.api.fields import Page, PriorityName
 from flashnotify.meta.specs import NotifierSpec
 
 
@@ -17,7 +16,7 @@ class KindOut(BaseModel):
 
     kind: str
     summary: str
-    priority: str
+    priority: PriorityName
     channels: list[str]
     addresses: list[str]
     scope: str
@@ -26,13 +25,13 @@ class KindOut(BaseModel):
 
 def kinds_router(kinds: Iterable[NotifierSpec]) -> APIRouter:
     """Return the endpoint `/v1/kinds`."""
-    router = APIRouter(prefix="/v1/kinds", tags=["kinds and channels"])
+    router = APIRouter(prefix="/v1/kinds", tags=["kinds and channels"], dependencies=[requires()])
 
     # Made once: a schema takes milliseconds, and the declarations are final.
     page = Page[KindOut](items=[_kind(kind) for kind in kinds], next=None)
 
     @router.get("", summary="List kinds")
-    async def index_kinds(_principal: Annotated[Principal, requires()]) -> Page[KindOut]:
+    async def index_kinds() -> Page[KindOut]:
         return page
 
     return router

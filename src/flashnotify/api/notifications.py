@@ -1,23 +1,22 @@
 """`/v1/notifications`: send one, list them, get one."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import NOTIFY_KIND, requires
 from flashnotify.api.bodies import read_json
-from flashnotify.api.paging import Cursor, Limit, Page
+from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp
 from flashnotify.api.problems import problems
-from flashnotify.api.timestamps import Timestamp, timestamp
+from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
-from flashnotify.archive.records import Notification, NotificationFilter
 from flashnotify.control.lookup import find_notification
-from flashnotify.domain import NotificationStatus, Priority, milliseconds
+from flashnotify.domain import Address, NotificationStatus, Priority, milliseconds
 from flashnotify.identity.principal import READ, Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
@@ -31,20 +30,28 @@ class AcceptedOut(BaseModel):
     href: str
 
 
+def _href(id: UUID) -> str:
+    return f"/v1/notifications/{id}"
+
+
 class NotificationOut(BaseModel):
     """A notification and its status."""
 
     id: UUID
     kind: str
     title: str
-    priority: str
+    priority: PriorityName
     status: NotificationStatus
     reference: str | None
-    accepted_at: datetime
-    send_at: datetime | None
-    expires_at: datetime | None
-    completed_at: datetime | None
-    href: str
+    accepted_at: Time
+    send_at: Time | None
+    expires_at: Time | None
+    completed_at: Time | None
+    href: Annotated[str, Field(validation_alias="id"), BeforeValidator(_href)]
+
+
+def _texts(audience: Sequence[Address]) -> list[str]:
+    return [str(address) for address in audience]
 
 
 class NotificationDetail(NotificationOut):
@@ -52,7 +59,7 @@ class NotificationDetail(NotificationOut):
 
     body: str
     data: dict[str, Any]
-    to: list[str]
+    to: Annotated[list[str], Field(validation_alias="audience"), BeforeValidator(_texts)]
     channels: list[str] | None
     locale: str
     counts: Mapping[str, Mapping[str, int]]
@@ -68,9 +75,13 @@ IdempotencyHeader = Annotated[
 ]
 
 
+# What an endpoint declares that returns `accepted_response`.
+ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": AcceptedOut}
+
+
 def accepted_response(accepted: Accepted) -> JSONResponse:
     """Return the 202 of a notification that is on disk."""
-    href = f"/v1/notifications/{accepted.id}"
+    href = _href(accepted.id)
     headers = {"Location": href}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -84,13 +95,7 @@ def notifications_router(
     """Return the endpoints of `/v1/notifications`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-    @router.post(
-        "",
-        status_code=202,
-        response_model=AcceptedOut,
-        summary="Send a notification",
-        responses=problems(409),
-    )
+    @router.post("", summary="Send a notification", responses=problems(409), **ACCEPTED)
     async def accept(
         request: Request,
         principal: Annotated[Principal, requires(NOTIFY_KIND)],
@@ -100,9 +105,13 @@ def notifications_router(
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)
 
-    @router.get("", summary="List notifications")
+    @router.get(
+        "",
+        summary="List notifications",
+        response_model=Page[NotificationOut],
+        dependencies=[requires(READ)],
+    )
     async def index(
-        _principal: Annotated[Principal, requires(READ)],
         kind: str | None = None,
         status: NotificationStatus | None = None,
         priority: Literal["low", "medium", "high", "critical"] | None = None,
@@ -111,8 +120,8 @@ def notifications_router(
         until: Annotated[Timestamp | None, Query(description="Accepted before.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[NotificationOut]:
-        wanted = NotificationFilter(
+    ) -> records.Page[records.Notification]:
+        wanted = records.NotificationFilter(
             kind=kind,
             status=status,
             priority=Priority[priority] if priority is not None else None,
@@ -120,46 +129,18 @@ def notifications_router(
             since=None if since is None else milliseconds(since),
             until=None if until is None else milliseconds(until),
         )
-        page = await notifications.page(wanted, limit=limit, cursor=cursor)
-        items = [NotificationOut(**_summary(found)) for found in page.items]
-        return Page[NotificationOut](items=items, next=page.next)
+        return await notifications.page(wanted, limit=limit, cursor=cursor)
 
-    @router.get("/{id}", summary="Get a notification", responses=problems(404))
-    async def show(
-        id: UUID, _principal: Annotated[Principal, requires(READ)]
-    ) -> NotificationDetail:
+    @router.get(
+        "/{id}",
+        summary="Get a notification",
+        response_model=NotificationDetail,
+        responses=problems(404),
+        dependencies=[requires(READ)],
+    )
+    async def show(id: UUID) -> dict[str, Any]:
         notification = await find_notification(notifications, id, audience=True)
-        return _detail(notification, await notifications.counts(id))
+        shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
+        return shown | {"counts": await notifications.counts(id)}
 
     return router
-
-
-def _summary(notification: Notification) -> dict[str, Any]:
-    return {
-        "id": notification.id,
-        "kind": notification.kind,
-        "title": notification.title,
-        "priority": notification.priority.name,
-        "status": notification.status,
-        "reference": notification.reference,
-        "accepted_at": timestamp(notification.accepted_at),
-        "send_at": timestamp(notification.send_at),
-        "expires_at": timestamp(notification.expires_at),
-        "completed_at": timestamp(notification.completed_at),
-        "href": f"/v1/notifications/{notification.id}",
-    }
-
-
-def _detail(
-    notification: Notification, counts: Mapping[str, Mapping[str, int]]
-) -> NotificationDetail:
-    channels = notification.channels
-    return NotificationDetail(
-        **_summary(notification),
-        body=notification.body,
-        data=dict(notification.data),
-        to=[str(address) for address in notification.audience],
-        channels=None if channels is None else list(channels),
-        locale=notification.locale,
-        counts=counts,
-    )

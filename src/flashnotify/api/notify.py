@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import NOTIFY_KIND, requires
 from flashnotify.api.bodies import media_type, read_body
-from flashnotify.api.notifications import AcceptedOut, IdempotencyHeader, accepted_response
+from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response
 from flashnotify.api.problems import problems
 from flashnotify.errors import FieldError, InvalidInput, NotFound, UnsupportedMediaType
 from flashnotify.identity.principal import Principal
@@ -33,8 +33,6 @@ def text_router(
 
     @router.post(
         "/{kind}",
-        status_code=202,
-        response_model=AcceptedOut,
         summary="Send a notification as plain text",
         description="The body is the message. Parameters named like the kind's fields fill `data`; "
         "without a title, the first line of the message becomes the title.",
@@ -47,6 +45,7 @@ def text_router(
                 "content": {"text/plain": {"schema": {"type": "string", "minLength": 1}}},
             },
         },
+        **ACCEPTED,
     )
     async def accept(
         kind: str,

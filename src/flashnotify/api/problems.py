@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -15,43 +16,28 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from flashnotify.errors import (
-    Conflict,
-    DocumentTooLarge,
-    FieldError,
-    FlashNotifyError,
-    IdempotencyMismatch,
-    InvalidInput,
-    MalformedDocument,
-    NotAuthenticated,
-    NotFound,
-    NotPermitted,
-    RateLimited,
-    RequestTimeout,
-    Unavailable,
-    UnsupportedMediaType,
-    WriteRefused,
-)
+from flashnotify import errors
+from flashnotify.errors import FieldError, FlashNotifyError
 from flashnotify.meta.faults import explain
 
 MEDIA_TYPE = "application/problem+json"
 
 # The status of each error, and the last part of the problem's type.
-_PROBLEMS: Mapping[type[BaseException], tuple[HTTPStatus, str]] = {
-    MalformedDocument: (HTTPStatus.BAD_REQUEST, "malformed-document"),
-    NotAuthenticated: (HTTPStatus.UNAUTHORIZED, "not-authenticated"),
-    NotPermitted: (HTTPStatus.FORBIDDEN, "not-permitted"),
-    NotFound: (HTTPStatus.NOT_FOUND, "not-found"),
-    DocumentTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "document-too-large"),
-    RequestTimeout: (HTTPStatus.REQUEST_TIMEOUT, "request-timeout"),
-    UnsupportedMediaType: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
-    InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
-    IdempotencyMismatch: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-mismatch"),
-    Conflict: (HTTPStatus.CONFLICT, "conflict"),
-    RateLimited: (HTTPStatus.TOO_MANY_REQUESTS, "too-fast"),
-    Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
-    WriteRefused: (HTTPStatus.CONFLICT, "conflict"),
-    FlashNotifyError: (HTTPStatus.INTERNAL_SERVER_ERROR, "internal"),
+_PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
+    errors.MalformedDocument: (400, "malformed-document"),
+    errors.NotAuthenticated: (401, "not-authenticated"),
+    errors.NotPermitted: (403, "not-permitted"),
+    errors.NotFound: (404, "not-found"),
+    errors.DocumentTooLarge: (413, "document-too-large"),
+    errors.RequestTimeout: (408, "request-timeout"),
+    errors.UnsupportedMediaType: (415, "unsupported-media-type"),
+    errors.InvalidInput: (422, "invalid-input"),
+    errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
+    errors.Conflict: (409, "conflict"),
+    errors.RateLimited: (429, "too-fast"),
+    errors.Unavailable: (503, "unavailable"),
+    errors.WriteRefused: (409, "conflict"),
+    FlashNotifyError: (500, "internal"),
 }
 
 
@@ -98,8 +84,8 @@ def problem(error: FlashNotifyError) -> dict[str, Any]:
     is one too.
     """
     status, slug = next(_PROBLEMS[cls] for cls in type(error).__mro__ if cls in _PROBLEMS)
-    content = _content(status, slug, error.code, str(error))
-    if isinstance(error, InvalidInput):
+    content = _content(HTTPStatus(status), slug, error.code, str(error))
+    if isinstance(error, errors.InvalidInput):
         content["detail"] = "The request is invalid; `errors` lists every mistake."
         content["errors"] = [
             {"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in error.errors
@@ -110,9 +96,9 @@ def problem(error: FlashNotifyError) -> dict[str, Any]:
 def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     """Return the response to a request that ended with `error`."""
     headers: dict[str, str] = {}
-    if isinstance(error, NotAuthenticated):
+    if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable | RateLimited):
+    if isinstance(error, errors.Unavailable | errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     return _response(scope, problem(error), headers)
 
@@ -133,8 +119,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     """Answer a mistake in the path, the query or a header, which FastAPI validates itself."""
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError.at(item["loc"][1:], *explain(item)) for item in error.errors()]
-    return problem_response(request.scope, InvalidInput(errors))
+    mistakes = [FieldError.at(item["loc"][1:], *explain(item)) for item in error.errors()]
+    return problem_response(request.scope, errors.InvalidInput(mistakes))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -146,8 +132,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         405: "This endpoint does not support this method. See /docs.",
     }.get(status, error.detail)
     headers = dict(error.headers or {})
-    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
-        headers["Allow"] = ", ".join(methods)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        # In a thread: making the OpenAPI document would hold up the event loop.
+        methods = await asyncio.to_thread(_methods_at, request)
+        headers |= {"Allow": ", ".join(methods)} if methods else {}
     name = status.phrase.lower()
     content = _content(status, name.replace(" ", "-"), name.replace(" ", "_"), detail)
     return _response(request.scope, content, headers)

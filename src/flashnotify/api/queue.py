@@ -1,14 +1,12 @@
 """`/v1/queue`: the depth and age of each lane."""
 
-from typing import Annotated
-
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from flashnotify.api.auth import requires
 from flashnotify.archive.ports import Jobs
 from flashnotify.clock import Clock
-from flashnotify.identity.principal import READ, Principal
+from flashnotify.identity.principal import READ
 from flashnotify.queue.dispatch import Dispatch
 
 
@@ -36,10 +34,10 @@ class QueueOut(BaseModel):
 
 def queue_router(dispatch: Dispatch, jobs: Jobs, clock: Clock) -> APIRouter:
     """Return the endpoint `/v1/queue`."""
-    router = APIRouter(prefix="/v1/queue", tags=["statistics"])
+    router = APIRouter(prefix="/v1/queue", tags=["statistics"], dependencies=[requires(READ)])
 
     @router.get("", summary="Get the depth and age of the queues")
-    async def show_queue(_principal: Annotated[Principal, requires(READ)]) -> QueueOut:
+    async def show_queue() -> QueueOut:
         lanes = []
         for lane in dispatch.lanes():
             queue = dispatch.queue(lane.channel)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -12,7 +13,7 @@ from flashnotify.archive.ports import Statistics
 from flashnotify.archive.records import ACCEPTED, Latency, Total
 from flashnotify.clock import Clock
 from flashnotify.domain import moment
-from flashnotify.identity.principal import READ, Principal
+from flashnotify.identity.principal import READ
 from flashnotify.telemetry.statistics import percentile
 
 _HOUR = 3_600_000
@@ -51,22 +52,22 @@ class PerformanceList(BaseModel):
 
 def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
     """Return the endpoints `/v1/stats` and `/v1/performance`."""
-    router = APIRouter(prefix="/v1", tags=["statistics"])
+    router = APIRouter(prefix="/v1", tags=["statistics"], dependencies=[requires(READ)])
 
     @router.get("/stats", summary="Count notifications and deliveries")
-    async def show_stats(
-        _principal: Annotated[Principal, requires(READ)], window: Window = "24h"
-    ) -> StatsOut:
+    async def show_stats(window: Window = "24h") -> StatsOut:
         since = clock.now() - _WINDOWS[window]
         return _stats(window, since, await statistics.totals(since))
 
     @router.get("/performance", summary="Get latency percentiles by transport")
-    async def show_performance(
-        _principal: Annotated[Principal, requires(READ)], window: Window = "1h"
-    ) -> PerformanceList:
+    async def show_performance(window: Window = "1h") -> PerformanceList:
         since = clock.now() - _WINDOWS[window]
-        items = _performance(await statistics.latencies(since))
-        return PerformanceList(window=window, since=moment(since), items=items)
+        latencies = sorted(
+            await statistics.latencies(since), key=attrgetter("channel", "transport")
+        )
+        return PerformanceList(
+            window=window, since=moment(since), items=[_performance(found) for found in latencies]
+        )
 
     return router
 
@@ -83,16 +84,14 @@ def _stats(window: str, since: int, totals: Iterable[Total]) -> StatsOut:
     return StatsOut(window=window, since=moment(since), accepted=accepted, deliveries=deliveries)
 
 
-def _performance(latencies: Iterable[Latency]) -> list[PerformanceOut]:
-    return [
-        PerformanceOut(
-            channel=latency.channel,
-            transport=latency.transport,
-            attempts=latency.attempts,
-            failures=latency.failures,
-            p50_ms=percentile(latency.buckets, 0.5),
-            p95_ms=percentile(latency.buckets, 0.95),
-            p99_ms=percentile(latency.buckets, 0.99),
-        )
-        for latency in sorted(latencies, key=lambda found: (found.channel, found.transport))
-    ]
+def _performance(latency: Latency) -> PerformanceOut:
+    p50, p95, p99 = (percentile(latency.buckets, part) for part in (0.5, 0.95, 0.99))
+    return PerformanceOut(
+        channel=latency.channel,
+        transport=latency.transport,
+        attempts=latency.attempts,
+        failures=latency.failures,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+    )

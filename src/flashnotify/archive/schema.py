@@ -12,7 +12,8 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DatabaseError
 
-from flashnotify.archive.sqlite.engine import EXAMPLE, archive_file, open_writer
+from flashnotify.archive.sqlite.engine import archive_file, open_writer
+from flashnotify.archive.sqlite.location import EXAMPLE
 from flashnotify.errors import ArchiveOutdated, SettingsError
 
 

@@ -4,13 +4,47 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
 from flashnotify import __version__
-from flashnotify.cli import backup, demo, doctor, keys, migrate, notifications, serve, tail
 from flashnotify.errors import FlashNotifyError
+
+# The module of each command, in the order of `--help`. Only the module of the given command is
+# imported: commands that talk to a running `serve` need none of its code.
+_MODULES = {
+    "serve": "serve",
+    "demo": "demo",
+    "send": "notifications",
+    "status": "notifications",
+    "outbox": "notifications",
+    "tail": "tail",
+    "doctor": "doctor",
+    "migrate": "migrate",
+    "backup": "backup",
+    "keys": "keys",
+}
+
+
+class _Commands(typer.core.TyperGroup):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _MODULES:
+            return None
+        module = import_module(f"flashnotify.cli.{_MODULES[cmd_name]}")
+        command = getattr(module, cmd_name)
+        if not isinstance(command, typer.Typer):
+            function, command = command, typer.Typer(add_completion=False)
+            command.command(cmd_name)(function)
+        return typer.main.get_command(command)
 
 
 def _show_version(requested: bool) -> None:
@@ -21,6 +55,7 @@ def _show_version(requested: bool) -> None:
 
 app = typer.Typer(
     name="flashnotify",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -35,16 +70,6 @@ def options(
     ] = False,
 ) -> None:
     """A notification service for a campus."""
-
-
-serve.register(app)
-demo.register(app)
-notifications.register(app)
-keys.register(app)
-tail.register(app)
-doctor.register(app)
-migrate.register(app)
-backup.register(app)
 
 
 def main() -> None:

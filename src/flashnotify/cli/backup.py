@@ -10,18 +10,13 @@ import typer
 
 from flashnotify.archive.sqlite.backup import copy_archive, copy_key
 from flashnotify.channels.push.webpush import VAPID_FILE
-from flashnotify.cli.progress import progress_bar
+from flashnotify.cli.output import progress_bar
 from flashnotify.errors import BackupFailed
 from flashnotify.settings import KEY_FILE, ServiceConfig
 
 # Files that SQLite and `serve` keep next to an archive that is in use.
 _IN_USE = ("-wal", "-shm", "-journal")
 _PARTS = (*_IN_USE, ".lock", ".sock")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("backup")(backup)
 
 
 def backup(

@@ -1,7 +1,4 @@
-"""How commands reach the API: over the Unix socket of a running `serve`, or in this process.
-
-Either way, a command uses the same API, as an admin.
-"""
+"""The API as commands use it, as an admin: over the Unix socket of `serve`, or in this process."""
 
 from __future__ import annotations
 
@@ -13,20 +10,12 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from starlette.types import ASGIApp
 
-from flashnotify.api.middleware import LocalSocket
-from flashnotify.app import Service
-from flashnotify.errors import ArchiveLocked, FlashNotifyError
-from flashnotify.settings import ServiceConfig
-from flashnotify.telemetry import logs
+from flashnotify.archive.sqlite.location import beside, configured_archive
+from flashnotify.errors import FlashNotifyError
 
 # Seconds to wait for `serve` to answer: accepting waits for the disk.
 _TIMEOUT = 30.0
-# Attempts to open an archive that another command holds, and the seconds between: 10 s in all.
-_ATTEMPTS = 200
-_PAUSE = 0.05
-
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's response as JSON.")]
 
@@ -63,52 +52,54 @@ class Client:
 @asynccontextmanager
 async def connect() -> AsyncIterator[Client]:
     """Connect to the API of this archive, whether `serve` is running or not."""
-    config = ServiceConfig()
-    logs.configure(config.log_format)
-    service = Service(config)
-    if not await _open(service):
-        await service.close()
-        async with over_socket(config) as http:
+    socket = beside(archive_file(), "sock")
+    if await answers(socket):
+        async with over_socket(socket) as http:
             yield Client(http, served=True)
         return
+    # Only now: importing the service takes seconds.
+    from flashnotify.cli.local import connect_locally  # noqa: PLC0415
+
+    async with connect_locally() as client:
+        yield client
+
+
+async def call(method: str, path: str, **request: Any) -> Any:
+    """Call the API once, as `Client.call`."""
+    async with connect() as client:
+        return await client.call(method, path, **request)
+
+
+def archive_file() -> Path:
+    """Return the archive's file. Reads the other settings only if they are needed for that."""
+    archive = configured_archive()
+    if archive is None:
+        from flashnotify.settings import ServiceConfig  # noqa: PLC0415
+
+        archive = ServiceConfig().archive_file
+    return archive
+
+
+async def answers(socket: Path) -> bool:
+    """Return whether a `serve` listens on a Unix socket."""
     try:
-        async with in_process(service.app()) as http:
-            yield Client(http, served=False)
-    finally:
-        await service.close()
-
-
-async def _open(service: Service) -> bool:
-    """Open the archive, waiting for other commands; return False if `serve` holds it."""
-    for _ in range(_ATTEMPTS):
-        try:
-            await service.open()
-        except ArchiveLocked:
-            if await _answers(service.config.socket):
-                return False
-            await asyncio.sleep(_PAUSE)
-        else:
-            return True
-    return False
-
-
-async def _answers(path: Path) -> bool:
-    try:
-        _, writer = await asyncio.open_unix_connection(path)
+        _, writer = await asyncio.open_unix_connection(socket)
     except OSError:
         return False
     writer.close()
     return True
 
 
-def over_socket(config: ServiceConfig) -> httpx.AsyncClient:
-    """Return a client of the `serve` that holds the archive."""
-    return _http(httpx.AsyncHTTPTransport(uds=str(config.socket)))
+def over_socket(socket: Path) -> httpx.AsyncClient:
+    """Return a client of the `serve` that listens on a Unix socket."""
+    return over(httpx.AsyncHTTPTransport(uds=str(socket)))
 
 
-def in_process(app: ASGIApp) -> httpx.AsyncClient:
-    """Return a client of a service in this process."""
-    return _http(httpx.ASGITransport(LocalSocket(app)))
+def over(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+    """Return a client over any transport."""
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://flashnotify", timeout=_TIMEOUT, trust_env=False
+    )
 
 
 def explain(response: httpx.Response) -> str:
@@ -120,9 +111,3 @@ def explain(response: httpx.Response) -> str:
         return "\n".join(lines) or str(problem["detail"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"serve answered {response.status_code} without a reason. Check its log."
-
-
-def _http(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=transport, base_url="http://flashnotify", timeout=_TIMEOUT, trust_env=False
-    )

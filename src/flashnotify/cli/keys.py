@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -12,19 +11,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flashnotify.cli.client import JsonOption, connect
-from flashnotify.cli.tables import print_table
+from flashnotify.cli.client import JsonOption, call
+from flashnotify.cli.output import print_json, print_table
+
+keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    keys = typer.Typer(help="Manage API keys.", no_args_is_help=True)
-    keys.command("create")(create)
-    keys.command("list")(index)
-    keys.command("revoke")(revoke)
-    app.add_typer(keys, name="keys")
-
-
+@keys.command()
 def create(
     name: Annotated[str, typer.Option(help="The sender that uses the key.")],
     scope: Annotated[
@@ -45,14 +38,15 @@ def create(
     request: dict[str, Any] = {"name": name, "scopes": scope, "max_priority": max_priority}
     if expires_at is not None:
         request["expires_at"] = expires_at.isoformat()
-    print(asyncio.run(_call("POST", "/v1/api-keys", json=request))["key"])
+    print(asyncio.run(call("POST", "/v1/api-keys", json=request))["key"])
 
 
+@keys.command("list")
 def index(as_json: JsonOption = False) -> None:
     """List all API keys, without their secrets."""
-    page = asyncio.run(_call("GET", "/v1/api-keys"))
+    page = asyncio.run(call("GET", "/v1/api-keys"))
     if as_json:
-        print(json.dumps(page, indent=2, ensure_ascii=False))
+        print_json(page)
         return
     table = Table("id", "name", "scopes", "max priority", "last used", "state")
     for key in page["items"]:
@@ -67,16 +61,10 @@ def index(as_json: JsonOption = False) -> None:
     print_table(table)
 
 
-def revoke(
-    id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")],
-) -> None:
+@keys.command()
+def revoke(id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")]) -> None:
     """Revoke an API key, with immediate effect."""
-    asyncio.run(_call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}"))
-
-
-async def _call(method: str, path: str, **request: Any) -> Any:
-    async with connect() as client:
-        return await client.call(method, path, **request)
+    asyncio.run(call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}"))
 
 
 def _state(key: dict[str, Any]) -> str:

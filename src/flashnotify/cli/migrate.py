@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import typer
-
 from flashnotify.archive import schema
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.settings import ServiceConfig
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("migrate")(migrate)
 
 
 def migrate() -> None:

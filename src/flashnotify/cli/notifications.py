@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,15 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flashnotify.cli.client import JsonOption, connect
-from flashnotify.cli.tables import print_table
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command("send")(send)
-    app.command("status")(status)
-    app.command("outbox")(outbox)
+from flashnotify.cli.client import JsonOption, call, connect
+from flashnotify.cli.output import print_json, print_table
 
 
 def send(
@@ -70,7 +62,7 @@ def status(
     """Show the status of a notification and of each of its deliveries."""
     found = asyncio.run(_status(quote(id, safe="")))
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     console = Console()
     console.print(f"{found['kind']}: {found['title']}", markup=False)
@@ -98,9 +90,9 @@ def outbox(
     as_json: JsonOption = False,
 ) -> None:
     """Show the messages that were captured instead of sent."""
-    page = asyncio.run(_call("GET", "/v1/outbox", params={"limit": limit}))
+    page = asyncio.run(call("GET", "/v1/outbox", params={"limit": limit}))
     if as_json:
-        print(json.dumps(page, indent=2, ensure_ascii=False))
+        print_json(page)
         return
     console = Console()
     for message in page["items"]:
@@ -135,8 +127,3 @@ async def _status(id: str) -> dict[str, Any]:
         found["deliveries"] = page["items"]
         found["more"] = page["next"] is not None
         return found
-
-
-async def _call(method: str, path: str, **request: Any) -> Any:
-    async with connect() as client:
-        return await client.call(method, path, **request)

@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import aclosing
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -16,11 +17,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from flashnotify.archive.sqlite.location import beside
 from flashnotify.archive.sqlite.lock import ArchiveLock
-from flashnotify.cli.client import CommandFailed, over_socket
+from flashnotify.cli.client import CommandFailed, archive_file, over_socket
 from flashnotify.cli.event_stream import Event, follow
-from flashnotify.settings import ServiceConfig
-from flashnotify.telemetry import logs
 
 _COLOURS = {
     "completed": "green",
@@ -31,11 +31,6 @@ _COLOURS = {
     "cancelled": "yellow",
     "expired": "yellow",
 }
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("tail")(tail)
 
 
 def tail(
@@ -52,21 +47,20 @@ def tail(
     A broken connection is resumed without missing events. The command ends when `serve` stops
     (exit code 0) or on Ctrl-C (exit code 130).
     """
-    config = ServiceConfig()
-    logs.configure(config.log_format)
     # Exit at once: nothing here needs cleaning up.
     signal.signal(signal.SIGINT, _interrupted)
-    asyncio.run(_tail(config, since, as_json=as_json))
+    asyncio.run(_tail(archive_file(), since, as_json=as_json))
 
 
-async def _tail(config: ServiceConfig, since: int | None, *, as_json: bool) -> None:
-    lock = ArchiveLock(config.archive_file)
+async def _tail(archive: Path, since: int | None, *, as_json: bool) -> None:
+    lock = ArchiveLock(archive)
     if lock.holder() is None:
-        raise CommandFailed(
-            f"No `serve` is running on {config.archive_file}. Start `flashnotify serve`."
-        )
+        raise CommandFailed(f"No `serve` is running on {archive}. Start `flashnotify serve`.")
     console = Console(soft_wrap=True, highlight=False)
-    async with over_socket(config) as http, aclosing(follow(http, lock, since)) as events:
+    async with (
+        over_socket(beside(archive, "sock")) as http,
+        aclosing(follow(http, lock, since)) as events,
+    ):
         async for event in events:
             if as_json:
                 print(_json(event), flush=True)

@@ -12,7 +12,7 @@ from flashnotify.archive import schema
 from flashnotify.cli.doctor import transports
 from flashnotify.cli.doctor.configuration import key_findings, setting_findings
 from flashnotify.cli.doctor.database import archive_findings
-from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.cli.doctor.findings import Finding
 from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.settings import ServiceConfig
 from tests.support.smtp_server import HANG, SmtpServer
@@ -22,7 +22,7 @@ ARCHIVE = Path("var/flashnotify.db")
 
 def by_part(findings: Iterable[Finding]) -> dict[str, Finding]:
     found = list(findings)
-    assert all(finding.remedy for finding in found if finding.state is not State.ok)
+    assert all(finding.remedy for finding in found if finding.state != "ok")
     return {finding.part: finding for finding in found}
 
 
@@ -46,7 +46,7 @@ def execute(*statements: str) -> None:
 
 def test_settings_that_work() -> None:
     (found,) = setting_findings()
-    assert found.state is State.ok
+    assert found.state == "ok"
 
 
 def test_each_setting_that_cannot_work_is_named_without_its_secrets(
@@ -61,7 +61,7 @@ def test_each_setting_that_cannot_work_is_named_without_its_secrets(
         "FLASHNOTIFY_SMTP_TIMEOUT",
         "FLASHNOTIFY_SECRET_KEY",
     }
-    assert {finding.state for finding in found.values()} == {State.failed}
+    assert {finding.state for finding in found.values()} == {"failed"}
     assert found["FLASHNOTIFY_WORKERS"].remedy == "Example: FLASHNOTIFY_WORKERS=16"
     assert "hunter2" not in str(found)
 
@@ -73,8 +73,8 @@ def test_names_that_set_nothing_are_found_in_the_environment_and_in_the_file(
     (tmp_path / ".env").write_text("FLASHNOTIFY_WROKERS=4\nOTHER=1\n")
     found = by_part(setting_findings())
     assert {part: finding.state for part, finding in found.items()} == {
-        "FLASHNOTIFY_EMIAL_URL": State.failed,
-        "FLASHNOTIFY_WROKERS": State.failed,
+        "FLASHNOTIFY_EMIAL_URL": "failed",
+        "FLASHNOTIFY_WROKERS": "failed",
     }
     assert "FLASHNOTIFY_EMAIL_URL?" in str(found["FLASHNOTIFY_EMIAL_URL"].remedy)
     assert "FLASHNOTIFY_WORKERS?" in str(found["FLASHNOTIFY_WROKERS"].remedy)
@@ -91,7 +91,7 @@ def test_keys_that_others_can_get_at_fail() -> None:
     for name in ("secret", "vapid.pem"):
         config.beside(name).chmod(0o640)
     found = by_part(key_findings(config))
-    assert {finding.state for finding in found.values()} == {State.failed}
+    assert {finding.state for finding in found.values()} == {"failed"}
     assert found["secret key"].remedy == f"chmod 600 {ARCHIVE}.secret"
     config.beside("secret").chmod(0o600)
     config.beside("secret").write_text("short")
@@ -121,7 +121,7 @@ async def test_tables_of_other_versions(archive: Path) -> None:
     assert states(archive_findings(archive))["tables"] == "failed"
     execute("DROP TABLE alembic_version")
     found = by_part(archive_findings(archive))["tables"]
-    assert (found.state, "flashnotify migrate" in str(found.remedy)) == (State.warning, True)
+    assert (found.state, "flashnotify migrate" in str(found.remedy)) == ("warning", True)
 
 
 async def test_damaged_archives_and_other_files(archive: Path) -> None:
@@ -135,7 +135,7 @@ async def test_damaged_archives_and_other_files(archive: Path) -> None:
 
 def test_a_folder_that_cannot_be_used() -> None:
     found = by_part(archive_findings(Path("/dev/null/flashnotify.db")))
-    assert found["folder"].state is State.failed
+    assert found["folder"].state == "failed"
     assert "FLASHNOTIFY_DATABASE_URL" in str(found["folder"].remedy)
 
 

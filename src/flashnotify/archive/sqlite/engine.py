@@ -10,11 +10,11 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from flashnotify.archive.sqlite.location import EXAMPLE
 from flashnotify.errors import SettingsError
 
 # Seconds to wait for a connection to read with, when the disk is slower than the demand.
 _PATIENCE = 5.0
-EXAMPLE = "Example: FLASHNOTIFY_DATABASE_URL=sqlite:///var/flashnotify.db"
 
 
 def archive_url(setting: str) -> URL:

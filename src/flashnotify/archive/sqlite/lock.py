@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from flashnotify.archive.sqlite.engine import EXAMPLE
+from flashnotify.archive.sqlite.location import EXAMPLE
 from flashnotify.errors import ArchiveLocked, SettingsError
 
 

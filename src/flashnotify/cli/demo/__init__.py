@@ -19,19 +19,15 @@ from flashnotify.app import Service
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.cli import serve, trial
-from flashnotify.cli.client import Client, CommandFailed, in_process
+from flashnotify.cli.client import Client, CommandFailed
 from flashnotify.cli.demo.examples import CHAT
 from flashnotify.cli.demo.showing import send_and_show
+from flashnotify.cli.local import in_process
 from flashnotify.meta.registry import CHANNELS
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry import logs
 
 _HOST = "127.0.0.1"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("demo")(demo)
 
 
 def demo(

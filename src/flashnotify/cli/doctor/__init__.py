@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -18,22 +17,16 @@ from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding, State
 from flashnotify.cli.doctor.serving import serve_findings
 from flashnotify.cli.doctor.transports import transport_findings
-from flashnotify.cli.progress import progress_bar
+from flashnotify.cli.output import print_json, progress_bar
 from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry import logs
 
-_COLOURS = {State.ok: "green", State.warning: "yellow", State.failed: "bold red"}
+# From good to bad.
+_COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("doctor")(doctor)
-
-
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Check the settings, the archive, the keys, each transport and a running `serve`.
 
     Each problem comes with a remedy. Nothing is sent and nothing is changed. The exit code is 1 if
@@ -42,13 +35,13 @@ def doctor(
     with progress_bar() as bar:
         bar.add_task("checking", total=None)
         findings = list(_examine())
-    worst = max((f.state for f in findings), key=list(State).index)
+    worst = max((f.state for f in findings), key=list(_COLOURS).index)
     if as_json:
         report = {"state": worst, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print_json(report)
     else:
         _show(findings)
-    if worst is State.failed:
+    if worst == "failed":
         raise typer.Exit(1)
 
 
@@ -60,7 +53,7 @@ def _examine() -> Iterable[Finding]:
     try:
         config = ServiceConfig()
     except SettingsError:
-        yield Finding("archive", State.warning, "not checked", "Fix the settings first.")
+        yield Finding("archive", "warning", "not checked", "Fix the settings first.")
         return
     logs.configure(config.log_format)
     try:
@@ -70,7 +63,7 @@ def _examine() -> Iterable[Finding]:
     except PermissionError as error:
         yield Finding(
             "archive",
-            State.failed,
+            "failed",
             f"{error.filename}: {error.strerror}",
             "Run this as the user that runs serve.",
         )
@@ -91,4 +84,4 @@ def _show(findings: Sequence[Finding]) -> None:
         if finding.remedy:
             console.print(Text(f"{'':<{width + 9}}  -> {finding.remedy}"))
     counts = Counter(finding.state for finding in findings)
-    console.print(", ".join(f"{counts[state]} {state}" for state in State))
+    console.print(", ".join(f"{counts[state]} {state}" for state in _COLOURS))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
 from flashnotify.channels.push.webpush import VAPID_FILE
-from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.cli.doctor.findings import Finding
 from flashnotify.errors import SettingsError
 from flashnotify.meta import Config
 from flashnotify.meta.registry import CONFIGS
@@ -28,42 +28,42 @@ def setting_findings() -> Iterator[Finding]:
             for line in str(error).splitlines():
                 found, _, example = line.partition(" Example: ")
                 name, _, found = found.partition(": ")
-                yield Finding(name, State.failed, found, f"Example: {example}")
+                yield Finding(name, "failed", found, f"Example: {example}")
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
         valid = False
         hint = f"Did you mean {nearest}? " if nearest else ""
         yield Finding(
             name,
-            State.failed,
+            "failed",
             "unknown setting",
             f"{hint}Correct or remove it; docs/settings.md lists all settings.",
         )
     if valid:
         known = {setting.env for config in CONFIGS for setting in config.settings}
         count = len(known & given_names())
-        yield Finding("settings", State.ok, f"{count} of {len(known)} set, the rest are defaults")
+        yield Finding("settings", "ok", f"{count} of {len(known)} set, the rest are defaults")
 
 
 def key_findings(config: ServiceConfig) -> Iterator[Finding]:
     """Check the secret key, and the Web Push key if there is one."""
     secret = config.beside(KEY_FILE)
     if config.secret_key is not None:
-        yield Finding("secret key", State.ok, "FLASHNOTIFY_SECRET_KEY is set")
+        yield Finding("secret key", "ok", "FLASHNOTIFY_SECRET_KEY is set")
     elif secret.exists():
         yield _key("secret key", secret) or _secret_key(config)
     elif _has_api_keys(config.archive_file):
         yield Finding(
             "secret key",
-            State.failed,
+            "failed",
             f"{secret} is missing: the existing API keys do not work",
             "Restore it from a backup. If there is none, start `flashnotify serve`, which creates "
             "a new one, and create new API keys.",
         )
     else:
-        yield Finding("secret key", State.ok, "serve will create it when it starts")
+        yield Finding("secret key", "ok", "serve will create it when it starts")
     vapid = config.beside(VAPID_FILE)
     if vapid.exists():
-        yield _key("Web Push key", vapid) or Finding("Web Push key", State.ok, f"{vapid}")
+        yield _key("Web Push key", vapid) or Finding("Web Push key", "ok", f"{vapid}")
 
 
 def _key(part: str, file: Path) -> Finding | None:
@@ -72,7 +72,7 @@ def _key(part: str, file: Path) -> Finding | None:
     if mode & 0o077:
         return Finding(
             part,
-            State.failed,
+            "failed",
             f"{file} has mode {mode:04o}: other users on this machine can access it",
             f"chmod 600 {file}",
         )
@@ -81,7 +81,7 @@ def _key(part: str, file: Path) -> Finding | None:
     except OSError as error:
         return Finding(
             part,
-            State.failed,
+            "failed",
             f"{file} cannot be read: {error.strerror}",
             "Run this as the user that runs serve, or make that user its owner.",
         )
@@ -93,8 +93,8 @@ def _secret_key(config: ServiceConfig) -> Finding:
         config.pepper()
     except SettingsError as error:
         found, _, remedy = str(error).partition(". ")
-        return Finding("secret key", State.failed, found, remedy)
-    return Finding("secret key", State.ok, f"{config.beside(KEY_FILE)}")
+        return Finding("secret key", "failed", found, remedy)
+    return Finding("secret key", "ok", f"{config.beside(KEY_FILE)}")
 
 
 def _has_api_keys(file: Path) -> bool:

@@ -28,15 +28,15 @@ def archive_findings(file: Path) -> Iterator[Finding]:
     """Check the archive without writing to it."""
     yield _folder(file)
     yield _space(file)
-    yield Finding("SQLite", State.ok, f"{sqlite_version()}; one connection writes, in one process")
+    yield Finding("SQLite", "ok", f"{sqlite_version()}; one connection writes, in one process")
     if not file.exists():
-        yield Finding("archive", State.ok, f"{file}: serve will create it when it starts")
+        yield Finding("archive", "ok", f"{file}: serve will create it when it starts")
         return
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077:
         yield Finding(
             "archive",
-            State.warning,
+            "warning",
             f"{file} has mode {mode:04o}: others on this machine can read addresses and messages",
             f"chmod 600 {file}",
         )
@@ -47,7 +47,7 @@ def archive_findings(file: Path) -> Iterator[Finding]:
     except sqlite3.Error as error:
         yield Finding(
             "archive",
-            State.failed,
+            "failed",
             f"{file} cannot be read: {error}",
             "Check FLASHNOTIFY_DATABASE_URL and this user's permission to read the file. "
             f"If the file is damaged: {_RESTORE}",
@@ -59,21 +59,21 @@ def _folder(file: Path) -> Finding:
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         return Finding(
             "folder",
-            State.failed,
+            "failed",
             f"{folder} is not writable by this user",
             "Make the user that runs serve its owner, or choose another folder with "
             "FLASHNOTIFY_DATABASE_URL.",
         )
     created = "" if folder == file.parent else f"; serve will create {file.parent} in it"
-    return Finding("folder", State.ok, f"{folder} is writable{created}")
+    return Finding("folder", "ok", f"{folder} is writable{created}")
 
 
 def _space(file: Path) -> Finding:
     free = shutil.disk_usage(_existing(file.parent)).free
     found = f"{free // _MIB:,} MiB free"
     if free >= _LOW:
-        return Finding("disk", State.ok, found)
-    state = State.failed if free < _CRITICAL else State.warning
+        return Finding("disk", "ok", found)
+    state: State = "failed" if free < _CRITICAL else "warning"
     return Finding(
         "disk",
         state,
@@ -85,17 +85,17 @@ def _space(file: Path) -> Finding:
 def _tables(archive: sqlite3.Connection) -> Finding:
     found, known = revision(archive), schema.revisions()
     if found == known[0]:
-        return Finding("tables", State.ok, f"of this version ({found})")
+        return Finding("tables", "ok", f"of this version ({found})")
     if found is None or found in known:
         return Finding(
             "tables",
-            State.warning,
+            "warning",
             f"of an earlier version ({found})" if found else "there are none yet",
             "Run `flashnotify migrate`, or start serve, which does the same.",
         )
     return Finding(
         "tables",
-        State.failed,
+        "failed",
         f"of an unknown version ({found})",
         "Use the version of flashnotify that created them, or a later one.",
     )
@@ -107,13 +107,13 @@ def _integrity(file: Path) -> Finding:
     if found is None:
         return Finding(
             "archive",
-            State.warning,
+            "warning",
             f"{file}, {size}: the check did not finish within {_CHECK_TIMEOUT:g} s",
             "Run `flashnotify backup`, which checks all of it, however long that takes.",
         )
     if found:
-        return Finding("archive", State.failed, f"{file} is damaged: {found[0]}", _RESTORE)
-    return Finding("archive", State.ok, f"{file}, {size}: no damage found")
+        return Finding("archive", "failed", f"{file} is damaged: {found[0]}", _RESTORE)
+    return Finding("archive", "ok", f"{file}, {size}: no damage found")
 
 
 def _existing(folder: Path) -> Path:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Literal
 
-
-class State(StrEnum):
-    """The state of a part: `warning` means that it works but may not be what was intended."""
-
-    ok = "ok"
-    warning = "warning"
-    failed = "failed"
+# `warning`: it works but may not be what was intended.
+State = Literal["ok", "warning", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,17 @@ async def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[
     """Check `serve`, if it is running. `expected` are the transports in our own settings."""
     holder = ArchiveLock(config.archive_file).holder()
     if holder is None:
-        return [Finding("serve", State.ok, "not running; the archive is free")]
+        return [Finding("serve", "ok", "not running; the archive is free")]
     part = f"serve (process {holder})"
     try:
-        async with over_socket(config) as http:
+        async with over_socket(config.socket) as http:
             ready = (await http.get("/readyz", timeout=_TIMEOUT)).json()
             channels = (await http.get("/v1/channels", timeout=_TIMEOUT)).json()["items"]
     except (httpx.TransportError, ValueError, KeyError) as error:
         return [
             Finding(
                 part,
-                State.failed,
+                "failed",
                 f"holds the archive but does not answer ({type(error).__name__})",
                 f"{_CHECK_LOG} If this persists, restart serve.",
             )
@@ -41,8 +41,8 @@ async def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[
 
 def _readiness(part: str, ready: dict[str, Any]) -> Finding:
     if ready["status"] == "ok":
-        return Finding(part, State.ok, "is ready")
-    state = State.warning if ready["status"] == "degraded" else State.failed
+        return Finding(part, "ok", "is ready")
+    state: State = "warning" if ready["status"] == "degraded" else "failed"
     parts = (f"{name} is {how}" for name, how in ready["parts"].items() if how != "ok")
     return Finding(part, state, f"is {ready['status']}: {', '.join(parts)}", _CHECK_LOG)
 
@@ -56,7 +56,7 @@ def _breakers(channels: Sequence[dict[str, Any]]) -> Iterator[Finding]:
             problem = transport["problem"]
             found = f"paused after failures{': ' if problem else ''}{problem or ''}"
             remedy = "Fix the settings and restart serve." if problem else _CHECK_LOG
-            yield Finding(part, State.failed, found, remedy)
+            yield Finding(part, "failed", found, remedy)
 
 
 def _differences(
@@ -67,7 +67,7 @@ def _differences(
         different = ", ".join(sorted(running ^ expected))
         yield Finding(
             part,
-            State.warning,
+            "warning",
             f"runs with other transports than these settings name ({different})",
             "Restart serve if the settings have changed, or run doctor with serve's environment.",
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from flashnotify.app import TRANSPORTS
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.transport import Resources
-from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.cli.doctor.findings import Finding
 from flashnotify.clock import SystemClock
 from flashnotify.delivery.transports import OpenChannel, OpenTransport, open_channel
 from flashnotify.errors import Misconfigured, SettingsError, TransportError
@@ -67,10 +67,10 @@ async def _channel(
         if any(name in str(error) for name in reported):
             return [], []
         reason, _, example = str(error).partition(" Example: ")
-        return [Finding(spec.name, State.failed, reason, f"Example: {example}")], []
+        return [Finding(spec.name, "failed", reason, f"Example: {example}")], []
     if not opened.transports:
         reason = f"there are no destinations; {variable} adds some"
-        return [Finding(spec.name, State.ok, reason)], []
+        return [Finding(spec.name, "ok", reason)], []
     try:
         found = await asyncio.gather(*(_transport(opened, o, variable) for o in opened.transports))
     finally:
@@ -90,14 +90,14 @@ async def _transport(channel: OpenChannel, open_transport: OpenTransport, variab
     except TimeoutError:
         return _unreachable(part, f"no answer within {within:g} s", variable)
     except Misconfigured as error:
-        return Finding(part, State.failed, error.reason, f"Fix {variable} and restart serve.")
+        return Finding(part, "failed", error.reason, f"Fix {variable} and restart serve.")
     except TransportError as error:
         return _unreachable(part, error.reason, variable)
     if isinstance(transport, CaptureTransport):
-        return Finding(part, State.warning, found, f"To send for real, set {variable}.")
-    return Finding(part, State.ok, found)
+        return Finding(part, "warning", found, f"To send for real, set {variable}.")
+    return Finding(part, "ok", found)
 
 
 def _unreachable(part: str, reason: str, variable: str) -> Finding:
     remedy = f"Check that it runs and is reachable from here, and that {variable} is right."
-    return Finding(part, State.failed, reason, remedy)
+    return Finding(part, "failed", reason, remedy)

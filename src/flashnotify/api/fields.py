@@ -1,0 +1,48 @@
+"""Types that requests and responses share: pages, times, names of priorities."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, BeforeValidator, PlainValidator, WithJsonSchema
+
+from flashnotify.domain import Priority, moment
+from flashnotify.meta import descriptors
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of items on this page.")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        description="The `next` of the previous page.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]{22}$"},
+    ),
+]
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list. `next` is the cursor of the next page; null on the last one."""
+
+    items: list[T]
+    next: str | None
+
+
+# A time in a request, in ISO 8601 with an offset. Pydantic's own datetime would also take numbers.
+Timestamp = Annotated[
+    datetime,
+    PlainValidator(descriptors.Moment().validate, json_schema_input_type=str),
+    WithJsonSchema(descriptors.Moment().schema()),
+]
+
+
+def _from_record(value: Any) -> Any:
+    """Convert a record's value: milliseconds since the epoch to a time, a priority to its name."""
+    if isinstance(value, Priority):
+        return value.name
+    return moment(value) if isinstance(value, int) else value
+
+
+# Fields of responses that FastAPI reads from records of the archive.
+Time = Annotated[datetime, BeforeValidator(_from_record)]
+PriorityName = Annotated[str, BeforeValidator(_from_record)]

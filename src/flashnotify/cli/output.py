@@ -1,0 +1,38 @@
+"""Output for people and programs: JSON, tables and progress bars."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+# Wider than any row: output piped to another program must not be cut.
+_UNLIMITED = 1000
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(table: Table) -> None:
+    """Print a table on standard output, as wide as the terminal, or uncut if there is none."""
+    Console(width=None if sys.stdout.isatty() else _UNLIMITED).print(table)
+
+
+def progress_bar() -> Progress:
+    """Return a context that shows the progress of its tasks on standard error, if a terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
