@@ -1,7 +1,5 @@
 """The composition root: alone knows which notifiers, channels and transports exist."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
@@ -63,11 +61,7 @@ from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.delivery.transports import OpenChannel, open_channel
-from flashnotify.domain import (
-    Job,
-    Lane,
-    Priority,
-)
+from flashnotify.domain import Job, Lane, Priority
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits

@@ -1,7 +1,5 @@
 """The only source of time, so that tests can set it and never sleep."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Protocol

@@ -1,7 +1,5 @@
 """The vocabulary of FlashNotify, as plain values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time

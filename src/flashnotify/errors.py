@@ -5,11 +5,10 @@ deployment (these prevent the start, with a message that says what to change), a
 transport (these decide whether a delivery is retried).
 """
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 class FlashNotifyError(Exception):
@@ -52,13 +51,13 @@ class FieldError:
     detail: str
 
     @classmethod
-    def at(cls, path: Iterable[int | str], code: str, detail: str) -> FieldError:
+    def at(cls, path: Iterable[int | str], code: str, detail: str) -> Self:
         """Return the error at a path given by its steps: `("to", 3)`."""
         steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
         return cls("".join(f"/{step}" for step in steps), code, detail)
 
     @classmethod
-    def of(cls, pointer: str, error: ValueError) -> FieldError:
+    def of(cls, pointer: str, error: ValueError) -> Self:
         """Return the error at `pointer` for a value that failed validation."""
         return cls(pointer, getattr(error, "code", "invalid"), str(error))
 

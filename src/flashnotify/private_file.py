@@ -1,7 +1,5 @@
 """Files that only their owner may read (mode 0600), complete and synced before they get a name."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Callable, Iterator

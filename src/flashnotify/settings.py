@@ -1,7 +1,5 @@
 """The service's own settings. Channels and transports declare theirs next to their code."""
 
-from __future__ import annotations
-
 import difflib
 import os
 import secrets

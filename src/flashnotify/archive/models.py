@@ -4,8 +4,6 @@ Times are milliseconds since the Unix epoch. Ids are UUIDv7, so that primary key
 time and need no other index for that.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -6,8 +6,6 @@ when the data cannot be stored; reads raise `Unavailable` when none is possible 
 milliseconds since the Unix epoch. Counts and statistics are kept by the writes themselves.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol

@@ -3,8 +3,6 @@
 Times are milliseconds since the Unix epoch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar

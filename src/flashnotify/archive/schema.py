@@ -1,7 +1,5 @@
 """Upgrades of the archive's tables, by Alembic migrations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The archive in a SQL database."""
 
-from __future__ import annotations
-
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import ports

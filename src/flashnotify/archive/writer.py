@@ -4,8 +4,6 @@ A write is a value: statements and their rows. The writer takes all writes that 
 last commit, runs equal statements as one executemany, and commits once, with one fsync.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence

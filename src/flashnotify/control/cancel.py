@@ -1,7 +1,5 @@
 """Cancels the deliveries of a notification that are not sent yet."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from uuid import UUID
 

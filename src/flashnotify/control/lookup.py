@@ -1,7 +1,5 @@
 """Finds the notification that a request is about."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from flashnotify.archive.ports import Notifications

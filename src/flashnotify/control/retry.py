@@ -1,7 +1,5 @@
 """Queues the failed deliveries of a notification again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID

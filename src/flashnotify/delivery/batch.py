@@ -1,7 +1,5 @@
 """A batch in flight: the value that the executor's steps pass on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,8 +1,7 @@
 """The circuit breaker of a transport: closed, open, half-open."""
 
-from __future__ import annotations
-
 from enum import StrEnum
+from typing import Self
 
 from flashnotify.clock import Clock
 from flashnotify.meta.specs import BreakerPolicy
@@ -32,9 +31,9 @@ class Breaker:
         self._probes: set[bool] = set()  # the urgency of each
         self.misconfigured: str | None = None
 
-    def sibling(self) -> Breaker:
+    def sibling(self) -> Self:
         """Return a new, closed breaker with the same policy."""
-        return Breaker(self._policy, self._clock)
+        return type(self)(self._policy, self._clock)
 
     @property
     def state(self) -> BreakerState:

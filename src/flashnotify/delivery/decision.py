@@ -1,7 +1,5 @@
 """The only place that decides whether a batch, or one of its messages, may be sent now."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from flashnotify.archive.records import Finish, Notification, Reschedule

@@ -1,7 +1,5 @@
 """What follows from the attempts at a delivery: finish with a status, or reschedule."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from flashnotify import errors

@@ -3,8 +3,6 @@
 The database is never held while a provider is called.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Fans a notification out: audience → recipients → routes → deliveries, in batches."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is in flight. One process works on a SQLite archive, so a claim costs no write."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Quiet hours: until when deliveries that would ring wait."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 

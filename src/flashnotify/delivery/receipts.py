@@ -1,7 +1,5 @@
 """Delivery reports: what a gateway reports about a message that it has taken."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The last two steps of a batch: record each result as it happens, and settle the batch."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence

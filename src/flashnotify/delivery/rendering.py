@@ -1,7 +1,5 @@
 """Renders the templates of a kind with the data of a notification."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import datetime
 from typing import Any

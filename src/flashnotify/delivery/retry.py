@@ -1,7 +1,5 @@
 """When a delivery is attempted again: a calculation, which never sleeps."""
 
-from __future__ import annotations
-
 from flashnotify.domain import Priority
 from flashnotify.meta.specs import RetryPolicy
 

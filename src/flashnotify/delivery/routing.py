@@ -1,7 +1,5 @@
 """Which channels a recipient gets a notification on: kind ∩ request ∩ address."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 

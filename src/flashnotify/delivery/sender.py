@@ -1,7 +1,5 @@
 """Sends one message: the transports of its channel in failover order, one attempt at each."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The open channels: their transports in failover order, and the breakers of those."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

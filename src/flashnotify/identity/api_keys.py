@@ -4,8 +4,6 @@ The id finds the key and the secret authenticates it. The checksum detects typin
 lets secret scanners recognise a key, without a look-up. Only an HMAC of the secret is stored.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac
@@ -81,12 +79,7 @@ class ApiKeys:
         return not expired and principal.id not in self._revoked
 
     async def create(
-        self,
-        name: str,
-        scopes: Iterable[str],
-        *,
-        max_priority: Priority,
-        expires_at: int | None,
+        self, name: str, scopes: Iterable[str], *, max_priority: Priority, expires_at: int | None
     ) -> NewKey:
         """Create a key that expires at `expires_at`, in milliseconds since the epoch."""
         id = _random(_ID_ALPHABET, _ID_LENGTH)

@@ -1,7 +1,5 @@
 """Principals and their scopes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Rate limits: how many requests each principal may make in a window of time."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Turns the entries of `to` into recipients."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence

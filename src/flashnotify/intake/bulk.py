@@ -1,7 +1,5 @@
 """Bulk requests: many notifications at once, each accepted or rejected by itself."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json

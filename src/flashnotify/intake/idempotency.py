@@ -1,7 +1,5 @@
 """`Idempotency-Key`: the same key and document give the same answer, for 24 hours."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping

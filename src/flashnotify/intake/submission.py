@@ -1,7 +1,5 @@
 """Accepts notifications: validates, stores, queues. An accepted notification is on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Validates a caller's document as a request of its kind, and reports every mistake."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """The queue for coroutines: pure asyncio, all in memory."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set

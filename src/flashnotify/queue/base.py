@@ -1,7 +1,5 @@
 """The queue protocol."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 from uuid import UUID

@@ -1,7 +1,5 @@
 """One queue per channel, so that no channel waits for another, and one for fan-outs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Bounded lanes of work, one per priority, and which of them is served next."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar

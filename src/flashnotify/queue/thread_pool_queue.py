@@ -1,7 +1,5 @@
 """The queue for blocking code: daemon threads drain it and hand results to the event loop."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import threading

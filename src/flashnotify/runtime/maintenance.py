@@ -1,7 +1,5 @@
 """Purges what has been kept long enough, in slices that never hold the writer for long."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Queues what is due in the archive: send times, retries, restarts, lanes that overflowed."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Set
 from uuid import UUID

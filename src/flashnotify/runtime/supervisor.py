@@ -1,7 +1,5 @@
 """Supervision of the parts of the service that must not end on their own."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Coroutine
 

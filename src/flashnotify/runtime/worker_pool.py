@@ -1,7 +1,5 @@
 """The pool of tasks that carry out the jobs of one queue."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

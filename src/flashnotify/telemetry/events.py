@@ -4,8 +4,6 @@ The archive numbers events as they are committed; each commit wakes the follower
 reconnects resumes after the last number it saw.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The log. It never contains secrets, addresses or messages."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from typing import Any, Literal

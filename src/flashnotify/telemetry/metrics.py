@@ -1,7 +1,5 @@
 """Prometheus metrics, with labels from the declarations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 

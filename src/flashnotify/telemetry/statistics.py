@@ -1,7 +1,5 @@
 """Percentiles from the latency histograms that the archive keeps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from flashnotify.archive.records import LATENCY_BOUNDS

@@ -1,7 +1,5 @@
 """Queries, over connections that cannot write, and pages of lists."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import binascii

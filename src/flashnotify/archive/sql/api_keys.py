@@ -1,7 +1,5 @@
 """API keys, in SQL."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Changes: statements, each with its place in a commit and a row of values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum

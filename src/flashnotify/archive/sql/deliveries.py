@@ -1,7 +1,5 @@
 """Deliveries and attempts, in SQL."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

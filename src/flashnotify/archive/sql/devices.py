@@ -1,7 +1,5 @@
 """Devices, in SQL."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID

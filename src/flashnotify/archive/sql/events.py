@@ -1,7 +1,5 @@
 """Reads of events."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import bindparam, func, select

@@ -1,7 +1,5 @@
 """Jobs, each read by the index of its lane, in SQL."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any

@@ -1,7 +1,5 @@
 """Purges of what has been kept long enough, in slices that never hold the writer for long."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from itertools import accumulate

@@ -1,7 +1,5 @@
 """Notifications, and the changes of a notification as a whole, in SQL."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Reads of captured messages."""
 
-from __future__ import annotations
-
 from sqlalchemy import select
 
 from flashnotify.archive.models import OutboxMessage as Table

@@ -1,7 +1,5 @@
 """Statistics, kept by the writes themselves: counts by ten minutes, latencies by the minute."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,7 +1,5 @@
 """A consistent copy of an archive, taken while `serve` keeps writing to it."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """Connections to a SQLite archive."""
 
-from __future__ import annotations
-
 import sqlite3
 from pathlib import Path
 from typing import Any

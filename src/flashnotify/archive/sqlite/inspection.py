@@ -1,7 +1,5 @@
 """Read-only inspection of an archive that a running `serve` may be writing to."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The archive's place on disk, found without a database library: commands start quickly."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

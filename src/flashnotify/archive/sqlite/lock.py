@@ -1,7 +1,5 @@
 """An advisory lock that keeps a second process from a SQLite archive."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from pathlib import Path
