@@ -153,10 +153,7 @@ class ServiceConfig(Config):
     def pepper(self) -> bytes:
         """Return the secret key from the settings, or else from a file next to the archive.
 
-        The first call creates that file.
-
-        Raises:
-            SettingsError: the file does not hold a key.
+        The first call creates that file. Raise `SettingsError` if the file does not hold a key.
         """
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()

@@ -54,10 +54,8 @@ class Notifications(Protocol):
     ) -> Page[Notification]:
         """Return a page of notifications, newest first, without their audiences.
 
-        One with damaged JSON is on it too, with empty data.
-
-        Raises:
-            InvalidInput: the cursor is malformed.
+        One with damaged JSON is included, with empty data. Raise `InvalidInput` if the cursor is
+        malformed.
         """
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
@@ -96,9 +94,7 @@ class Deliveries(Protocol):
         """Return a page of the deliveries of a notification, newest first.
 
         `due_at` and `reason` of a queued delivery are those of its job where the job waits longer.
-
-        Raises:
-            InvalidInput: the cursor is malformed.
+        Raise `InvalidInput` if the cursor is malformed.
         """
 
     async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
@@ -169,8 +165,7 @@ class Outbox(Protocol):
     ) -> Page[OutboxMessage]:
         """Return a page of captured messages, newest first.
 
-        Raises:
-            InvalidInput: the cursor is malformed.
+        Raise `InvalidInput` if the cursor is malformed.
         """
 
 
@@ -195,8 +190,7 @@ class Devices(Protocol):
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
         """Return a page of devices, newest first.
 
-        Raises:
-            InvalidInput: the cursor is malformed.
+        Raise `InvalidInput` if the cursor is malformed.
         """
 
 
@@ -284,8 +278,4 @@ class Archive(Protocol):
         """Whether the disk does not keep up, so that new work should be refused for now."""
 
     async def ping(self) -> None:
-        """Read something.
-
-        Raises:
-            Unavailable: the archive cannot be read.
-        """
+        """Raise `Unavailable` if the archive cannot be read."""

@@ -12,8 +12,7 @@ async def find_notification(
 ) -> Notification:
     """Return a notification, with its audience only if asked for.
 
-    Raises:
-        NotFound: none has this id.
+    Raise `NotFound` if there is none.
     """
     notification = await notifications.find(id, audience=audience)
     if notification is None:

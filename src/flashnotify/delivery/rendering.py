@@ -25,11 +25,7 @@ class Renderer:
         templates: Registry[TemplatesSpec],
         zone: ZoneInfo | None,
     ) -> None:
-        """Check that every kind has templates.
-
-        Raises:
-            DeclarationError: a kind has none.
-        """
+        """Check that every kind has templates. Raise `DeclarationError` if a kind has none."""
         for kind in kinds:
             if kind.kind not in templates:
                 name = kind.notifier.__name__

@@ -160,8 +160,7 @@ def open_channel(
 ) -> OpenChannel:
     """Return a channel with the transports that its settings name, out of the `known` ones.
 
-    Raises:
-        SettingsError: a URL cannot work.
+    Raise `SettingsError` if a URL cannot work.
     """
     assert spec.config is not None
     config = spec.config()

@@ -102,11 +102,7 @@ class ApiKeys:
         return await self._stored.all()
 
     async def revoke(self, id: str) -> None:
-        """Revoke a key, effective at once.
-
-        Raises:
-            NotFound: no key has this id.
-        """
+        """Revoke a key, effective at once. Raise `NotFound` if no key has this id."""
         if await self._stored.find(id) is None:
             raise NotFound(f"No API key has the id {id!r}. List them: flashnotify keys list")
         self._revoked.add(id)

@@ -28,8 +28,7 @@ class Principal:
     def require(self, scope: str) -> None:
         """Check that the principal has `scope`; `admin` implies every scope.
 
-        Raises:
-            NotPermitted: it does not.
+        Raise `NotPermitted` if it does not have it.
         """
         if scope in self.scopes or ADMIN in self.scopes:
             return
@@ -44,8 +43,7 @@ class Principal:
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:
         """Check that `priority` is at most that of the key, or that of the kind if it is higher.
 
-        Raises:
-            NotPermitted: it is higher.
+        Raise `NotPermitted` if it is higher.
         """
         highest = max(self.max_priority, kind.priority)
         if priority > highest:

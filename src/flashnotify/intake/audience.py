@@ -38,10 +38,8 @@ class Audience:
     async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
         """Return the recipients in canonical form and in order, without duplicates.
 
-        `schemes` are those that the channels of the kind send to.
-
-        Raises:
-            InvalidInput: some entries are wrong; each has a pointer (`/to/3`).
+        `schemes` are those that the channels of the kind send to. Raise `InvalidInput` if some
+        entries are wrong; each has a pointer (`/to/3`).
         """
         found: dict[Address, int] = {}
         errors: list[FieldError] = []

@@ -114,10 +114,8 @@ async def read_lines(body: bytes, max_size: int) -> AsyncIterator[Document]:
 async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
     """Yield the documents of a JSON array, each of at most `max_size` characters.
 
-    They are decoded one at a time, so that other tasks get the event loop.
-
-    Raises:
-        MalformedDocument: the body is not a JSON array.
+    They are decoded one at a time, so that other tasks get the event loop. Raise
+    `MalformedDocument` if the body is not a JSON array.
     """
     try:
         text = body.decode()

@@ -41,8 +41,7 @@ class Idempotency:
     ) -> Accepted:
         """Return what `accept` returns, or what it returned when `key` first came.
 
-        Raises:
-            IdempotencyMismatch: the key came with another document before.
+        Raise `IdempotencyMismatch` if the key came with another document before.
         """
         fingerprint = _fingerprint(document)
         # One request at a time for each key: the second finds the answer of the first.

@@ -37,11 +37,7 @@ class Submission:
     locale: str
 
     def require_ready(self) -> None:
-        """Check that notifications can be stored and sent.
-
-        Raises:
-            Unavailable: they cannot.
-        """
+        """Check that notifications can be stored and sent. Raise `Unavailable` if they cannot."""
         self.supervisor.require_all()
         if self.archive.overloaded:
             raise Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")

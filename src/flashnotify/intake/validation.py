@@ -75,8 +75,7 @@ class Validation:
     def kind(self, name: object) -> NotifierSpec:
         """Return the kind called `name`.
 
-        Raises:
-            InvalidInput: there is none; the message lists the kinds.
+        Raise `InvalidInput` if there is none; the message lists the kinds.
         """
         kind = self.kinds.get(name) if isinstance(name, str) else None
         if kind is None:
@@ -141,8 +140,7 @@ def _check_reach(
 def parse(document: bytes) -> Mapping[str, Any]:
     """Return the JSON object in the body of a request.
 
-    Raises:
-        MalformedDocument: the body is not a JSON object.
+    Raise `MalformedDocument` if the body is not a JSON object.
     """
     if not document.strip():
         raise MalformedDocument("The body is empty. Send a JSON object, {…}.")

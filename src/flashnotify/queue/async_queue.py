@@ -67,8 +67,7 @@ class AsyncQueue(Generic[T]):
     async def get(self, lanes: frozenset[Priority]) -> T:
         """Take the next item of `lanes`, which is in flight from now on.
 
-        Raises:
-            QueueClosed: the queue is closed.
+        Raise `QueueClosed` if the queue is closed.
         """
         while not self._closed:
             found = self._lanes.take(lanes)

@@ -38,8 +38,7 @@ class Queue(Protocol[T]):
     async def get(self, lanes: frozenset[Priority]) -> T:
         """Take the next item of `lanes`, which is in flight from now on.
 
-        Raises:
-            QueueClosed: the queue is closed.
+        Raise `QueueClosed` if the queue is closed.
         """
 
     def done(self, item: T) -> None:

@@ -151,8 +151,7 @@ class ThreadPoolQueue:
     def get(self) -> Call[Any]:
         """Wait for the next call and take it, in a thread.
 
-        Raises:
-            QueueClosed: the queue is closed.
+        Raise `QueueClosed` if the queue is closed.
         """
         with self._changed:
             while not self._closed:

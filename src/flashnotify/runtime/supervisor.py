@@ -32,8 +32,7 @@ class Supervisor:
     def require_all(self) -> None:
         """Check that every part is running, so that what is accepted gets sent.
 
-        Raises:
-            Unavailable: a part has failed, or the service is stopping.
+        Raise `Unavailable` if a part has failed, or the service is stopping.
         """
         if self.failures:
             parts = ", ".join(self.failures)

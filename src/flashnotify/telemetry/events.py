@@ -48,8 +48,7 @@ class Events:
     def require_room(self, follower: str) -> None:
         """Check that there is room for another stream of this follower.
 
-        Raises:
-            Unavailable: there are too many, or the service is stopping.
+        Raise `Unavailable` if there are too many, or the service is stopping.
         """
         others = list(self._followers.values())
         if len(others) >= _MAX_FOLLOWERS or others.count(follower) >= _MAX_PER_KEY or self._closed:

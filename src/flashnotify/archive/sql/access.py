@@ -54,8 +54,7 @@ class Reading:
     ) -> Page[T]:
         """Return a page of what `query` finds, newest first, after `cursor`, each as `record`.
 
-        Raises:
-            InvalidInput: the cursor is malformed.
+        Raise `InvalidInput` if the cursor is malformed.
         """
         if cursor is not None:
             query = query.where(id_column < _decode(cursor))
@@ -128,11 +127,7 @@ def first_id(ms: int) -> UUID:
 
 
 def strings(text: str) -> list[str]:
-    """Return the strings of a JSON array.
-
-    Raises:
-        ValueError: the text is not such an array.
-    """
+    """Return the strings of a JSON array. Raise `ValueError` if the text is not one."""
     values = json.loads(text)
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError("not an array of strings")

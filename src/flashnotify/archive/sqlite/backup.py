@@ -18,10 +18,8 @@ Progress = Callable[[int, int], None]
 def copy_archive(archive: Path, target: Path, progress: Progress) -> None:
     """Copy `archive` to `target`, which is replaced once the copy is complete, checked and on disk.
 
-    `progress` is called with the number of pages copied and their total number.
-
-    Raises:
-        BackupFailed: a file cannot be read or written, or the copy is damaged.
+    `progress` is called with the number of pages copied and their total number. Raise
+    `BackupFailed` if a file cannot be read or written, or the copy is damaged.
     """
     with _replacing(target) as partial:
         try:
@@ -37,8 +35,7 @@ def copy_archive(archive: Path, target: Path, progress: Progress) -> None:
 def copy_key(file: Path, target: Path) -> None:
     """Copy a small file the way `copy_archive` does.
 
-    Raises:
-        BackupFailed: a file cannot be read or written.
+    Raise `BackupFailed` if a file cannot be read or written.
     """
     with _replacing(target) as partial:
         partial.write_bytes(file.read_bytes())
@@ -72,11 +69,7 @@ def _check(copy: Path) -> None:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """Yield a draft that replaces `target`.
-
-    Raises:
-        BackupFailed: it cannot be written.
-    """
+    """Yield a draft that replaces `target`. Raise `BackupFailed` if it cannot be written."""
     try:
         with replacing(target) as draft:
             yield draft

@@ -18,8 +18,7 @@ _PATIENCE = 5.0
 def archive_url(setting: str) -> URL:
     """Return the URL of the archive, with its asyncio driver.
 
-    Raises:
-        SettingsError: the setting is not the URL of a SQLite file.
+    Raise `SettingsError` if the setting is not the URL of a SQLite file.
     """
     try:
         url = make_url(setting)
