@@ -63,22 +63,17 @@ def phone(value: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+_TEXT = Environment(
+    autoescape=False,  # noqa: S701  # for the parts that are plain text
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEXT.filters |= {"moment": moment, "phone": phone, "prose": prose}
+_HTML = _TEXT.overlay(autoescape=True)
+
+
 def environment(part: str) -> Environment:
     """Return the environment of a message part: only `html` is escaped."""
     return _HTML if part == "html" else _TEXT
-
-
-def _make_environment(*, autoescape: bool) -> Environment:
-    made = Environment(
-        autoescape=autoescape,  # noqa: S701  # off only for the parts that are plain text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters |= {"moment": moment, "phone": phone, "prose": prose}
-    return made
-
-
-_TEXT = _make_environment(autoescape=False)
-_HTML = _make_environment(autoescape=True)

@@ -67,8 +67,7 @@ class Registry(Generic[T]):
 
     def nearest(self, name: str) -> str | None:
         """Return the registered name closest to `name`, or None."""
-        matches = difflib.get_close_matches(name, self._items, n=1)
-        return matches[0] if matches else None
+        return next(iter(difflib.get_close_matches(name, self._items, n=1)), None)
 
 
 class DeclarationMeta(type):

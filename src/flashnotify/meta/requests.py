@@ -31,13 +31,9 @@ def field_type(field: Field[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.isoformat()
-        case domain.Window():
-            return str(value)
-        case _:
-            return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, domain.Window) else value
 
 
 def _no_duplicates(value: Any) -> Any:
@@ -51,10 +47,6 @@ def _no_duplicates(value: Any) -> Any:
 
 def _optional(description: str, **constraints: Any) -> Any:
     return PydanticField(None, description=description, **constraints)
-
-
-def _channels_field() -> Any:
-    return _optional("Use only these of the kind's channels.", min_length=1)
 
 
 class NotificationRequest(BaseModel):
@@ -88,7 +80,8 @@ class NotificationRequest(BaseModel):
     priority: Annotated[domain.Priority, Priority(default="low")] | None = _optional(
         "Overrides the kind's priority, within what the key allows."
     )
-    channels: list[str] | None = _channels_field()
+    # Each kind allows its own.
+    channels: list[str] | None = None
     data: BaseModel
     locale: str | None = _optional(
         "The language of the templates (BCP 47).", pattern=_LOCALE, max_length=35, examples=["fr"]
@@ -118,6 +111,9 @@ def request_model(
     own: dict[str, Any] = {
         "kind": (Literal[kind], ...),
         "data": (data, ...) if required else (data, PydanticField(default_factory=data)),
-        "channels": (chosen | None, _channels_field()),
+        "channels": (
+            chosen | None,
+            _optional("Use only these of the kind's channels.", min_length=1),
+        ),
     }
     return create_model(f"{stem}Notification", __base__=NotificationRequest, __doc__=doc, **own)
