@@ -17,20 +17,20 @@ Emailing = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who vouches for the tests' servers."""
+    """Return the certificate authority of the tests' servers."""
     return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
 async def smtp() -> AsyncIterator[SmtpServer]:
-    """A plain SMTP server."""
+    """Run a plain SMTP server."""
     async with SmtpServer() as server:
         yield server
 
 
 @pytest.fixture
 def emailing(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> Emailing:
-    """Starts the service with an EMAIL_URL, and other settings by name."""
+    """Return a function that runs the service with an EMAIL_URL and other settings."""
 
     @asynccontextmanager
     async def start(url: str, **settings: str) -> AsyncIterator[Running]:

@@ -1,4 +1,4 @@
-"""How tests follow the deliveries of a notification, and move time to the next attempt."""
+"""Follow the deliveries of a notification, and advance time to the next attempt."""
 
 from datetime import datetime
 from typing import Any
@@ -8,14 +8,14 @@ from tests.support.running import Running
 
 
 async def delivery_of(service: Running, id: str) -> dict[str, Any]:
-    """The one delivery of a notification, once it is there."""
+    """Return the only delivery of a notification, once it exists."""
     page = await service.until(f"/v1/notifications/{id}/deliveries", lambda p: len(p["items"]) == 1)
     found: dict[str, Any] = page["items"][0]
     return found
 
 
 async def tried(service: Running, id: str, attempts: int = 1) -> dict[str, Any]:
-    """The one delivery of a notification, once it has so many attempts."""
+    """Return the only delivery of a notification, once it has so many attempts."""
     page = await service.until(
         f"/v1/notifications/{id}/deliveries",
         lambda p: p["items"] and len(p["items"][0]["attempts"]) >= attempts,
@@ -26,7 +26,7 @@ async def tried(service: Running, id: str, attempts: int = 1) -> dict[str, Any]:
 
 
 async def until_due(service: Running, clock: ManualClock, delivery: dict[str, Any]) -> None:
-    """Let time pass until the next attempt at `delivery`, and not longer."""
+    """Advance time to the next attempt at `delivery`."""
     wait = milliseconds(delivery["next_attempt_at"]) - clock.now()
     if wait > 0:
         await clock.advance((wait - 1) / 1000)
@@ -37,22 +37,22 @@ async def until_due(service: Running, clock: ManualClock, delivery: dict[str, An
 
 
 async def let_pass(service: Running, clock: ManualClock, seconds: int) -> None:
-    """Let time pass second by second, so that no commit seems to take long."""
+    """Advance time second by second, so that no commit seems slow."""
     for _ in range(seconds):
         await clock.advance(1)
         await service.service.writer.write()
 
 
 def milliseconds(moment: str) -> int:
-    """Milliseconds since the epoch of a moment as the API writes it."""
+    """Convert a time of the API to milliseconds since the epoch."""
     return round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 def answers(delivery: dict[str, Any]) -> list[str | None]:
-    """What the server said to each attempt."""
+    """Return the server's reply to each attempt."""
     return [attempt["answer"] for attempt in delivery["attempts"]]
 
 
 def outcomes(delivery: dict[str, Any]) -> list[str]:
-    """How each attempt ended."""
+    """Return the outcome of each attempt."""
     return [attempt["outcome"] for attempt in delivery["attempts"]]

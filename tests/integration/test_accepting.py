@@ -1,4 +1,4 @@
-"""Accepting over HTTP: on disk before the answer, once per key, a 503 when it cannot be."""
+"""Accepting over HTTP: on disk before the response, once per key, or a 503."""
 
 import asyncio
 from typing import Any
@@ -17,19 +17,19 @@ from tests.support.running import ACADEMIC, Running, running
 
 @pytest.fixture
 async def accepting(clock: ManualClock) -> Any:
-    """A service that accepts, and delivers nothing."""
+    """Run a service that accepts but does not deliver."""
     async with running(Service(ServiceConfig(), clock), deliver=False) as service:
         yield service
 
 
 async def post(service: Running, key: str | None = None, **changes: Any) -> httpx.Response:
-    """Send the academic example, with an Idempotency-Key."""
+    """Send the academic example with an Idempotency-Key."""
     headers = {"Idempotency-Key": key} if key is not None else {}
     return await service.http.post("/v1/notifications", json=ACADEMIC | changes, headers=headers)
 
 
 async def accepted(service: Running) -> list[Any]:
-    """All that was accepted."""
+    """Return all accepted notifications."""
     items: list[Any] = (await service.get("/v1/notifications", limit=200))["items"]
     return items
 
@@ -44,7 +44,9 @@ async def test_is_on_disk_before_the_answer(accepting: Running) -> None:
     assert accepting.service.delivery.dispatch.queue(None).depth()[Priority.low] == 1
 
 
-async def test_a_hundred_at_once_with_one_key_are_one_notification(accepting: Running) -> None:
+async def test_a_hundred_concurrent_requests_with_one_key_create_one_notification(
+    accepting: Running,
+) -> None:
     answers = await asyncio.gather(*(post(accepting, "k-1") for _ in range(100)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.text for answer in answers}) == 1
@@ -104,14 +106,14 @@ async def test_recipients_are_kept_in_canonical_form_and_once(accepting: Running
     assert shown["to"] == ["mailto:Ada@univ.example", "mailto:bob@univ.example"]
 
 
-async def test_moments_keep_their_offset_in_data(accepting: Running) -> None:
+async def test_times_in_data_keep_their_offset(accepting: Running) -> None:
     data = {"course": "ALG-2", "starts_at": "2027-12-12T09:00:00+05:00"}
     shown = await accepting.get((await post(accepting, data=data)).json()["href"])
     assert shown["data"] == data
 
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "0001-01-02T00:00:00Z"])
-async def test_whatever_is_accepted_can_be_shown(accepting: Running, at: str) -> None:
+async def test_every_accepted_time_can_be_shown(accepting: Running, at: str) -> None:
     assert (await post(accepting, send_at=at)).status_code == 202
     (item,) = await accepted(accepting)
     assert item["send_at"].replace(".999000", "") == at

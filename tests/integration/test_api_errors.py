@@ -58,12 +58,12 @@ async def post(service: Running, **changes: Any) -> httpx.Response:
 
 @pytest.fixture
 async def api(clock: ManualClock) -> AsyncIterator[Running]:
-    """A service that accepts and does not deliver."""
+    """Run a service that accepts but does not deliver."""
     async with running(Service(ServiceConfig(), clock), deliver=False) as service:
         yield service
 
 
-async def test_points_at_the_mistake(api: Running) -> None:
+async def test_errors_point_at_the_mistake(api: Running) -> None:
     for changes, pointer, code in NOTIFICATIONS:
         assert codes(await post(api, **changes)) == {pointer: code}, changes
 
@@ -77,7 +77,7 @@ async def test_lists_all_mistakes_at_once(api: Running) -> None:
     }  # fmt: skip
 
 
-async def test_points_at_the_entry(api: Running) -> None:
+async def test_errors_point_at_the_entry(api: Running) -> None:
     good = [f"mailto:student{n}@univ.example" for n in range(3)]
     for entry, code in ENTRIES:
         assert codes(await post(api, to=[*good, entry, *good])) == {"/to/3": code}, entry
@@ -101,7 +101,7 @@ async def test_refuses_control_characters_in_single_line_fields(
         assert codes(await post(api, **change(f"a{control}b"))) == {place: code}, control
 
 
-async def test_takes_line_breaks_in_what_has_many_lines(api: Running) -> None:
+async def test_accepts_line_breaks_in_multi_line_fields(api: Running) -> None:
     assert (await post(api, body="a\n\tb\r\nc")).status_code == 202
     assert (await post(api, **SECURITY)).status_code == 202
     assert list(codes(await post(api, body="a\x00b"))) == ["/body"]
@@ -133,7 +133,7 @@ async def test_refuses_other_media_types(api: Running, path: str) -> None:
         problem(answer, 415, "unsupported_media_type")
 
 
-async def test_takes_json_however_it_is_declared(api: Running) -> None:
+async def test_accepts_every_declaration_of_json(api: Running) -> None:
     document = json.dumps(ACADEMIC)
     for media_type in ("application/json; charset=utf-8", "Application/JSON", None):
         headers = {} if media_type is None else {"Content-Type": media_type}
@@ -142,7 +142,7 @@ async def test_takes_json_however_it_is_declared(api: Running) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/notifications", "/v1/api-keys"])
-async def test_refuses_what_is_too_large(
+async def test_refuses_bodies_that_are_too_large(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_MAX_REQUEST_BYTES", "2000")
@@ -213,11 +213,11 @@ async def test_a_key_works_in_both_headers_until_it_expires(
 
 
 def lacks_scope(answer: httpx.Response) -> str:
-    """Return the detail of a 403 for want of a scope, which it names."""
+    """Return the detail of a 403, which names the missing scope."""
     return str(problem(answer, 403, "missing_scope", "not-permitted")["detail"])
 
 
-async def test_a_key_is_held_to_its_scopes(api: Running) -> None:
+async def test_a_key_is_limited_to_its_scopes(api: Running) -> None:
     reads, sends = await api.key("read"), await api.key("notify:academic")
     answer = await api.anonymous.post("/v1/notifications", json=ACADEMIC, headers=reads)
     assert "'notify:academic'" in lacks_scope(answer)
@@ -244,7 +244,7 @@ async def test_a_key_is_held_to_its_scopes(api: Running) -> None:
     ).status_code == 202
 
 
-async def test_a_key_is_held_to_its_priority(api: Running) -> None:
+async def test_a_key_is_limited_to_its_priority(api: Running) -> None:
     headers = await api.key("notify:*", max_priority="medium")
 
     async def status(**changes: Any) -> int:
@@ -279,7 +279,7 @@ async def test_a_revoked_key_stops_at_once(api: Running) -> None:
     problem(await api.http.delete("/v1/api-keys/nothing"), 404, "not_found")
 
 
-async def test_points_at_the_mistake_in_a_key(api: Running) -> None:
+async def test_errors_point_at_the_mistake_in_a_key(api: Running) -> None:
     for changes, pointer, code in API_KEYS:
         wanted = {"name": "registrar", "scopes": ["read"]} | changes
         answer = await api.http.post("/v1/api-keys", json=wanted)
@@ -287,7 +287,7 @@ async def test_points_at_the_mistake_in_a_key(api: Running) -> None:
     assert (await api.get("/v1/api-keys"))["items"] == []
 
 
-async def test_says_what_is_not_there(api: Running) -> None:
+async def test_missing_resources_are_named(api: Running) -> None:
     missing = "0196e0a0-0000-7000-8000-000000000000"
     for path in (f"/v1/notifications/{missing}", f"/v1/notifications/{missing}/deliveries"):
         problem(await api.http.get(path), 404, "not_found")
@@ -298,7 +298,7 @@ async def test_says_what_is_not_there(api: Running) -> None:
     assert codes(await api.http.get("/v1/notifications/1")) == {"/id": "not_an_id"}
 
 
-async def test_points_at_the_mistake_in_a_query(api: Running) -> None:
+async def test_errors_point_at_the_mistake_in_a_query(api: Running) -> None:
     for query, pointer, code in QUERIES:
         answer = await api.http.get("/v1/notifications", params=query)
         assert codes(answer) == {pointer: code}, query
@@ -319,18 +319,18 @@ async def test_an_unknown_parameter_is_refused(api: Running) -> None:
     assert (await api.anonymous.get("/readyz?from=probe")).status_code == 200
 
 
-async def test_a_path_that_is_no_id_takes_no_get_with_parameters_either(api: Running) -> None:
+async def test_get_on_the_batch_path_is_refused(api: Running) -> None:
     problem(await api.http.get("/v1/notifications/batch"), 405, "method_not_allowed")
     answer = await api.http.get("/v1/notifications/batch?limit=1")
     assert codes(answer) == {"/limit": "unknown_parameter"}
 
 
-async def test_a_path_has_one_form(api: Running) -> None:
-    """A redirect would be followed by few, and by most of them with GET."""
+async def test_a_trailing_slash_is_not_redirected(api: Running) -> None:
+    """Few clients would follow a redirect, and most of them with GET."""
     problem(await api.http.post("/v1/notifications/", json=ACADEMIC), 404, "not_found")
 
 
-async def test_what_nobody_expected_is_a_problem_too(
+async def test_an_unexpected_error_is_a_problem(
     api: Running,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -350,7 +350,7 @@ async def test_what_nobody_expected_is_a_problem_too(
     assert ACADEMIC["title"] not in logged
 
 
-async def test_a_service_that_is_stopping_says_when_to_come_again(api: Running) -> None:
+async def test_a_stopping_service_sends_retry_after(api: Running) -> None:
     api.service.supervisor.stopping()
     answer = await post(api)
     problem(answer, 503, "stopping", "unavailable")
@@ -365,7 +365,9 @@ async def test_an_idempotency_key_is_plain_text(api: Running) -> None:
         assert list(codes(answer)) == ["/idempotency-key"], key
 
 
-async def test_the_same_request_twice_is_one_notification(api: Running, clock: ManualClock) -> None:
+async def test_a_repeated_request_creates_one_notification(
+    api: Running, clock: ManualClock
+) -> None:
     async def send(key: str, document: Any = ACADEMIC, **headers: str) -> httpx.Response:
         headers["Idempotency-Key"] = key
         client = api.anonymous if "Authorization" in headers else api.http
@@ -392,7 +394,7 @@ async def test_the_same_request_twice_is_one_notification(api: Running, clock: M
     assert anew.json()["id"] != first.json()["id"]
 
 
-async def test_a_hundred_at_once_are_one_notification(service: Running) -> None:
+async def test_a_hundred_concurrent_requests_create_one_notification(service: Running) -> None:
     headers = {"Idempotency-Key": "exam-2026"}
     answers = await asyncio.gather(
         *(
@@ -433,7 +435,7 @@ async def test_send_at_and_expires_at(service: Running, clock: ManualClock) -> N
     await service.completed(answer.json()["id"])
 
 
-async def test_what_expires_before_it_is_due_is_never_sent(
+async def test_a_notification_that_expires_before_it_is_due_is_never_sent(
     clock: ManualClock,
 ) -> None:
     expires = moment(clock.now()) + timedelta(seconds=10)

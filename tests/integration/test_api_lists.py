@@ -14,7 +14,7 @@ SECURITY = {"kind": "security", "data": {"location": "B", "instructions": "Leave
 
 
 async def pages(service: Running, path: str, **query: Any) -> list[list[dict[str, Any]]]:
-    """All pages of a list."""
+    """Return all items of a list, page by page."""
     found = []
     while True:
         page = await service.get(path, **query)
@@ -29,7 +29,7 @@ async def ids(service: Running, **query: Any) -> list[str]:
     return [item["id"] for item in page]
 
 
-async def test_pages_follow_each_other_newest_first(service: Running) -> None:
+async def test_pages_are_in_order_newest_first(service: Running) -> None:
     sent = [await service.send() for _ in range(5)]
     for id in sent:
         await service.completed(id)
@@ -42,7 +42,7 @@ async def test_pages_follow_each_other_newest_first(service: Running) -> None:
     assert await ids(service) == sent[::-1]
 
 
-async def test_what_comes_meanwhile_moves_no_page(service: Running) -> None:
+async def test_new_items_do_not_shift_pages(service: Running) -> None:
     sent = [await service.send() for _ in range(4)]
     first = await service.get("/v1/notifications", limit=2)
     await service.send()
@@ -52,9 +52,7 @@ async def test_what_comes_meanwhile_moves_no_page(service: Running) -> None:
     assert second["next"] is None
 
 
-async def test_notifications_are_found_by_what_they_are(
-    service: Running, clock: ManualClock
-) -> None:
+async def test_notifications_are_filtered(service: Running, clock: ManualClock) -> None:
     later = moment(clock.now()) + timedelta(hours=1)
     academic = await service.send(reference="r-1")
     security = await service.send(**SECURITY, priority="high")
@@ -78,7 +76,7 @@ async def test_notifications_are_found_by_what_they_are(
         == [1, 1]  # fmt: skip
 
 
-async def test_deliveries_are_found_by_status_and_channel(service: Running) -> None:
+async def test_deliveries_are_filtered_by_status_and_channel(service: Running) -> None:
     to = [f"mailto:student{n}@univ.example" for n in range(7)]
     id = await service.send(to=[*to, to[0], "mailto:student1@UNIV.example"])
     other = await service.send()
@@ -95,7 +93,7 @@ async def test_deliveries_are_found_by_status_and_channel(service: Running) -> N
     assert await pages(service, path, channel="sms") == [[]]
 
 
-async def test_the_outbox_is_found_by_notification_and_channel(service: Running) -> None:
+async def test_the_outbox_is_filtered_by_notification_and_channel(service: Running) -> None:
     sent = [await service.send() for _ in range(2)]
     for id in sent:
         await service.completed(id)
@@ -104,9 +102,7 @@ async def test_the_outbox_is_found_by_notification_and_channel(service: Running)
     assert await pages(service, "/v1/outbox", channel="sms") == [[]]
 
 
-async def test_a_notification_shows_what_was_asked_for(
-    service: Running, clock: ManualClock
-) -> None:
+async def test_a_notification_shows_the_request(service: Running, clock: ManualClock) -> None:
     later = moment(clock.now()) + timedelta(days=2)
     id = await service.send(
         to=["mailto:Ada@UNIV.example", "mailto:bob@univ.example"],

@@ -1,4 +1,4 @@
-"""`POST /v1/notifications/batch`: many at once, a bad one rejects itself only."""
+"""`POST /v1/notifications/batch`: an invalid notification rejects only itself."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ def lines(*documents: Any) -> bytes:
     return b"\n".join(json.dumps(document).encode() for document in documents)
 
 
-async def test_an_array_is_accepted_whole(service: Running) -> None:
+async def test_an_array_is_accepted(service: Running) -> None:
     answer = await service.http.post(PATH, json=[ACADEMIC] * 3)
     assert answer.status_code == 202
     content = answer.json()
@@ -39,14 +39,14 @@ async def test_a_bad_line_in_the_middle_rejects_itself_only(service: Running) ->
     assert len((await service.get("/v1/notifications"))["items"]) == 2
 
 
-async def test_ndjson_cut_off_half_way_rejects_its_last_line(service: Running) -> None:
+async def test_truncated_ndjson_rejects_its_last_line(service: Running) -> None:
     body = lines(ACADEMIC, ACADEMIC)[:-10]
     content = (await service.http.post(PATH, content=body, headers=LINES)).json()
     assert (content["accepted"], content["rejected"]) == (1, 1)
     assert content["results"][1]["error"]["status"] == 400
 
 
-async def test_an_array_cut_off_half_way_is_refused_whole(service: Running) -> None:
+async def test_a_truncated_array_is_refused(service: Running) -> None:
     body = json.dumps([ACADEMIC, ACADEMIC]).encode()[:-10]
     answer = await service.http.post(
         PATH, content=body, headers={"Content-Type": "application/json"}
@@ -55,14 +55,14 @@ async def test_an_array_cut_off_half_way_is_refused_whole(service: Running) -> N
     assert (await service.get("/v1/notifications"))["items"] == []
 
 
-async def test_more_than_the_limit_is_refused_whole(service: Running) -> None:
+async def test_a_batch_over_the_limit_is_refused(service: Running) -> None:
     answer = await service.http.post(PATH, json=[{}] * 10_001)
     assert answer.status_code == 413
     assert answer.json()["code"] == "too_many_notifications"
 
 
 @pytest.mark.parametrize("as_lines", [True, False])
-async def test_one_that_is_longer_than_a_request_may_be_rejects_itself_only(
+async def test_an_oversized_notification_rejects_itself_only(
     service: Running, as_lines: bool
 ) -> None:
     long = ACADEMIC | {"body": "x" * (1024 * 1024)}
@@ -75,7 +75,7 @@ async def test_one_that_is_longer_than_a_request_may_be_rejects_itself_only(
     assert second["error"]["code"] == "document_too_large"
 
 
-async def test_nothing_but_empty_lines_is_nothing(service: Running) -> None:
+async def test_empty_lines_are_ignored(service: Running) -> None:
     answer = await service.http.post(PATH, content=b"\r\n" * 50_000, headers=LINES)
     assert answer.json() == {"accepted": 0, "rejected": 0, "results": []}
 
@@ -86,7 +86,7 @@ async def test_ten_thousand_are_accepted(service: Running) -> None:
     assert answer.json()["accepted"] == 10_000
 
 
-async def test_the_same_key_again_accepts_only_what_is_missing(service: Running) -> None:
+async def test_a_repeated_key_accepts_only_missing_notifications(service: Running) -> None:
     headers = LINES | {"Idempotency-Key": "b-1"}
     bad = ACADEMIC | {"title": ""}
     first = await service.http.post(PATH, content=lines(ACADEMIC, bad), headers=headers)

@@ -1,4 +1,4 @@
-"""Messages show moments as the clocks of the campus do."""
+"""Messages show times in the time zone of the campus."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.support.running import running
         ("UTC", "2026-12-03T18:00:00+01:00", "Thursday 3 December 2026 at 18:00"),
     ],
 )
-async def test_a_moment_is_shown_in_the_time_of_the_campus(
+async def test_a_time_is_shown_in_the_campus_time_zone(
     clock: ManualClock, timezone: str, starts_at: str, shown: str
 ) -> None:
     async with running(Service(ServiceConfig(timezone=timezone), clock)) as service:

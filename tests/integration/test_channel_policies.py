@@ -1,4 +1,4 @@
-"""The policies that the channels declare, seen from outside: one for each decorator that stands."""
+"""The observable policies of the channels, one per decorator."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -24,7 +24,7 @@ ALERT: dict[str, Any] = {
 
 
 class Line(Transport[Content]):
-    """Takes every message, or raises `error`."""
+    """Accepts every message, or raises `error`."""
 
     schemes: ClassVar[tuple[str, ...]] = ("line",)
     error: ClassVar[Exception | None] = None
@@ -56,7 +56,7 @@ async def service(line: type[Line], clock: ManualClock) -> AsyncIterator[Running
 
 
 async def address(service: Running, channel: str) -> str:
-    """Somebody's address on a channel."""
+    """Return an address on a channel."""
     if channel == "push":
         device = {"type": "ntfy", "topic": "ada"}
         answer = await service.http.post("/v1/devices", json=device)
@@ -67,7 +67,7 @@ async def address(service: Running, channel: str) -> str:
 
 
 async def attempted(service: Running, channel: str, **changes: Any) -> Any:
-    """Send an alert on a channel; its delivery after the first attempt."""
+    """Send an alert on a channel, and return its delivery after the first attempt."""
     id = await service.send(**ALERT, to=[await address(service, channel)], **changes)
     page = await service.until(
         f"/v1/notifications/{id}/deliveries",

@@ -46,14 +46,14 @@ Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 async def server() -> AsyncIterator[HttpServer]:
-    """Where the destination `it-team` leads."""
+    """Run the server of the destination `it-team`."""
     async with HttpServer() as started:
         yield started
 
 
 @pytest.fixture
 async def other() -> AsyncIterator[HttpServer]:
-    """Where the destination `security` leads."""
+    """Run the server of the destination `security`."""
     async with HttpServer() as started:
         yield started
 
@@ -62,7 +62,7 @@ async def other() -> AsyncIterator[HttpServer]:
 def serve(
     monkeypatch: pytest.MonkeyPatch, server: HttpServer, other: HttpServer, clock: ManualClock
 ) -> Serve:
-    """Runs a service with two destinations; settings as keywords."""
+    """Return a function that runs a service with two destinations and other settings."""
 
     def make(**settings: object) -> AbstractAsyncContextManager[Running]:
         urls = (
@@ -77,7 +77,7 @@ def serve(
 
 
 async def deliver(service: Running, to: str) -> Any:
-    """Send to `to`; the delivery once it is final."""
+    """Send to `to`, and return the delivery once it is final."""
     id = await service.send(**OUTAGE, to=[to])
     await service.completed(id)
     (delivery,) = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
@@ -85,7 +85,7 @@ async def deliver(service: Running, to: str) -> Any:
 
 
 async def attempts(service: Running, id: str, number: int) -> list[Any]:
-    """The attempts of a notification's one delivery, once there are `number`."""
+    """Return the attempts at a notification's only delivery, once there are `number`."""
     found = await service.until(
         f"/v1/notifications/{id}/deliveries",
         lambda shown: shown["items"] and len(shown["items"][0]["attempts"]) >= number,
@@ -94,7 +94,7 @@ async def attempts(service: Running, id: str, number: int) -> list[Any]:
     return attempts
 
 
-async def test_a_destination_gets_the_message_and_no_other_does(
+async def test_only_the_named_destination_gets_the_message(
     serve: Serve, server: HttpServer, other: HttpServer
 ) -> None:
     async with serve() as service:
@@ -113,7 +113,7 @@ async def test_a_destination_gets_the_message_and_no_other_does(
     assert document["type"] == "warning"
 
 
-async def test_a_destination_that_nobody_named_is_refused_with_the_names(serve: Serve) -> None:
+async def test_an_unknown_destination_is_refused_with_the_known_names(serve: Serve) -> None:
     async with serve() as service:
         answer = await service.http.post(
             "/v1/notifications", json=OUTAGE | {"to": ["chat:nobody", "chat:it-team"]}
@@ -126,7 +126,7 @@ async def test_a_destination_that_nobody_named_is_refused_with_the_names(serve: 
     assert TOKEN not in answer.text
 
 
-async def test_a_url_is_no_destination(serve: Serve, server: HttpServer) -> None:
+async def test_a_url_is_not_a_destination(serve: Serve, server: HttpServer) -> None:
     async with serve() as service:
         answer = await service.http.post(
             "/v1/notifications", json=OUTAGE | {"to": [f"chat:json://{server.host}"]}
@@ -135,7 +135,7 @@ async def test_a_url_is_no_destination(serve: Serve, server: HttpServer) -> None
     assert not server.requests
 
 
-async def test_the_refusal_of_a_provider_is_kept_in_its_words(
+async def test_the_wording_of_a_refusal_is_kept(
     serve: Serve, server: HttpServer, clock: ManualClock
 ) -> None:
     server.next(Reply(503, f"la boîte est pleine ({TOKEN})"))
@@ -150,7 +150,7 @@ async def test_the_refusal_of_a_provider_is_kept_in_its_words(
     assert sent["outcome"] == "sent"
 
 
-async def test_a_destination_that_hangs_delays_no_other(
+async def test_a_hanging_destination_delays_no_other(
     serve: Serve, server: HttpServer, other: HttpServer
 ) -> None:
     server.next(*[HANG] * 20)
@@ -213,7 +213,7 @@ async def test_nothing_shows_the_url_or_the_message(
     assert not [text for text in shown[len(pages) :] if "courriel" in text]
 
 
-async def test_capture_is_a_destination_too(serve: Serve) -> None:
+async def test_capture_can_be_a_destination(serve: Serve) -> None:
     async with serve(CHAT_URLS="it-team=capture:// security=capture://") as service:
         delivery = await deliver(service, "chat:security")
         (message,) = (await service.get("/v1/outbox"))["items"]
@@ -243,9 +243,7 @@ async def test_lost_threads_show_in_readiness_and_metrics(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("url", [f"nosuch://{TOKEN}/", f"slack://{TOKEN}", f"json://b:{TOKEN}@"])
-def test_a_url_that_apprise_does_not_know_stops_the_start(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_url_unknown_to_apprise_prevents_start(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", f"it-team=capture:// security={url}")
     with pytest.raises(SettingsError, match="FLASHNOTIFY_CHAT_URLS: the URL of security ") as error:
         Service(ServiceConfig())
@@ -253,7 +251,7 @@ def test_a_url_that_apprise_does_not_know_stops_the_start(
     assert "it-team=msteams://" in str(error.value)
 
 
-def test_without_the_package_the_start_says_what_to_install(
+def test_without_the_package_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)

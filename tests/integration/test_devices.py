@@ -56,11 +56,11 @@ async def test_a_topic_is_registered(service: Running) -> None:
     assert (shown["type"], shown["target"], shown["label"]) == ("ntfy", "ada-5Hk2xQ", None)
 
 
-async def test_what_a_browser_says_is_taken_as_it_is(service: Running) -> None:
+async def test_a_browser_subscription_is_accepted_unchanged(service: Running) -> None:
     await register(service, Browser().subscription(ENDPOINT, expirationTime=None))
 
 
-async def test_the_same_subscription_again_keeps_its_id_and_gets_new_keys(
+async def test_a_renewed_subscription_keeps_its_id_and_gets_new_keys(
     service: Running,
 ) -> None:
     first, second = Browser(), Browser()
@@ -76,7 +76,7 @@ async def test_the_same_subscription_again_keeps_its_id_and_gets_new_keys(
     assert other["id"] != made["id"]
 
 
-async def test_a_hundred_at_once_are_one_device(service: Running) -> None:
+async def test_a_hundred_concurrent_requests_register_one_device(service: Running) -> None:
     device = Browser().subscription(ENDPOINT)
     answers = await asyncio.gather(
         *(service.http.post("/v1/devices", json=device) for _ in range(100))
@@ -95,14 +95,14 @@ async def test_lists_are_paged(service: Running) -> None:
     assert second["next"] is None
 
 
-async def test_points_at_the_mistakes_in_a_subscription(service: Running) -> None:
+async def test_errors_point_at_the_mistakes_in_a_subscription(service: Running) -> None:
     for changes, pointer, code in SUBSCRIPTIONS:
         found = await codes(service, subscription(changes))
         assert found[pointer] == code, (changes, found)
     assert (await service.get("/v1/devices"))["items"] == []
 
 
-async def test_what_is_no_topic_is_refused(service: Running) -> None:
+async def test_an_invalid_topic_is_refused(service: Running) -> None:
     for topic in ("", "a b", "a/b", "é", "x" * 65, "a\n", None):
         code = "wrong_type" if topic is None else "wrong_format"
         found = await codes(service, {"type": "ntfy", "topic": topic})
@@ -118,7 +118,7 @@ async def test_a_point_off_the_curve_is_refused(service: Running) -> None:
     assert await codes(service, device) == {"/keys/p256dh": "not_a_public_key"}
 
 
-async def test_what_is_no_json_object_is_malformed(service: Running) -> None:
+async def test_a_body_that_is_not_an_object_is_malformed(service: Running) -> None:
     for body in (b"", b"{", b"[]", b'"webpush"', b"\xff"):
         answer = await service.http.post(
             "/v1/devices", content=body, headers={"Content-Type": "application/json"}
@@ -130,7 +130,7 @@ async def test_what_is_no_json_object_is_malformed(service: Running) -> None:
     assert answer.status_code == 415
 
 
-async def test_who_may_do_what(service: Running) -> None:
+async def test_scopes(service: Running) -> None:
     devices, read, notify = (
         await service.key("devices"),
         await service.key("read"),
@@ -178,7 +178,7 @@ async def test_any_key_may_ask_for_the_vapid_key(
     assert len(unb64(key_text)) == 65
 
 
-async def test_a_device_that_is_not_registered_is_refused_at_its_place(service: Running) -> None:
+async def test_an_unregistered_device_is_refused_at_its_index(service: Running) -> None:
     made = await register(service, TOPIC)
     unknown = "push:01a204ab-133f-7000-95d3-66f8d33980d8"
     to = [made["address"], "mailto:ada@univ.example", unknown, "push:nonsense"]

@@ -1,4 +1,4 @@
-"""Email over SMTP: what arrives, over which connections."""
+"""Email over SMTP: messages and connections."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_arrives_as_text_and_html_with_utf8_headers(
     assert answers(delivery) == ["250 2.0.0 queued as 1"]
 
 
-async def test_goes_over_any_server_that_speaks_ascii_in_short_lines(
+async def test_works_with_servers_limited_to_short_ascii_lines(
     smtp: SmtpServer, emailing: Emailing
 ) -> None:
     async with emailing(smtp.url) as service:
@@ -70,9 +70,7 @@ async def test_goes_over_any_server_that_speaks_ascii_in_short_lines(
     assert max(len(line) for line in head.split(b"\r\n")) <= 78
 
 
-async def test_each_recipient_gets_a_message_of_their_own(
-    smtp: SmtpServer, emailing: Emailing
-) -> None:
+async def test_each_recipient_gets_a_separate_message(smtp: SmtpServer, emailing: Emailing) -> None:
     to = [f"mailto:student{n}@univ.example" for n in range(5)]
     async with emailing(smtp.url) as service:
         await service.completed(await service.send(to=to))
@@ -119,7 +117,7 @@ async def test_uses_few_connections_for_many_messages(smtp: SmtpServer, emailing
     assert smtp.open == 0
 
 
-async def test_urgent_mail_does_not_wait_for_connections_that_hang(
+async def test_urgent_mail_does_not_wait_for_hanging_connections(
     smtp: SmtpServer, emailing: Emailing
 ) -> None:
     for number in range(6):
@@ -159,7 +157,7 @@ async def test_a_refused_recipient_does_not_cost_the_connection(
     assert smtp.connections == 1
 
 
-async def test_the_date_is_when_it_was_accepted(
+async def test_the_date_is_the_time_of_acceptance(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock
 ) -> None:
     smtp.next("RCPT", "450 4.2.1 busy")

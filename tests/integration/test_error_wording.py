@@ -39,7 +39,7 @@ UNKNOWN_KEY = f"fn_{'0' * 10}_{'a' * 43}{_checksum('0' * 10, 'a' * 43)}"
 
 
 class Wording:
-    """Collects the problems that requests are answered with."""
+    """Collects problem responses."""
 
     def __init__(self, service: Running) -> None:
         self._service = service
@@ -75,7 +75,7 @@ def short(value: object) -> str:
     return f"`{text if len(text) < 70 else text[:69] + '…'}`"
 
 
-async def test_the_wording_is_the_one_checked_in(
+async def test_the_wording_matches_the_golden_file(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = ServiceConfig(rate_limit="5/hour", max_batch=2, max_request_bytes=300_000)

@@ -1,4 +1,4 @@
-"""`GET /v1/events`: what happens, in commit order, taken up again after an interruption."""
+"""`GET /v1/events`: events in commit order, resumed after an interruption."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ from tests.support.running import ACADEMIC
 
 
 async def events(http: httpx.AsyncClient, **headers: str) -> AsyncGenerator[dict[str, Any]]:
-    """The events of a stream, as they come."""
+    """Yield the events of a stream."""
     async with http.stream("GET", "/v1/events", headers=headers, timeout=10) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -46,7 +46,7 @@ async def until_completed(stream: AsyncIterator[dict[str, Any]]) -> list[dict[st
     return seen
 
 
-async def test_what_happens_is_told_in_order_and_taken_up_after_a_restart() -> None:
+async def test_events_are_in_order_and_resume_after_a_restart() -> None:
     async with serving(Service(ServiceConfig())) as service:
         stream = events(service.admin, **{"Last-Event-ID": "0"})
         id = await send(service)
@@ -70,7 +70,7 @@ async def test_what_happens_is_told_in_order_and_taken_up_after_a_restart() -> N
         assert {e["data"]["notification_id"] for e in more} == {second}
 
 
-async def test_who_was_away_for_too_long_is_told_what_it_missed() -> None:
+async def test_a_client_away_for_too_long_is_told_what_it_missed() -> None:
     config = ServiceConfig()
     async with serving(Service(config)) as service:
         await send(service)
@@ -89,7 +89,7 @@ async def test_who_was_away_for_too_long_is_told_what_it_missed() -> None:
         assert await anext(stream) == last
 
 
-async def test_a_number_from_before_the_archive_was_restored_means_from_now_on() -> None:
+async def test_an_event_id_beyond_a_restored_archive_resumes_from_now() -> None:
     async with serving(Service(ServiceConfig())) as service:
         headers = {"Last-Event-ID": "1000000"}
         async with service.admin.stream("GET", "/v1/events", headers=headers, timeout=10) as answer:
@@ -102,7 +102,7 @@ async def test_a_number_from_before_the_archive_was_restored_means_from_now_on()
             assert event[2] == "id: 1"
 
 
-async def test_who_is_cut_off_before_the_first_event_knows_where_to_go_on() -> None:
+async def test_a_client_cut_off_before_the_first_event_can_resume() -> None:
     async with serving(Service(ServiceConfig())) as service:
         stream = events(service.admin, **{"Last-Event-ID": "0"})
         await send(service)
@@ -130,7 +130,7 @@ async def test_a_stream_ends_with_its_key() -> None:
             assert not [line async for line in lines if line.startswith("event")]
 
 
-async def test_one_key_leaves_streams_for_others() -> None:
+async def test_one_key_cannot_use_up_all_streams() -> None:
     async with serving(Service(ServiceConfig())) as service, AsyncExitStack() as streams:
         wanted = {"name": "x", "scopes": ["read"]}
         made = (await service.admin.post("/v1/api-keys", json=wanted)).json()
@@ -152,7 +152,7 @@ async def test_one_key_leaves_streams_for_others() -> None:
         assert (await follow(service.admin)).status_code == 200
 
 
-async def test_it_needs_a_key_that_may_read() -> None:
+async def test_it_needs_the_read_scope() -> None:
     async with serving(Service(ServiceConfig())) as service:
         assert (await service.http.get("/v1/events")).status_code == 401
         wanted = {"name": "x", "scopes": ["notify:*"]}

@@ -16,7 +16,7 @@ from tests.support.smtp_server import SmtpServer
 
 
 async def metrics(service: Running) -> dict[str, float]:
-    """All samples of /metrics."""
+    """Return all samples of /metrics."""
     answer = await service.anonymous.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -75,7 +75,7 @@ async def test_each_transport_has_a_line(emailing: Emailing, smtp: SmtpServer) -
         }
 
 
-async def test_metrics_count_what_happens(
+async def test_metrics_count_events(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock
 ) -> None:
     smtp.next("RCPT", "550 5.1.1 no such user")
@@ -103,7 +103,7 @@ async def test_metrics_count_what_happens(
             assert found[f'flashnotify_part_ready{{part="{part}"}}'] == 1
 
 
-async def test_metrics_show_what_waits(clock: ManualClock) -> None:
+async def test_metrics_show_the_backlog(clock: ManualClock) -> None:
     async with running(Service(ServiceConfig(), clock), deliver=False) as service:
         for _ in range(3):
             await service.send(priority="high")
@@ -119,7 +119,7 @@ async def test_metrics_show_what_waits(clock: ManualClock) -> None:
                 assert found[f"flashnotify_queue_oldest_seconds{{{labels}}}"] == age
 
 
-async def test_every_series_is_explained(service: Running) -> None:
+async def test_every_metric_has_help(service: Running) -> None:
     text = (await service.anonymous.get("/metrics")).text
     explained = set(re.findall(r"^# HELP (\S+) \S", text, re.MULTILINE))
     typed = set(re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)$", text, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""What transports over HTTP share, over real sockets."""
+"""The HTTP client of transports, over real sockets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def client(clock: ManualClock) -> AsyncIterator[HttpClient]:
 
 
 async def answered(client: HttpClient, server: HttpServer, reply: Reply) -> TransportError | None:
-    """Return what an answer's status means."""
+    """Return the meaning of a response's status."""
     server.next(reply)
     answer = await client.request("POST", server.url)
     try:
@@ -65,7 +65,7 @@ async def test_success_passes(client: HttpClient, server: HttpServer, status: in
         (Rejected, [400, 404, 405, 410, 413, 422, 451]),
     ],
 )
-async def test_what_a_status_means(
+async def test_statuses_map_to_errors(
     client: HttpClient, server: HttpServer, kind: type[TransportError], statuses: list[int]
 ) -> None:
     for status in statuses:
@@ -96,7 +96,7 @@ async def test_what_a_status_means(
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-async def test_how_long_to_wait(
+async def test_retry_after_is_parsed(
     client: HttpClient, server: HttpServer, value: str, seconds: float | None, status: int
 ) -> None:
     error = await answered(client, server, Reply(status, headers={"Retry-After": value}))
@@ -114,7 +114,7 @@ async def test_how_long_to_wait(
         {"Content-Encoding": "gzip"},
     ],
 )
-async def test_words_are_kept_whatever_they_are_said_to_be(
+async def test_text_is_kept_whatever_its_declared_encoding(
     client: HttpClient, server: HttpServer, headers: dict[str, str]
 ) -> None:
     error = await answered(client, server, Reply(400, "déjà\r\n\tvu \x00", headers))
@@ -123,7 +123,7 @@ async def test_words_are_kept_whatever_they_are_said_to_be(
     assert server.requests[0].headers["Accept-Encoding"] == "identity"
 
 
-async def test_bytes_that_are_no_text_do_no_harm(client: HttpClient, server: HttpServer) -> None:
+async def test_undecodable_bytes_do_no_harm(client: HttpClient, server: HttpServer) -> None:
     compressed = Reply(400, gzip.compress(b"x" * 1000), {"Content-Encoding": "gzip"})
     error = await answered(client, server, compressed)
     assert error is not None
@@ -131,7 +131,7 @@ async def test_bytes_that_are_no_text_do_no_harm(client: HttpClient, server: Htt
 
 
 @pytest.mark.parametrize("how", [HANG, HANG_HALF])
-async def test_the_time_out_is_for_the_whole_request(
+async def test_the_timeout_covers_the_whole_request(
     server: HttpServer, clock: ManualClock, how: Misbehaviour
 ) -> None:
     client = HttpClient(connections=4, timeout=0.3)
@@ -146,13 +146,13 @@ async def test_the_time_out_is_for_the_whole_request(
 async def answering(
     answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
-    """The URL of a server that answers each connection as given."""
+    """Run a server that answers each connection as given, and return its URL."""
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
-async def test_interim_answers_without_end_are_not_read(client: HttpClient) -> None:
-    """Each is a piece of an answer that comes in time, and the loop would be busy with them."""
+async def test_endless_interim_responses_are_not_read(client: HttpClient) -> None:
+    """Each arrives in time, and they would keep the event loop busy."""
 
     async def interim(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -166,7 +166,7 @@ async def test_interim_answers_without_end_are_not_read(client: HttpClient) -> N
             await client.request("GET", url)
 
 
-async def test_an_answer_may_follow_interim_ones(client: HttpClient) -> None:
+async def test_a_response_may_follow_interim_ones(client: HttpClient) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -177,10 +177,8 @@ async def test_an_answer_may_follow_interim_ones(client: HttpClient) -> None:
         assert (await client.request("GET", url)).status_code == 204
 
 
-async def test_an_answer_that_never_arrives_whole_ends_at_the_time_out(
-    server: HttpServer, clock: ManualClock
-) -> None:
-    """Each piece of it comes in time: only the whole is too slow."""
+async def test_a_slow_response_times_out(server: HttpServer, clock: ManualClock) -> None:
+    """Each piece arrives in time: only the whole response is too slow."""
     dripping = asyncio.Event()
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -207,14 +205,14 @@ async def test_an_answer_that_never_arrives_whole_ends_at_the_time_out(
     await listening.wait_closed()
 
 
-async def test_no_more_is_read_than_is_kept(client: HttpClient, server: HttpServer) -> None:
+async def test_only_the_kept_part_is_read(client: HttpClient, server: HttpServer) -> None:
     server.next(ENDLESS)
     answer = await client.request("GET", server.url)
     assert len(answer.content) == 64 * 1024
     await eventually(lambda: server.open == 0)
 
 
-async def test_connections_are_kept(client: HttpClient, server: HttpServer) -> None:
+async def test_connections_are_reused(client: HttpClient, server: HttpServer) -> None:
     for _ in range(5):
         await client.request("GET", server.url)
     assert server.connections == 1
@@ -226,7 +224,7 @@ async def test_no_more_connections_than_allowed(client: HttpClient, server: Http
     assert server.connections <= 4
 
 
-async def test_another_protocol_is_called_so(client: HttpClient, server: HttpServer) -> None:
+async def test_another_protocol_is_reported(client: HttpClient, server: HttpServer) -> None:
     server.next(GARBAGE)
     with pytest.raises(Unreachable, match="the answer is not HTTP"):
         await client.request("GET", f"{server.url}?password=secret")
@@ -242,22 +240,20 @@ async def test_another_protocol_is_called_so(client: HttpClient, server: HttpSer
         ("http:///secret", "the URL cannot be used"),
     ],
 )
-async def test_what_went_wrong_is_said_without_the_url(
-    client: HttpClient, url: str, words: str
-) -> None:
+async def test_errors_do_not_contain_the_url(client: HttpClient, url: str, words: str) -> None:
     with pytest.raises(Unreachable) as caught:
         await client.request("GET", url)
     assert caught.value.reason.startswith(words)
     assert "secret" not in caught.value.reason
 
 
-async def test_a_server_that_just_goes_away(client: HttpClient, server: HttpServer) -> None:
+async def test_a_closed_connection_is_retryable(client: HttpClient, server: HttpServer) -> None:
     server.next(DROP)
     with pytest.raises(Unreachable, match="closed the connection without an answer"):
         await client.request("POST", server.url)
 
 
-async def test_the_environment_has_no_say(
+async def test_proxies_in_the_environment_are_ignored(
     client: HttpClient, server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):

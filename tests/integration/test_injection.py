@@ -71,7 +71,7 @@ def to_one(content: EmailContent, to: str = TO) -> EmailToOne:
 
 
 async def received(email: EmailToOne, folder: Path) -> dict[str, str]:
-    """Send an email in a session of its own; the headers that arrive, still encoded."""
+    """Send an email in its own session, and return its headers, still encoded."""
     async with raw_smtp() as server:
         url = TransportURL(SecretStr(f"smtp://127.0.0.1:{server.port}"))
         transport = SmtpTransport(url, SmtpConfig(), Lent(folder).resources)
@@ -85,7 +85,7 @@ async def received(email: EmailToOne, folder: Path) -> dict[str, str]:
 
 
 def check_commands(server: Listening, sender: str, recipients: Iterable[str]) -> None:
-    """The sessions hold the commands of these emails, and no others."""
+    """Check that the sessions contain the commands of these emails, and no others."""
     commands = [command for command in server.commands if command[:4] not in (b"EHLO", b"QUIT")]
     expected = [f"RCPT TO:<{to}>".encode() for to in recipients]
     assert sorted(c for c in commands if c.startswith(b"RCPT")) == sorted(expected)
@@ -95,7 +95,7 @@ def check_commands(server: Listening, sender: str, recipients: Iterable[str]) ->
 
 
 def check_headers(message: bytes) -> dict[str, str]:
-    """The message has the headers of ours, each once, and the body that follows them."""
+    """Check that a message has each of our headers once, and then the body."""
     headers, body = rfc2047.headers_of(message)
     assert [name for name, _ in headers] == HEADERS
     found = dict(headers)
@@ -108,7 +108,7 @@ def check_headers(message: bytes) -> dict[str, str]:
 
 @sessions
 @given(raw_texts)
-async def test_a_subject_is_only_a_subject(tmp_path: Path, subject: str) -> None:
+async def test_a_subject_injects_nothing(tmp_path: Path, subject: str) -> None:
     content = EmailContent(Rendering("en", {"subject": subject, **BODIES}), SENDER)
     found = await received(to_one(content), tmp_path)
     assert rfc2047.decoded(found["Subject"]) == one_line(subject)
@@ -118,7 +118,7 @@ async def test_a_subject_is_only_a_subject(tmp_path: Path, subject: str) -> None
 @pytest.mark.parametrize("kind", list(NOTIFICATIONS))
 @settings(sessions, max_examples=15)
 @given(st.data())
-async def test_no_field_of_any_kind_is_more_than_text(
+async def test_no_field_of_any_kind_injects_anything(
     tmp_path: Path, kind: str, locale: str, data: st.DataObject
 ) -> None:
     fields = NOTIFIERS[kind].fields
@@ -136,7 +136,7 @@ async def test_no_field_of_any_kind_is_more_than_text(
 
 @sessions
 @given(one_line_texts)
-async def test_the_name_of_the_sender_is_only_a_name(tmp_path: Path, name: str) -> None:
+async def test_the_sender_name_injects_nothing(tmp_path: Path, name: str) -> None:
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     content = EmailContent(
         Rendering("en", {"subject": "Room changed", **BODIES}), f'"{quoted}" <noreply@univ.example>'
@@ -146,7 +146,7 @@ async def test_the_name_of_the_sender_is_only_a_name(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_a_sender_from_the_settings_is_only_a_sender(
+async def test_a_sender_from_the_settings_injects_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_FROM", f'"{name}" <noreply@univ.example>')
@@ -184,10 +184,8 @@ def test_a_sender_without_a_plain_address_is_refused(
         "=?utf-8?q?=0D=0ABcc:_x?=@univ.example",
     ],
 )
-async def test_nothing_is_said_to_the_server_for_a_recipient_that_is_no_address(
-    tmp_path: Path, to: str
-) -> None:
-    """None gets past the validators: the archive would have to be damaged."""
+async def test_an_invalid_recipient_causes_no_smtp_session(tmp_path: Path, to: str) -> None:
+    """Validation refuses them: the archive would have to be damaged."""
     content = EmailContent(Rendering("en", {"subject": "Room changed", **BODIES}), SENDER)
     async with raw_smtp() as server:
         url = TransportURL(SecretStr(f"smtp://127.0.0.1:{server.port}"))
@@ -198,7 +196,7 @@ async def test_nothing_is_said_to_the_server_for_a_recipient_that_is_no_address(
     assert server.smtp == []
 
 
-async def test_lines_that_begin_with_a_dot_arrive_as_they_are(tmp_path: Path) -> None:
+async def test_lines_that_begin_with_a_dot_arrive_unchanged(tmp_path: Path) -> None:
     content = EmailContent(Rendering("en", {"subject": ".", **BODIES}), SENDER)
     email = to_one(content)
     assert b"\r\n.\r\n" in email.as_bytes()
@@ -207,7 +205,7 @@ async def test_lines_that_begin_with_a_dot_arrive_as_they_are(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", list(NOTIFICATIONS))
-async def test_what_a_caller_posts_is_only_text(emailing: Emailing, kind: str) -> None:
+async def test_posted_text_injects_nothing(emailing: Emailing, kind: str) -> None:
     given = NOTIFICATIONS[kind]["en"]["data"]
     fields = NOTIFIERS[kind].fields
     names = [name for name, field in fields.items() if type(field) is Text]
@@ -269,13 +267,13 @@ async def test_a_recipient_that_looks_like_an_encoded_word_is_refused(emailing: 
         b"Subject: a\r\nAuto-Submitted: no\r\nMIME-Version: 1.0\r\nContent-Type: a/b\r\n\r\n",
     ],
 )
-async def test_a_malformed_message_is_a_failure_of_ours_and_not_sent(
+async def test_a_malformed_message_is_an_internal_error_and_not_sent(
     emailing: Emailing,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     subject: bytes,
 ) -> None:
-    """Should the encoding ever be wrong, the check still holds the message back."""
+    """If the encoding were ever wrong, the check would still hold the message back."""
     header = "flashnotify.channels.email.channel.text_header"
     to = [f"mailto:student{number}@univ.example" for number in range(10)]
     async with raw_smtp() as server:
@@ -303,12 +301,12 @@ async def test_a_malformed_message_is_a_failure_of_ours_and_not_sent(
 
 @pytest.fixture
 async def plain_headers(tmp_path: Path) -> list[bytes]:
-    """The header lines of harmless messages."""
+    """Return the header lines of harmless messages."""
     return await sent_over_http(tmp_path, "Room changed")
 
 
 async def sent_over_http(folder: Path, text: str) -> list[bytes]:
-    """The header lines of an ntfy push and an SMS over JSON that hold `text` wherever they can."""
+    """Send `text` as an ntfy push and an SMS over JSON, and return the header lines."""
     async with raw_http(b'{"id": "hwQ2YpKdmg"}') as server:
         host = f"127.0.0.1:{server.port}"
         resources = Lent(folder).resources
@@ -336,7 +334,7 @@ async def sent_over_http(folder: Path, text: str) -> list[bytes]:
 
 @sessions
 @given(raw_texts)
-async def test_http_headers_hold_nothing_of_the_message(
+async def test_http_headers_contain_no_message_text(
     tmp_path: Path, plain_headers: list[bytes], text: str
 ) -> None:
     def lines(headers: list[bytes]) -> list[bytes]:

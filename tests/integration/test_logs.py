@@ -1,4 +1,4 @@
-"""The log of a real process on a bad day: it tells what happened, and nothing of anybody's."""
+"""The log of a real process with failures: events, but no personal data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECRETS = (
 
 
 async def outcomes_of(serve: ServeProcess, id: str) -> list[tuple[str, str]]:
-    """Outcome and answer of each attempt at the one delivery, once there is one."""
+    """Return the outcome and answer of each attempt at the only delivery, once there is one."""
 
     async def tried() -> list[tuple[str, str]]:
         page = (await serve.admin.get(f"/v1/notifications/{id}/deliveries")).json()
@@ -43,7 +43,7 @@ async def outcomes_of(serve: ServeProcess, id: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.timeout(120)
-async def test_the_log_is_silent_about_people_and_secrets(tmp_path: Path) -> None:
+async def test_the_log_contains_no_personal_data_or_secrets(tmp_path: Path) -> None:
     async with SmtpServer(accounts={"campus": PASSWORD}) as smtp:
         smtp.always("RCPT", f"550 5.1.1 <{ADDRESS}>: no such user")
         url = smtp.url.replace("://", f"://campus:{PASSWORD}@") + "?starttls=never"
@@ -98,9 +98,7 @@ async def test_the_log_is_silent_about_people_and_secrets(tmp_path: Path) -> Non
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("way", ["smtps", "starttls"])
-async def test_tls_in_the_loop_that_serve_uses(
-    tmp_path: Path, authority: Authority, way: str
-) -> None:
+async def test_tls_works_on_uvloop(tmp_path: Path, authority: Authority, way: str) -> None:
     """`serve` runs on uvloop, whose TLS is not asyncio's."""
     tls = authority.server()
     async with (

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what clients are made from."""
+"""The OpenAPI document, from which clients are generated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECURITY = ACADEMIC | {
 
 @pytest.fixture
 async def document(service: Running) -> dict[str, Any]:
-    """The document, as anybody may read it."""
+    """Return the public document."""
     answer = await service.anonymous.get("/openapi.json")
     assert answer.status_code == 200
     found: dict[str, Any] = answer.json()
@@ -33,7 +33,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def nodes(node: Any) -> Iterator[dict[str, Any]]:
-    """Every object in the document."""
+    """Yield every object in the document."""
     if isinstance(node, dict):
         yield node
         for value in node.values():
@@ -60,7 +60,7 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
     assert used == set(document["components"]["schemas"]), "nothing is left over"
 
 
-def test_every_schema_is_one(document: dict[str, Any]) -> None:
+def test_every_schema_is_valid(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     for name, schema in document["components"]["schemas"].items():
         assert jsonschema_rs.meta.is_valid(schema | {"$schema": DIALECT}), name
@@ -124,7 +124,7 @@ def test_the_required_scope_is_documented(document: dict[str, Any]) -> None:
         assert {"401", "422", "429", "503"} <= set(operation["responses"]), name
 
 
-def test_each_kind_is_a_branch_of_its_own(document: dict[str, Any]) -> None:
+def test_each_kind_is_a_branch(document: dict[str, Any]) -> None:
     body = document["paths"]["/v1/notifications"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert set(body["content"]) == {"application/json"}
@@ -148,7 +148,7 @@ def test_each_kind_is_a_branch_of_its_own(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("example", [ACADEMIC, SECURITY])
-async def test_what_it_describes_is_what_is_taken(
+async def test_the_document_matches_validation(
     service: Running, document: dict[str, Any], example: dict[str, Any]
 ) -> None:
     body = document["paths"]["/v1/notifications"]["post"]["requestBody"]

@@ -37,7 +37,7 @@ async def ntfy() -> AsyncIterator[HttpServer]:
 
 @pytest.fixture
 def settings(ntfy: HttpServer, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Web Push and ntfy; push services may be on this machine."""
+    """Run a service with Web Push and ntfy; push services may be on this machine."""
     monkeypatch.setenv("FLASHNOTIFY_PUSH_URL", f"webpush: ntfy://{ntfy.host}")
     monkeypatch.setenv("FLASHNOTIFY_PUSH_CONTACT", "mailto:it@univ.example")
     monkeypatch.setenv("FLASHNOTIFY_PUSH_ALLOWED_NETWORKS", "127.0.0.0/8")
@@ -51,7 +51,7 @@ async def service(settings: pytest.MonkeyPatch, clock: ManualClock) -> AsyncIter
 
 
 async def register(service: Running, device: dict[str, Any]) -> str:
-    """A device's address."""
+    """Register a device, and return its address."""
     answer = await service.http.post("/v1/devices", json=device)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["address"])
@@ -63,13 +63,13 @@ async def subscribe(service: Running, endpoint: str) -> tuple[str, Browser]:
 
 
 async def delivery(service: Running, id: str) -> Any:
-    """The one delivery of a notification."""
+    """Return the only delivery of a notification."""
     (found,) = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
     return found
 
 
 async def attempted(service: Running, id: str, times: int = 1) -> Any:
-    """The one delivery of a notification, once it has been tried."""
+    """Return the only delivery of a notification, once it was attempted."""
     found = await service.until(
         f"/v1/notifications/{id}/deliveries",
         lambda page: page["items"] and len(page["items"][0]["attempts"]) >= times,
@@ -99,16 +99,14 @@ async def test_each_device_is_reached_by_its_own_transport(
     assert names[topic.removeprefix("push:")] == f"ntfy://{ntfy.host}"
 
 
-async def test_the_key_that_browsers_get_is_the_one_that_signs(
-    service: Running, browsers: HttpServer
-) -> None:
+async def test_browsers_get_the_signing_key(service: Running, browsers: HttpServer) -> None:
     address, _ = await subscribe(service, browsers.url)
     await service.completed(await service.send(to=[address]))
     _, key = vapid_claims(browsers.requests[0].headers["Authorization"])
     assert key == (await service.get("/v1/vapid-key"))["key"]
 
 
-async def test_a_device_whose_subscription_has_ended_is_dropped(
+async def test_an_expired_subscription_removes_the_device(
     service: Running, browsers: HttpServer
 ) -> None:
     address, browser = await subscribe(service, f"{browsers.url}/p/1")
@@ -127,7 +125,7 @@ async def test_a_device_whose_subscription_has_ended_is_dropped(
     assert answer.json()["address"] != address
 
 
-async def test_what_was_accepted_for_a_device_that_is_gone_by_then_fails(
+async def test_deliveries_to_a_removed_device_fail(
     service: Running, browsers: HttpServer, clock: ManualClock
 ) -> None:
     address, _ = await subscribe(service, browsers.url)
@@ -142,7 +140,7 @@ async def test_what_was_accepted_for_a_device_that_is_gone_by_then_fails(
     assert browsers.requests == []
 
 
-async def test_new_keys_are_used_from_then_on(service: Running, browsers: HttpServer) -> None:
+async def test_renewed_keys_are_used(service: Running, browsers: HttpServer) -> None:
     address, _ = await subscribe(service, browsers.url)
     renewed = Browser()
     answer = await service.http.post("/v1/devices", json=renewed.subscription(browsers.url))
@@ -151,7 +149,7 @@ async def test_new_keys_are_used_from_then_on(service: Running, browsers: HttpSe
     assert renewed.read(browsers.requests[0].body)["body"]
 
 
-async def test_a_service_that_is_too_busy_is_asked_again_when_it_says(
+async def test_a_busy_push_service_is_retried_after_retry_after(
     service: Running, browsers: HttpServer, clock: ManualClock
 ) -> None:
     address, _ = await subscribe(service, browsers.url)
@@ -192,7 +190,7 @@ async def test_one_dead_push_service_does_not_hold_up_the_others(
         assert parts["push webpush:"] == "ok"
 
 
-async def test_a_stranger_whose_service_refuses_us_does_not_hold_up_the_others(
+async def test_a_refusing_push_service_does_not_hold_up_the_others(
     service: Running, browsers: HttpServer
 ) -> None:
     address, _ = await subscribe(service, browsers.url)
@@ -207,7 +205,7 @@ async def test_a_stranger_whose_service_refuses_us_does_not_hold_up_the_others(
         assert (await service.get("/readyz"))["parts"]["push webpush:"] == "ok"
 
 
-async def test_an_unregistered_device_tells_nothing_about_the_transport(
+async def test_an_unregistered_device_does_not_affect_the_breaker(
     settings: pytest.MonkeyPatch, ntfy: HttpServer, clock: ManualClock
 ) -> None:
     settings.setenv("FLASHNOTIFY_PUSH_URL", f"ntfy://{ntfy.host}")
@@ -231,7 +229,7 @@ async def test_an_unregistered_device_tells_nothing_about_the_transport(
         assert (await service.get("/readyz"))["parts"][part] == "ok"
 
 
-async def test_an_address_that_is_not_allowed_any_more_is_not_connected_to(
+async def test_a_forbidden_address_is_not_connected_to(
     settings: pytest.MonkeyPatch, clock: ManualClock, browsers: HttpServer
 ) -> None:
     async with running(Service(ServiceConfig(), clock)) as service:
@@ -247,7 +245,7 @@ async def test_an_address_that_is_not_allowed_any_more_is_not_connected_to(
     assert browsers.connections == 0
 
 
-async def test_a_redirect_leads_nowhere(service: Running, browsers: HttpServer) -> None:
+async def test_a_redirect_is_not_followed(service: Running, browsers: HttpServer) -> None:
     address, _ = await subscribe(service, browsers.url)
     async with HttpServer() as elsewhere:
         browsers.next(Reply(307, "", {"Location": f"{elsewhere.url}/admin"}))
@@ -255,7 +253,7 @@ async def test_a_redirect_leads_nowhere(service: Running, browsers: HttpServer) 
         assert elsewhere.connections == 0
 
 
-async def test_no_transport_for_a_type_of_device_is_said(
+async def test_a_missing_transport_for_a_device_type_is_reported(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch, ntfy: HttpServer
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_PUSH_URL", f"ntfy://{ntfy.host}")
@@ -276,7 +274,7 @@ async def test_capture_keeps_pushes(clock: ManualClock) -> None:
         assert "Room changed" in message["subject"]
 
 
-async def test_a_batch_of_thousands_is_encrypted_for_each(
+async def test_thousands_of_pushes_are_encrypted_individually(
     service: Running, browsers: HttpServer, clock: ManualClock
 ) -> None:
     browser = Browser()
@@ -294,7 +292,7 @@ async def test_a_batch_of_thousands_is_encrypted_for_each(
     assert len({request.headers["Authorization"] for request in browsers.requests}) == 1
 
 
-async def test_a_service_that_hangs_is_left_after_its_time(
+async def test_a_hanging_push_service_times_out(
     settings: pytest.MonkeyPatch, clock: ManualClock, browsers: HttpServer
 ) -> None:
     settings.setenv("FLASHNOTIFY_WEBPUSH_TIMEOUT", "0.2")

@@ -1,4 +1,4 @@
-"""In quiet hours nothing rings; email and what is critical go through."""
+"""In quiet hours, only email and critical notifications are sent."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,13 +31,13 @@ async def paris(clock: ManualClock) -> AsyncIterator[Running]:
 
 
 async def deliveries(service: Running, id: str) -> dict[str, Any]:
-    """The deliveries of a notification, by channel."""
+    """Return the deliveries of a notification, by channel."""
     found = await service.get(f"/v1/notifications/{id}/deliveries")
     return {delivery["channel"]: delivery for delivery in found["items"]}
 
 
 async def once(service: Running, id: str, channel: str, status: str) -> dict[str, Any]:
-    """All deliveries, once that on `channel` has come to `status`."""
+    """Return all deliveries, once the one on `channel` has `status`."""
     await service.until(
         f"/v1/notifications/{id}/deliveries",
         lambda found: any(
@@ -64,8 +64,8 @@ async def test_sms_wait_for_the_morning_and_email_does_not(clock: ManualClock) -
         assert (await deliveries(service, id))["sms"]["reason"] is None
 
 
-async def test_the_morning_is_not_missed_by_a_minute(clock: ManualClock) -> None:
-    """The scheduler is told of it, and does not come upon it when it next looks around."""
+async def test_waiting_deliveries_are_sent_as_quiet_hours_end(clock: ManualClock) -> None:
+    """The scheduler is woken up, and does not depend on its next regular check."""
     await clock.advance(NIGHT - 30)
     async with paris(clock) as service:
         id = await service.send(to=TO[1:])
@@ -84,21 +84,21 @@ async def test_push_waits_too(clock: ManualClock) -> None:
         assert found["push"]["reason"] == WAITS
 
 
-async def test_what_is_critical_rings_at_once(clock: ManualClock) -> None:
+async def test_critical_notifications_are_sent_at_once(clock: ManualClock) -> None:
     async with paris(clock) as service:
         id = await service.send(to=TO, priority="critical")
         shown = await service.completed(id)
         assert shown["counts"] == {"email": {"sent": 1}, "sms": {"sent": 1}}
 
 
-async def test_the_time_is_that_of_the_campus(clock: ManualClock) -> None:
-    """In UTC it is 21:30: nobody sleeps yet."""
+async def test_quiet_hours_use_the_campus_time_zone(clock: ManualClock) -> None:
+    """In UTC it is 21:30, before quiet hours."""
     async with running(Service(ServiceConfig(), clock)) as service:
         id = await service.send(to=TO)
         await service.completed(id)
 
 
-async def test_what_expires_at_night_ends_as_expired(clock: ManualClock) -> None:
+async def test_deliveries_that_expire_in_quiet_hours_end_as_expired(clock: ManualClock) -> None:
     async with paris(clock) as service:
         id = await service.send(to=TO[1:], expires_at="2026-12-02T01:00:00+01:00")
         await once(service, id, "sms", "queued")
@@ -114,10 +114,10 @@ async def test_what_expires_at_night_ends_as_expired(clock: ManualClock) -> None
         assert (await service.get("/v1/outbox"))["items"] == []
 
 
-async def test_what_is_tried_again_at_night_waits_as_well(
+async def test_retries_wait_for_quiet_hours_to_end(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gateway that was down in the evening does not make phones ring after it is back."""
+    """A gateway that was down in the evening wakes nobody after it is back."""
     await clock.advance(-3600)
     # Nothing listens on this port.
     monkeypatch.setenv("FLASHNOTIFY_SMS_URL", "http+json://127.0.0.1:9/sms")
@@ -141,7 +141,7 @@ async def test_what_is_tried_again_at_night_waits_as_well(
         await service.completed(id)
 
 
-async def test_what_waits_survives_a_restart(clock: ManualClock) -> None:
+async def test_waiting_deliveries_survive_a_restart(clock: ManualClock) -> None:
     async with paris(clock) as service:
         id = await service.send(to=TO[1:])
         await once(service, id, "sms", "queued")

@@ -25,7 +25,7 @@ OTHER = "tel:+33612345679"
 
 @pytest.fixture
 async def kannel() -> AsyncIterator[HttpServer]:
-    """What answers as Kannel does."""
+    """Run a server that replies like Kannel."""
     async with HttpServer(Reply(202, "0: Accepted for delivery")) as server:
         yield server
 
@@ -34,7 +34,7 @@ async def kannel() -> AsyncIterator[HttpServer]:
 async def texting(
     kannel: HttpServer, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Running]:
-    """The service, whose SMS go to `kannel`, and which is at a path of a public name."""
+    """Run a service that sends SMS to `kannel` and has a path in its public URL."""
     monkeypatch.setenv("FLASHNOTIFY_SMS_URL", f"kannel://user:secret@{kannel.host}")
     # A delivery that hangs at the end of a test is not waited for.
     monkeypatch.setenv("FLASHNOTIFY_DRAIN_SECONDS", "0")
@@ -44,7 +44,7 @@ async def texting(
 
 
 def report_path(request: Received) -> str:
-    """Where Kannel reports to, as a path of the service, with %d for the status."""
+    """Return the path to which Kannel reports, with %d for the status."""
     url = urlsplit(request.query["dlr-url"])
     assert (url.scheme, url.netloc) == ("https", "notify.univ.example")
     assert url.path.startswith("/100%%25/v1/receipts/kannel/")
@@ -52,21 +52,21 @@ def report_path(request: Received) -> str:
 
 
 async def report(service: Running, request: Received, status: int) -> httpx.Response:
-    """Report a status as Kannel does, which has no key."""
+    """Report a status as Kannel does, without a key."""
     path = report_path(request)
     assert path.endswith("?status=%d")
     return await service.anonymous.get(path.replace("%d", str(status)))
 
 
 async def sent(service: Running, kannel: HttpServer, *to: str) -> tuple[str, Received]:
-    """Send an SMS; the notification and the request that Kannel got."""
+    """Send an SMS, and return the notification and Kannel's request."""
     id = await service.send(to=list(to or (TO,)), channels=["sms"])
     await service.completed(id)
     return id, kannel.requests[-1]
 
 
 async def delivery(service: Running, id: str) -> tuple[str, str | None]:
-    """The status and the reason of a notification's one delivery."""
+    """Return the status and reason of a notification's only delivery."""
     (found,) = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
     assert len(found["attempts"]) == 1
     return found["status"], found["reason"]
@@ -76,7 +76,9 @@ async def counts(service: Running, id: str) -> Any:
     return (await service.get(f"/v1/notifications/{id}"))["counts"]
 
 
-async def test_what_was_delivered_is_shown_so(texting: Running, kannel: HttpServer) -> None:
+async def test_a_reported_delivery_is_shown_as_delivered(
+    texting: Running, kannel: HttpServer
+) -> None:
     id, request = await sent(texting, kannel)
     assert await delivery(texting, id) == ("sent", None)
     answer = await report(texting, request, 1)
@@ -85,9 +87,7 @@ async def test_what_was_delivered_is_shown_so(texting: Running, kannel: HttpServ
     assert await counts(texting, id) == {"sms": {"delivered": 1}}
 
 
-async def test_a_report_counts_once_however_often_it_comes(
-    texting: Running, kannel: HttpServer
-) -> None:
+async def test_a_repeated_report_counts_once(texting: Running, kannel: HttpServer) -> None:
     id, first = await sent(texting, kannel, TO, OTHER)
     second = kannel.requests[-2]
     answers = await asyncio.gather(*(report(texting, first, 1) for _ in range(50)))
@@ -98,9 +98,7 @@ async def test_a_report_counts_once_however_often_it_comes(
     assert await counts(texting, id) == {"sms": {"delivered": 2}}
 
 
-async def test_reports_that_are_written_together_count_once(
-    texting: Running, kannel: HttpServer
-) -> None:
+async def test_reports_written_together_count_once(texting: Running, kannel: HttpServer) -> None:
     id, request = await sent(texting, kannel)
     # Holds up the writer, so that whatever comes meanwhile gets into one commit.
     archive = sqlite3.connect(texting.service.config.archive_file, isolation_level=None)
@@ -119,7 +117,7 @@ async def test_reports_that_are_written_together_count_once(
 
 
 @pytest.mark.parametrize("status", [2, 16, 34])
-async def test_what_could_not_be_delivered_stays_sent_and_says_why(
+async def test_an_undeliverable_message_stays_sent_with_a_reason(
     texting: Running, kannel: HttpServer, status: int
 ) -> None:
     id, request = await sent(texting, kannel)
@@ -140,7 +138,7 @@ async def test_what_could_not_be_delivered_stays_sent_and_says_why(
 
 
 @pytest.mark.parametrize("status", [0, 4, 8])
-async def test_what_is_under_way_changes_nothing(
+async def test_an_intermediate_report_changes_nothing(
     texting: Running, kannel: HttpServer, status: int
 ) -> None:
     id, request = await sent(texting, kannel)
@@ -149,7 +147,7 @@ async def test_what_is_under_way_changes_nothing(
     assert await delivery(texting, id) == ("sent", None)
 
 
-async def test_a_forged_token_is_told_nothing(texting: Running, kannel: HttpServer) -> None:
+async def test_a_forged_token_is_not_found(texting: Running, kannel: HttpServer) -> None:
     id, request = await sent(texting, kannel, TO, OTHER)
     path = report_path(request).replace("%d", "1")
     delivery_id, token = path.partition("?")[0].split("/")[-2:]
@@ -163,8 +161,8 @@ async def test_a_forged_token_is_told_nothing(texting: Running, kannel: HttpServ
     assert await counts(texting, id) == {"sms": {"sent": 2}}
 
 
-async def test_a_delivery_that_is_gone_is_not_found(texting: Running) -> None:
-    """Its token stays right after retention has forgotten it."""
+async def test_a_purged_delivery_is_not_found(texting: Running) -> None:
+    """Its token stays valid after retention has purged it."""
     gone = str(UUIDv7(lambda: 1_800_000_000_000)())
     token = texting.service.token(f"kannel {gone}")
     answer = await texting.anonymous.get(f"/v1/receipts/kannel/{gone}/{token}?status=1")
@@ -172,7 +170,7 @@ async def test_a_delivery_that_is_gone_is_not_found(texting: Running) -> None:
 
 
 @pytest.mark.parametrize("status", ["", "%25d", "one", "-1"])
-async def test_what_is_no_report_is_refused(
+async def test_an_invalid_report_is_refused(
     texting: Running, kannel: HttpServer, status: str
 ) -> None:
     id, request = await sent(texting, kannel)
@@ -182,7 +180,7 @@ async def test_what_is_no_report_is_refused(
     assert await delivery(texting, id) == ("sent", None)
 
 
-async def test_a_report_that_overtakes_the_outcome_waits_for_it(
+async def test_a_report_that_overtakes_the_result_waits_for_it(
     texting: Running, kannel: HttpServer, clock: ManualClock
 ) -> None:
     go = asyncio.Event()
@@ -207,7 +205,7 @@ async def test_a_report_that_overtakes_the_outcome_waits_for_it(
     assert await counts(texting, id) == {"sms": {"delivered": 1}}
 
 
-async def test_a_report_that_comes_much_too_early_is_refused_for_now(
+async def test_a_report_that_is_much_too_early_is_refused_with_retry_after(
     texting: Running, kannel: HttpServer, clock: ManualClock
 ) -> None:
     kannel.next(HANG)

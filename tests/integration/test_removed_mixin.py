@@ -1,4 +1,4 @@
-"""Removing a mixin from a kind removes that channel from it: schema, requests, what was queued."""
+"""Removing a mixin from a kind removes the channel from its schema, requests and queued work."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ MEAL: dict[str, Any] = {
 
 
 def service(clock: ManualClock, *mixins: type[Any]) -> Service:
-    """A service whose one kind has the channels of `mixins`."""
+    """Run a service whose only kind has the channels of `mixins`."""
     kinds: Registry[NotifierSpec] = Registry("kind")
     wordings: Registry[TemplatesSpec] = Registry("template set")
 
     class MealNotifier(*mixins, Notifier, registry=kinds):  # type: ignore[misc]  # chosen here
-        """What there is to eat."""
+        """The menu."""
 
         priority = Priority(default="low")
         quiet_hours = TimeWindow(ALWAYS)
@@ -42,12 +42,12 @@ def service(clock: ManualClock, *mixins: type[Any]) -> Service:
 
 
 async def deliveries(service: Running, id: str) -> dict[str, Any]:
-    """The deliveries of a notification, by channel."""
+    """Return the deliveries of a notification, by channel."""
     found = await service.get(f"/v1/notifications/{id}/deliveries")
     return {delivery["channel"]: delivery for delivery in found["items"]}
 
 
-async def test_what_was_queued_is_skipped_with_the_reason(clock: ManualClock) -> None:
+async def test_queued_deliveries_are_skipped_with_the_reason(clock: ManualClock) -> None:
     async with running(service(clock, EmailMixin, SMSMixin)) as before:
         id = await before.send(**MEAL)
         await before.until(
@@ -64,7 +64,7 @@ async def test_what_was_queued_is_skipped_with_the_reason(clock: ManualClock) ->
         assert sms["attempts"] == []
 
 
-async def test_a_kind_that_is_gone_skips_all_that_was_queued(clock: ManualClock) -> None:
+async def test_queued_deliveries_of_a_removed_kind_are_skipped(clock: ManualClock) -> None:
     async with running(service(clock, SMSMixin)) as before:
         id = await before.send(**MEAL | {"to": MEAL["to"][1:]})
         await before.until(f"/v1/notifications/{id}", lambda found: found["counts"])
@@ -75,7 +75,7 @@ async def test_a_kind_that_is_gone_skips_all_that_was_queued(clock: ManualClock)
         assert (await after.completed(id))["counts"] == {"sms": {"skipped": 1}}
 
 
-async def test_schema_and_requests_know_the_channel_no_more(clock: ManualClock) -> None:
+async def test_the_schema_and_requests_no_longer_have_the_channel(clock: ManualClock) -> None:
     async with running(service(clock, EmailMixin, SMSMixin)) as before:
         assert channels(await before.get("/openapi.json")) == ["email", "sms"]
     async with running(service(clock, EmailMixin)) as after:
@@ -92,7 +92,7 @@ async def test_schema_and_requests_know_the_channel_no_more(clock: ManualClock) 
 
 
 def channels(document: dict[str, Any]) -> list[str]:
-    """Those that the OpenAPI document lets a request for a meal name."""
+    """Return the channels that the OpenAPI document allows for a meal."""
     schema = document["components"]["schemas"]["MealNotification"]["properties"]["channels"]
     items = next(option["items"] for option in schema["anyOf"] if "items" in option)
     return list(items.get("enum") or [items["const"]])

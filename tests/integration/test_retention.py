@@ -1,4 +1,4 @@
-"""Each kind's notifications are forgotten when their time is over, and nothing else is."""
+"""Retention purges expired notifications of each kind, and nothing else."""
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
@@ -8,7 +8,7 @@ from tests.support.running import running
 _DAY = 24 * 3600
 
 
-async def test_what_is_over_is_forgotten_after_its_time_and_all_that_belongs_to_it(
+async def test_expired_notifications_are_purged_with_everything_they_own(
     clock: ManualClock,
 ) -> None:
     async with running(Service(ServiceConfig(), clock)) as service:

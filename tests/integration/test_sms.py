@@ -1,4 +1,4 @@
-"""SMS over Kannel's protocol and over JSON: what goes out, and what comes back."""
+"""SMS over Kannel's protocol and over JSON: requests and replies."""
 
 from __future__ import annotations
 
@@ -37,12 +37,6 @@ def sms(text: str = "Room changed") -> SMSToOne:
     return SMSToOne(fit(text, 3), message, "Campus")
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[HttpServer]:
-    async with HttpServer(Reply(202, "0: Accepted for delivery")) as started:
-        yield started
-
-
 def kannel(url: str, folder: Path) -> KannelTransport:
     return KannelTransport(TransportURL(SecretStr(url)), KannelConfig(), Lent(folder).resources)
 
@@ -52,8 +46,14 @@ def gateway(url: str, folder: Path, **settings: Any) -> HttpJsonTransport:
     return HttpJsonTransport(TransportURL(SecretStr(url)), config, Lent(folder).resources)
 
 
+@pytest.fixture
+async def server() -> AsyncIterator[HttpServer]:
+    async with HttpServer(Reply(202, "0: Accepted for delivery")) as started:
+        yield started
+
+
 async def outcome(transport: Transport[SMSToOne]) -> TransportError | None:
-    """How a send ended; the transport is closed after it."""
+    """Send, close the transport, and return the result."""
     try:
         await transport.send(sms())
     except TransportError as error:
@@ -110,7 +110,7 @@ class TestKannel:
             (503, "Temporal failure, try again later.", Unreachable),
         ],
     )
-    async def test_says_what_it_means(
+    async def test_replies_map_to_results(
         self,
         server: HttpServer,
         tmp_path: Path,
@@ -137,13 +137,13 @@ class TestKannel:
         if status == 301:
             assert "sendsms" not in error.reason
 
-    async def test_believes_nobody_else(self, server: HttpServer, tmp_path: Path) -> None:
+    async def test_other_replies_are_retryable(self, server: HttpServer, tmp_path: Path) -> None:
         server.next(Reply(200, "<html>Please log in</html>"))
         error = await outcome(kannel(f"kannel://u:p@{server.host}", tmp_path))
         assert type(error) is Unreachable
         assert error.reason == "not an answer of Kannel's: 200 <html>Please log in</html>"
 
-    def test_has_a_port_of_its_own(self, tmp_path: Path) -> None:
+    def test_has_a_default_port(self, tmp_path: Path) -> None:
         assert kannel("kannel://u:p@[::1]", tmp_path).name == "kannel://[::1]"
         assert kannel("kannel://u:p@[::1]", tmp_path)._sendsms.startswith("http://[::1]:13013/")
 
@@ -173,7 +173,7 @@ class TestJson:
             ("key@", None, "Basic a2V5Og=="),
         ],
     )
-    async def test_is_shown_who_we_are(
+    async def test_sends_the_credentials(
         self, server: HttpServer, tmp_path: Path, user: str, setting: str | None, expected: str
     ) -> None:
         url = f"http+json://{user}{server.host}"
@@ -203,7 +203,7 @@ class TestJson:
             ('{"id": ' + "9" * 5_000 + "}", str(DELIVERY)),
         ],
     )
-    async def test_may_answer_success_as_it_likes(
+    async def test_accepts_any_successful_reply(
         self, server: HttpServer, tmp_path: Path, said: str, reference: str
     ) -> None:
         server.next(Reply(200, said))
@@ -214,7 +214,7 @@ class TestJson:
         assert sent.answer == f"200 {said}".strip()[:500]
 
     @pytest.mark.parametrize("status", [401, 403, 404, 405, 410])
-    async def test_a_wrong_url_is_for_a_person_to_mend(
+    async def test_a_wrong_url_is_misconfigured(
         self, server: HttpServer, tmp_path: Path, status: int
     ) -> None:
         server.next(Reply(status, "no"))
@@ -233,7 +233,7 @@ class TestJson:
             assert len(server.requests) == 1
 
 
-async def test_the_next_gateway_takes_what_the_first_does_not(
+async def test_fails_over_to_the_next_gateway(
     server: HttpServer, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(

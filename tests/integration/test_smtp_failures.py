@@ -1,4 +1,4 @@
-"""Email on bad days: what the server does wrong, and what becomes of the delivery."""
+"""Email failures: misbehaving servers, and the status of the delivery."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def transport_of(service: Running) -> SmtpTransport:
 
 
 async def ready(service: Running) -> tuple[str, str]:
-    """The status of /readyz, and that of the first email transport."""
+    """Return the status of /readyz and of the first email transport."""
     answer = await service.anonymous.get("/readyz")
     assert answer.status_code == 200
     found = answer.json()
@@ -42,7 +42,7 @@ async def ready(service: Running) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "CONTENT"])
-async def test_a_refusal_for_now_is_tried_again_when_it_is_due(
+async def test_a_temporary_refusal_is_retried_when_due(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock, command: str
 ) -> None:
     smtp.next(command, "451 4.7.1 Greylisted, try again\tlater")
@@ -65,7 +65,7 @@ async def test_a_refusal_for_now_is_tried_again_when_it_is_due(
 
 
 @pytest.mark.parametrize("command", ["RCPT", "DATA", "CONTENT"])
-async def test_a_refusal_for_good_fails_in_the_servers_words(
+async def test_a_permanent_refusal_fails_with_the_servers_reply(
     smtp: SmtpServer, emailing: Emailing, command: str
 ) -> None:
     smtp.next(command, "550-5.1.1 The account does\r\n550 5.1.1 not exist.")
@@ -97,7 +97,7 @@ async def test_a_refusal_for_good_fails_in_the_servers_words(
         ("CONTENT", DROP, "(Unexpected EOF received|Connection lost)"),
     ],
 )
-async def test_a_server_that_breaks_off_is_tried_again(
+async def test_a_dropped_connection_is_retried(
     smtp: SmtpServer,
     emailing: Emailing,
     clock: ManualClock,
@@ -132,7 +132,7 @@ async def test_a_lost_answer_sends_the_same_message_again(
 
 
 @pytest.mark.parametrize("command", ["CONNECT", "MAIL", "RCPT", "DATA", "CONTENT"])
-async def test_a_server_that_hangs_is_left_after_the_time_out(
+async def test_a_hanging_server_times_out(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock, command: str
 ) -> None:
     smtp.next(command, HANG)
@@ -147,10 +147,10 @@ async def test_a_server_that_hangs_is_left_after_the_time_out(
     assert len(smtp.mails) == 1
 
 
-async def test_an_outcome_is_on_disk_while_others_of_its_batch_are_under_way(
+async def test_a_result_is_on_disk_while_others_of_its_batch_are_in_flight(
     smtp: SmtpServer, emailing: Emailing
 ) -> None:
-    """Or a crash would send all of them again."""
+    """Otherwise, a crash would send all of them again."""
     smtp.next("RCPT", HANG)
     async with emailing(smtp.url) as service:
         id = await service.send(to=[f"mailto:{n}@univ.example" for n in range(3)])
@@ -167,7 +167,7 @@ async def test_an_outcome_is_on_disk_while_others_of_its_batch_are_under_way(
         transport_of(service).timeout = 0.1
 
 
-async def test_a_server_that_was_down_gets_all_once_it_is_up(
+async def test_a_server_that_was_down_gets_everything_once_it_is_up(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock
 ) -> None:
     await smtp.stop()
@@ -221,7 +221,7 @@ async def statuses(service: Running, ids: list[str]) -> list[str]:
     return [(await service.get(f"/v1/notifications/{id}"))["status"] for id in ids]
 
 
-async def test_gives_up_when_it_expires_with_the_last_words(
+async def test_gives_up_on_expiry_with_the_last_reply(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock
 ) -> None:
     smtp.always("RCPT", "452 4.2.2 mailbox full")
@@ -300,7 +300,7 @@ async def test_both_urls_down_retries(
             assert [a["number"] for a in (await tried(service, id, 3))["attempts"]] == [1, 2, 3]
 
 
-async def test_a_sender_that_the_server_refuses_is_a_matter_of_settings(
+async def test_a_refused_sender_is_misconfigured(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock
 ) -> None:
     smtp.always("MAIL", "553 5.7.1 not your address")
@@ -335,7 +335,9 @@ async def test_odd_answers_are_kept_as_text(
 @pytest.mark.parametrize(
     "greeting", [b"\x16\x03\x01 nonsense\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220" * 10_000]
 )
-async def test_what_is_no_smtp_server_is_tried_again(emailing: Emailing, greeting: bytes) -> None:
+async def test_a_server_that_does_not_speak_smtp_is_retried(
+    emailing: Emailing, greeting: bytes
+) -> None:
     async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
         await reader.read()
@@ -350,7 +352,7 @@ async def test_what_is_no_smtp_server_is_tried_again(emailing: Emailing, greetin
         assert not str(answers(delivery)[0]).startswith("internal error")
 
 
-async def test_a_name_that_does_not_resolve_is_tried_again(emailing: Emailing) -> None:
+async def test_an_unresolvable_name_is_retried(emailing: Emailing) -> None:
     async with emailing("smtp://mail.invalid:25") as service:
         delivery: dict[str, Any] = await tried(service, await service.send())
         assert outcomes(delivery) == ["retryable"]

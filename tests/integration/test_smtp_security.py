@@ -1,4 +1,4 @@
-"""Email with passwords and TLS: who is trusted with what."""
+"""Email with passwords and TLS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACCOUNTS = {"campus@univ.example": PASSWORD}
 async def secure(
     request: pytest.FixtureRequest, authority: Authority
 ) -> AsyncIterator[tuple[SmtpServer, str]]:
-    """A server with TLS and a password, and the URL that is meant for it."""
+    """Run a server with TLS and a password, and return its URL too."""
     tls = authority.server()
     from_start = request.param == "smtps"
     async with SmtpServer(
@@ -41,7 +41,7 @@ def with_password(server: SmtpServer, password: str = QUOTED) -> str:
 
 
 def clear_text_of(server: SmtpServer) -> bytes:
-    """All that came without encryption, with what of it is base64 decoded too."""
+    """Return everything received without encryption, and its base64 parts decoded."""
     seen = server.plaintext
     for word in server.plaintext.split():
         with contextlib.suppress(ValueError):
@@ -49,7 +49,7 @@ def clear_text_of(server: SmtpServer) -> bytes:
     return seen
 
 
-async def test_signs_in_over_tls(
+async def test_logs_in_over_tls(
     secure: tuple[SmtpServer, str], emailing: Emailing, authority: Authority
 ) -> None:
     server, url = secure
@@ -67,7 +67,7 @@ async def test_signs_in_over_tls(
     assert b"ada@" not in clear
 
 
-async def test_a_certificate_that_is_not_trusted_is_a_matter_of_settings(
+async def test_an_untrusted_certificate_is_misconfigured(
     secure: tuple[SmtpServer, str], emailing: Emailing
 ) -> None:
     server, url = secure
@@ -93,7 +93,7 @@ async def test_a_certificate_for_another_host_is_not_trusted(
         assert server.mails == []
 
 
-async def test_a_password_never_goes_over_a_line_in_the_clear(emailing: Emailing) -> None:
+async def test_a_password_is_never_sent_in_the_clear(emailing: Emailing) -> None:
     async with (
         SmtpServer(accounts=ACCOUNTS) as server,
         emailing(with_password(server)) as service,
@@ -107,7 +107,7 @@ async def test_a_password_never_goes_over_a_line_in_the_clear(emailing: Emailing
     assert PASSWORD.encode() not in clear_text_of(server)
 
 
-async def test_a_password_goes_in_the_clear_only_if_the_settings_say_so(
+async def test_a_password_is_sent_in_the_clear_only_if_configured(
     emailing: Emailing,
 ) -> None:
     async with (
@@ -118,7 +118,7 @@ async def test_a_password_goes_in_the_clear_only_if_the_settings_say_so(
         assert [mail.login for mail in server.mails] == ["campus@univ.example"]
 
 
-async def test_starttls_required_of_a_server_without_it_is_a_matter_of_settings(
+async def test_required_starttls_without_support_is_misconfigured(
     smtp: SmtpServer, emailing: Emailing
 ) -> None:
     async with emailing(f"{smtp.url}?starttls=require") as service:
@@ -141,7 +141,7 @@ async def test_uses_starttls_where_it_is_offered(
         assert [mail.encrypted for mail in server.mails] == [encrypted]
 
 
-async def test_a_server_that_knows_no_passwords_is_a_matter_of_settings(
+async def test_a_server_without_authentication_is_misconfigured(
     emailing: Emailing, authority: Authority
 ) -> None:
     async with (
@@ -197,7 +197,7 @@ async def test_a_wrong_password_opens_the_breaker_and_loses_nothing(
     assert len(server.mails) == 2
 
 
-async def test_the_password_shows_nowhere(
+async def test_the_password_is_shown_nowhere(
     secure: tuple[SmtpServer, str], emailing: Emailing, tmp_path: Path
 ) -> None:
     _, url = secure

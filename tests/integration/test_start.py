@@ -1,4 +1,4 @@
-"""Starting `serve`: wrong settings stop it and say how to mend them; the trial works as printed."""
+"""Starting `serve`: wrong settings prevent it and are explained; the trial works as printed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_wrong_setting_of_a_channel_is_named(
     assert "hunter2" not in message
 
 
-async def test_a_wrong_channel_stops_every_start(tmp_path: Path) -> None:
+async def test_a_misconfigured_channel_prevents_start(tmp_path: Path) -> None:
     serve = InProcessCli(tmp_path, EMAIL_URL="smtp://user:hunter2@mail.example?tls=1")
     for command in await asyncio.gather(serve.cli("serve", "--port=0"), serve.cli("keys", "list")):
         assert (command.code, command.stdout) == (1, "")
@@ -173,7 +173,7 @@ async def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
 
 
 async def shell(line: str) -> Any:
-    """Run a line as it was printed; the JSON that it prints."""
+    """Run a line as it was printed, and return its JSON output."""
     process = await asyncio.create_subprocess_exec(
         *("bash", "-c", line.replace("curl ", "curl -sS ")),
         stdout=asyncio.subprocess.PIPE,
@@ -185,7 +185,7 @@ async def shell(line: str) -> Any:
 
 
 def lines_of(printed: str) -> tuple[str, str, str]:
-    """The key and the two lines that `serve --trial` has printed."""
+    """Return the key and the two commands printed by `serve --trial`."""
     head, _, rest = printed.rpartition("Send a notification:\n")
     first, _, second = rest.partition("See what the recipient would have got:\n")
     return head.rpartition(": ")[2].strip(), first.strip(), second.strip()

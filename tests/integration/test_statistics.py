@@ -1,4 +1,4 @@
-"""What there is to do, was done, and how fast; kinds and channels; rate limits; `/docs`."""
+"""Statistics, the queue, kinds and channels, rate limits, `/docs`."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.support.manual_clock import ManualClock
 from tests.support.running import ACADEMIC, Running, running
 
 
-async def test_stats_count_what_was_accepted_and_what_became_of_it(
+async def test_stats_count_notifications_and_delivery_statuses(
     service: Running, clock: ManualClock
 ) -> None:
     id = await service.send(to=["mailto:ada@univ.example", "mailto:emmy@univ.example"])
@@ -46,7 +46,7 @@ async def test_performance_has_percentiles_by_channel_and_transport(
             assert 0 <= item["p50_ms"] <= item["p99_ms"]
 
 
-async def test_a_channel_that_is_not_tracked_is_not_measured(
+async def test_an_untracked_channel_is_not_measured(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     untracked = replace(EmailMixin.__channel__, tracked=False)
@@ -110,7 +110,7 @@ async def slow(clock: ManualClock) -> AsyncIterator[Running]:
         yield started
 
 
-async def test_a_key_that_is_too_fast_is_told_when_to_come_back(slow: Running) -> None:
+async def test_a_rate_limited_key_gets_retry_after(slow: Running) -> None:
     key = await slow.key("notify:*")
     other = await slow.key("notify:*")
     left = []
@@ -132,7 +132,7 @@ async def test_a_key_that_is_too_fast_is_told_when_to_come_back(slow: Running) -
     assert answer.status_code == 202
 
 
-async def test_the_front_door_leads_to_the_documentation(service: Running) -> None:
+async def test_the_root_redirects_to_the_documentation(service: Running) -> None:
     answer = await service.anonymous.get("/")
     assert answer.is_redirect
     assert answer.headers["location"] == "/docs"

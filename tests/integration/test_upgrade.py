@@ -1,4 +1,4 @@
-"""An archive of the first version, with its backlog: this version delivers all of it."""
+"""This version delivers the backlog of an archive of the first version."""
 
 import sqlite3
 from contextlib import closing

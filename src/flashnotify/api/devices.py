@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import requires
 from flashnotify.api.bodies import body_of_one, read_json
@@ -68,13 +67,12 @@ def devices_router(
     @router.post(
         "/devices",
         status_code=201,
-        response_model=RegisteredOut,
         summary="Register or renew a device",
         responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
         dependencies=[requires(DEVICES)],
         openapi_extra={"requestBody": body_of_one(DEVICE_REQUESTS, "type")},
     )
-    async def register(request: Request) -> JSONResponse:
+    async def register(request: Request, response: Response) -> RegisteredOut:
         device = parse_device(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
             await _check(device.endpoint)
@@ -84,10 +82,9 @@ def devices_router(
         kept = await devices.find_target(device.type, registered.device.target)
         if kept is None:
             raise Unavailable("The device was removed at the same moment. Register it again.")
-        content = RegisteredOut(id=kept.device.id, address=f"push:{kept.device.id}")
-        return JSONResponse(
-            content.model_dump(mode="json"), 201 if kept.device.id == registered.device.id else 200
-        )
+        if kept.device.id != registered.device.id:
+            response.status_code = 200
+        return RegisteredOut(id=kept.device.id, address=f"push:{kept.device.id}")
 
     @router.get("/devices", summary="List devices", dependencies=[requires(READ)])
     async def index(limit: Limit = 50, cursor: Cursor = None) -> Page[DeviceOut]:

@@ -37,7 +37,7 @@ _PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
     errors.RateLimited: (429, "too-fast"),
     errors.Unavailable: (503, "unavailable"),
     errors.WriteRefused: (409, "conflict"),
-    FlashNotifyError: (500, "internal"),
+    errors.FlashNotifyError: (500, "internal"),
 }
 
 

@@ -85,13 +85,10 @@ def _stats(window: str, since: int, totals: Iterable[Total]) -> StatsOut:
 
 
 def _performance(latency: Latency) -> PerformanceOut:
-    p50, p95, p99 = (percentile(latency.buckets, part) for part in (0.5, 0.95, 0.99))
     return PerformanceOut(
         channel=latency.channel,
         transport=latency.transport,
         attempts=latency.attempts,
         failures=latency.failures,
-        p50_ms=p50,
-        p95_ms=p95,
-        p99_ms=p99,
+        **{f"p{part}_ms": percentile(latency.buckets, part / 100) for part in (50, 95, 99)},
     )

@@ -21,7 +21,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's respon
 
 
 class CommandFailed(FlashNotifyError):
-    """A command cannot do what it was asked to. Says why."""
+    """A command failed; the message says why."""
 
 
 class Client:

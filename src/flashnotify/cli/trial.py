@@ -7,8 +7,9 @@ import json
 import httpx
 from starlette.types import ASGIApp
 
-from flashnotify.api.middleware import LocalSocket
 from flashnotify.channels.url import base_url
+from flashnotify.cli.client import over
+from flashnotify.cli.local import in_process
 from flashnotify.private_file import replacing
 from flashnotify.settings import ServiceConfig
 
@@ -24,13 +25,11 @@ _EXAMPLE = {
 async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> None:
     """Print the address, the trial key and the commands; create a key if none works."""
     path = config.archive_file.with_name("trial.key")
-    transport = httpx.ASGITransport(app)
-    local = httpx.ASGITransport(LocalSocket(app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://flashnotify") as http:
+    async with over(httpx.ASGITransport(app)) as http:
         key = path.read_text().strip() if path.is_file() else ""
         works = bool(key) and (await http.get("/v1/outbox", headers=_bearer(key))).is_success
     if not works:
-        async with httpx.AsyncClient(transport=local, base_url="http://flashnotify") as http:
+        async with in_process(app) as http:
             request = {"name": "trial", "scopes": ["notify:*", "read"]}
             answer = await http.post("/v1/api-keys", json=request)
             key = answer.raise_for_status().json()["key"]

@@ -47,7 +47,7 @@ async def gated(gate: Gate, clock: ManualClock) -> AsyncIterator[Running]:
         yield started
 
 
-async def test_what_is_scheduled_is_cancelled_and_never_sent(
+async def test_a_scheduled_notification_is_cancelled_and_never_sent(
     service: Running, clock: ManualClock
 ) -> None:
     id = await service.send(send_at="2027-12-01T08:00:00+01:00")
@@ -59,7 +59,7 @@ async def test_what_is_scheduled_is_cancelled_and_never_sent(
     assert (await service.get("/v1/outbox"))["items"] == []
 
 
-async def test_what_is_being_sent_ends_as_it_does_and_the_rest_is_cancelled(
+async def test_deliveries_in_flight_finish_and_the_rest_is_cancelled(
     gated: Running, gate: Gate
 ) -> None:
     gate.open.clear()
@@ -85,7 +85,7 @@ async def test_what_is_being_sent_ends_as_it_does_and_the_rest_is_cancelled(
     assert counts["sent"] >= len(sending)
 
 
-async def test_what_is_over_cannot_be_cancelled(service: Running) -> None:
+async def test_a_completed_notification_cannot_be_cancelled(service: Running) -> None:
     id = await service.send()
     await service.completed(id)
     answer = await service.http.post(f"/v1/notifications/{id}/cancel")
@@ -93,7 +93,7 @@ async def test_what_is_over_cannot_be_cancelled(service: Running) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_what_ends_while_it_is_cancelled_was_not_cancelled(
+async def test_a_notification_that_completes_meanwhile_is_not_cancelled(
     gated: Running, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate.open.clear()
@@ -113,7 +113,9 @@ async def test_what_ends_while_it_is_cancelled_was_not_cancelled(
     assert answer.json()["code"] == "notification_over"
 
 
-async def test_what_failed_is_sent_again_and_keeps_its_attempts(gated: Running, gate: Gate) -> None:
+async def test_failed_deliveries_are_retried_and_keep_their_attempts(
+    gated: Running, gate: Gate
+) -> None:
     gate.refusing = True
     id = await gated.send(to=["mailto:ada@univ.example", "mailto:emmy@univ.example"])
     failed = await gated.completed(id)
@@ -128,8 +130,8 @@ async def test_what_failed_is_sent_again_and_keeps_its_attempts(gated: Running, 
         assert delivery["attempts"][0]["answer"] == "no such mailbox"
 
 
-async def test_what_fails_again_has_had_its_turn(gated: Running, gate: Gate) -> None:
-    """Or the first ones were sent to again and again, and the others never."""
+async def test_deliveries_that_fail_again_are_retried_once(gated: Running, gate: Gate) -> None:
+    """Otherwise, the first ones would be retried for ever, and the others never."""
     gate.refusing = True
     to = [f"mailto:p{number}@univ.example" for number in range(1000)]
     id = await gated.send(to=[*to, "tel:+33612345678"])
@@ -148,7 +150,7 @@ async def test_what_fails_again_has_had_its_turn(gated: Running, gate: Gate) -> 
     assert tries == {2: 1001}
 
 
-async def test_the_answer_to_who_may_not_read_tells_nothing_to_read(service: Running) -> None:
+async def test_the_response_reveals_nothing_without_the_read_scope(service: Running) -> None:
     id = await service.send(reference="r-1")
     await service.completed(id)
     key = await service.key("notify:academic")
@@ -161,7 +163,7 @@ async def test_the_answer_to_who_may_not_read_tells_nothing_to_read(service: Run
     }
 
 
-async def test_retry_of_what_did_not_fail_sends_nothing_again(service: Running) -> None:
+async def test_retry_without_failures_sends_nothing(service: Running) -> None:
     id = await service.send()
     await service.completed(id)
     answer = await service.http.post(f"/v1/notifications/{id}/retry")
@@ -176,9 +178,7 @@ async def test_a_cancelled_notification_is_not_retried(service: Running) -> None
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-async def test_whoever_may_not_send_the_kind_may_not_intervene(
-    service: Running, action: str
-) -> None:
+async def test_cancel_and_retry_need_the_scope_of_the_kind(service: Running, action: str) -> None:
     id = await service.send(send_at="2027-12-01T08:00:00+01:00")
     key = await service.key("notify:security", "read")
     answer = await service.anonymous.post(f"/v1/notifications/{id}/{action}", headers=key)

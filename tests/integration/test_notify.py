@@ -5,7 +5,7 @@ import pytest
 from tests.support.running import Running
 
 
-async def test_the_body_is_the_message_and_the_query_says_the_rest(service: Running) -> None:
+async def test_the_body_is_the_message_and_the_query_has_the_rest(service: Running) -> None:
     answer = await service.http.post(
         "/v1/notify/academic",
         params=[
@@ -28,7 +28,7 @@ async def test_the_body_is_the_message_and_the_query_says_the_rest(service: Runn
     assert shown["counts"] == {"email": {"sent": 2}}
 
 
-async def test_without_a_title_the_first_line_is_it(service: Running) -> None:
+async def test_the_title_defaults_to_the_first_line(service: Running) -> None:
     answer = await service.http.post(
         "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2",
         content="Room changed\nThe exam takes place in B204.",
@@ -38,8 +38,8 @@ async def test_without_a_title_the_first_line_is_it(service: Running) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data; boundary=x"])
-async def test_what_is_no_text_is_refused(service: Running, media_type: str) -> None:
-    """Else people would get the JSON, or the parts."""
+async def test_other_media_types_are_refused(service: Running, media_type: str) -> None:
+    """Otherwise, people would get the JSON or the parts."""
     answer = await service.http.post(
         "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2",
         content='{"title": "x"}',
@@ -49,7 +49,7 @@ async def test_what_is_no_text_is_refused(service: Running, media_type: str) -> 
     assert answer.json()["code"] == "unsupported_media_type"
 
 
-async def test_a_plus_that_was_not_encoded_is_explained(service: Running) -> None:
+async def test_an_unencoded_plus_is_explained(service: Running) -> None:
     answer = await service.http.post(
         "/v1/notify/academic?to=tel:+33612345678&course=ALG-2", content="x"
     )
@@ -58,7 +58,7 @@ async def test_a_plus_that_was_not_encoded_is_explained(service: Running) -> Non
     assert fault["code"] == "not_a_phone_number"
 
 
-async def test_faults_point_at_the_parameter(service: Running) -> None:
+async def test_errors_point_at_the_parameter(service: Running) -> None:
     answer = await service.http.post(
         "/v1/notify/academic?to=mailto:nobody&starts_at=now&colour=red", content="x"
     )
@@ -78,7 +78,7 @@ async def test_an_unknown_kind_lists_the_kinds(service: Running) -> None:
     assert answer.json()["code"] == "unknown_kind"
 
 
-async def test_the_same_key_is_the_same_notification(service: Running) -> None:
+async def test_a_repeated_key_returns_the_same_notification(service: Running) -> None:
     url = "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2"
     key = {"Idempotency-Key": "k"}
     first = await service.http.post(url, content="x", headers=key)
