@@ -1,7 +1,5 @@
 """The whole API as one ASGI app: endpoints, authentication, problems, documentation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from uuid import UUID
@@ -52,10 +50,7 @@ def application(
 async def _refuse_unknown_parameters(request: Request) -> None:
     """Refuse query parameters that the endpoint does not document.
 
-    A misspelt filter would otherwise match everything.
-
-    Raises:
-        InvalidInput: the query has one.
+    A misspelt filter would otherwise match everything. Raise `InvalidInput` if the query has one.
     """
     if not request.scope["query_string"]:
         return

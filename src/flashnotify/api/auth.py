@@ -4,8 +4,6 @@
 documents both: the OpenAPI document takes the scope and the errors from it.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import Request, Security

@@ -79,8 +79,7 @@ async def read_model(request: Request, model: type[M], limit: int) -> M:
 def validated(model: type[M], document: object) -> M:
     """Return a document as a `model`.
 
-    Raises:
-        InvalidInput: it fails validation; lists every mistake.
+    Raise `InvalidInput` if it fails validation; lists every mistake.
     """
     try:
         return model.model_validate(document)

@@ -1,7 +1,5 @@
 """The ASGI wrappers around the app: the request's id, the crash boundary, the local socket."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from uuid import UUID

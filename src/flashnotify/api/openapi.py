@@ -1,7 +1,5 @@
 """The OpenAPI document: FastAPI's, completed with what it cannot know."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`capture://` keeps messages in the archive for a person to see. Nothing leaves the machine."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from flashnotify.channels.transport import Content, Transport

@@ -1,7 +1,5 @@
 """The limit on concurrent use of a transport."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Shortening of texts."""
 
-from __future__ import annotations
-
 from bisect import bisect
 from collections.abc import Callable
 

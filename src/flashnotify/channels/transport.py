@@ -1,7 +1,5 @@
 """The base of every transport: a URL, a config, `open`, `close` and one coroutine that sends."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

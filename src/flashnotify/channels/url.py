@@ -1,7 +1,5 @@
 """Transport URLs and the URLs made from them."""
 
-from __future__ import annotations
-
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr

@@ -1,7 +1,5 @@
 """`flashnotify backup`: copy the archive and its keys, whether `serve` is running or not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -56,8 +54,7 @@ def backup(
 def _require_safe(archive: Path, file: Path, keys: Mapping[Path, Path], *, force: bool) -> None:
     """Check that the copy can be made and overwrites nothing by mistake.
 
-    Raises:
-        BackupFailed: it cannot, or it would.
+    Raise `BackupFailed` if it cannot, or it would.
     """
     if not archive.is_file():
         raise BackupFailed(

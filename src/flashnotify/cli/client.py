@@ -1,7 +1,5 @@
 """The API as commands use it, as an admin: over the Unix socket of `serve`, or in this process."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,8 +32,7 @@ class Client:
     async def call(self, method: str, path: str, **request: Any) -> Any:
         """Call the API and return the JSON of its response, or None if it has no body.
 
-        Raises:
-            CommandFailed: the API is unreachable or answered with a problem.
+        Raise `CommandFailed` if the API is unreachable or answered with a problem.
         """
         try:
             response = await self._http.request(method, path, **request)

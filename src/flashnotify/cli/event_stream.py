@@ -1,7 +1,5 @@
 """The events of a running `serve`; a broken stream is resumed where it stopped."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys
@@ -39,8 +37,7 @@ async def follow(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events from now on, or those after event `after`, until `serve` stops.
 
-    Raises:
-        CommandFailed: `serve` refuses the request.
+    Raise `CommandFailed` if `serve` refuses the request.
     """
     wait, reported = _FIRST_WAIT, False
     while True:

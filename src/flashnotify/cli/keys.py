@@ -1,7 +1,5 @@
 """`flashnotify keys`: create, list and revoke API keys."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """The API in this process, for commands on an archive that no `serve` holds."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

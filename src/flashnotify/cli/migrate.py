@@ -1,7 +1,5 @@
 """`flashnotify migrate`: upgrade the archive to this version."""
 
-from __future__ import annotations
-
 import asyncio
 
 from flashnotify.archive import schema

@@ -1,7 +1,5 @@
 """`flashnotify send`, `status`, `outbox`: notifications from the command line."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from typing import Annotated, Any

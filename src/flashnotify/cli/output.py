@@ -1,7 +1,5 @@
 """Output for people and programs: JSON, tables and progress bars."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """`flashnotify serve`: run the service until it is stopped or a part of it fails."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """`flashnotify tail`: follow events."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """The output of `make run`: the address, a trial key and two commands to paste."""
 
-from __future__ import annotations
-
 import json
 
 import httpx

@@ -4,8 +4,6 @@ All code that relies on undocumented parts of uvicorn is here (docs/adr/0008).
 `tests/unit/cli/test_uvicorn_server.py` fails if an upgrade changes one of them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

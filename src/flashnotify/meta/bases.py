@@ -1,7 +1,5 @@
 """The base classes of channel mixins and of kinds."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -21,8 +19,7 @@ class Channel(metaclass=ChannelMeta):
     def check_address(cls, address: Any, config: Any) -> None:
         """Check a canonical address against the channel's settings.
 
-        Raises:
-            ValueError: the settings do not allow it; the message says what they allow.
+        Raise `ValueError` if the settings do not allow it; the message says what they allow.
         """
 
     @classmethod
@@ -44,8 +41,7 @@ class Notifier(metaclass=NotificationMeta, abstract=True):
     def __init__(self, **data: object) -> None:
         """Set each field through its descriptor.
 
-        Raises:
-            ValueError: a field is unknown, missing or invalid.
+        Raise `ValueError` if a field is unknown, missing or invalid.
         """
         fields = self.__notifier__.fields
         for name, value in data.items():

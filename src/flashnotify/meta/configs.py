@@ -1,7 +1,5 @@
 """`ConfigMeta`: settings declared beside the code they configure, read from the environment."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -99,8 +97,7 @@ class Config(metaclass=ConfigMeta):
     def __init__(self, **values: object) -> None:
         """Read the environment and `.env`; `values` take precedence over both.
 
-        Raises:
-            SettingsError: a variable is invalid; the message names each one, with an example.
+        Raise `SettingsError` if a variable is invalid; the message names each one, with an example.
         """
         # By variable: a model with the attributes' names would read those from the environment too.
         names = {setting.attribute: setting.env for setting in self.__config__.settings}

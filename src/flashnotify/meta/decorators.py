@@ -4,8 +4,6 @@ They wrap nothing and return the same class. The runtime (retry, breaker, metric
 the policy from the spec.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar

@@ -4,8 +4,6 @@ A descriptor validates attribute assignment. In `Annotated` it validates in a py
 `send_at: Annotated[datetime, Moment()]`.
 """
 
-from __future__ import annotations
-
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -42,8 +40,7 @@ class Field(ABC, Generic[T]):
     def validate(self, value: object) -> T:
         """Return the canonical value.
 
-        Raises:
-            ValueError: the value is invalid; the message says what is expected.
+        Raise `ValueError` if the value is invalid; the message says what is expected.
         """
 
     def schema(self) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Pydantic's validation errors as field errors, in our own codes and wording."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any

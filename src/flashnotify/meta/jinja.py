@@ -1,7 +1,5 @@
 """The Jinja environments of message templates, and the filters that they add."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The metaclasses that compile a channel or a kind into a frozen spec when its class is created."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from datetime import timedelta

@@ -26,8 +26,7 @@ class Registry(Generic[T]):
     def add(self, name: str, item: T, declared_by: type[Any]) -> None:
         """Register `item` under `name`.
 
-        Raises:
-            DeclarationError: the name is taken, or the service has started.
+        Raise `DeclarationError` if the name is taken, or the service has started.
         """
         if self._frozen:
             raise DeclarationError(

@@ -1,19 +1,10 @@
 """The request model of a kind, compiled from its declaration: a branch of the OpenAPI `oneOf`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    FailFast,
-    PlainSerializer,
-    create_model,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, PlainSerializer, create_model
 from pydantic import Field as PydanticField
 
 from flashnotify import domain

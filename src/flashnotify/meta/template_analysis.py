@@ -6,8 +6,6 @@ analysis follows every variable through the template, as the set of fields whose
 it undefined. Where it cannot tell, it reports a field as needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from functools import reduce
 from typing import NamedTuple, TypeAlias

@@ -1,7 +1,5 @@
 """`TemplateMeta`: a kind's message templates, parsed and checked when they are declared."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """The characters that a text may contain."""
 
-from __future__ import annotations
-
 import re
 
 from flashnotify.errors import InvalidValue
@@ -10,9 +8,8 @@ from flashnotify.errors import InvalidValue
 def check_text(value: str, *, multiline: bool) -> None:
     """Reject characters that must not reach a header or a line of text.
 
-    Raises:
-        InvalidValue: the text has a control character (category Cc), a lone surrogate (Cs), or a
-            line or paragraph separator. `multiline` allows line feed, carriage return and tab.
+    Raise `InvalidValue` if the text has a control character (category Cc), a lone surrogate (Cs),
+    or a line or paragraph separator. `multiline` allows line feed, carriage return and tab.
     """
     found = (_REJECTED_IN_LINES if multiline else _REJECTED).search(value)
     if found is not None:

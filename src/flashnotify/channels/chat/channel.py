@@ -1,7 +1,5 @@
 """The chat channel: to destinations named in the settings, never to a URL given by a sender."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 

@@ -1,7 +1,5 @@
 """The email channel: messages in the form of RFC 5322 and MIME."""
 
-from __future__ import annotations
-
 import hashlib
 from email import policy
 from email.message import EmailMessage

@@ -5,8 +5,6 @@ writes the result raw, line breaks included: a text could add headers, a body an
 This module only ever encodes text, never decodes it. It imports only the standard library.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from email.charset import Charset
@@ -56,8 +54,7 @@ def one_line(text: str) -> str:
 def text_header(name: str, text: str) -> bytes:
     """Return a header that decodes to exactly `text`, such as the subject.
 
-    Raises:
-        MalformedMessage: `text` holds line breaks, control characters or lone surrogates.
+    Raise `MalformedMessage` if `text` holds line breaks, control characters or lone surrogates.
     """
     _check_encodable(text)
     header = _Folded(name)
@@ -80,8 +77,7 @@ def text_header(name: str, text: str) -> bytes:
 def mailbox_header(name: str, display_name: str, address: str) -> bytes:
     """Return a header that holds one mailbox, such as the sender.
 
-    Raises:
-        MalformedMessage: `address` is not plain ASCII, or `display_name` cannot be a header.
+    Raise `MalformedMessage` if `address` is not plain ASCII, or `display_name` cannot be a header.
     """
     _check_encodable(display_name)
     if not _ADDRESS.fullmatch(address):
@@ -105,10 +101,8 @@ def mailbox_header(name: str, display_name: str, address: str) -> bytes:
 def recipient_head(to: str, message_id: str, date: str) -> bytes:
     """Return the headers that differ between the recipients of a message.
 
-    `message_id` includes its angle brackets. The values are never encoded, only checked.
-
-    Raises:
-        MalformedMessage: `to` is not a plain ASCII address, or another value is not well formed.
+    `message_id` includes its angle brackets. The values are never encoded, only checked. Raise
+    `MalformedMessage` if `to` is not a plain ASCII address, or another value is not well formed.
     """
     head = f"To: {to}\r\nMessage-ID: {message_id}\r\nDate: {date}\r\n"
     if len(head) > _MAX_OCTETS or not _RECIPIENT_HEAD.fullmatch(head):
@@ -120,11 +114,8 @@ def check_message(message: bytes, headers: Sequence[str], body_start: bytes) -> 
     """Check that `message` is a head of exactly `headers`, in any order, a blank line and a body.
 
     The body begins with `body_start`. If no sender can predict that, as with a boundary that is a
-    digest, no text can have ended the head early.
-
-    Raises:
-        MalformedMessage: it has another form, a NUL, a bare CR or LF, a non-ASCII character, or a
-            line longer than 998 octets.
+    digest, no text can have ended the head early. Raise `MalformedMessage` if it has another form,
+    a NUL, a bare CR or LF, a non-ASCII character, or a line longer than 998 octets.
     """
     if not message.isascii() or b"\0" in message:
         raise MalformedMessage("it holds a NUL or a character outside ASCII")

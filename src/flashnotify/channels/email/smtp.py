@@ -1,7 +1,5 @@
 """Email over SMTP (RFC 5321), with TLS from the start or by STARTTLS (RFC 3207)."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator

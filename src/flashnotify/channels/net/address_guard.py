@@ -5,8 +5,6 @@ request forgery). A host name may change its address after a check, so `permits`
 address of every connection. `check` is for early feedback at registration.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network

@@ -3,8 +3,6 @@
 `tests/unit/channels/net/test_aiohttp_internals.py` fails if an upgrade changes one of them.
 """
 
-from __future__ import annotations
-
 import asyncio
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What HTTP answers, and failures to get one, mean for a delivery."""
 
-from __future__ import annotations
-
 import email.utils
 import json
 import re

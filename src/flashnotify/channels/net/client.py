@@ -1,7 +1,5 @@
 """HTTP for transports: httpx's API over aiohttp's connections."""
 
-from __future__ import annotations
-
 import asyncio
 import html
 import json

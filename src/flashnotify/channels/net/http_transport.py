@@ -1,7 +1,5 @@
 """The base of transports over HTTP."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ A silent name server blocks a thread for half a minute. The event loop shares a 
 all lookups, so a few such names would keep email from finding its server.
 """
 
-from __future__ import annotations
-
 import socket
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """The push channel: to devices, which are Web Push subscriptions or ntfy topics."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls

@@ -1,7 +1,5 @@
 """Message encryption for Web Push: from this service to one browser (RFC 8291)."""
 
-from __future__ import annotations
-
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 

@@ -1,7 +1,5 @@
 """ntfy: push to topics on an ntfy server (https://docs.ntfy.sh/publish/#publish-as-json)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from flashnotify.channels.net.answers import describe, json_field

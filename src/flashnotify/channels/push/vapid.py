@@ -1,7 +1,5 @@
 """VAPID: tells push services who sends (RFC 8292), with a key that is created once and kept."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec

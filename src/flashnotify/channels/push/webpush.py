@@ -1,7 +1,5 @@
 """Web Push to browsers, over the push service that each one names (RFC 8030, 8291, 8292)."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Annotated, ClassVar

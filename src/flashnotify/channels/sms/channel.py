@@ -1,7 +1,5 @@
 """The SMS channel."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator

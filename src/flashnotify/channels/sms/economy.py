@@ -1,7 +1,5 @@
 """SMS texts in the cheapest characters: with one `’`, a segment holds 70 characters, not 160."""
 
-from __future__ import annotations
-
 from flashnotify.channels.sms.segments import Encoding, Segmented, encoding_of, fit
 
 

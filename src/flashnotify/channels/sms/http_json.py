@@ -1,7 +1,5 @@
 """SMS over any gateway that takes `{to, text, from, reference}` as JSON."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, SecretStr

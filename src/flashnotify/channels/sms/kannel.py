@@ -1,7 +1,5 @@
 """SMS over Kannel's HTTP interface `sendsms` (Kannel 1.4 user's guide, "Using the HTTP smsbox")."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 from urllib.parse import quote, urlencode
 

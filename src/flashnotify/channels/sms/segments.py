@@ -1,7 +1,5 @@
 """SMS segments: the number that a text takes, and shortening to fit (3GPP TS 23.038)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

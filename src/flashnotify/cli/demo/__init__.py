@@ -1,7 +1,5 @@
 """`flashnotify demo`: show what FlashNotify does, on a temporary archive."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import tempfile
@@ -75,8 +73,7 @@ def _capture_settings() -> Mapping[str, str]:
 def _require_capture(service: Service) -> None:
     """Check that nothing can leave the machine.
 
-    Raises:
-        CommandFailed: a transport is not `capture://`.
+    Raise `CommandFailed` if a transport is not `capture://`.
     """
     for channel in service.channels.values():
         for open_transport in channel.transports:

@@ -1,7 +1,5 @@
 """The notifications that the demo sends: each kind in each language."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any

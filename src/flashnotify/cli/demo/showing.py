@@ -1,7 +1,5 @@
 """Sending the examples, and showing what their recipients get."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,8 +23,7 @@ _COLOURS = {"email": "blue", "sms": "green", "push": "magenta", "chat": "cyan"}
 async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> None:
     """Send all examples and show what their recipients get.
 
-    Raises:
-        CommandFailed: not everything was sent in time.
+    Raise `CommandFailed` if not everything was sent in time.
     """
     device = (await client.call("POST", "/v1/devices", json=_DEVICE))["address"]
     sent = [

@@ -1,7 +1,5 @@
 """`flashnotify doctor`: find problems and say how to fix them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence

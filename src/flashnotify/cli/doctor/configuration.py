@@ -1,7 +1,5 @@
 """Checks of the settings and of the archive's keys."""
 
-from __future__ import annotations
-
 import sqlite3
 import stat
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Checks of the archive and its disk. Writes nothing and holds no lock for long."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3

@@ -1,7 +1,5 @@
 """Checks of the `serve` that holds the archive."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of each transport in the settings, without sending anything."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 from collections.abc import Callable, Collection, Sequence

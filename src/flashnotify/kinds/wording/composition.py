@@ -4,11 +4,9 @@ An email shows everything. SMS and push put first what matters first, because th
 their space ends. A detail whose field is absent leaves neither a line nor a gap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from flashnotify.kinds.wording.layout import Line, html_part, when_any
 from flashnotify.meta import Wording
@@ -53,7 +51,7 @@ class Detail:
     brief_filter: str = ""
 
     @classmethod
-    def moment(cls, field: str, label: Texts, brief: Texts = "") -> Detail:
+    def moment(cls, field: str, label: Texts, brief: Texts = "") -> Self:
         """Return the detail of a `Moment`."""
         return cls(field, label, brief, filter="moment", brief_filter="moment('short')")
 

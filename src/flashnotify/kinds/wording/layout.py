@@ -5,8 +5,6 @@ sheet holds only the colours of dark screens, which cannot be written inline. Ta
 because Outlook's engine supports nothing else. Nothing is loaded from another host.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from string import Template
 from typing import NamedTuple
