@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 # How long an `Idempotency-Key` is kept, in milliseconds.
@@ -82,6 +82,12 @@ class Address:
 
     scheme: str
     value: str
+
+    @classmethod
+    def parse(cls, uri: str) -> Self:
+        """Return the address of a URI in canonical form."""
+        scheme, _, value = uri.partition(":")
+        return cls(scheme, value)
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.value}"

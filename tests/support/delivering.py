@@ -28,7 +28,7 @@ from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.delivery.transports import OpenChannel, OpenTransport
-from flashnotify.domain import Address, Job, Priority, Sent
+from flashnotify.domain import Job, Priority, Sent
 from flashnotify.ids import UUIDv7
 from flashnotify.meta import Channel, Notifier, Templates, Wording, descriptors
 from flashnotify.meta.registry import Registry
@@ -156,7 +156,7 @@ class Delivering:
             "title": "Fire",
             "body": "Leave the building.",
             "data": {},
-            "audience": [Address(*entry.split(":", 1)) for entry in to],
+            "audience": list(to),
         }
         made = Records(self.archive, self.clock.now).notification(**alert | changes)
         notification = replace(made, id=self.ids(), priority=priority)

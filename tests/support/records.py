@@ -14,7 +14,6 @@ from flashnotify.archive.records import (
     ScheduledJob,
 )
 from flashnotify.domain import (
-    Address,
     AttemptOutcome,
     DeliveryStatus,
     Job,
@@ -43,7 +42,7 @@ class Records:
             "title": "Room changed",
             "body": "It is in B204.",
             "data": {"course": "ALG-2"},
-            "audience": (Address("mailto", "ada@univ.example"),),
+            "audience": ("mailto:ada@univ.example",),
             "priority": Priority.low,
             "channels": None,
             "locale": "en",

@@ -30,7 +30,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a sender asked for, once. `fanned_out` counts the audience entries done so far.
+    """What a sender asked for, once. `audience` holds URIs, of which `fanned_out` are done.
 
     `damaged`: some of its JSON cannot be read; that part is empty.
     """
@@ -40,7 +40,7 @@ class Notification:
     title: str
     body: str
     data: Mapping[str, Any]
-    audience: Sequence[domain.Address]
+    audience: Sequence[str]
     priority: domain.Priority
     channels: Sequence[str] | None
     locale: str

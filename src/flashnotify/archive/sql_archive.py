@@ -1,8 +1,10 @@
 """The archive in a SQL database."""
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import ports
+from flashnotify.archive.models import ApiKey
 from flashnotify.archive.sql.access import Reading
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.deliveries import SqlDeliveries
@@ -42,7 +44,7 @@ class SqlArchive(ports.Archive):
         return self._writer.overloaded
 
     async def ping(self) -> None:
-        await self._readings[0].ping()
+        await self._readings[0].one(select(ApiKey.id).limit(1), {})
 
     async def close(self) -> None:
         """Close the connections that read, once the reads under way are done.

@@ -84,7 +84,7 @@ class FanOut:
         end = self.decider.end(job, notification)
         deliveries: list[Delivery] = []
         queued: dict[str, list[Route]] = defaultdict(list)
-        recipients = notification.audience[start:upto]
+        recipients = [Address.parse(uri) for uri in notification.audience[start:upto]]
         for route in self.routing.routes(kind, recipients, notification.channels):
             skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
             if finish := end or skipped:

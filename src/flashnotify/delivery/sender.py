@@ -76,7 +76,8 @@ class Sender:
         outcome = transport.report(message, result)
         tracked = channel.spec.tracked
         if tracked:
-            self._metrics.attempted(channel.spec.name, transport.name, outcome, duration)
+            labels = (channel.spec.name, transport.name, outcome.value)
+            self._metrics.attempts.labels(*labels).observe(duration)
         sending.result = result
         sending.attempts.append(
             Attempt(

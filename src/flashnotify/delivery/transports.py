@@ -69,12 +69,7 @@ class OpenTransport:
         breaker = self.breaker_for(message)
         before = breaker.state
         outcome = _report(breaker, result, urgent=message.priority.urgent)
-        self._log_change(before, breaker.state, result)
-        return outcome
-
-    def _log_change(
-        self, before: BreakerState, after: BreakerState, result: Sent | errors.TransportError
-    ) -> None:
+        after = breaker.state
         # Without the provider's words, which may contain the recipient's address.
         if before is BreakerState.closed and after is not before:
             log.warning(
@@ -86,6 +81,7 @@ class OpenTransport:
             )
         elif after is BreakerState.closed and after is not before:
             log.info("transport.breaker_closed", channel=self.channel, transport=self.name)
+        return outcome
 
 
 def _report(

@@ -102,7 +102,7 @@ class Submission:
             title=request.title,
             body=request.body,
             data=request.data.model_dump(mode="json", exclude_none=True),
-            audience=checked.recipients,
+            audience=[str(recipient) for recipient in checked.recipients],
             priority=checked.priority,
             channels=request.channels,
             locale=request.locale or self.locale,

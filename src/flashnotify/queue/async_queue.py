@@ -29,7 +29,8 @@ class AsyncQueue(Generic[T]):
         self._held_by_lane: Counter[Priority] = Counter()
         self._turns: dict[Priority, int] = dict.fromkeys(Priority, 0)
         self._done_meanwhile: list[set[UUID]] = []
-        self._waiting: list[tuple[frozenset[Priority], asyncio.Future[None]]] = []
+        # Set when there may be something for those who wait: new items, or the end.
+        self._news = asyncio.Event()
         self._closed = False
 
     def turn(self, lane: Priority) -> int:
@@ -57,7 +58,7 @@ class AsyncQueue(Generic[T]):
             self._release(displaced)
         self._held[item.id] = lane
         self._held_by_lane[lane] += 1
-        self._wake(lane)
+        self._news.set()
         return True
 
     def has_overflowed(self, lane: Priority) -> bool:
@@ -74,11 +75,10 @@ class AsyncQueue(Generic[T]):
             if found is not None:
                 item, lane = found
                 self._turns[lane] = max(self._turns[lane], item.place[0])
-                # The waiter woken for this item may have been woken for another lane.
-                self._wake_for_all()
                 self._report_if_low(lane)
                 return item
-            await self._wait(lanes)
+            self._news.clear()
+            await self._news.wait()
         raise QueueClosed
 
     def done(self, item: T) -> None:
@@ -104,9 +104,7 @@ class AsyncQueue(Generic[T]):
     def close(self) -> None:
         """Give out nothing more: what waits is on disk too."""
         self._closed = True
-        for _, wakened in self._waiting:
-            if not wakened.done():
-                wakened.set_result(None)
+        self._news.set()
 
     def _release(self, item: T) -> None:
         lane = self._held.pop(item.id, None)
@@ -117,30 +115,3 @@ class AsyncQueue(Generic[T]):
         if lane in self._overflow and self._lanes.depth()[lane] <= self.bound // 4:
             del self._overflow[lane]
             self._on_low(lane)
-
-    async def _wait(self, lanes: frozenset[Priority]) -> None:
-        wakened = asyncio.get_running_loop().create_future()
-        entry = (lanes, wakened)
-        self._waiting.append(entry)
-        try:
-            await wakened
-        except asyncio.CancelledError:
-            if wakened.done() and not wakened.cancelled():
-                # Its item is still queued: another waiter should take it.
-                self._wake_for_all()
-            raise
-        finally:
-            if entry in self._waiting:
-                self._waiting.remove(entry)
-
-    def _wake_for_all(self) -> None:
-        for lane, depth in self._lanes.depth().items():
-            if depth:
-                self._wake(lane)
-
-    def _wake(self, lane: Priority) -> None:
-        for index, (lanes, wakened) in enumerate(self._waiting):
-            if lane in lanes and not wakened.done():
-                del self._waiting[index]
-                wakened.set_result(None)
-                return

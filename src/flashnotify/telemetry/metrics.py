@@ -5,7 +5,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from flashnotify.domain import AttemptOutcome, Priority
+from flashnotify.domain import Priority
 from flashnotify.meta.specs import NotifierSpec
 
 # The `channel` label of fan-out jobs.
@@ -60,12 +60,6 @@ class Metrics:
         for kind in kinds:
             for priority in Priority:
                 self.accepted.labels(kind.kind, priority.name)
-
-    def attempted(
-        self, channel: str, transport: str, outcome: AttemptOutcome, seconds: float
-    ) -> None:
-        """Count one delivery attempt."""
-        self.attempts.labels(channel, transport, outcome.value).observe(seconds)
 
     def exposition(self) -> bytes:
         """Return all metrics in the Prometheus text format."""

@@ -28,7 +28,6 @@ from flashnotify.archive.records import (
     Total,
 )
 from flashnotify.domain import (
-    Address,
     AttemptOutcome,
     Captured,
     DeliveryStatus,
@@ -91,7 +90,7 @@ async def test_a_notification_comes_back_as_it_was_accepted(
     accepted, job = await records.accepted(
         title="Été « 50 % »",
         data={"course": "ALG-2", "rooms": [1, None, {"a": True}]},
-        audience=(Address("mailto", "a@univ.example"), Address("tel", "+33612345678")),
+        audience=("mailto:a@univ.example", "tel:+33612345678"),
         channels=["email", "sms"],
         priority=Priority.critical,
         send_at=5,

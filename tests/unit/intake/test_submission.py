@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flashnotify import errors
-from flashnotify.domain import Address, Lane, NotificationStatus, Priority
+from flashnotify.domain import Lane, NotificationStatus, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from tests.support.accepting import ALERT, SENDER, Accepting
@@ -39,7 +39,7 @@ async def test_an_accepted_notification_is_on_disk_in_one_write_and_queued(
     assert (stored.title, stored.data, stored.audience, stored.reference, stored.sender) == (
         "Fire",
         {"place": "B1"},
-        [Address("mailto", "a@univ.example")],
+        ["mailto:a@univ.example"],
         "r-1",
         "sender",
     )

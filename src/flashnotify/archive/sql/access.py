@@ -15,7 +15,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import InstrumentedAttribute
 
-from flashnotify.archive.models import ApiKey
 from flashnotify.archive.records import Page
 from flashnotify.archive.writer import Writer
 from flashnotify.errors import FieldError, InvalidInput, Unavailable
@@ -39,10 +38,6 @@ class Reading:
         """Close the connections once the reads under way are done."""
         await asyncio.gather(*self._reading, return_exceptions=True)
         await self._engine.dispose()
-
-    async def ping(self) -> None:
-        """Read something from disk."""
-        await self.one(select(ApiKey.id).limit(1), {})
 
     async def page(
         self,

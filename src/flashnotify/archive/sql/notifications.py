@@ -3,7 +3,8 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, case, exists, insert, literal_column, or_, select, update
@@ -26,7 +27,7 @@ from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, up
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
 from flashnotify.archive.sql.statistics import count, total
-from flashnotify.domain import Address, DeliveryStatus, Job, NotificationStatus, Priority
+from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Priority
 
 # The audience may be long, and is needed only to fan out.
 _without_audience = select(*(c for c in Table.__table__.columns if c.name != "audience"))
@@ -82,13 +83,7 @@ class SqlNotifications(Access):
         row = await self._reader.one(query, {"of": id})
         if row is None:
             return None
-        recipients: Sequence[Address] = ()
-        try:
-            if audience:
-                recipients = _Audience(strings(row.audience))
-            return _notification(row, recipients)
-        except ValueError:
-            return _record(row, {}, recipients, None, damaged=True)
+        return _notification(row, audience=audience)
 
     async def page(
         self, wanted: NotificationFilter, *, limit: int, cursor: str | None
@@ -110,7 +105,7 @@ class SqlNotifications(Access):
             query = query.where(Table.id >= first_id(wanted.since))
         if wanted.until is not None:
             query = query.where(Table.id < first_id(wanted.until))
-        return await self._lists.page(query, Table.id, limit, cursor, _listed)
+        return await self._lists.page(query, Table.id, limit, cursor, _notification)
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
         counts: dict[str, dict[str, int]] = {}
@@ -182,68 +177,21 @@ class SqlNotifications(Access):
         await self._writer.submit(changes, barrier=True)
 
 
-class _Audience(Sequence[Address]):
-    """The entries of an audience, made into addresses only as they are used: there may be many."""
-
-    def __init__(self, entries: list[str]) -> None:
-        self._entries = entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @overload
-    def __getitem__(self, at: int) -> Address: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[Address]: ...
-    def __getitem__(self, at: int | slice) -> Address | list[Address]:
-        if isinstance(at, slice):
-            return [_address(entry) for entry in self._entries[at]]
-        return _address(self._entries[at])
-
-
-def _address(entry: str) -> Address:
-    scheme, _, value = entry.partition(":")
-    return Address(scheme, value)
-
-
-def _notification(row: Row[Any], audience: Sequence[Address]) -> Notification:
-    """Raise ValueError if its JSON cannot be read."""
-    data = json.loads(row.data)
-    if not isinstance(data, dict):
-        raise ValueError("not an object")
-    channels = strings(row.channels) if row.channels is not None else None
-    return _record(row, data, audience, channels)
-
-
-def _listed(row: Row[Any]) -> Notification:
-    try:
-        return _notification(row, ())
-    except ValueError:
-        return _record(row, {}, (), None)
-
-
-def _record(
-    row: Row[Any],
-    data: Mapping[str, Any],
-    audience: Sequence[Address],
-    channels: Sequence[str] | None,
-    *,
-    damaged: bool = False,
-) -> Notification:
-    values = dict(row._mapping)
-    del values["pending"]
-    return Notification(
-        **values
-        | {
-            "data": data,
-            "audience": audience,
-            "channels": channels,
-            "priority": Priority(row.priority),
-            "status": NotificationStatus(row.status),
-            "fanned_out": values.pop("expanded"),
-            "damaged": damaged,
-        }
-    )
+def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
+    """Return a notification; with JSON that cannot be read, it is `damaged` and that is empty."""
+    values = {**row._mapping, "fanned_out": row.expanded, "audience": (), "data": {}}
+    values |= {"priority": Priority(row.priority), "status": NotificationStatus(row.status)}
+    channels, _, _ = values.pop("channels"), values.pop("expanded"), values.pop("pending")
+    values |= {"channels": None, "damaged": True}
+    with suppress(ValueError):
+        if audience:
+            values["audience"] = strings(row.audience)
+        if channels is not None:
+            values["channels"] = strings(channels)
+        data = json.loads(row.data)
+        if isinstance(data, dict):
+            values |= {"data": data, "damaged": False}
+    return Notification(**values)
 
 
 def _row(notification: Notification) -> dict[str, Any]:
@@ -252,7 +200,7 @@ def _row(notification: Notification) -> dict[str, Any]:
     channels = notification.channels
     return row | {
         "data": _json(dict(notification.data)),
-        "audience": _json([str(address) for address in notification.audience]),
+        "audience": _json(list(notification.audience)),
         "channels": _json(list(channels)) if channels is not None else None,
         "expanded": row.pop("fanned_out"),
         "pending": 1,

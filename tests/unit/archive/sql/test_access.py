@@ -21,7 +21,7 @@ async def test_a_read_that_waits_too_long_for_a_connection_is_unavailable(
     reader = Reading(readers)
     async with readers.connect(), readers.connect():
         with pytest.raises(Unavailable, match="Too many reads") as refused:
-            await reader.ping()
+            await reader.value(select(literal(1)))
         assert refused.value.retry_after > 0
         # It has not taken anything with it.
         waiting = asyncio.create_task(reader.value(select(literal(0))))

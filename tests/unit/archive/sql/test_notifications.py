@@ -3,7 +3,6 @@
 import pytest
 
 from flashnotify.archive.records import NotificationFilter
-from flashnotify.domain import Address
 from tests.support.archives import Archive
 from tests.support.records import Records
 
@@ -47,15 +46,3 @@ async def test_an_api_key_whose_scopes_are_damaged_has_none(archive: Archive) ->
     assert found is not None
     assert found.scopes == frozenset()
     assert await archive.ports.api_keys.all() == [found]
-
-
-async def test_an_audience_is_a_sequence_of_addresses(archive: Archive) -> None:
-    records = Records(archive.ports, archive.clock.now)
-    audience = tuple(Address("mailto", f"{n}:x@univ.example") for n in range(50))
-    accepted, _ = await records.accepted(audience=audience)
-    found = await archive.ports.notifications.find(accepted.id)
-    assert found is not None
-    assert len(found.audience) == 50
-    assert list(found.audience[10:12]) == list(audience[10:12])
-    assert found.audience[-1] == audience[-1]
-    assert tuple(found.audience) == audience
