@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -98,17 +97,6 @@ TRANSPORTS: Mapping[str, Sequence[type[Transport[Any]]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What delivers: the queues, what is in flight, and the loops that work on them."""
-
-    dispatch: Dispatch
-    in_flight: InFlight
-    scheduler: Scheduler
-    maintenance: Maintenance
-    pools: Mapping[str, WorkerPool]
-
-
 class Service:
     """The whole service: built from the settings, started, stopped."""
 
@@ -136,7 +124,16 @@ class Service:
         readers, lists = open_readers(config.archive), open_readers(config.archive)
         self.archive = SqlArchive(readers, lists, self.writer)
         self.channels = _open_channels(self)
-        self.delivery = _delivery(self)
+        self.transports = [
+            open_transport.transport
+            for channel in self.channels.values()
+            for open_transport in channel.transports
+        ]
+        self.in_flight = InFlight()
+        self.dispatch = Dispatch(self.channels, config.queue_bound)
+        self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
+        self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
+        self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
 
     async def open(self) -> None:
@@ -153,23 +150,19 @@ class Service:
 
     async def start(self) -> None:
         """Start to deliver; unfinished work comes first."""
-        for channel in self.channels.values():
-            for open_transport in channel.transports:
-                await open_transport.transport.open()
-                if isinstance(open_transport.transport, CaptureTransport):
-                    log.warning(
-                        "channel.captured",
-                        channel=channel.spec.name,
-                        meaning="messages are kept in the outbox, nothing leaves this machine",
-                    )
-        delivery = self.delivery
+        for transport in self.transports:
+            await transport.open()
+        for name, channel in self.channels.items():
+            if any(isinstance(t.transport, CaptureTransport) for t in channel.transports):
+                meaning = "messages are kept in the outbox, nothing leaves this machine"
+                log.warning("channel.captured", channel=name, meaning=meaning)
         for name in await self.archive.jobs.channels() - set(self.channels):
             # No longer declared: its batches end as skipped.
             for priority in Priority:
-                delivery.scheduler.wake_up(Lane(name, priority), 0)
-        self.supervisor.start("scheduler", delivery.scheduler.run())
-        self.supervisor.start("maintenance", delivery.maintenance.run())
-        for name, pool in delivery.pools.items():
+                self.scheduler.wake_up(Lane(name, priority), 0)
+        self.supervisor.start("scheduler", self.scheduler.run())
+        self.supervisor.start("maintenance", self.maintenance.run())
+        for name, pool in self.pools.items():
             self.supervisor.start(name, pool.run())
 
     async def drain(self) -> None:
@@ -177,15 +170,11 @@ class Service:
         self.supervisor.stopping()
         # First: an open stream would hold up the end of the server.
         self.events.close()
-        self.delivery.dispatch.close()
+        self.dispatch.close()
         for loop in ("scheduler", "maintenance"):
             await self.supervisor.stop(loop, within=0)
-        await asyncio.gather(
-            *(
-                self.supervisor.stop(pool, within=self.config.drain_seconds)
-                for pool in self.delivery.pools
-            )
-        )
+        within = self.config.drain_seconds
+        await asyncio.gather(*(self.supervisor.stop(pool, within=within) for pool in self.pools))
 
     async def close(self) -> None:
         """Write what has been handed over, and release everything."""
@@ -197,9 +186,8 @@ class Service:
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()
         self.names.close()
-        for channel in self.channels.values():
-            for open_transport in channel.transports:
-                await open_transport.transport.close()
+        for transport in self.transports:
+            await transport.close()
         # Readers first: the last connection to close checkpoints the log, and only the writer may.
         await self.archive.close()
         await self._writing.dispose()
@@ -221,37 +209,23 @@ class Service:
 
 def _open_channels(service: Service) -> dict[str, OpenChannel]:
     config = service.config
+    threads, names = service.threads, service.names
     resources = Resources(
-        service.clock,
-        service.threads,
-        service.names,
-        config.beside,
-        config.public_url,
-        service.token,
+        service.clock, threads, names, config.beside, config.public_url, service.token
     )
     specs = [channel.__channel__ for channel in CHANNELS]
     return {spec.name: open_channel(spec, TRANSPORTS[spec.name], resources) for spec in specs}
 
 
-def _delivery(service: Service) -> Delivery:
+def _pools(service: Service) -> Mapping[str, WorkerPool]:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
-    kinds, channels = service.kinds, service.channels
-    zone = ZoneInfo(config.timezone)
-    in_flight = InFlight()
+    kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
+    zone, in_flight = ZoneInfo(config.timezone), service.in_flight
     decider = Decider(in_flight, QuietHours(zone), clock)
-    dispatch = Dispatch(channels, config.queue_bound)
-    executor = Executor(
-        archive,
-        kinds,
-        channels,
-        decider,
-        # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
-        Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None),
-        Sender(clock, service.metrics),
-        in_flight,
-        clock,
-        ids,
-    )
+    # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
+    renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
+    sender = Sender(clock, service.metrics)
+    executor = Executor(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids)
     routing = Routing({name: channel.spec for name, channel in channels.items()})
     fan_out = FanOut(archive, kinds, routing, decider, dispatch, clock, ids)
 
@@ -269,51 +243,37 @@ def _delivery(service: Service) -> Delivery:
         queue = dispatch.queue(channel)
         return WorkerPool(size, queue, execute, dispatch.wake_up, in_flight, clock)
 
-    return Delivery(
-        dispatch,
-        in_flight,
-        Scheduler(dispatch, archive.jobs, clock),
-        Maintenance(kinds, archive.maintenance, clock),
-        {f"workers {channel or 'fan-out'}": pool(channel) for channel in (None, *channels)},
-    )
-
-
-def _vapid_key(channels: Mapping[str, OpenChannel]) -> str | None:
-    """Return the key that browsers need to subscribe, if Web Push is among the transports."""
-    transports = (t.transport for channel in channels.values() for t in channel.transports)
-    return next((t.public_key for t in transports if isinstance(t, WebPushTransport)), None)
+    return {f"workers {channel or 'fan-out'}": pool(channel) for channel in (None, *channels)}
 
 
 def _api(service: Service) -> ASGIApp:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
-    kinds, channels, delivery = service.kinds, service.channels, service.delivery
+    kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
     keys = ApiKeys(archive.api_keys, clock, service.pepper())
     audience = Audience(
         {channel.spec.scheme: channel.check_address for channel in channels.values()},
         {PushNotificationMixin.scheme: archive.devices.find_all},
     )
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
+    validation = Validation(kinds, service.wordings, audience, limits)
+    once = Idempotency(archive.notifications, clock)
+    parts, metrics = service.supervisor, service.metrics
     submission = Submission(
-        Validation(kinds, service.wordings, audience, limits),
-        archive,
-        Idempotency(archive.notifications, clock),
-        service.supervisor,
-        delivery.dispatch,
-        service.metrics,
-        clock,
-        ids,
-        config.locale,
+        validation, archive, once, parts, dispatch, metrics, clock, ids, config.locale
     )
+    # Cancels and retries of one notification wait for each other.
     locks: KeyedLocks[UUID] = KeyedLocks()
+    addresses, names = PublicAddresses(WebPushConfig().networks), NameLookup(service.names)
+    web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
+    vapid_key = next((transport.public_key for transport in web_push), None)
+    max_bytes = config.max_request_bytes
     routers = (
-        batch_router(
-            Bulk(submission, config.max_batch), config.max_batch_bytes, config.max_request_bytes
-        ),
-        notifications_router(submission, archive.notifications, config.max_request_bytes),
-        deliveries_router(archive, delivery.in_flight),
+        batch_router(Bulk(submission, config.max_batch), config.max_batch_bytes, max_bytes),
+        notifications_router(submission, archive.notifications, max_bytes),
+        deliveries_router(archive, service.in_flight),
         control_router(
-            Cancel(archive, delivery.dispatch, delivery.in_flight, locks, clock),
-            Retry(archive, delivery.dispatch, locks, clock, ids),
+            Cancel(archive, dispatch, service.in_flight, locks, clock),
+            Retry(archive, dispatch, locks, clock, ids),
             archive.notifications,
         ),
         outbox_router(archive.outbox),
@@ -321,30 +281,15 @@ def _api(service: Service) -> ASGIApp:
         events_router(service.events, keys),
         kinds_router(kinds),
         channels_router(channels),
-        queue_router(delivery.dispatch, archive.jobs, clock),
+        queue_router(dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
-        devices_router(
-            archive.devices,
-            clock,
-            ids,
-            PublicAddresses(WebPushConfig().networks),
-            NameLookup(service.names),
-            _vapid_key(channels),
-        ),
-        api_keys_router(keys, known_scopes(kinds), clock, config.max_request_bytes),
+        devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
+        api_keys_router(keys, known_scopes(kinds), clock, max_bytes),
     )
     # These check the query themselves: it holds the fields of kinds, or what a probe adds.
     lenient = (
-        text_router(submission, kinds, config.max_request_bytes, config.max_title_length),
-        health_router(
-            service.supervisor,
-            archive,
-            delivery.dispatch,
-            service.threads,
-            channels,
-            service.metrics,
-            clock,
-        ),
+        text_router(submission, kinds, max_bytes, config.max_title_length),
+        health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))

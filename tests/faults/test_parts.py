@@ -40,15 +40,15 @@ def one_worker_cancelled(_: Serving, __: pytest.MonkeyPatch) -> None:
 
 def one_worker_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     # All wait for work. The one that gets some, and then asks for more, meets its end.
-    queue = served.service.delivery.dispatch.queue("email")
+    queue = served.service.dispatch.queue("email")
     monkeypatch.setattr(queue, "get", _broken)
     queue.put(Job(uuid4(), uuid4(), Priority.low, "email"), Priority.low)
 
 
 def scheduler_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     # Not by a failed read: that ends nothing.
-    monkeypatch.setattr(served.service.delivery.scheduler, "_look_at", _broken)
-    served.service.delivery.scheduler.wake_up(Lane(None, Priority.low), 0)
+    monkeypatch.setattr(served.service.scheduler, "_look_at", _broken)
+    served.service.scheduler.wake_up(Lane(None, Priority.low), 0)
 
 
 def writer_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
