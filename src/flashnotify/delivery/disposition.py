@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from flashnotify import errors
 from flashnotify.archive import records
 from flashnotify.delivery.retry import next_attempt
+from flashnotify.delivery.transports import SendResult
 from flashnotify.domain import DeliveryStatus, Device, Sent
 from flashnotify.meta.specs import RetryPolicy
 
 
 def dispose(
-    result: Sent | errors.TransportError,
+    result: SendResult,
     notification: records.Notification,
     delivery: records.Delivery,
     attempts: Sequence[records.Attempt],

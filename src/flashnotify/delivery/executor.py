@@ -131,10 +131,9 @@ class Executor:
         if decision is None:
             assert batch.notifier is not None
             with self.in_flight.delivery(batch.job, delivery.id):
-                sending = await self.sender.send(batch.notifier, channel, message)
-            if sending.result is not None:
-                policy = channel.spec.retry
-                recorder.record([delivery], sending.attempts, sending.result, policy)
+                attempts, result = await self.sender.send(batch.notifier, channel, message)
+            if result is not None:
+                recorder.record([delivery], attempts, result)
                 return
         batch.blocked.append(message)
 
@@ -147,4 +146,4 @@ class Executor:
         attempt = Attempt(self.clock.now(), 0.0, "-", AttemptOutcome.error, result.reason)
         blocked = {message.delivery_id for message in batch.blocked}
         failed = [delivery for delivery in batch.due.values() if delivery.id not in blocked]
-        recorder.record(failed, [attempt], result, batch.open_channel.spec.retry)
+        recorder.record(failed, [attempt], result)

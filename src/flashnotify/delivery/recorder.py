@@ -15,9 +15,9 @@ from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.disposition import dispose
+from flashnotify.delivery.transports import SendResult
 from flashnotify.domain import DeliveryStatus, Sent
-from flashnotify.errors import TransportError, Unavailable, WriteRefused
-from flashnotify.meta.specs import RetryPolicy
+from flashnotify.errors import Unavailable, WriteRefused
 
 log = structlog.get_logger(__name__)
 
@@ -48,26 +48,19 @@ class Recorder:
         self,
         deliveries: Sequence[Delivery],
         attempts: Sequence[Attempt],
-        result: Sent | TransportError,
-        policy: RetryPolicy,
+        result: SendResult,
     ) -> None:
         """Hand over the attempts at deliveries and their disposition; the disk is not waited for.
 
         Deliveries that failed together wait equally long, so that they come back together.
         """
         batch, now = self.batch, self.clock.now()
+        policy = batch.open_channel.spec.retry
         jitter = random.random()  # noqa: S311  # not a secret
+        disposed = partial(dispose, result, batch.notification, policy=policy, jitter=jitter)
         for delivery in deliveries:
-            disposition = dispose(
-                result,
-                batch.notification,
-                delivery,
-                attempts,
-                policy=policy,
-                device=batch.devices.get(delivery.address),
-                now=now,
-                jitter=jitter,
-            )
+            device = batch.devices.get(delivery.address)
+            disposition = disposed(delivery, attempts, device=device, now=now)
             if isinstance(disposition, Reschedule):
                 batch.until.append(disposition)
             del batch.due[delivery.id]

@@ -1,14 +1,15 @@
 """Sends one message: the transports of its channel in failover order, one attempt at each."""
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from flashnotify import errors
 from flashnotify.archive.records import Attempt
 from flashnotify.clock import Clock
-from flashnotify.delivery.transports import OpenChannel, OpenTransport
+from flashnotify.delivery.transports import OpenChannel, OpenTransport, SendResult
 from flashnotify.domain import Message, Sent
 from flashnotify.meta import Notifier
 from flashnotify.telemetry.metrics import Metrics
@@ -16,32 +17,23 @@ from flashnotify.telemetry.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Sending:
-    """The attempts at one message so far, and the result of the last one."""
-
-    attempts: list[Attempt] = field(default_factory=list)
-    result: Sent | errors.TransportError | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether another transport would not help."""
-        return isinstance(self.result, Sent | errors.Rejected)
-
-
+@dataclass(frozen=True, slots=True)
 class Sender:
     """Sends messages. Raises nothing unless cancelled: every error is a result."""
 
-    def __init__(self, clock: Clock, metrics: Metrics) -> None:
-        self._clock = clock
-        self._metrics = metrics
+    clock: Clock
+    metrics: Metrics
 
-    async def send(self, notifier: Notifier, channel: OpenChannel, message: Message) -> Sending:
+    async def send(
+        self, notifier: Notifier, channel: OpenChannel, message: Message
+    ) -> tuple[Sequence[Attempt], SendResult | None]:
         """Send a message over the first transport that takes it.
 
-        There is no attempt, and no result, if every breaker refuses.
+        Return the attempts and the result of the last one. There is neither if every breaker
+        refuses.
         """
-        sending = Sending()
+        attempts: list[Attempt] = []
+        result: SendResult | None = None
         urgent = message.priority.urgent
         for transport in channel.transports:
             if not transport.serves(message):
@@ -53,48 +45,39 @@ class Sender:
             async with transport.transport.connections.use(urgent=urgent):
                 if not transport.breaker_for(message).allow(urgent=urgent):
                     continue
-                await self._attempt(notifier, channel, transport, message, sending)
-            if sending.over:
+                attempt, result = await self._attempt(notifier, channel, transport, message)
+            attempts.append(attempt)
+            if isinstance(result, Sent | errors.Rejected):
+                # Another transport would not help.
                 break
-        return sending
+        return attempts, result
 
     async def _attempt(
-        self,
-        notifier: Notifier,
-        channel: OpenChannel,
-        transport: OpenTransport,
-        message: Message,
-        sending: Sending,
-    ) -> None:
-        at, began = self._clock.now(), self._clock.monotonic()
+        self, notifier: Notifier, channel: OpenChannel, transport: OpenTransport, message: Message
+    ) -> tuple[Attempt, SendResult]:
+        at, began = self.clock.now(), self.clock.monotonic()
         try:
             result = await _call(notifier, channel, transport, message)
         except BaseException:
             transport.breaker_for(message).abandoned(urgent=message.priority.urgent)
             raise
-        duration = self._clock.monotonic() - began
+        duration = self.clock.monotonic() - began
         outcome = transport.report(message, result)
         tracked = channel.spec.tracked
         if tracked:
             labels = (channel.spec.name, transport.name, outcome.value)
-            self._metrics.attempts.labels(*labels).observe(duration)
-        sending.result = result
-        sending.attempts.append(
-            Attempt(
-                at,
-                duration,
-                transport.name,
-                outcome,
-                answer=result.answer if isinstance(result, Sent) else result.reason,
-                reference=result.reference if isinstance(result, Sent) else None,
-                tracked=tracked,
-            )
-        )
+            self.metrics.attempts.labels(*labels).observe(duration)
+        if isinstance(result, Sent):
+            answer, reference = result.answer, result.reference
+        else:
+            answer, reference = result.reason, None
+        attempt = Attempt(at, duration, transport.name, outcome, answer, reference, tracked)
+        return attempt, result
 
 
 async def _call(
     notifier: Notifier, channel: OpenChannel, transport: OpenTransport, message: Message
-) -> Sent | errors.TransportError:
+) -> SendResult:
     """Call the notifier's `send_<channel>`, within the time-out of the transport."""
     send = getattr(notifier, channel.spec.send)
     timeout = transport.transport.timeout

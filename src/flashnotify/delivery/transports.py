@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from pydantic import SecretStr
@@ -19,6 +19,10 @@ log = structlog.get_logger(__name__)
 
 # Services behind one transport that have a breaker of their own. Callers name them.
 _MAX_SERVICES = 1000
+
+
+# How a send ends. The errors are a closed set.
+SendResult: TypeAlias = Sent | errors.TransportError
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class OpenTransport:
             default=self.breaker,
         )
 
-    def report(self, message: Message, result: Sent | errors.TransportError) -> AttemptOutcome:
+    def report(self, message: Message, result: SendResult) -> AttemptOutcome:
         """Report a result to the breaker, and return the outcome of the attempt."""
         breaker = self.breaker_for(message)
         before = breaker.state
@@ -84,9 +88,7 @@ class OpenTransport:
         return outcome
 
 
-def _report(
-    breaker: Breaker, result: Sent | errors.TransportError, *, urgent: bool
-) -> AttemptOutcome:
+def _report(breaker: Breaker, result: SendResult, *, urgent: bool) -> AttemptOutcome:
     match result:
         case errors.Misconfigured():
             breaker.misconfigure(result.reason)

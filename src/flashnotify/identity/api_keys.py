@@ -84,17 +84,9 @@ class ApiKeys:
         """Create a key that expires at `expires_at`, in milliseconds since the epoch."""
         id = _random(_ID_ALPHABET, _ID_LENGTH)
         secret = _random(_ALPHABET, _SECRET_LENGTH)
-        await self._stored.add(
-            ApiKey(
-                id,
-                name,
-                self._hmac(id, secret),
-                frozenset(scopes),
-                max_priority,
-                self._clock.now(),
-                expires_at,
-            )
-        )
+        allowed = (frozenset(scopes), max_priority)
+        now, digest = self._clock.now(), self._hmac(id, secret)
+        await self._stored.add(ApiKey(id, name, digest, *allowed, now, expires_at))
         return NewKey(id, f"fn_{id}_{secret}{_checksum(id, secret)}")
 
     async def all(self) -> Sequence[ApiKey]:

@@ -18,14 +18,6 @@ from flashnotify.intake.validation import parse
 # Notifications that are checked and committed concurrently.
 _CONCURRENT = 100
 _SPACE = re.compile(r"[ \t\r\n]*")
-_REJECTIONS = (
-    errors.InvalidInput,
-    errors.MalformedDocument,
-    errors.NotPermitted,
-    errors.IdempotencyMismatch,
-    errors.Unavailable,
-    errors.WriteRefused,
-)
 
 
 def _refuse(constant: str) -> Any:
@@ -77,12 +69,8 @@ class Bulk:
         results: list[Result] = []
         for start in range(0, len(whole), _CONCURRENT):
             part = whole[start : start + _CONCURRENT]
-            results += await asyncio.gather(
-                *(
-                    self._one(caller, document, index, key)
-                    for index, document in enumerate(part, start)
-                )
-            )
+            checks = (self._one(caller, each, index, key) for index, each in enumerate(part, start))
+            results += await asyncio.gather(*checks)
         return results
 
     async def _one(
@@ -93,7 +81,7 @@ class Bulk:
                 raise document
             own = f"{key} {index}" if key is not None else None
             return Result(index, await self._submission.accept_parsed(caller, document, own))
-        except _REJECTIONS as error:
+        except errors.FlashNotifyError as error:
             return Result(index, error)
 
 

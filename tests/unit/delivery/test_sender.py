@@ -1,8 +1,9 @@
 """One message over the transports of its channel: failover, breakers, time-outs, bugs."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -11,7 +12,8 @@ from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.limiter import ConnectionLimiter
 from flashnotify.delivery.breaker import Breaker, BreakerState
 from flashnotify.delivery.rendering import Renderer
-from flashnotify.delivery.sender import Sender, Sending
+from flashnotify.delivery.sender import Sender
+from flashnotify.delivery.transports import SendResult
 from flashnotify.domain import AttemptOutcome, Message, Priority, Sent
 from flashnotify.errors import (
     InternalError,
@@ -33,6 +35,13 @@ FAILURES = 5  # of the email channel's breaker
 RECOVERY = 30.0
 
 
+class Sending(NamedTuple):
+    """The attempts at a message, and the result of the last one."""
+
+    attempts: Sequence[Attempt]
+    result: SendResult | None
+
+
 @dataclass
 class Setting:
     """A sender, and transports that follow a script, in failover order."""
@@ -52,7 +61,8 @@ class Setting:
         priority = Priority.high if urgent else Priority.low
         message = replace(self.message, priority=priority)
         sender = Sender(self.delivering.clock, self.metrics)
-        return await sender.send(self.notifier, self.delivering.channels["email"], message)
+        channel = self.delivering.channels["email"]
+        return Sending(*await sender.send(self.notifier, channel, message))
 
 
 @pytest.fixture
@@ -67,7 +77,7 @@ async def setting(clock: ManualClock) -> Setting:
     return Setting(delivering, notifier, message, Metrics(KINDS))
 
 
-def told(attempts: list[Attempt]) -> list[tuple[str, AttemptOutcome, str | None]]:
+def told(attempts: Sequence[Attempt]) -> list[tuple[str, AttemptOutcome, str | None]]:
     """Return what matters of each attempt."""
     return [(a.transport.removeprefix("scripted://"), a.outcome, a.answer) for a in attempts]
 
@@ -75,7 +85,6 @@ def told(attempts: list[Attempt]) -> list[tuple[str, AttemptOutcome, str | None]
 async def test_the_first_transport_that_takes_it_is_the_last_one_tried(setting: Setting) -> None:
     first, second = setting.open([Sent("250 ok", reference="r-1")], [])
     sending = await setting.send()
-    assert sending.over
     assert sending.result == Sent("250 ok", reference="r-1")
     (attempt,) = sending.attempts
     assert (attempt.outcome, attempt.answer) == (AttemptOutcome.sent, "250 ok")
@@ -111,14 +120,12 @@ async def test_no_other_transport_is_tried_after_a_refusal_for_good(
     _, second = setting.open([error], [])
     sending = await setting.send()
     assert told(sending.attempts) == [("email-0", AttemptOutcome.rejected, "550 no")]
-    assert sending.over
     assert second.sent == []
 
 
 async def test_the_result_is_the_last_one_when_all_refuse(setting: Setting) -> None:
     setting.open([Retryable("busy")], [Unreachable("down")])
     sending = await setting.send()
-    assert not sending.over
     assert isinstance(sending.result, Unreachable)
     assert len(sending.attempts) == 2
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Executable, TextClause, bindparam, text, update
+from sqlalchemy import ColumnElement, Executable, bindparam, text, update
 
 from flashnotify.archive.models import Base
 
@@ -55,20 +55,28 @@ def row_of(record: Any) -> dict[str, Any]:
 
 
 def upsert(
-    model: type[Base], key: Sequence[str], *, add: Sequence[str] = (), replace: Sequence[str] = ()
-) -> TextClause:
-    """Return an insert that, where a row with this `key` exists, adds to it and replaces in it.
+    model: type[Base],
+    stage: Stage,
+    *,
+    key: Sequence[str] = (),
+    add: tuple[str, ...] = (),
+    replace: Sequence[str] = (),
+) -> Statement:
+    """Return an insert that, if a row has the same `key`, adds to it or replaces in it.
 
-    As text, since SQLAlchemy has an upsert for each database only, though SQLite and PostgreSQL
-    spell it alike.
+    The default key is the primary key. As text, since SQLAlchemy has an upsert for each database
+    only, though SQLite and PostgreSQL spell it alike.
     """
     table = model.__tablename__
     columns = model.__table__.columns
     names = [column.name for column in columns]
+    key = key or [column.name for column in columns if column.primary_key]
     changes = [f"{name} = {table}.{name} + excluded.{name}" for name in add]
     changes += [f"{name} = excluded.{name}" for name in replace]
-    return text(
+    clause = text(
         f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608  # our own names
         f"VALUES ({', '.join(f':{name}' for name in names)}) "
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
-    ).bindparams(*(bindparam(column.name, type_=column.type) for column in columns))
+    )
+    types = (bindparam(column.name, type_=column.type) for column in columns)
+    return Statement(clause.bindparams(*types), stage, amounts=add)

@@ -13,8 +13,8 @@ from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, up
 from flashnotify.domain import Device, DeviceType
 
 # The same subscription or topic again: its keys may be new, its id stays.
-REGISTER_DEVICE = Statement(
-    upsert(Table, ("type", "target"), replace=("p256dh", "auth", "label")), Stage.parents
+REGISTER_DEVICE = upsert(
+    Table, Stage.parents, key=("type", "target"), replace=("p256dh", "auth", "label")
 )
 REMOVE_DEVICE = Statement(delete(Table).where(Table.id == bindparam("of")), Stage.endings)
 

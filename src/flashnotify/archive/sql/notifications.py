@@ -39,9 +39,8 @@ _answer = select(IdempotencyKey.__table__).where(
 )
 
 ADD_NOTIFICATION = Statement(insert(Table), Stage.parents)
-ADD_IDEMPOTENCY_KEY = Statement(
-    upsert(IdempotencyKey, ("caller", "key"), replace=("fingerprint", "answer", "created_at")),
-    Stage.children,
+ADD_IDEMPOTENCY_KEY = upsert(
+    IdempotencyKey, Stage.children, replace=("fingerprint", "answer", "created_at")
 )
 # One by one: `in_` would make a parameter of varying length, which executemany cannot have.
 _open = or_(Table.status == "scheduled", Table.status == "queued", Table.status == "sending")

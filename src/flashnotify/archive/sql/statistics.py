@@ -11,27 +11,15 @@ from flashnotify.archive.models import Latency as LatencyRow
 from flashnotify.archive.models import Total as TotalRow
 from flashnotify.archive.records import LATENCY_BOUNDS, Attempt, Latency, Total
 from flashnotify.archive.sql.access import Access
-from flashnotify.archive.sql.changes import Change, Stage, Statement, upsert
+from flashnotify.archive.sql.changes import Change, Stage, upsert
 from flashnotify.domain import AttemptOutcome, DeliveryStatus
 
 # Milliseconds that one row of counts, and one of latencies, covers.
 TOTAL_SPAN = 600_000
 LATENCY_SPAN = 60_000
-ADD_COUNT = Statement(
-    upsert(Count, ("notification_id", "channel", "status"), add=("deliveries",)),
-    Stage.totals,
-    amounts=("deliveries",),
-)
-ADD_TOTAL = Statement(
-    upsert(TotalRow, ("since", "kind", "channel", "status"), add=("number",)),
-    Stage.totals,
-    amounts=("number",),
-)
-ADD_LATENCY = Statement(
-    upsert(LatencyRow, ("since", "channel", "transport", "bucket"), add=("attempts", "failures")),
-    Stage.totals,
-    amounts=("attempts", "failures"),
-)
+ADD_COUNT = upsert(Count, Stage.totals, add=("deliveries",))
+ADD_TOTAL = upsert(TotalRow, Stage.totals, add=("number",))
+ADD_LATENCY = upsert(LatencyRow, Stage.totals, add=("attempts", "failures"))
 
 
 class SqlStatistics(Access):
