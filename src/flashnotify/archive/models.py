@@ -74,12 +74,9 @@ class Notification(Base):
     accepted_at: Mapped[int]
     updated_at: Mapped[int]
     completed_at: Mapped[int | None]
-    expanded: Mapped[int] = mapped_column(
-        server_default="0"
-    )  # audience entries that are fanned out
-    pending: Mapped[int] = mapped_column(
-        server_default="1"
-    )  # unfinished deliveries, plus 1 until the fan-out is done
+    expanded: Mapped[int] = mapped_column(server_default="0")  # entries of the audience fanned out
+    # Unfinished deliveries, plus 1 until the fan-out is done.
+    pending: Mapped[int] = mapped_column(server_default="1")
 
     __table_args__ = (
         Index("ix_notifications_kind", "kind", "id"),
@@ -93,10 +90,7 @@ class Notification(Base):
 
 
 class JobRow(Base):
-    """Unfinished work, which the queue refers to. Finished work has no row.
-
-    A job with a turn is ready, one without waits until `due_at`.
-    """
+    """Unfinished work. A job with a turn is ready, one without waits until `due_at`."""
 
     __tablename__ = "jobs"
 

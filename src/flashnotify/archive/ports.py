@@ -2,8 +2,9 @@
 
 Each write is one transaction: all of it is on disk when the call returns, or none of it. Writes
 raise `Unavailable` when nothing can be written now (disk full, shutting down) and `WriteRefused`
-when the data cannot be stored; reads raise `Unavailable` when none is possible now. Times are
-milliseconds since the Unix epoch. Counts and statistics are kept by the writes themselves.
+when the data cannot be stored; reads raise `Unavailable` when none is possible now, and
+`InvalidInput` for a malformed cursor. Times are milliseconds since the Unix epoch. Counts and
+statistics are kept by the writes themselves.
 """
 
 import asyncio
@@ -41,10 +42,7 @@ class Notifications(Protocol):
     async def accept(
         self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
     ) -> None:
-        """Store a new notification with its fan-out job, and the answer for its idempotency key.
-
-        An older answer for the same key is replaced.
-        """
+        """Store a new notification, its fan-out job and the answer for its idempotency key."""
 
     async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
         """Return a notification, without its audience, which may be long, if not asked for."""
@@ -54,8 +52,7 @@ class Notifications(Protocol):
     ) -> Page[Notification]:
         """Return a page of notifications, newest first, without their audiences.
 
-        One with damaged JSON is included, with empty data. Raise `InvalidInput` if the cursor is
-        malformed.
+        One with damaged JSON is included, with empty data.
         """
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
@@ -91,11 +88,7 @@ class Deliveries(Protocol):
     async def page(
         self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
     ) -> Page[Delivery]:
-        """Return a page of the deliveries of a notification, newest first.
-
-        `due_at` and `reason` of a queued delivery are those of its job where the job waits longer.
-        Raise `InvalidInput` if the cursor is malformed.
-        """
+        """Return a page of the deliveries of a notification, with the waits of their jobs."""
 
     async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         """Return failed deliveries whose ids follow `after`, in the order of their ids."""
@@ -163,10 +156,7 @@ class Outbox(Protocol):
     async def page(
         self, wanted: OutboxFilter, *, limit: int, cursor: str | None
     ) -> Page[OutboxMessage]:
-        """Return a page of captured messages, newest first.
-
-        Raise `InvalidInput` if the cursor is malformed.
-        """
+        """Return a page of captured messages, newest first."""
 
 
 class Devices(Protocol):
@@ -188,10 +178,7 @@ class Devices(Protocol):
         """Return the registered devices among `ids`."""
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
-        """Return a page of devices, newest first.
-
-        Raise `InvalidInput` if the cursor is malformed.
-        """
+        """Return a page of devices, newest first."""
 
 
 class ApiKeys(Protocol):

@@ -10,10 +10,7 @@ from flashnotify.errors import NotFound
 async def find_notification(
     notifications: Notifications, id: UUID, *, audience: bool = False
 ) -> Notification:
-    """Return a notification, with its audience only if asked for.
-
-    Raise `NotFound` if there is none.
-    """
+    """Return a notification, or raise `NotFound`. Its audience may be long: only if asked for."""
     notification = await notifications.find(id, audience=audience)
     if notification is None:
         raise NotFound("No notification has this id.")

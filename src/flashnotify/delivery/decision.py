@@ -28,10 +28,7 @@ class Decider:
     clock: Clock
 
     def decide(self, batch: Batch, message: Message | None = None) -> Finish | Reschedule | None:
-        """Return how deliveries end, or until when they wait; None means go.
-
-        Without a `message` the answer is for the batch as a whole.
-        """
+        """Return how a message, or else the batch, ends or until when it waits; None means go."""
         notification, kind, channel = batch.notification, batch.kind, batch.channel
         if end := self.end(batch.job, notification):
             return end

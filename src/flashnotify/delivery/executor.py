@@ -70,10 +70,7 @@ class Executor:
         return await recorder.settle()
 
     async def _load(self, job: Job) -> Batch | None:
-        """Read the notification, the deliveries that have not ended, and the devices of a push.
-
-        Return None if the notification was purged.
-        """
+        """Read what the batch needs; return None if its notification was purged."""
         notification = await self.archive.notifications.find(job.notification_id, audience=False)
         if notification is None:
             return None

@@ -16,10 +16,7 @@ class QuietHours:
     def end(
         self, kind: NotifierSpec, channel: ChannelSpec, priority: Priority, now: int
     ) -> int | None:
-        """Return until when a delivery that would ring now has to wait, or None.
-
-        Times are milliseconds since the epoch.
-        """
+        """Return until when (ms since the epoch) a delivery that would ring waits, or None."""
         if kind.quiet_hours is None or not channel.rings or priority >= Priority.critical:
             return None
         end = quiet_until(kind.quiet_hours, self._zone, moment(now))

@@ -50,10 +50,7 @@ class Recorder:
         attempts: Sequence[Attempt],
         result: SendResult,
     ) -> None:
-        """Hand over the attempts at deliveries and their disposition; the disk is not waited for.
-
-        Deliveries that failed together wait equally long, so that they come back together.
-        """
+        """Hand over attempts and their disposition; those that failed together wait equally."""
         batch, now = self.batch, self.clock.now()
         policy = batch.open_channel.spec.retry
         jitter = random.random()  # noqa: S311  # not a secret

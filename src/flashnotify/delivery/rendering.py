@@ -14,10 +14,7 @@ from flashnotify.meta.specs import ChannelSpec, NotifierSpec, TemplatesSpec
 
 
 class Renderer:
-    """Renders notifications.
-
-    Messages show moments in the time of `zone`; without one, with the offset that they came with.
-    """
+    """Renders notifications; moments are shown in the time of `zone`, if there is one."""
 
     def __init__(
         self,

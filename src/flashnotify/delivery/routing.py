@@ -31,10 +31,7 @@ class Routing:
         recipients: Sequence[Address],
         requested: Collection[str] | None,
     ) -> Iterator[Route]:
-        """Yield at least one route for each recipient.
-
-        A kind that no longer exists, or lost the channel, gives a skipped route for the trace.
-        """
+        """Yield at least one route for each recipient; what no channel offers is skipped."""
         offered = kind.channels if kind is not None else {}
         for recipient in recipients:
             names = [name for name, c in offered.items() if c.scheme == recipient.scheme]

@@ -46,10 +46,7 @@ class OpenTransport:
         return self.only in (None, message.to) and self.transport.serves(message)
 
     def breaker_for(self, message: Message | None) -> Breaker:
-        """Return the breaker to ask about `message`, or about the transport as a whole.
-
-        The latter stays closed if the transport has services: another one may work.
-        """
+        """Return the breaker of the service behind `message`, or else of the transport."""
         service = self.transport.service(message) if message is not None else None
         if service is None:
             return self.breaker
@@ -156,10 +153,7 @@ class OpenChannel:
 def open_channel(
     spec: ChannelSpec, known: Sequence[type[Transport[Any]]], resources: Resources
 ) -> OpenChannel:
-    """Return a channel with the transports that its settings name, out of the `known` ones.
-
-    Raise `SettingsError` if a URL cannot work.
-    """
+    """Return a channel with the transports in its settings, or raise `SettingsError`."""
     assert spec.config is not None
     config = spec.config()
     # All are read, also those that no URL names: a wrong setting is reported at the start.

@@ -26,10 +26,7 @@ class Principal:
     expires_at: int | None = None
 
     def require(self, scope: str) -> None:
-        """Check that the principal has `scope`; `admin` implies every scope.
-
-        Raise `NotPermitted` if it does not have it.
-        """
+        """Raise `NotPermitted` without `scope`; `admin` implies every scope."""
         if scope in self.scopes or ADMIN in self.scopes:
             return
         if scope.startswith("notify:") and NOTIFY_ALL in self.scopes:
@@ -41,10 +38,7 @@ class Principal:
         )
 
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:
-        """Check that `priority` is at most that of the key, or that of the kind if it is higher.
-
-        Raise `NotPermitted` if it is higher.
-        """
+        """Raise `NotPermitted` above the priority of the key, or of the kind if that is higher."""
         highest = max(self.max_priority, kind.priority)
         if priority > highest:
             raise NotPermitted(

@@ -39,10 +39,7 @@ class Idempotency:
     async def once(
         self, caller: str, key: str, document: Mapping[str, Any], accept: Accept
     ) -> Accepted:
-        """Return what `accept` returns, or what it returned when `key` first came.
-
-        Raise `IdempotencyMismatch` if the key came with another document before.
-        """
+        """Return what `accept` returns, or returned first for `key` and the same document."""
         fingerprint = _fingerprint(document)
         # One request at a time for each key: the second finds the answer of the first.
         async with self._locks[caller, key]:

@@ -73,10 +73,7 @@ class Validation:
         return Checked(kind, request, priority, recipients)
 
     def kind(self, name: object) -> NotifierSpec:
-        """Return the kind called `name`.
-
-        Raise `InvalidInput` if there is none; the message lists the kinds.
-        """
+        """Return the kind called `name`, or raise `InvalidInput` with a list of the kinds."""
         kind = self.kinds.get(name) if isinstance(name, str) else None
         if kind is None:
             raise InvalidInput([self._unknown_kind(name)])
@@ -138,10 +135,7 @@ def _check_reach(
 
 
 def parse(document: bytes) -> Mapping[str, Any]:
-    """Return the JSON object in the body of a request.
-
-    Raise `MalformedDocument` if the body is not a JSON object.
-    """
+    """Return the JSON object in a body, or raise `MalformedDocument`."""
     if not document.strip():
         raise MalformedDocument("The body is empty. Send a JSON object, {…}.")
     try:

@@ -66,10 +66,7 @@ class AsyncQueue(Generic[T]):
         return lane in self._overflow
 
     async def get(self, lanes: frozenset[Priority]) -> T:
-        """Take the next item of `lanes`, which is in flight from now on.
-
-        Raise `QueueClosed` if the queue is closed.
-        """
+        """Take the next item of `lanes`, in flight from now on, or raise `QueueClosed`."""
         while not self._closed:
             found = self._lanes.take(lanes)
             if found is not None:

@@ -36,10 +36,7 @@ class Queue(Protocol[T]):
         """Queue `item`; return false if the lane is full, true if it is queued or in flight."""
 
     async def get(self, lanes: frozenset[Priority]) -> T:
-        """Take the next item of `lanes`, which is in flight from now on.
-
-        Raise `QueueClosed` if the queue is closed.
-        """
+        """Take the next item of `lanes`, in flight from now on, or raise `QueueClosed`."""
 
     def done(self, item: T) -> None:
         """Release an item in flight: it may be queued again."""

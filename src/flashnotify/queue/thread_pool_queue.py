@@ -149,10 +149,7 @@ class ThreadPoolQueue:
         return True
 
     def get(self) -> Call[Any]:
-        """Wait for the next call and take it, in a thread.
-
-        Raise `QueueClosed` if the queue is closed.
-        """
+        """Wait for the next call and take it, in a thread, or raise `QueueClosed`."""
         with self._changed:
             while not self._closed:
                 bulk = sum(not call.lane.urgent for call in self._in_flight)

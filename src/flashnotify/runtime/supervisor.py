@@ -30,10 +30,7 @@ class Supervisor:
         self._stopping = True
 
     def require_all(self) -> None:
-        """Check that every part is running, so that what is accepted gets sent.
-
-        Raise `Unavailable` if a part has failed, or the service is stopping.
-        """
+        """Raise `Unavailable` if a part has failed or the service is stopping."""
         if self.failures:
             parts = ", ".join(self.failures)
             raise Unavailable(f"A part of the service has failed ({parts}).", retry_after=5)

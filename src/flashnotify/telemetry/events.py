@@ -46,10 +46,7 @@ class Events:
         self._wake()
 
     def require_room(self, follower: str) -> None:
-        """Check that there is room for another stream of this follower.
-
-        Raise `Unavailable` if there are too many, or the service is stopping.
-        """
+        """Raise `Unavailable` if there are too many streams, or the service is stopping."""
         others = list(self._followers.values())
         if len(others) >= _MAX_FOLLOWERS or others.count(follower) >= _MAX_PER_KEY or self._closed:
             raise Unavailable(

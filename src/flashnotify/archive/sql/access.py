@@ -25,10 +25,7 @@ T = TypeVar("T")
 
 
 class Reading:
-    """Runs queries, each on a connection of a pool.
-
-    Every read raises `Unavailable` if the archive cannot be read now.
-    """
+    """Runs queries, each on a connection of a pool. Every read may raise `Unavailable`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -47,10 +44,7 @@ class Reading:
         cursor: str | None,
         record: Callable[[Row[Any]], T],
     ) -> Page[T]:
-        """Return a page of what `query` finds, newest first, after `cursor`, each as `record`.
-
-        Raise `InvalidInput` if the cursor is malformed.
-        """
+        """Return a page of what `query` finds, newest first, after `cursor`, each as `record`."""
         if cursor is not None:
             query = query.where(id_column < _decode(cursor))
         rows = await self.all(query.order_by(id_column.desc()).limit(limit + 1), {})

@@ -33,10 +33,7 @@ def copy_archive(archive: Path, target: Path, progress: Progress) -> None:
 
 
 def copy_key(file: Path, target: Path) -> None:
-    """Copy a small file the way `copy_archive` does.
-
-    Raise `BackupFailed` if a file cannot be read or written.
-    """
+    """Copy a small file as `copy_archive` does."""
     with _replacing(target) as partial:
         partial.write_bytes(file.read_bytes())
 

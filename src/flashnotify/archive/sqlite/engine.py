@@ -16,10 +16,7 @@ _PATIENCE = 5.0
 
 
 def archive_url(setting: str) -> URL:
-    """Return the URL of the archive, with its asyncio driver.
-
-    Raise `SettingsError` if the setting is not the URL of a SQLite file.
-    """
+    """Return the URL of a SQLite archive, or raise `SettingsError`."""
     try:
         url = make_url(setting)
     except ArgumentError:

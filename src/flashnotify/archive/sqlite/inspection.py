@@ -1,4 +1,7 @@
-"""Read-only inspection of an archive that a running `serve` may be writing to."""
+"""Read-only inspection of an archive that a running `serve` may be writing to.
+
+All functions raise `sqlite3.Error` for a file that cannot be read.
+"""
 
 import sqlite3
 import threading
@@ -12,21 +15,13 @@ _FAULTS = 5
 
 
 def open_read_only(file: Path) -> sqlite3.Connection:
-    """Open a connection that can neither write nor checkpoint.
-
-    Raises:
-        sqlite3.Error: the file does not exist or cannot be opened.
-    """
+    """Open a connection that can neither write nor checkpoint."""
     uri = f"{file.resolve().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None)
 
 
 def revision(archive: sqlite3.Connection) -> str | None:
-    """Return the revision of the tables, or None if there are none.
-
-    Raises:
-        sqlite3.Error: the file is not a SQLite file or cannot be read.
-    """
+    """Return the revision of the tables, or None if there are none."""
     asked = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
     if archive.execute(asked).fetchone() == (0,):
         return None
@@ -35,11 +30,7 @@ def revision(archive: sqlite3.Connection) -> str | None:
 
 
 def has_api_keys(archive: sqlite3.Connection) -> bool:
-    """Return whether any API key was ever created.
-
-    Raises:
-        sqlite3.Error: the file has no such table or cannot be read.
-    """
+    """Return whether any API key was ever created."""
     return archive.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
@@ -47,9 +38,6 @@ def faults(file: Path, *, within: float) -> Sequence[str] | None:
     """Return the faults that SQLite's quick check finds, or None if it takes over `within` seconds.
 
     Only for short-lived processes: a check that takes longer runs on in the background.
-
-    Raises:
-        sqlite3.Error: the file cannot be read.
     """
     outcome: Future[Sequence[str]] = Future()
 
