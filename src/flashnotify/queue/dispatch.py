@@ -16,7 +16,7 @@ class Dispatch:
     """
 
     def __init__(self, channels: Iterable[str], bound: int) -> None:
-        self._queues: dict[str | None, AsyncQueue[Job]] = {
+        self._queues: dict[str | None, AsyncQueue] = {
             channel: AsyncQueue(bound, partial(self._refill, channel))
             for channel in (None, *channels)
         }
@@ -26,7 +26,7 @@ class Dispatch:
         """Call `call` with a lane and the time (ms since the epoch) when it has work due."""
         self._wake_up = call
 
-    def queue(self, channel: str | None) -> AsyncQueue[Job]:
+    def queue(self, channel: str | None) -> AsyncQueue:
         """Return the queue that serves a channel, or the fan-outs."""
         return self._queues.get(channel) or self._queues[None]
 
@@ -50,7 +50,7 @@ class Dispatch:
         if self._wake_up is not None:
             self._wake_up(lane, at)
 
-    def queues(self) -> Mapping[str | None, AsyncQueue[Job]]:
+    def queues(self) -> Mapping[str | None, AsyncQueue]:
         """Return the queues by channel; None is the fan-outs'."""
         return self._queues
 

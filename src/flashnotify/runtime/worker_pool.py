@@ -29,7 +29,7 @@ class WorkerPool:
     """
 
     size: int
-    queue: Queue[Job]
+    queue: Queue
     execute: Callable[[Job], Awaitable[int | None]]
     wake_up: Callable[[Lane, int], None]
     in_flight: InFlight

@@ -3,14 +3,14 @@
 import asyncio
 from bisect import insort
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flashnotify.domain import Priority
+from flashnotify.domain import Job, Priority
 from flashnotify.queue.async_queue import AsyncQueue
 from flashnotify.queue.base import QueueClosed
 from flashnotify.queue.lanes import WEIGHTS
@@ -19,47 +19,35 @@ ALL = frozenset(Priority)
 URGENT = frozenset({Priority.high, Priority.critical})
 
 
-@dataclass(frozen=True)
-class Item:
-    """Something to queue."""
-
-    id: UUID
-    lane: Priority
-    turn: int = 0
-
-    @property
-    def place(self) -> tuple[int, UUID]:
-        return self.turn, self.id
-
-    @classmethod
-    def make(cls, number: int, lane: Priority, turn: int = 0) -> "Item":
-        return cls(UUID(int=number), lane, turn)
+def job(number: int, priority: Priority, turn: int = 0) -> Job:
+    """Return a fan-out job."""
+    return Job(UUID(int=number), UUID(int=0), priority, turn=turn)
 
 
-def items(lane: Priority, number: int, start: int = 0) -> list[Item]:
+def items(lane: Priority, number: int, start: int = 0) -> list[Job]:
     """Return items of a lane, each with the turn after the one before."""
     numbers = range(start, start + number)
-    return [Item.make((int(lane) << 32) + n, lane, turn=n) for n in numbers]
+    return [job((int(lane) << 32) + n, lane, turn=n) for n in numbers]
 
 
-def new(bound: int) -> AsyncQueue[Item]:
+def new(bound: int) -> AsyncQueue:
     """Return a queue that tells nobody when a lane is low."""
     return AsyncQueue(bound, lambda lane: None)
 
 
-def fill(queue: AsyncQueue[Item], *some: Item) -> None:
+def fill(queue: AsyncQueue, *some: Job) -> None:
     """Put all of them."""
     for item in some:
-        assert queue.put(item, item.lane)
+        assert queue.put(item, item.priority)
 
 
-def now(get: Coroutine[None, None, Item]) -> Item | None:
+def now(get: Coroutine[None, None, Job]) -> Job | None:
     """Return what `get` gives without waiting, if anything."""
     try:
         get.send(None)
     except StopIteration as given:
         item = given.value
-        assert isinstance(item, Item)
+        assert isinstance(item, Job)
         return item
     get.close()
     return None
@@ -90,33 +78,33 @@ class Model:
 
     def __init__(self, bound: int) -> None:
         self.bound = bound
-        self.lanes: dict[Priority, list[Item]] = {lane: [] for lane in Priority}
-        self.in_flight: list[Item] = []
+        self.lanes: dict[Priority, list[Job]] = {lane: [] for lane in Priority}
+        self.in_flight: list[Job] = []
         # The place of the first item that is on disk only.
         self.overflow: dict[Priority, tuple[int, UUID]] = {}
         self.turns: dict[Priority, int] = dict.fromkeys(Priority, 0)
         self.low: list[Priority] = []
 
-    def put(self, item: Item) -> bool:
-        lane = self.lanes[item.lane]
+    def put(self, item: Job) -> bool:
+        lane = self.lanes[item.priority]
         if item in lane or item in self.in_flight:
             return True
-        if item.lane in self.overflow and item.place >= self.overflow[item.lane]:
+        if item.priority in self.overflow and item.place >= self.overflow[item.priority]:
             return False
         insort(lane, item, key=lambda item: item.place)
         if len(lane) > self.bound:
             last = lane.pop()
-            self.overflow[item.lane] = last.place
+            self.overflow[item.priority] = last.place
             return last is not item
         return True
 
-    def take(self, item: Item) -> None:
-        assert self.lanes[item.lane].pop(0) == item
+    def take(self, item: Job) -> None:
+        assert self.lanes[item.priority].pop(0) == item
         self.in_flight.append(item)
-        self.turns[item.lane] = max(self.turns[item.lane], item.turn)
-        if item.lane in self.overflow and len(self.lanes[item.lane]) <= self.bound // 4:
-            del self.overflow[item.lane]
-            self.low.append(item.lane)
+        self.turns[item.priority] = max(self.turns[item.priority], item.place[0])
+        if item.priority in self.overflow and len(self.lanes[item.priority]) <= self.bound // 4:
+            del self.overflow[item.priority]
+            self.low.append(item.priority)
 
 
 @settings(max_examples=300)
@@ -126,24 +114,24 @@ async def test_behaves_as_sorted_lanes_with_displacement(
 ) -> None:
     """Against a model: order, the bound, no id twice, answers, depth, turns, low-water marks."""
     low: list[Priority] = []
-    queue: AsyncQueue[Item] = AsyncQueue(bound, low.append)
+    queue: AsyncQueue = AsyncQueue(bound, low.append)
     model = Model(bound)
-    known: list[Item] = []
+    known: list[Job] = []
     for what, detail, turn in operations:
         match what, detail:
             case "put", Priority() as lane:
-                item = Item.make(len(known), lane, turn or 0)
+                item = job(len(known), lane, turn or 0)
                 known.append(item)
                 assert queue.put(item, lane) is model.put(item)
             case "again", int(number) if known:
                 item = known[number % len(known)]
-                assert queue.put(item, item.lane) is model.put(item)
+                assert queue.put(item, item.priority) is model.put(item)
             case "get", frozenset() as lanes:
                 if not any(model.lanes[lane] for lane in lanes):
                     assert now(queue.get(lanes)) is None
                     continue
                 item = await queue.get(lanes)
-                assert item.lane in lanes
+                assert item.priority in lanes
                 model.take(item)
             case "done", int(number) if model.in_flight:
                 queue.done(model.in_flight.pop(number % len(model.in_flight)))
@@ -153,7 +141,7 @@ async def test_behaves_as_sorted_lanes_with_displacement(
         assert low == model.low
         in_flight = {lane: queue.in_flight(lane) for lane in Priority}
         assert in_flight == {
-            lane: sum(item.lane is lane for item in model.in_flight) for lane in Priority
+            lane: sum(item.priority is lane for item in model.in_flight) for lane in Priority
         }
 
 
@@ -180,7 +168,7 @@ async def test_every_lane_that_waits_has_its_turn(operations: list[tuple[str, in
     for what, detail in operations:
         if what == "fill":
             lane = Priority(detail)
-            fill(queue, *(Item.make(number + n, lane) for n in range(500)))
+            fill(queue, *(job(number + n, lane) for n in range(500)))
             number += 500
             continue
         for _ in range(detail):
@@ -194,14 +182,14 @@ async def test_every_lane_that_waits_has_its_turn(operations: list[tuple[str, in
                 for lane in waiting:
                     waits[lane] += 1
                     assert waits[lane] <= patience(lane, ALL), lane
-            waits[item.lane] = 0
+            waits[item.priority] = 0
 
 
 async def test_lanes_share_by_weight_while_all_are_full() -> None:
     queue = new(1000)
     for lane in Priority:
         fill(queue, *items(lane, 1000))
-    served = [(await queue.get(ALL)).lane for _ in range(85 * 5)]
+    served = [(await queue.get(ALL)).priority for _ in range(85 * 5)]
     assert {lane: served.count(lane) for lane in Priority} == {
         lane: weight * 5 for lane, weight in WEIGHTS.items()
     }
@@ -214,7 +202,7 @@ async def test_urgent_work_comes_next_however_much_else_waits(backlog: Priority)
     for _ in range(3000):
         await queue.get(ALL)
     fill(queue, *items(Priority.critical, 3))
-    served = [(await queue.get(ALL)).lane for _ in range(4)]
+    served = [(await queue.get(ALL)).priority for _ in range(4)]
     assert served.count(Priority.critical) == 3
 
 
@@ -222,7 +210,7 @@ async def test_an_idle_queue_gives_the_most_urgent_first() -> None:
     queue = new(10)
     for lane in Priority:
         fill(queue, *items(lane, 1))
-    assert [(await queue.get(ALL)).lane for _ in Priority] == sorted(Priority, reverse=True)
+    assert [(await queue.get(ALL)).priority for _ in Priority] == sorted(Priority, reverse=True)
 
 
 async def test_a_lane_that_was_idle_does_not_catch_up() -> None:
@@ -231,7 +219,7 @@ async def test_a_lane_that_was_idle_does_not_catch_up() -> None:
     for _ in range(640):
         await queue.get(ALL)
     fill(queue, *items(Priority.low, 100))
-    served = [(await queue.get(ALL)).lane for _ in range(130)]
+    served = [(await queue.get(ALL)).priority for _ in range(130)]
     assert served.count(Priority.low) <= 3
 
 
@@ -242,33 +230,33 @@ async def test_urgent_only_takes_nothing_else() -> None:
     await settle()
     assert not getter.done()
     fill(queue, *items(Priority.high, 1))
-    assert (await getter).lane is Priority.high
+    assert (await getter).priority is Priority.high
 
 
 async def test_an_id_is_never_queued_twice_until_it_is_done() -> None:
     queue = new(10)
     (item,) = items(Priority.low, 1)
-    assert queue.put(item, item.lane)
-    assert queue.put(item, item.lane)
+    assert queue.put(item, item.priority)
+    assert queue.put(item, item.priority)
     # Nor in another lane, nor with another turn.
     assert queue.put(item, Priority.high)
-    assert queue.put(Item(item.id, item.lane, 7), item.lane)
+    assert queue.put(replace(item, turn=7), item.priority)
     assert sum(queue.depth().values()) == 1
     assert await queue.get(ALL) == item
-    assert queue.put(item, item.lane)
+    assert queue.put(item, item.priority)
     assert sum(queue.depth().values()) == 0
     queue.done(item)
-    assert queue.put(item, item.lane)
+    assert queue.put(item, item.priority)
     assert sum(queue.depth().values()) == 1
 
 
 async def test_the_turn_of_a_lane_never_goes_back() -> None:
     queue = new(10)
-    fill(queue, Item.make(1, Priority.low, turn=5))
+    fill(queue, job(1, Priority.low, turn=5))
     assert queue.turn(Priority.low) == 0
     await queue.get(ALL)
     assert [queue.turn(lane) for lane in (Priority.low, Priority.high)] == [5, 0]
-    fill(queue, Item.make(2, Priority.low, turn=3))
+    fill(queue, job(2, Priority.low, turn=3))
     await queue.get(ALL)
     assert queue.turn(Priority.low) == 5
 
@@ -276,7 +264,7 @@ async def test_the_turn_of_a_lane_never_goes_back() -> None:
 async def test_one_full_lane_leaves_the_others_room() -> None:
     queue = new(3)
     fill(queue, *items(Priority.low, 3))
-    late = Item.make(99, Priority.low, turn=9)
+    late = job(99, Priority.low, turn=9)
     assert not queue.put(late, Priority.low)
     assert queue.put(late, Priority.high)
 
@@ -284,7 +272,7 @@ async def test_one_full_lane_leaves_the_others_room() -> None:
 async def test_a_displaced_item_may_be_queued_again() -> None:
     queue = new(2)
     first, second = items(Priority.low, 2, start=5)
-    fill(queue, first, second, Item.make(1, Priority.low, turn=0))
+    fill(queue, first, second, job(1, Priority.low, turn=0))
     assert queue.has_overflowed(Priority.low)
     assert queue.depth()[Priority.low] == 2
     for _ in range(2):
@@ -298,18 +286,18 @@ async def test_nothing_overtakes_items_that_are_on_disk_only() -> None:
     """A lane that overflowed has room again, but its next item is on disk."""
     queue = new(8)
     fill(queue, *items(Priority.low, 8))
-    assert not queue.put(Item.make(99, Priority.low, turn=20), Priority.low)
+    assert not queue.put(job(99, Priority.low, turn=20), Priority.low)
     for _ in range(5):
         await queue.get(ALL)
-    assert not queue.put(Item.make(98, Priority.low, turn=21), Priority.low)
-    assert queue.put(Item.make(97, Priority.low, turn=19), Priority.low)
+    assert not queue.put(job(98, Priority.low, turn=21), Priority.low)
+    assert queue.put(job(97, Priority.low, turn=19), Priority.low)
 
 
 async def test_asks_for_more_once_a_lane_that_overflowed_has_drained_to_a_quarter() -> None:
     asked: list[Priority] = []
-    queue: AsyncQueue[Item] = AsyncQueue(8, asked.append)
+    queue: AsyncQueue = AsyncQueue(8, asked.append)
     fill(queue, *items(Priority.low, 8), *items(Priority.high, 8))
-    assert not queue.put(Item.make(99, Priority.low, turn=99), Priority.low)
+    assert not queue.put(job(99, Priority.low, turn=99), Priority.low)
     while queue.depth()[Priority.low] > 3:
         await queue.get(ALL)
     assert asked == []
@@ -324,8 +312,8 @@ async def test_asks_for_more_once_a_lane_that_overflowed_has_drained_to_a_quarte
 
 async def test_asks_for_more_after_an_item_was_displaced() -> None:
     asked: list[Priority] = []
-    queue: AsyncQueue[Item] = AsyncQueue(2, asked.append)
-    fill(queue, *items(Priority.low, 2, start=5), Item.make(1, Priority.low, turn=0))
+    queue: AsyncQueue = AsyncQueue(2, asked.append)
+    fill(queue, *items(Priority.low, 2, start=5), job(1, Priority.low, turn=0))
     for _ in range(2):
         await queue.get(ALL)
     assert asked == [Priority.low]
@@ -352,7 +340,7 @@ async def test_closing_gives_out_nothing_more() -> None:
     queue.close()
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(answer) for answer in answers] == [QueueClosed] * 3
-    assert not queue.put(Item.make(1, Priority.low), Priority.low)
+    assert not queue.put(job(1, Priority.low), Priority.low)
     with pytest.raises(QueueClosed):
         await queue.get(ALL)
 
@@ -394,14 +382,14 @@ async def test_nothing_is_lost_and_nobody_waits_in_vain(
 ) -> None:
     """Some begin to wait, some items come, and gets are cancelled while an item is on its way."""
     queue = new(100)
-    getters: list[tuple[frozenset[Priority], asyncio.Task[Item]]] = []
+    getters: list[tuple[frozenset[Priority], asyncio.Task[Job]]] = []
     number = 0
     for waiting, coming, cancelled in rounds:
         getters += [(lanes, asyncio.create_task(queue.get(lanes))) for lanes in waiting]
         await settle()
         for lane in coming:
             number += 1
-            fill(queue, Item.make(number, lane))
+            fill(queue, job(number, lane))
         for which in cancelled:
             if getters:
                 getters[which % len(getters)][1].cancel()

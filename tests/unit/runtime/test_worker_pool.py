@@ -28,7 +28,7 @@ class Pool:
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
-        self.queue: AsyncQueue[Job] = AsyncQueue(100, lambda lane: None)
+        self.queue: AsyncQueue = AsyncQueue(100, lambda lane: None)
         self.in_flight = InFlight()
         self.execute: Callable[[Job], Awaitable[int | None]] = self.hold
         self.wake_ups: list[tuple[Lane, int]] = []
