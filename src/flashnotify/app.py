@@ -124,11 +124,7 @@ class Service:
         readers, lists = open_readers(config.archive), open_readers(config.archive)
         self.archive = SqlArchive(readers, lists, self.writer)
         self.channels = _open_channels(self)
-        self.transports = [
-            open_transport.transport
-            for channel in self.channels.values()
-            for open_transport in channel.transports
-        ]
+        self.transports = [t.transport for c in self.channels.values() for t in c.transports]
         self.in_flight = InFlight()
         self.dispatch = Dispatch(self.channels, config.queue_bound)
         self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
