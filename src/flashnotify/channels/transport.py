@@ -1,8 +1,10 @@
 """The base of every transport: a URL, a config, `open`, `close` and one coroutine that sends."""
 
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -90,7 +92,7 @@ class Threads(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resources:
     """Resources of the service for its transports.
 
@@ -104,6 +106,11 @@ class Resources:
     file: Callable[[str], Path]
     public_url: str
     token: Callable[[str], str]
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """TLS with the system's certificates, which take 30 ms to load; don't change it."""
+        return ssl.create_default_context()
 
 
 class Transport(ABC, Generic[C_contra]):

@@ -71,8 +71,9 @@ class SmtpTransport(Transport[EmailToOne]):
         if choice not in _STARTTLS:
             raise SettingsError(f"starttls must be one of {', '.join(_STARTTLS)}, not {choice!r}")
         self._starttls = _STARTTLS[choice] if url.scheme == "smtp" else False
-        self._tls = ssl.create_default_context()
+        self._tls = resources.tls
         if config.ca_file is not None:
+            self._tls = ssl.create_default_context()
             self._tls.load_verify_locations(config.ca_file)
         self._idle: list[aiosmtplib.SMTP] = []
 

@@ -45,7 +45,7 @@ class NtfyTransport(HttpTransport[PushToOne]):
 
     async def check(self) -> str:
         """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks)."""
-        answer = await self.http.request("GET", f"{self._root}v1/health", headers=self.headers)
+        answer = await self.request("GET", f"{self._root}v1/health", headers=self.headers)
         described = self.require_success(answer)
         if json_field(answer, "healthy") is not True:
             raise Unreachable(f"it is not healthy, or not an ntfy server: {described}")

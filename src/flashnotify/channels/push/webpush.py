@@ -131,7 +131,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
         assert device.p256dh is not None
         assert device.auth is not None
         service = origin(device.target)
-        answer = await self.http.request(
+        answer = await self.request(
             "POST",
             device.target,
             content=encrypt(payload(content), device.p256dh, device.auth),

@@ -59,7 +59,7 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
 
     async def check(self) -> str:
         """Send a HEAD. Many gateways support only POST, so most answers are fine."""
-        answer = await self.http.request("HEAD", self._endpoint, headers=self.headers)
+        answer = await self.request("HEAD", self._endpoint, headers=self.headers)
         if answer.status_code in _UNAUTHENTICATED or answer.status_code >= 500:
             self.require_success(answer)
         return f"it answers (HEAD: {answer.status_code})"

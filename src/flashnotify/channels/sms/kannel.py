@@ -75,7 +75,7 @@ class KannelTransport(HttpTransport[SMSToOne]):
 
     async def _ask(self, query: dict[str, str]) -> httpx.Response:
         url = f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
-        return await self.http.request("GET", url)
+        return await self.request("GET", url)
 
     def _report_url(self, delivery_id: str) -> str:
         """Return the URL for delivery reports; Kannel replaces %d by the status."""
