@@ -327,7 +327,7 @@ def _api(service: Service) -> ASGIApp:
             archive.devices,
             clock,
             ids,
-            PublicAddresses(WebPushConfig().networks),
+            PublicAddresses(WebPushConfig().allowed_networks),
             NameLookup(service.names),
             _vapid_key(channels),
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import Field, SecretStr, ValidationError, create_model
+from pydantic import Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -73,8 +73,6 @@ _TYPE_NAMES: Mapping[type[Any], str] = {
     bool: "true or false",
     int: "whole number",
     float: "number",
-    str: "text",
-    SecretStr: "text",
     Path: "path",
 }
 
@@ -86,7 +84,7 @@ def _type_name(hint: Any) -> str:
         return " or ".join(map(str, arguments))
     if origin in (Annotated, Union, UnionType):
         return _type_name(next(kind for kind in arguments if kind is not NoneType))
-    return _TYPE_NAMES[hint]
+    return _TYPE_NAMES.get(hint, "text")
 
 
 class Config(metaclass=ConfigMeta):

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
 
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.channels.net.address_guard import Network, PublicAddresses, networks
@@ -40,11 +41,6 @@ VAPID_FILE = "vapid.pem"
 _MAX_SERVICES = 1000
 
 
-def _parsable(value: str) -> str:
-    networks(value)
-    return value
-
-
 def _uri(value: str | None) -> str | None:
     if value is not None and not _CONTACT.fullmatch(value):
         raise ValueError("it must be a mailto: or an https: URI")
@@ -57,7 +53,7 @@ class WebPushConfig(TransportConfig):
     connections, timeout = limits(
         "WEBPUSH", item="push", to="push services", connections=64, timeout=10.0
     )
-    allowed_networks: Annotated[str, AfterValidator(_parsable)] = setting(
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(networks)] = setting(
         "",
         env="PUSH_ALLOWED_NETWORKS",
         help="Private networks where push services may be, separated by spaces.",
@@ -69,11 +65,6 @@ class WebPushConfig(TransportConfig):
         help="Contact for push services; required by webpush:.",
         example="mailto:it@univ.example",
     )
-
-    @property
-    def networks(self) -> tuple[Network, ...]:
-        """The networks in `allowed_networks`."""
-        return networks(self.allowed_networks)
 
 
 class WebPushTransport(HttpTransport[PushToOne]):
@@ -90,7 +81,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
             url,
             config,
             resources,
-            permits=PublicAddresses(config.networks).permits,
+            permits=PublicAddresses(config.allowed_networks).permits,
             resolver=NameLookup(resources.names),
         )
         if url.host or url.path or url.options:
@@ -101,17 +92,14 @@ class WebPushTransport(HttpTransport[PushToOne]):
                 "such as mailto:it@univ.example"
             )
         self._vapid = Vapid(kept_key(resources.file(VAPID_FILE)), config.contact, resources.clock)
+        # The `applicationServerKey` that browsers need to subscribe, in base64url.
+        self.public_key = self._vapid.public_key
         self._known_services: BoundedCache[str, bool] = BoundedCache(_MAX_SERVICES)
 
     @property
     def name(self) -> str:
         """The URL."""
         return "webpush:"
-
-    @property
-    def public_key(self) -> str:
-        """The `applicationServerKey` that browsers need to subscribe, in base64url."""
-        return self._vapid.public_key
 
     def serves(self, message: Message) -> bool:
         """Return whether the device is a Web Push subscription."""
