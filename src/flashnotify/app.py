@@ -155,7 +155,6 @@ class Service:
         """Start to deliver; unfinished work comes first."""
         for channel in self.channels.values():
             for open_transport in channel.transports:
-                await open_transport.transport.open()
                 if isinstance(open_transport.transport, CaptureTransport):
                     log.warning(
                         "channel.captured",

@@ -1,4 +1,4 @@
-"""The base of every transport: a URL, a config, `open`, `close` and one coroutine that sends."""
+"""The base of every transport: a URL, a config, `close` and one coroutine that sends."""
 
 import ssl
 from abc import ABC, abstractmethod
@@ -15,10 +15,6 @@ from flashnotify.channels.url import TransportURL
 from flashnotify.clock import Clock
 from flashnotify.domain import Captured, Message, Priority, Sent
 from flashnotify.meta import Config, setting
-
-# Characters kept of a provider's answer, and read to find them.
-_EXCERPT = 500
-_EXCERPTED = 5000
 
 
 class ChannelConfig(Config):
@@ -148,10 +144,7 @@ class Transport(ABC, Generic[C_contra]):
         """Return the service for `message`, if there are several; each has a circuit breaker."""
         return None
 
-    async def open(self) -> None:  # most transports have nothing to open
-        """Prepare for sending. Must not fail because the server is down."""
-
-    async def close(self) -> None:  # see open
+    async def close(self) -> None:  # some transports have nothing to release
         """Release everything."""
 
     async def check(self) -> str:
@@ -174,5 +167,5 @@ class Transport(ABC, Generic[C_contra]):
 def excerpt(text: str) -> str:
     """Return the start of a provider's answer: valid Unicode, one line, up to 500 characters."""
     clean = text.encode("utf-8", "replace").decode()
-    clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:_EXCERPTED])
-    return " ".join(clean.split())[:_EXCERPT]
+    clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:5000])
+    return " ".join(clean.split())[:500]

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.bases import Channel
 from flashnotify.meta.configs import Config
+from flashnotify.meta.metaclasses import Channel
 from flashnotify.meta.specs import BreakerPolicy, RetryPolicy
 
 C = TypeVar("C", bound=type[Channel])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from flashnotify.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from flashnotify.meta.bases import Channel
+    from flashnotify.meta.metaclasses import Channel
     from flashnotify.meta.specs import ConfigSpec, NotifierSpec, TemplatesSpec
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from jinja2.compiler import CodeGenerator
 from jinja2.meta import TrackingCodeGenerator
 
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.bases import Notifier
 from flashnotify.meta.jinja import environment
+from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import TEMPLATES, DeclarationMeta, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.template_analysis import needed_fields
