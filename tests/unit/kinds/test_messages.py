@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from flashnotify import kinds
-from flashnotify.channels.sms.economy import economical
-from flashnotify.channels.sms.segments import Segmented
+from flashnotify.channels.sms.segments import Segmented, economical
 from flashnotify.domain import Rendering
 from flashnotify.meta import Text
 from flashnotify.meta.registry import NOTIFIERS, TEMPLATES

@@ -8,13 +8,11 @@ from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.shortening import shorten
 from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
-from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.domain import DeviceType, Message, Sent
 from flashnotify.errors import Retryable, SettingsError, Unreachable
 
 # https://docs.ntfy.sh/publish/#limitations: the server attaches or refuses longer messages.
 _MAX_BYTES = 4096
-# https://docs.ntfy.sh/publish/#message-priority
-_PRIORITIES = {Priority.low: 2, Priority.medium: 3, Priority.high: 4, Priority.critical: 5}
 
 
 class NtfyConfig(TransportConfig):
@@ -84,7 +82,8 @@ def _document(content: PushToOne) -> dict[str, object]:
         "topic": content.device.target,
         "title": content.title,
         "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
-        "priority": _PRIORITIES[content.priority],
+        # From 2 (low) to 5 (https://docs.ntfy.sh/publish/#message-priority).
+        "priority": content.priority + 2,
         # From 2.16 on, apps replace an earlier message with the same one
         # (https://docs.ntfy.sh/publish/#updating-deleting-notifications).
         "sequence_id": content.reference,

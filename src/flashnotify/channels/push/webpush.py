@@ -20,7 +20,7 @@ from flashnotify.channels.push.vapid import Vapid, kept_key
 from flashnotify.channels.shortening import shorten
 from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL, base_url
-from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.domain import DeviceType, Message, Sent
 from flashnotify.errors import Gone, Rejected, SettingsError
 from flashnotify.meta import setting
 
@@ -29,16 +29,10 @@ _CONTACT = re.compile(r"mailto:[^@\s<>]+@[^@\s<>]+|https://[^\s<>]+")
 _MAX_TITLE = 500
 # Seconds that a push service keeps a message for an offline device: the maximum of the large ones.
 _MAX_TTL = 28 * 24 * 3600
-_URGENCY = {
-    Priority.low: "low",
-    Priority.medium: "normal",
-    Priority.high: "high",
-    Priority.critical: "high",
-}
+# By priority, the lowest first (RFC 8030, section 5.3).
+_URGENCY = ("low", "normal", "high", "high")
 # The file with the key. If it is lost, all browsers must subscribe again.
 VAPID_FILE = "vapid.pem"
-# Push services remembered to have accepted our key.
-_MAX_SERVICES = 1000
 
 
 def _uri(value: str | None) -> str | None:
@@ -94,7 +88,8 @@ class WebPushTransport(HttpTransport[PushToOne]):
         self._vapid = Vapid(kept_key(resources.file(VAPID_FILE)), config.contact, resources.clock)
         # The `applicationServerKey` that browsers need to subscribe, in base64url.
         self.public_key = self._vapid.public_key
-        self._known_services: BoundedCache[str, bool] = BoundedCache(_MAX_SERVICES)
+        # Push services that have accepted our key.
+        self._known_services: BoundedCache[str, bool] = BoundedCache(1000)
 
     @property
     def name(self) -> str:

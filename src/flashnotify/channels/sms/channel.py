@@ -5,8 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator
 from pydantic import Field as PydanticField
 
-from flashnotify.channels.sms.economy import economical
-from flashnotify.channels.sms.segments import Segmented
+from flashnotify.channels.sms.segments import Segmented, economical
 from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.meta import (
