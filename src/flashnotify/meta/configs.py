@@ -64,19 +64,6 @@ class _EnvironmentModel(BaseSettings):
     )
 
 
-def _shown(value: object) -> str:
-    """Return an invalid value without the credentials of a URL, which may be valid."""
-    return re.sub(r"//[^/@]*@", "//***@", repr(value))
-
-
-_TYPE_NAMES: Mapping[type[Any], str] = {
-    bool: "true or false",
-    int: "whole number",
-    float: "number",
-    Path: "path",
-}
-
-
 def _type_name(hint: Any) -> str:
     """Return the type of a setting in plain words."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -84,7 +71,8 @@ def _type_name(hint: Any) -> str:
         return " or ".join(map(str, arguments))
     if origin in (Annotated, Union, UnionType):
         return _type_name(next(kind for kind in arguments if kind is not NoneType))
-    return _TYPE_NAMES.get(hint, "text")
+    names = {bool: "true or false", int: "whole number", float: "number", Path: "path"}
+    return names.get(hint, "text")
 
 
 class Config(metaclass=ConfigMeta):
@@ -108,7 +96,9 @@ class Config(metaclass=ConfigMeta):
 
     def _explain(self, fault: ErrorDetails) -> str:
         (setting,) = (one for one in self.__config__.settings if one.env == fault["loc"][0])
-        given = "the value" if setting.secret else _shown(fault["input"])
+        # Without the credentials of a URL, which may be valid.
+        shown = re.sub(r"//[^/@]*@", "//***@", repr(fault["input"]))
+        given = "the value" if setting.secret else shown
         return (
             f"{setting.env}: {given} is not valid: {explain(fault)[1]}. "
             f"Example: {setting.env}={setting.example}"

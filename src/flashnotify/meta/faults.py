@@ -39,7 +39,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "enum": ("unknown_value", "unknown value; expected one of {expected}"),
     "literal_error": ("unknown_value", "unknown value; expected one of {expected}"),
 }
-_UNEXPLAINED = ("invalid", "is not valid")
 
 
 def field_errors(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
@@ -62,7 +61,7 @@ def explain(item: Mapping[str, Any], model: type[BaseModel] | None = None) -> tu
         return "unknown_field", f"unknown field; expected one of {known}"
     if context.get("min_length") == 1:
         return "empty", "must not be empty"
-    code, text = _TEXTS.get(item["type"], _UNEXPLAINED)
+    code, text = _TEXTS.get(item["type"], ("invalid", "is not valid"))
     if "expected" in context:
         # Pydantic writes `'low', 'medium' or 'high'`.
         context = {"expected": context["expected"].replace("'", "").replace(" or ", ", ")}
