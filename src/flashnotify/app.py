@@ -126,7 +126,7 @@ class Service:
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
-        self.metrics = Metrics(kinds)
+        self.metrics = Metrics(kinds.values())
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
@@ -228,7 +228,7 @@ def _open_channels(service: Service) -> dict[str, OpenChannel]:
         config.public_url,
         service.token,
     )
-    specs = [channel.__channel__ for channel in CHANNELS]
+    specs = [channel.__channel__ for channel in CHANNELS.values()]
     return {spec.name: open_channel(spec, TRANSPORTS[spec.name], resources) for spec in specs}
 
 
@@ -318,7 +318,7 @@ def _api(service: Service) -> ASGIApp:
         outbox_router(archive.outbox),
         receipts_router(Receipts(archive.notifications, archive.deliveries, clock, service.token)),
         events_router(service.events, keys),
-        kinds_router(kinds),
+        kinds_router(kinds.values()),
         channels_router(channels),
         queue_router(delivery.dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
@@ -330,7 +330,7 @@ def _api(service: Service) -> ASGIApp:
             NameLookup(service.names),
             _vapid_key(channels),
         ),
-        api_keys_router(keys, known_scopes(kinds), clock, config.max_request_bytes),
+        api_keys_router(keys, known_scopes(kinds.values()), clock, config.max_request_bytes),
     )
     # These check the query themselves: it holds the fields of kinds, or what a probe adds.
     lenient = (

@@ -61,7 +61,9 @@ def in_writing(rendering: Rendering) -> str:
 
 def test_every_kind_has_a_complete_example_in_each_language() -> None:
     declared = {
-        spec.kind for spec in NOTIFIERS if spec.notifier.__module__.startswith(kinds.__name__)
+        spec.kind
+        for spec in NOTIFIERS.values()
+        if spec.notifier.__module__.startswith(kinds.__name__)
     }
     assert set(EXAMPLES) == declared
     for kind, locales in EXAMPLES.items():

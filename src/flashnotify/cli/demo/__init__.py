@@ -61,7 +61,7 @@ def demo(
 def _capture_settings() -> Mapping[str, str]:
     """Return settings that make every channel capture its messages. They override `.env`."""
     urls = {}
-    for channel in CHANNELS:
+    for channel in CHANNELS.values():
         spec = channel.__channel__
         assert spec.config is not None
         variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")

@@ -35,7 +35,7 @@ async def transport_findings(
         )
         try:
             channels = await asyncio.gather(
-                *(_channel(channel, resources, reported) for channel in CHANNELS)
+                *(_channel(channel, resources, reported) for channel in CHANNELS.values())
             )
         finally:
             threads.close()
