@@ -37,17 +37,15 @@ from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.archive.writer import Writer
-from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp import SmtpTransport
-from flashnotify.channels.net.address_guard import PublicAddresses
-from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
 from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.ntfy import NtfyTransport
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.channels.sms.http_json import HttpJsonTransport
 from flashnotify.channels.sms.kannel import KannelTransport
-from flashnotify.channels.transport import Resources, Transport
+from flashnotify.channels.transport import CaptureTransport, Resources, Transport
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.control.cancel import Cancel
 from flashnotify.control.retry import Retry

@@ -269,17 +269,15 @@ class Slug(Field[str]):
         )
 
 
-@dataclass(eq=False)
 class TimeWindow(Field[domain.Window]):
     """A daily window in campus time, such as `22:00-07:00`, which may span midnight."""
 
     _form = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": f"^{_form.pattern}$"}
 
-    hours: str | None = None
-
-    def __post_init__(self) -> None:
-        self.default = self.validate(self.hours) if self.hours is not None else None
+    def __init__(self, hours: str | None = None, **declared: Any) -> None:
+        super().__init__(**declared)
+        self.default = self.validate(hours) if hours is not None else None
 
     def validate(self, value: object) -> domain.Window:
         """Return the window."""

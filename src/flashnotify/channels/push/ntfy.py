@@ -8,7 +8,7 @@ from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.shortening import shorten
 from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
-from flashnotify.domain import DeviceType, Message, Sent
+from flashnotify.domain import DeviceType, Sent
 from flashnotify.errors import Retryable, SettingsError, Unreachable
 
 # https://docs.ntfy.sh/publish/#limitations: the server attaches or refuses longer messages.
@@ -26,6 +26,7 @@ class NtfyTransport(HttpTransport[PushToOne]):
 
     schemes: ClassVar[tuple[str, ...]] = ("ntfy", "ntfys")
     config: ClassVar[type[TransportConfig] | None] = NtfyConfig
+    device_type: ClassVar[DeviceType | None] = DeviceType.ntfy
 
     def __init__(self, url: TransportURL, config: NtfyConfig, resources: Resources) -> None:
         super().__init__(url, config, resources, authorization=_authorization(url))
@@ -36,10 +37,6 @@ class NtfyTransport(HttpTransport[PushToOne]):
                 "has something after the host; ntfy has no path of its own, and topics are "
                 "registered as devices"
             )
-
-    def serves(self, message: Message) -> bool:
-        """Return whether the device is an ntfy topic."""
-        return message.device is None or message.device.type is DeviceType.ntfy
 
     async def check(self) -> str:
         """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks)."""

@@ -10,10 +10,9 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from flashnotify.bounded_cache import BoundedCache
-from flashnotify.channels.net.address_guard import Network, PublicAddresses, networks
+from flashnotify.channels.net.address_guard import NameLookup, Network, PublicAddresses, networks
 from flashnotify.channels.net.answers import describe
 from flashnotify.channels.net.http_transport import HttpTransport
-from flashnotify.channels.net.resolver import NameLookup
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.message_encryption import MAX_BYTES, encode, encrypt
 from flashnotify.channels.push.vapid import Vapid, kept_key
@@ -67,6 +66,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
     schemes: ClassVar[tuple[str, ...]] = ("webpush",)
     config: ClassVar[type[TransportConfig] | None] = WebPushConfig
     requires: ClassVar[tuple[str, ...]] = ()
+    device_type: ClassVar[DeviceType | None] = DeviceType.webpush
     # Each URL is a subscription.
     wrong_url: ClassVar[tuple[int, ...]] = ()
 
@@ -78,6 +78,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
             permits=PublicAddresses(config.allowed_networks).permits,
             resolver=NameLookup(resources.names),
         )
+        self.name = "webpush:"
         if url.host or url.path or url.options:
             raise SettingsError("webpush: takes nothing after the colon")
         if config.contact is None:
@@ -90,15 +91,6 @@ class WebPushTransport(HttpTransport[PushToOne]):
         self.public_key = self._vapid.public_key
         # Push services that have accepted our key.
         self._known_services: BoundedCache[str, bool] = BoundedCache(1000)
-
-    @property
-    def name(self) -> str:
-        """The URL."""
-        return "webpush:"
-
-    def serves(self, message: Message) -> bool:
-        """Return whether the device is a Web Push subscription."""
-        return message.device is None or message.device.type is DeviceType.webpush
 
     def service(self, message: Message) -> str | None:
         """Return the push service that the browser has chosen."""

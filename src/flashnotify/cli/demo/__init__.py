@@ -14,8 +14,8 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from flashnotify.app import Service
-from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.chat.channel import ChatMixin
+from flashnotify.channels.transport import CaptureTransport
 from flashnotify.cli import serve, trial
 from flashnotify.cli.client import Client, CommandFailed
 from flashnotify.cli.demo.examples import CHAT
