@@ -84,9 +84,8 @@ class Text(Field[str]):
             )
         check_text(value, multiline=self.multiline)
         if not value.strip():
-            raise InvalidValue(
-                "empty", "must not be empty" + ("" if self.required else "; omit it instead")
-            )
+            remedy = "" if self.required else "; omit it instead"
+            raise InvalidValue("empty", f"must not be empty{remedy}")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -110,9 +109,8 @@ def check_text(value: str, *, multiline: bool) -> None:
         if found[0] in "\r\n":
             raise InvalidValue("line_break", "must be a single line")
         character = f"U+{ord(found[0]):04X}"
-        raise InvalidValue(
-            "control_character", f"must not contain the control character {character}"
-        )
+        message = f"must not contain the control character {character}"
+        raise InvalidValue("control_character", message)
 
 
 class Moment(Field[datetime]):
@@ -138,9 +136,8 @@ class Moment(Field[datetime]):
                 "in a URL, write + as %2B",
             )
         if moment.utcoffset() is None:
-            raise InvalidValue(
-                "missing_offset", "must have an offset, as in 2026-12-01T08:00:00+01:00"
-            )
+            expected = "must have an offset, as in 2026-12-01T08:00:00+01:00"
+            raise InvalidValue("missing_offset", expected)
         try:
             # Reject what could be stored but not be shown again.
             domain.moment(domain.milliseconds(moment))
@@ -264,9 +261,8 @@ class Slug(Field[str]):
         """Return the name unchanged."""
         if isinstance(value, str) and self._form.fullmatch(value):
             return value
-        raise InvalidValue(
-            "not_a_slug", "must be lower-case letters, digits and hyphens, such as it-team"
-        )
+        expected = "must be lower-case letters, digits and hyphens, such as it-team"
+        raise InvalidValue("not_a_slug", expected)
 
 
 class TimeWindow(Field[domain.Window]):

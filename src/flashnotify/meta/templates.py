@@ -15,9 +15,6 @@ from flashnotify.meta.registry import TEMPLATES, DeclarationMeta, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.template_analysis import needed_fields
 
-# The variables of every template, whatever the kind's fields are.
-COMMON = frozenset({"title", "body", "locale", "priority"})
-
 
 class Wording:
     """The templates of one locale: Jinja sources by part (`subject`, `text`, `html`, …)."""
@@ -87,7 +84,7 @@ def _compile_part(
         generator.visit(tree)
     except TemplateSyntaxError as error:
         raise DeclarationError(f"{place}, line {error.lineno}: {error.message}") from None
-    known = COMMON | kind.fields.keys()
+    known = {"title", "body", "locale", "priority"} | kind.fields.keys()
     if unknown := generator.undeclared_identifiers - known:
         raise DeclarationError(
             f"{place}: uses {min(unknown)!r}, which {kind.notifier.__name__} does not declare; "

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# The share of `timeout` for a call, so that the threads report a call that hangs or never started
-# before the delivery itself times out.
-_CALL_SHARE = 0.95
-# Characters kept of one log message of Apprise's: some providers answer with whole pages.
-_MAX_MESSAGE = 2000
 # Apprise's log messages in the current thread, while a call collects them.
 _messages: ContextVar[list[str] | None] = ContextVar("messages", default=None)
 
@@ -59,12 +54,9 @@ class AppriseURL(TransportURL):
         self.port = self.username = self.password = None
         self.options = {}
 
-    def redact(self, text: str) -> str:
-        """Return `text` without any part of this URL."""
-        return self._private.sub("***", text)
-
     @cached_property
-    def _private(self) -> re.Pattern[str]:
+    def private(self) -> re.Pattern[str]:
+        """The pattern of all parts of this URL."""
         url = self.secret.get_secret_value()
         rest = url.partition("://")[2]
         parts = {url, rest}
@@ -101,7 +93,8 @@ class AppriseTransport(Transport[ChatToOne]):
     async def send(self, content: ChatToOne) -> Sent:
         """Send one message. A failure has Apprise's log messages, since it reports nothing else."""
         call = partial(self._notify, content)
-        within = _CALL_SHARE * self.timeout
+        # A call that hangs or never started must be reported before the delivery times out.
+        within = 0.95 * self.timeout
         return await self.resources.threads.run(call, within=within, lane=content.priority)
 
     def _notify(self, content: ChatToOne) -> Sent:
@@ -169,7 +162,7 @@ class AppriseTransport(Transport[ChatToOne]):
         return service
 
     def _excerpt(self, *messages: str) -> str:
-        return excerpt(self._url.redact(" ".join(messages)))
+        return excerpt(self._url.private.sub("***", " ".join(messages)))
 
 
 @contextmanager
@@ -196,5 +189,6 @@ def _collect(record: logging.LogRecord) -> bool:
         # Usually bytes, and their repr would escape every accent.
         answer = record.args[0]
         text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer)
-    messages.append(text[:_MAX_MESSAGE])
+    # Some providers answer with whole pages.
+    messages.append(text[:2000])
     return False

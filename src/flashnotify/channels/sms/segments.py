@@ -43,11 +43,9 @@ def encoding_of(text: str) -> Encoding:
 def segments(text: str, encoding: Encoding) -> int:
     """Return how many segments `text` takes. No character is split between two segments."""
     alone, shared = _CAPACITY[encoding]
-    if encoding is Encoding.gsm7:
-        widths = [2 if character in _EXTENSION else 1 for character in text]
-    else:
-        # A surrogate pair outside the Basic Multilingual Plane.
-        widths = [2 if ord(character) > 0xFFFF else 1 for character in text]
+    # Outside the Basic Multilingual Plane, UCS-2 takes a surrogate pair.
+    wide = _EXTENSION if encoding is Encoding.gsm7 else {c for c in text if c > "\uffff"}
+    widths = [2 if character in wide else 1 for character in text]
     if sum(widths) <= alone:
         return 1
     count, used = 1, 0

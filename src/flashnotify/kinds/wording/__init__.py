@@ -82,14 +82,9 @@ def compose(
 ) -> Iterator[Wording]:
     """Yield the wording of a kind in English, then in French. All texts are Jinja sources.
 
-    Args:
-        label: The kind, shown on a band of `colour` at the top of an email.
-        colour: The colour of that band, in CSS.
-        subject: The subject of an email.
-        details: The fields to show, in order.
-        headline: The text before the title of a push, by default `label`.
-        marker: The text before the title of an SMS, by default `headline` in capitals.
-        lead: The field that comes before everything else: what to do.
+    An email has `label` on a band of the CSS `colour`, the field `lead`, which says what to do, and
+    `details`, in order. A push begins with `headline`, by default `label`; an SMS with `marker`, by
+    default `headline` in capitals.
     """
     for language in _LANGUAGES:
         name = language.of(label)
