@@ -36,17 +36,15 @@ from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.archive.writer import Writer
-from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp import SmtpTransport
-from flashnotify.channels.net.address_guard import PublicAddresses
-from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
 from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.ntfy import NtfyTransport
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.channels.sms.http_json import HttpJsonTransport
 from flashnotify.channels.sms.kannel import KannelTransport
-from flashnotify.channels.transport import Resources, Transport
+from flashnotify.channels.transport import CaptureTransport, Resources, Transport
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.control.cancel import Cancel
 from flashnotify.control.retry import Retry
@@ -114,7 +112,7 @@ class Service:
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
-        self.metrics = Metrics(kinds)
+        self.metrics = Metrics(kinds.values())
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
@@ -146,8 +144,6 @@ class Service:
 
     async def start(self) -> None:
         """Start to deliver; unfinished work comes first."""
-        for transport in self.transports:
-            await transport.open()
         for name, channel in self.channels.items():
             if any(isinstance(t.transport, CaptureTransport) for t in channel.transports):
                 meaning = "messages are kept in the outbox, nothing leaves this machine"
@@ -209,7 +205,7 @@ def _open_channels(service: Service) -> dict[str, OpenChannel]:
     resources = Resources(
         service.clock, threads, names, config.beside, config.public_url, service.token
     )
-    specs = [channel.__channel__ for channel in CHANNELS]
+    specs = [channel.__channel__ for channel in CHANNELS.values()]
     return {spec.name: open_channel(spec, TRANSPORTS[spec.name], resources) for spec in specs}
 
 
@@ -259,7 +255,7 @@ def _api(service: Service) -> ASGIApp:
     )
     # Cancels and retries of one notification wait for each other.
     locks: KeyedLocks[UUID] = KeyedLocks()
-    addresses, names = PublicAddresses(WebPushConfig().networks), NameLookup(service.names)
+    addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
     max_bytes = config.max_request_bytes
@@ -275,12 +271,12 @@ def _api(service: Service) -> ASGIApp:
         outbox_router(archive.outbox),
         receipts_router(Receipts(archive.notifications, archive.deliveries, clock, service.token)),
         events_router(service.events, keys),
-        kinds_router(kinds),
+        kinds_router(kinds.values()),
         channels_router(channels),
         queue_router(dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
-        api_keys_router(keys, known_scopes(kinds), clock, max_bytes),
+        api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
     )
     # These check the query themselves: it holds the fields of kinds, or what a probe adds.
     lenient = (

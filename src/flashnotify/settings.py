@@ -177,7 +177,7 @@ def unknown_names(
     configs: Registry[ConfigSpec], environment: Iterable[str]
 ) -> Mapping[str, str | None]:
     """Return unknown `FLASHNOTIFY_…` names, each with the most similar known name."""
-    known = [setting.env for config in configs for setting in config.settings]
+    known = [setting.env for config in configs.values() for setting in config.settings]
     unknown = [name for name in environment if name.startswith(ENV_PREFIX) and name not in known]
     return {name: _nearest(name, known) for name in unknown}
 

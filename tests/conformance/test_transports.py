@@ -121,10 +121,7 @@ async def make(adapter: Adapter, seen: list[str]) -> AsyncIterator[Made]:
 
 @pytest.fixture
 async def transport(make: Made) -> Transport[Any]:
-    """An open transport."""
-    made = make()
-    await made.open()
-    return made
+    return make()
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -206,7 +203,6 @@ async def test_a_hang_ends_at_the_timeout(
     adapter: Adapter, make: Made, seen: list[str], case: Case
 ) -> None:
     hanging = make(timeout=0.5)
-    await hanging.open()
     adapter.behave(case)
     message = adapter.content(adapter.message())
     # The sender has the same limit.
@@ -226,7 +222,6 @@ async def test_a_server_may_come_up_later(
     url = adapter.url
     await adapter.running.stop()
     transport = make(url=url)
-    await transport.open()
     error = await fails(Unreachable, adapter, transport, seen)
     assert error.reason
     await adapter.running.start()

@@ -27,7 +27,7 @@ def paths_table(document: dict[str, Any]) -> str:
 def scopes_table() -> str:
     """Return a table of every scope that a key can have."""
     lines = ["| scope | what it allows |", "| --- | --- |"]
-    for scope in known_scopes(NOTIFIERS):
+    for scope in known_scopes(NOTIFIERS.values()):
         kind = scope.removeprefix("notify:")
         lines.append(
             f"| `{scope}` | {_SCOPES.get(scope, f'send, cancel and retry {kind} notifications')} |"

@@ -13,7 +13,7 @@ def settings_table() -> str:
         "| variable | type | default | what it sets | example |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for config in CONFIGS:
+    for config in CONFIGS.values():
         for setting in config.settings:
             default = "" if setting.default is None else f"`{setting.default}`"
             name = f"`{setting.env}`" + (" (secret)" if setting.secret else "")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Priority, Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from flashnotify.app import Service
-from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids

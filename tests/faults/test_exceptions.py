@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Rendering, Sent
 from flashnotify.meta.specs import TemplatesSpec
 from flashnotify.settings import ServiceConfig

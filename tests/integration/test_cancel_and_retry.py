@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.errors import Rejected
 from flashnotify.settings import ServiceConfig

@@ -167,7 +167,11 @@ async def test_a_hanging_destination_delays_no_other(
         await server.stop()
 
 
-async def test_each_destination_has_its_own_breaker(serve: Serve, server: HttpServer) -> None:
+async def test_each_destination_has_its_own_breaker(
+    serve: Serve, server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The clock stands still, so nothing is retried, unless the jitter makes the wait zero.
+    monkeypatch.setattr("random.random", lambda: 1.0)
     server.next(*[Reply(500)] * 5)
     async with serve() as service:
         for _ in range(5):

@@ -6,11 +6,18 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from flashnotify.channels.net.answers import raise_for_status
-from flashnotify.channels.net.client import HttpClient
+from flashnotify.channels.net.http_transport import HttpTransport
+from flashnotify.channels.transport import Content, Resources
+from flashnotify.channels.url import TransportURL
+from flashnotify.domain import Sent
 from flashnotify.errors import Misconfigured, Rejected, Retryable, TransportError, Unreachable
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
@@ -33,9 +40,22 @@ async def server() -> AsyncIterator[HttpServer]:
         yield started
 
 
+class HttpClient(HttpTransport[Content]):
+    """A transport that only makes the requests of the tests."""
+
+    def __init__(self, timeout: float = 30) -> None:
+        config: Any = SimpleNamespace(connections=4, timeout=timeout)
+        nothing: Any = None
+        resources = Resources(ManualClock(), nothing, nothing, Path, "http://test", str)
+        super().__init__(TransportURL(SecretStr("http://test")), config, resources)
+
+    async def send(self, content: Content) -> Sent:
+        raise NotImplementedError
+
+
 @pytest.fixture
 async def client(clock: ManualClock) -> AsyncIterator[HttpClient]:
-    made = HttpClient(connections=4, timeout=30)
+    made = HttpClient()
     yield made
     await made.close()
 
@@ -134,7 +154,7 @@ async def test_undecodable_bytes_do_no_harm(client: HttpClient, server: HttpServ
 async def test_the_timeout_covers_the_whole_request(
     server: HttpServer, clock: ManualClock, how: Misbehaviour
 ) -> None:
-    client = HttpClient(connections=4, timeout=0.3)
+    client = HttpClient(timeout=0.3)
     server.next(how)
     with pytest.raises(Unreachable, match=r"no answer within 0\.3 s"):
         await client.request("GET", server.url)
@@ -195,7 +215,7 @@ async def test_a_slow_response_times_out(server: HttpServer, clock: ManualClock)
             writer.close()
 
     listening = await asyncio.start_server(drip, "127.0.0.1", 0)
-    client = HttpClient(connections=4, timeout=0.5)
+    client = HttpClient(timeout=0.5)
     port = listening.sockets[0].getsockname()[1]
     with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
         await client.request("GET", f"http://127.0.0.1:{port}")
@@ -265,11 +285,11 @@ async def test_a_certificate_must_be_trusted(
     clock: ManualClock, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with HttpServer(Reply(200, "fine"), tls=authority.server()) as server:
-        stranger = HttpClient(connections=1, timeout=30)
+        stranger = HttpClient()
         with pytest.raises(Misconfigured, match="certificate cannot be trusted"):
             await stranger.request("GET", server.url)
         await stranger.close()
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
-        friend = HttpClient(connections=1, timeout=30)
+        friend = HttpClient()
         assert (await friend.request("GET", server.url)).text == "fine"
         await friend.close()

@@ -130,7 +130,7 @@ def test_each_kind_is_a_branch(document: dict[str, Any]) -> None:
     assert set(body["content"]) == {"application/json"}
     assert schema["discriminator"]["propertyName"] == "kind"
     mapping = schema["discriminator"]["mapping"]
-    assert set(mapping) == set(NOTIFIERS.names())
+    assert set(mapping) == set(NOTIFIERS)
     assert [branch["$ref"] for branch in schema["oneOf"]] == list(mapping.values())
     for kind, ref in mapping.items():
         branch = resolve(document, ref)

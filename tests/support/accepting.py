@@ -33,7 +33,7 @@ class Accepting:
         self.archive = self.delivering.archive
         self.dispatch = self.delivering.dispatch
         self.supervisor = Supervisor()
-        self.metrics = Metrics(KINDS)
+        self.metrics = Metrics(KINDS.values())
         channels = self.delivering.channels.values()
         audience = Audience({c.spec.scheme: c.check_address for c in channels}, {})
         self.submission = Submission(

@@ -126,7 +126,7 @@ class Delivering:
             self.channels,
             self.decider,
             Renderer(KINDS, TEMPLATES, None),
-            Sender(self.clock, Metrics(KINDS)),
+            Sender(self.clock, Metrics(KINDS.values())),
             self.in_flight,
             self.clock,
             self.ids,

@@ -13,8 +13,7 @@ from flashnotify.api.fields import Cursor, Limit, Page, Time
 from flashnotify.api.problems import problems
 from flashnotify.archive.ports import Devices
 from flashnotify.archive.records import RegisteredDevice
-from flashnotify.channels.net.address_guard import PublicAddresses
-from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
 from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
 from flashnotify.domain import DeviceType, moment

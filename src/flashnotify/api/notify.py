@@ -55,7 +55,7 @@ def text_router(
     ) -> JSONResponse:
         spec = kinds.get(kind)
         if spec is None:
-            known = ", ".join(kinds.names())
+            known = ", ".join(kinds)
             detail = f"Unknown kind {kind!r}; expected one of {known}."
             raise NotFound(detail, code="unknown_kind")
         submission.require_ready()

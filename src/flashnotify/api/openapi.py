@@ -30,7 +30,7 @@ def openapi_document(
     document = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
-    requests = {kind.kind: kind.request for kind in kinds}
+    requests = {kind.kind: kind.request for kind in kinds.values()}
     document["paths"]["/v1/notifications"]["post"]["requestBody"] = body_of_one(requests, "kind")
     models: list[type[BaseModel]] = [*requests.values(), *bodies, Problem]
     _, definitions = models_json_schema(
@@ -38,7 +38,9 @@ def openapi_document(
     )
     schemas = document["components"].setdefault("schemas", {})
     schemas.update(definitions["$defs"])
-    schemas["ApiKeyIn"]["properties"]["scopes"]["items"]["enum"] = list(known_scopes(kinds))
+    schemas["ApiKeyIn"]["properties"]["scopes"]["items"]["enum"] = list(
+        known_scopes(kinds.values())
+    )
     # FastAPI's own form of a validation error never leaves this service.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

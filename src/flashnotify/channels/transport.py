@@ -1,8 +1,10 @@
-"""The base of every transport: a URL, a config, `open`, `close` and one coroutine that sends."""
+"""The base of every transport, and the one that keeps messages in the archive."""
 
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -11,12 +13,8 @@ from pydantic import Field, SecretStr
 from flashnotify.channels.limiter import ConnectionLimiter
 from flashnotify.channels.url import TransportURL
 from flashnotify.clock import Clock
-from flashnotify.domain import Captured, Message, Priority, Sent
+from flashnotify.domain import Captured, DeviceType, Message, Priority, Sent
 from flashnotify.meta import Config, setting
-
-# Characters kept of a provider's answer, and read to find them.
-_EXCERPT = 500
-_EXCERPTED = 5000
 
 
 class ChannelConfig(Config):
@@ -90,7 +88,7 @@ class Threads(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resources:
     """Resources of the service for its transports.
 
@@ -105,46 +103,47 @@ class Resources:
     public_url: str
     token: Callable[[str], str]
 
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """TLS with the system's certificates, which take 30 ms to load; don't change it."""
+        return ssl.create_default_context()
+
 
 class Transport(ABC, Generic[C_contra]):
     """Sends the messages of one or more channels to a provider, named by URL schemes.
 
     The scheme `*` means any that no other transport of the channel has. `form` parses its URLs,
-    which must have the parts in `requires`. `timeout`, in seconds, limits one send.
+    which must have the parts in `requires`. `device_type` is the only type of device that it
+    serves. `timeout`, in seconds, limits one send. `name` identifies it in logs, attempts and
+    metrics: the URL without credentials and options.
     """
 
     schemes: ClassVar[tuple[str, ...]]
     form: ClassVar[type[TransportURL]] = TransportURL
     config: ClassVar[type[TransportConfig] | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
+    device_type: ClassVar[DeviceType | None] = None
 
     def __init__(
         self, url: TransportURL, config: TransportConfig | None, resources: Resources
     ) -> None:
         url.require(*self.requires)
         self.url = url
+        self.name = str(url)
         self.resources = resources
         limits = config or TransportConfig
         self.connections = ConnectionLimiter(limits.connections)
         self.timeout = limits.timeout
 
-    @property
-    def name(self) -> str:
-        """The name in logs, attempts and metrics: the URL without credentials and options."""
-        return str(self.url)
-
     def serves(self, message: Message) -> bool:
         """Return whether this transport can reach the recipient of `message`."""
-        return True
+        return message.device is None or self.device_type in (None, message.device.type)
 
     def service(self, message: Message) -> str | None:
         """Return the service for `message`, if there are several; each has a circuit breaker."""
         return None
 
-    async def open(self) -> None:  # most transports have nothing to open
-        """Prepare for sending. Must not fail because the server is down."""
-
-    async def close(self) -> None:  # see open
+    async def close(self) -> None:  # some transports have nothing to release
         """Release everything."""
 
     async def check(self) -> str:
@@ -164,8 +163,22 @@ class Transport(ABC, Generic[C_contra]):
         """
 
 
+class CaptureTransport(Transport[Content]):
+    """`capture://`, the default of every channel: a person reads the messages in the archive."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("capture",)
+
+    async def check(self) -> str:
+        """Return where messages go: there is no server to test."""
+        return "messages are kept in the outbox, nothing leaves this machine"
+
+    async def send(self, content: Content) -> Sent:
+        """Return the message in the result; the archive commits both together."""
+        return Sent(answer="kept in the outbox", captured=content.captured())
+
+
 def excerpt(text: str) -> str:
     """Return the start of a provider's answer: valid Unicode, one line, up to 500 characters."""
     clean = text.encode("utf-8", "replace").decode()
-    clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:_EXCERPTED])
-    return " ".join(clean.split())[:_EXCERPT]
+    clean = "".join(c if c.isprintable() or c.isspace() else " " for c in clean[:5000])
+    return " ".join(clean.split())[:500]

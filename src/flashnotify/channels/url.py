@@ -16,8 +16,7 @@ class TransportURL:
             self.port = parts.port
             if "@" in parts.path + parts.query + parts.fragment:
                 raise ValueError("the password ends early; its beginning is taken for a host")
-            strict = bool(parts.query)
-            options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=strict)
+            options = parse_qs(parts.query, True, strict_parsing=bool(parts.query))
         except ValueError:
             # The reason may quote the password: urlsplit takes what follows ':' for a port.
             raise SettingsError("is not a URL; percent-encode special characters") from None

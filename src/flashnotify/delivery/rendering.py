@@ -23,7 +23,7 @@ class Renderer:
         zone: ZoneInfo | None,
     ) -> None:
         """Check that every kind has templates. Raise `DeclarationError` if a kind has none."""
-        for kind in kinds:
+        for kind in kinds.values():
             if kind.kind not in templates:
                 name = kind.notifier.__name__
                 raise DeclarationError(

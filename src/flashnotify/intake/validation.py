@@ -87,7 +87,7 @@ class Validation:
             detail = f"unknown kind {name!r}"
             nearest = self.kinds.nearest(name)
             hint = f"; did you mean {nearest!r}?" if nearest else ""
-        known = ", ".join(self.kinds.names())
+        known = ", ".join(self.kinds)
         return FieldError("/kind", code, f"{detail}; expected one of {known}{hint}")
 
     def _check_whole(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:

@@ -27,14 +27,9 @@ class HealthTemplates(Templates, of=HealthNotifier):
         label=("Health alert", "Alerte de santé"),
         marker=("HEALTH ALERT", "ALERTE SANTÉ"),
         colour="#0f766e",
-        subject=("HEALTH: {{ title }}", "SANTÉ\N{NO-BREAK SPACE}: {{ title }}"),
+        subject=("HEALTH: {{ title }}", "SANTÉ: {{ title }}"),
         details=[
-            Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu\N{NO-BREAK SPACE}:")),
-            Detail(
-                "helpline",
-                "Questions",
-                brief=("Questions:", "Questions\N{NO-BREAK SPACE}:"),
-                filter="phone",
-            ),
+            Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu:")),
+            Detail("helpline", "Questions", brief="Questions:", filter="phone"),
         ],
     )

@@ -29,9 +29,7 @@ class SecurityTemplates(Templates, of=SecurityNotifier):
         colour="#b91c1c",
         subject=(
             "SECURITY: {{ title }} ({{ location }})",
-            "SÉCURITÉ\N{NO-BREAK SPACE}: {{ title }} ({{ location }})",
+            "SÉCURITÉ: {{ title }} ({{ location }})",
         ),
-        details=[
-            Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu\N{NO-BREAK SPACE}:"))
-        ],
+        details=[Detail("location", ("Where", "Lieu"), brief=("Where:", "Lieu:"))],
     )

@@ -34,12 +34,12 @@ class WeatherTemplates(Templates, of=WeatherNotifier):
         label=("Weather warning", "Alerte météo"),
         marker=("WEATHER", "MÉTÉO"),
         colour="#b45309",
-        subject=("WEATHER: {{ title }}", "MÉTÉO\N{NO-BREAK SPACE}: {{ title }}"),
+        subject=("WEATHER: {{ title }}", "MÉTÉO: {{ title }}"),
         details=[
             Detail(
                 "severity",
                 ("Severity", "Gravité"),
-                brief=("Severity:", "Gravité\N{NO-BREAK SPACE}:"),
+                brief=("Severity:", "Gravité:"),
                 value=("severity", _SEVERITY),
                 filter="capitalize",
             ),

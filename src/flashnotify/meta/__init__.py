@@ -4,8 +4,6 @@ A declaration is a class that is compiled, when it is created, into a frozen spe
 which the rest of the program finds in a registry (`meta.registry`).
 """
 
-from flashnotify.meta.bases import Channel as Channel
-from flashnotify.meta.bases import Notifier as Notifier
 from flashnotify.meta.configs import Config as Config
 from flashnotify.meta.configs import setting as setting
 from flashnotify.meta.decorators import circuit_breaker as circuit_breaker
@@ -22,6 +20,8 @@ from flashnotify.meta.descriptors import Priority as Priority
 from flashnotify.meta.descriptors import Slug as Slug
 from flashnotify.meta.descriptors import Text as Text
 from flashnotify.meta.descriptors import TimeWindow as TimeWindow
+from flashnotify.meta.descriptors import check_text as check_text
+from flashnotify.meta.metaclasses import Channel as Channel
+from flashnotify.meta.metaclasses import Notifier as Notifier
 from flashnotify.meta.templates import Templates as Templates
 from flashnotify.meta.templates import Wording as Wording
-from flashnotify.meta.text import check_text as check_text

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import Field, SecretStr, ValidationError, create_model
+from pydantic import Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -64,21 +64,6 @@ class _EnvironmentModel(BaseSettings):
     )
 
 
-def _shown(value: object) -> str:
-    """Return an invalid value without the credentials of a URL, which may be valid."""
-    return re.sub(r"//[^/@]*@", "//***@", repr(value))
-
-
-_TYPE_NAMES: Mapping[type[Any], str] = {
-    bool: "true or false",
-    int: "whole number",
-    float: "number",
-    str: "text",
-    SecretStr: "text",
-    Path: "path",
-}
-
-
 def _type_name(hint: Any) -> str:
     """Return the type of a setting in plain words."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -86,7 +71,8 @@ def _type_name(hint: Any) -> str:
         return " or ".join(map(str, arguments))
     if origin in (Annotated, Union, UnionType):
         return _type_name(next(kind for kind in arguments if kind is not NoneType))
-    return _TYPE_NAMES[hint]
+    names = {bool: "true or false", int: "whole number", float: "number", Path: "path"}
+    return names.get(hint, "text")
 
 
 class Config(metaclass=ConfigMeta):
@@ -110,7 +96,9 @@ class Config(metaclass=ConfigMeta):
 
     def _explain(self, fault: ErrorDetails) -> str:
         (setting,) = (one for one in self.__config__.settings if one.env == fault["loc"][0])
-        given = "the value" if setting.secret else _shown(fault["input"])
+        # Without the credentials of a URL, which may be valid.
+        shown = re.sub(r"//[^/@]*@", "//***@", repr(fault["input"]))
+        given = "the value" if setting.secret else shown
         return (
             f"{setting.env}: {given} is not valid: {explain(fault)[1]}. "
             f"Example: {setting.env}={setting.example}"

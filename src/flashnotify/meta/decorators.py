@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.bases import Channel
 from flashnotify.meta.configs import Config
+from flashnotify.meta.metaclasses import Channel
 from flashnotify.meta.specs import BreakerPolicy, RetryPolicy
 
 C = TypeVar("C", bound=type[Channel])
@@ -41,12 +41,11 @@ def validated_config(config: type[Config]) -> Callable[[C], C]:
 
 def tracked(cls: C) -> C:
     """Measure the channel's attempts: number, outcome and duration."""
-    attached: C = _attach("tracked", tracked=True)(cls)
-    return attached
+    return _attach("tracked", tracked=True)(cls)
 
 
-def _attach(decorator: str, **policy: Any) -> Callable[[Any], Any]:
-    def attach(cls: Any) -> Any:
+def _attach(decorator: str, **policy: Any) -> Callable[[C], C]:
+    def attach(cls: C) -> C:
         if "__channel__" not in vars(cls):
             raise DeclarationError(
                 f"@{decorator} on {cls.__qualname__}: is only for channel mixins, "

@@ -19,7 +19,6 @@ from pydantic_core import CoreSchema, core_schema
 from flashnotify import domain
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.errors import InvalidValue
-from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
 
@@ -85,15 +84,33 @@ class Text(Field[str]):
             )
         check_text(value, multiline=self.multiline)
         if not value.strip():
-            raise InvalidValue(
-                "empty", "must not be empty" + ("" if self.required else "; omit it instead")
-            )
+            remedy = "" if self.required else "; omit it instead"
+            raise InvalidValue("empty", f"must not be empty{remedy}")
         return value
 
     def schema(self) -> dict[str, Any]:
         """Return the schema of a string with its maximum length."""
         limit = {} if self.max_length is None else {"maxLength": self.max_length}
         return {"type": "string", "minLength": 1, **limit}
+
+
+_REJECTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_REJECTED_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+
+
+def check_text(value: str, *, multiline: bool) -> None:
+    """Reject characters that must not reach a header or a line of text.
+
+    Raise `InvalidValue` if the text has a control character (category Cc), a lone surrogate (Cs),
+    or a line or paragraph separator. `multiline` allows line feed, carriage return and tab.
+    """
+    found = (_REJECTED_IN_LINES if multiline else _REJECTED).search(value)
+    if found is not None:
+        if found[0] in "\r\n":
+            raise InvalidValue("line_break", "must be a single line")
+        character = f"U+{ord(found[0]):04X}"
+        message = f"must not contain the control character {character}"
+        raise InvalidValue("control_character", message)
 
 
 class Moment(Field[datetime]):
@@ -119,9 +136,8 @@ class Moment(Field[datetime]):
                 "in a URL, write + as %2B",
             )
         if moment.utcoffset() is None:
-            raise InvalidValue(
-                "missing_offset", "must have an offset, as in 2026-12-01T08:00:00+01:00"
-            )
+            expected = "must have an offset, as in 2026-12-01T08:00:00+01:00"
+            raise InvalidValue("missing_offset", expected)
         try:
             # Reject what could be stored but not be shown again.
             domain.moment(domain.milliseconds(moment))
@@ -245,22 +261,19 @@ class Slug(Field[str]):
         """Return the name unchanged."""
         if isinstance(value, str) and self._form.fullmatch(value):
             return value
-        raise InvalidValue(
-            "not_a_slug", "must be lower-case letters, digits and hyphens, such as it-team"
-        )
+        expected = "must be lower-case letters, digits and hyphens, such as it-team"
+        raise InvalidValue("not_a_slug", expected)
 
 
-@dataclass(eq=False)
 class TimeWindow(Field[domain.Window]):
     """A daily window in campus time, such as `22:00-07:00`, which may span midnight."""
 
     _form = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": f"^{_form.pattern}$"}
 
-    hours: str | None = None
-
-    def __post_init__(self) -> None:
-        self.default = self.validate(self.hours) if self.hours is not None else None
+    def __init__(self, hours: str | None = None, **declared: Any) -> None:
+        super().__init__(**declared)
+        self.default = self.validate(hours) if hours is not None else None
 
     def validate(self, value: object) -> domain.Window:
         """Return the window."""

@@ -8,25 +8,20 @@ from pydantic import BaseModel, ValidationError
 
 from flashnotify.errors import FieldError
 
-# By pydantic's type of error: our code, and a text over its context.
+# By pydantic's type of error, or its first word: our code, and a text over its context.
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "missing": ("missing", "is required"),
     "string_type": ("wrong_type", "must be a string"),
     "string_unicode": ("wrong_type", "must be valid Unicode"),
     "list_type": ("wrong_type", "must be a list"),
-    "dict_type": ("wrong_type", "must be a JSON object"),
-    "model_type": ("wrong_type", "must be a JSON object"),
-    "int_type": ("wrong_type", "must be a whole number"),
-    "int_parsing": ("wrong_type", "must be a whole number"),
+    "dict": ("wrong_type", "must be a JSON object"),
+    "model": ("wrong_type", "must be a JSON object"),
+    "int": ("wrong_type", "must be a whole number"),
     "int_parsing_size": ("out_of_range", "is out of range"),
-    "int_from_float": ("wrong_type", "must be a whole number"),
-    "float_type": ("wrong_type", "must be a number"),
-    "float_parsing": ("wrong_type", "must be a number"),
+    "float": ("wrong_type", "must be a number"),
     "finite_number": ("wrong_type", "must be a finite number"),
-    "bool_type": ("wrong_type", "must be true or false"),
-    "bool_parsing": ("wrong_type", "must be true or false"),
-    "uuid_type": ("not_an_id", "must be a UUID"),
-    "uuid_parsing": ("not_an_id", "must be a UUID"),
+    "bool": ("wrong_type", "must be true or false"),
+    "uuid": ("not_an_id", "must be a UUID"),
     "string_too_short": ("too_short", "must have at least {min_length} characters"),
     "string_too_long": ("too_long", "must have at most {max_length} characters"),
     "too_short": ("too_few", "must have at least {min_length} entries"),
@@ -39,7 +34,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "enum": ("unknown_value", "unknown value; expected one of {expected}"),
     "literal_error": ("unknown_value", "unknown value; expected one of {expected}"),
 }
-_UNEXPLAINED = ("invalid", "is not valid")
 
 
 def field_errors(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
@@ -62,7 +56,8 @@ def explain(item: Mapping[str, Any], model: type[BaseModel] | None = None) -> tu
         return "unknown_field", f"unknown field; expected one of {known}"
     if context.get("min_length") == 1:
         return "empty", "must not be empty"
-    code, text = _TEXTS.get(item["type"], _UNEXPLAINED)
+    texts = (_TEXTS.get(key) for key in (item["type"], item["type"].partition("_")[0]))
+    code, text = next(filter(None, texts), ("invalid", "is not valid"))
     if "expected" in context:
         # Pydantic writes `'low', 'medium' or 'high'`.
         context = {"expected": context["expected"].replace("'", "").replace(" or ", ", ")}

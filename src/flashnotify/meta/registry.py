@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flashnotify.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from flashnotify.meta.bases import Channel
+    from flashnotify.meta.metaclasses import Channel
     from flashnotify.meta.specs import ConfigSpec, NotifierSpec, TemplatesSpec
 
 T = TypeVar("T")
 
 
-class Registry(Generic[T]):
+class Registry(dict[str, T]):
     """Declarations of one sort by name, in order of declaration."""
 
     def __init__(self, sort: str) -> None:
+        super().__init__()
         self._sort = sort
-        self._items: dict[str, T] = {}
         self._frozen = False
 
     def add(self, name: str, item: T, declared_by: type[Any]) -> None:
@@ -33,40 +32,20 @@ class Registry(Generic[T]):
                 f"{declared_by.__qualname__}: the {self._sort} registry is frozen once the "
                 "service has started; declare it in a module that is imported earlier."
             )
-        if name in self._items:
+        if name in self:
             raise DeclarationError(
                 f"{declared_by.__qualname__}: a {self._sort} named {name!r} is already declared; "
                 "rename one of the two."
             )
-        self._items[name] = item
+        self[name] = item
 
     def freeze(self) -> None:
         """Refuse further declarations."""
         self._frozen = True
 
-    def get(self, name: str) -> T | None:
-        """Return the item of that name, or None."""
-        return self._items.get(name)
-
-    def __getitem__(self, name: str) -> T:
-        return self._items[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._items
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._items.values())
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def names(self) -> list[str]:
-        """Return all names, in order of declaration."""
-        return list(self._items)
-
     def nearest(self, name: str) -> str | None:
         """Return the registered name closest to `name`, or None."""
-        return next(iter(difflib.get_close_matches(name, self._items, n=1)), None)
+        return next(iter(difflib.get_close_matches(name, self, n=1)), None)
 
 
 class DeclarationMeta(type):

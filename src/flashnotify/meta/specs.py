@@ -143,8 +143,5 @@ class TemplatesSpec:
         """Return the locale of these templates that matches `locale` best (RFC 4647, 3.4)."""
         known = {name.lower(): name for name in self.locales}
         tags = locale.replace("_", "-").lower().split("-")
-        for length in range(len(tags), 0, -1):
-            candidate = "-".join(tags[:length])
-            if candidate in known:
-                return known[candidate]
-        return next(iter(self.locales))
+        candidates = ("-".join(tags[:length]) for length in range(len(tags), 0, -1))
+        return next((known[tag] for tag in candidates if tag in known), next(iter(self.locales)))

@@ -90,7 +90,7 @@ class _Analysis:
                 self._run(body, inner)
             case nodes.Assign(target=target, node=value):
                 return self._assign(scope, target, self._value(value, scope))
-            case nodes.AssignBlock(target=target) if not _reads_itself(statement):
+            case nodes.AssignBlock(target=target, body=body) if not _names(target) & _names(*body):
                 self._filtered(statement, scope)
                 return self._assign(scope, target)
             case nodes.FilterBlock():
@@ -101,12 +101,11 @@ class _Analysis:
 
     def _defer(self, statement: nodes.Node, scope: Scope) -> Scope:
         self._deferred.append((statement, scope))
-        match statement:
-            case nodes.AssignBlock(target=target):
-                # In its own block the variable is undefined, whatever it was before.
-                return self._assign(scope, target)
-            case nodes.Macro(name=name):
-                return self._assign(scope, nodes.Name(name, "store"))
+        if isinstance(statement, nodes.AssignBlock):
+            # In its own block the variable is undefined, whatever it was before.
+            return self._assign(scope, statement.target)
+        if isinstance(statement, nodes.Macro):
+            return self._assign(scope, nodes.Name(statement.name, "store"))
         return scope
 
     def _if(self, statement: nodes.If, scope: Scope) -> Scope:
@@ -214,10 +213,6 @@ class _Analysis:
 
 def _names(*found: nodes.Node) -> set[str]:
     return {name.name for name in nodes.Output(list(found)).find_all(nodes.Name)}
-
-
-def _reads_itself(block: nodes.AssignBlock) -> bool:
-    return bool(_names(block.target) & _names(*block.body))
 
 
 def _either(one: Scope, other: Scope) -> Scope:

@@ -1,20 +1,19 @@
 """`TemplateMeta`: a kind's message templates, parsed and checked when they are declared."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from io import StringIO
 from typing import Any, ClassVar
 
-from jinja2 import Template, TemplateSyntaxError, nodes
-from jinja2.meta import find_undeclared_variables
+from jinja2 import Template, TemplateSyntaxError
+from jinja2.compiler import CodeGenerator
+from jinja2.meta import TrackingCodeGenerator
 
 from flashnotify.errors import DeclarationError
-from flashnotify.meta.bases import Notifier
 from flashnotify.meta.jinja import environment
+from flashnotify.meta.metaclasses import Notifier
 from flashnotify.meta.registry import TEMPLATES, DeclarationMeta, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.meta.template_analysis import needed_fields
-
-# The variables of every template, whatever the kind's fields are.
-COMMON = frozenset({"title", "body", "locale", "priority"})
 
 
 class Wording:
@@ -60,24 +59,37 @@ def _compile(name: str, kind: NotifierSpec, namespace: Mapping[str, Any]) -> Tem
             )
         locales[attribute.replace("_", "-")] = templates = {}
         for part, source in wording.sources.items():
-            tree = _parse(f"{name}.{attribute} {part}", kind, part, source)
-            needed |= needed_fields(tree, optional)
-            templates[part] = environment(part).from_string(tree)
+            place = f"{name}.{attribute} {part}"
+            templates[part], absent = _compile_part(place, kind, part, source, optional)
+            needed |= absent
     if not locales:
         raise DeclarationError(f"{name}: has no locale; write `en = Wording(subject=…, …)`.")
     return TemplatesSpec(kind.kind, locales, frozenset(needed))
 
 
-def _parse(place: str, kind: NotifierSpec, part: str, source: str) -> nodes.Template:
+class _Generator(TrackingCodeGenerator):
+    """Generates the code of a template, and tracks the variables that it does not assign."""
+
+    write = CodeGenerator.write
+
+
+def _compile_part(
+    place: str, kind: NotifierSpec, part: str, source: str, optional: Collection[str]
+) -> tuple[Template, frozenset[str]]:
+    """Return the template, and the `optional` fields that it needs."""
+    jinja = environment(part)
     try:
-        tree = environment(part).parse(source)
+        tree = jinja.parse(source)
+        generator = _Generator(jinja)
+        generator.visit(tree)
     except TemplateSyntaxError as error:
         raise DeclarationError(f"{place}, line {error.lineno}: {error.message}") from None
-    known = COMMON | kind.fields.keys()
-    unknown = find_undeclared_variables(tree) - known - environment(part).globals.keys()
-    if unknown:
+    known = {"title", "body", "locale", "priority"} | kind.fields.keys()
+    if unknown := generator.undeclared_identifiers - known:
         raise DeclarationError(
             f"{place}: uses {min(unknown)!r}, which {kind.notifier.__name__} does not declare; "
             f"expected one of {', '.join(sorted(known))}."
         )
-    return tree
+    assert isinstance(generator.stream, StringIO)
+    code = compile(generator.stream.getvalue(), "<template>", "exec")
+    return Template.from_code(jinja, code, jinja.globals), needed_fields(tree, optional)

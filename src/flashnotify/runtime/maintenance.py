@@ -57,8 +57,8 @@ class Maintenance:
         yield partial(purges.purge_events, KEEP_EVENTS, SLICE)
         yield partial(purges.purge_totals, now - _KEEP_TOTALS, _DAY)
         yield partial(purges.purge_latencies, now - _KEEP_LATENCIES, _HOUR)
-        known = self._kinds.names()
-        for kind in self._kinds:
+        known = list(self._kinds)
+        for kind in self._kinds.values():
             before = now - _milliseconds(kind.retention)
             yield partial(purges.purge_notifications, kind.kind, known, before, SLICE)
         # Of kinds that are no longer declared: kept for the default time.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from flashnotify.channels.capture import CaptureTransport
+from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Sent
 from tests.conformance.adapter import Adapter, Case, Lent
 

@@ -13,9 +13,9 @@ DEVICE = "push:01890a5d-ac96-774b-bcce-b302099a8057"
 def test_there_is_one_of_each_kind_in_each_language_and_every_channel() -> None:
     assert DECLARATIONS
     shown = examples(datetime(2026, 12, 1, 9, tzinfo=ZoneInfo("Europe/Paris")), DEVICE)
-    locales = {locale for templates in TEMPLATES for locale in templates.locales}
+    locales = {locale for templates in TEMPLATES.values() for locale in templates.locales}
     assert {(example["kind"], example["locale"]) for example in shown} == {
-        (kind.kind, locale) for kind in NOTIFIERS for locale in locales
+        (kind.kind, locale) for kind in NOTIFIERS.values() for locale in locales
     }
     schemes = {address.partition(":")[0] for example in shown for address in example["to"]}
-    assert schemes == {channel.__channel__.scheme for channel in CHANNELS}
+    assert schemes == {channel.__channel__.scheme for channel in CHANNELS.values()}

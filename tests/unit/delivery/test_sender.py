@@ -74,7 +74,7 @@ async def setting(clock: ManualClock) -> Setting:
     notifier, rendering = Renderer(KINDS, TEMPLATES, None).render(notification, channel.spec)
     content = channel.spec.mixin.prepare(rendering, channel.config)
     message = Message(job.id, "a@univ.example", rendering, clock.now(), content)
-    return Setting(delivering, notifier, message, Metrics(KINDS))
+    return Setting(delivering, notifier, message, Metrics(KINDS.values()))
 
 
 def told(attempts: Sequence[Attempt]) -> list[tuple[str, AttemptOutcome, str | None]]:

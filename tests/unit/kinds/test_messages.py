@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from flashnotify import kinds
-from flashnotify.channels.sms.economy import economical
-from flashnotify.channels.sms.segments import Segmented
+from flashnotify.channels.sms.segments import Segmented, economical
 from flashnotify.domain import Rendering
 from flashnotify.meta import Text
 from flashnotify.meta.registry import NOTIFIERS, TEMPLATES
@@ -62,7 +61,9 @@ def in_writing(rendering: Rendering) -> str:
 
 def test_every_kind_has_a_complete_example_in_each_language() -> None:
     declared = {
-        spec.kind for spec in NOTIFIERS if spec.notifier.__module__.startswith(kinds.__name__)
+        spec.kind
+        for spec in NOTIFIERS.values()
+        if spec.notifier.__module__.startswith(kinds.__name__)
     }
     assert set(EXAMPLES) == declared
     for kind, locales in EXAMPLES.items():

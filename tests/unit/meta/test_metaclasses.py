@@ -34,7 +34,7 @@ def test_a_kind_is_registered_under_its_name(kinds: Kinds) -> None:
         priority = Priority(default="high")
 
     spec = kinds["library_loan"]
-    assert kinds.names() == ["library_loan"]
+    assert list(kinds) == ["library_loan"]
     assert spec.summary == "A book of the library."
     assert spec.priority is Level.high
     assert spec.scope == "notify:library_loan"
@@ -240,6 +240,6 @@ def test_an_invalid_channel_fails_at_import_with_class_attribute_and_remedy(
 
 
 def test_a_kind_registers_no_channel(kinds: Kinds) -> None:
-    before = CHANNELS.names()
+    before = list(CHANNELS)
     declared(kinds, "LostNotifier", WITH_EMAIL)
-    assert CHANNELS.names() == before
+    assert list(CHANNELS) == before

@@ -14,8 +14,8 @@ def test_keeps_the_order_of_declaration() -> None:
     registry: Registry[int] = Registry("number")
     for number, name in enumerate(["b", "a", "c"]):
         registry.add(name, number, Declared)
-    assert registry.names() == ["b", "a", "c"]
-    assert list(registry) == [0, 1, 2]
+    assert list(registry) == ["b", "a", "c"]
+    assert list(registry.values()) == [0, 1, 2]
     assert (registry["a"], registry.get("x"), "c" in registry, len(registry)) == (1, None, True, 3)
     with pytest.raises(KeyError):
         registry["x"]

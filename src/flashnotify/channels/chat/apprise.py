@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
@@ -30,11 +30,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# The share of `timeout` for a call, so that the threads report a call that hangs or never started
-# before the delivery itself times out.
-_CALL_SHARE = 0.95
-# Characters kept of one log message of Apprise's: some providers answer with whole pages.
-_MAX_MESSAGE = 2000
+# Apprise's log messages in the current thread, while a call collects them.
+_messages: ContextVar[list[str] | None] = ContextVar("messages", default=None)
 
 
 class AppriseConfig(TransportConfig):
@@ -57,12 +54,9 @@ class AppriseURL(TransportURL):
         self.port = self.username = self.password = None
         self.options = {}
 
-    def redact(self, text: str) -> str:
-        """Return `text` without any part of this URL."""
-        return self._private.sub("***", text)
-
     @cached_property
-    def _private(self) -> re.Pattern[str]:
+    def private(self) -> re.Pattern[str]:
+        """The pattern of all parts of this URL."""
         url = self.secret.get_secret_value()
         rest = url.partition("://")[2]
         parts = {url, rest}
@@ -89,19 +83,23 @@ class AppriseTransport(Transport[ChatToOne]):
     def __init__(self, url: AppriseURL, config: AppriseConfig, resources: Resources) -> None:
         super().__init__(url, config, resources)
         self._url = url
-        self._log = _log_collector()
+        logger = logging.getLogger("apprise")
+        logger.setLevel(logging.DEBUG)
+        # Apprise reports the reason of a failure in no other way.
+        logger.addFilter(_collect)
         # An Apprise service keeps a session, and only one thread at a time may use it.
         self._services = [self._open_service()]
 
     async def send(self, content: ChatToOne) -> Sent:
         """Send one message. A failure has Apprise's log messages, since it reports nothing else."""
         call = partial(self._notify, content)
-        within = _CALL_SHARE * self.timeout
+        # A call that hangs or never started must be reported before the delivery times out.
+        within = 0.95 * self.timeout
         return await self.resources.threads.run(call, within=within, lane=content.priority)
 
     def _notify(self, content: ChatToOne) -> Sent:
         """Send from within a thread."""
-        with self._log.collect() as messages:
+        with _collected() as messages:
             try:
                 service = self._service()
                 sent = service.notify(
@@ -149,7 +147,7 @@ class AppriseTransport(Transport[ChatToOne]):
             pem_autogen=False,
         )
         url = self._url.secret.get_secret_value()
-        with self._log.collect() as messages:
+        with _collected() as messages:
             service = apprise.Apprise.instantiate(url, asset=asset)
         if service is None:
             reason = self._excerpt(*messages) or "no reason given"
@@ -164,56 +162,33 @@ class AppriseTransport(Transport[ChatToOne]):
         return service
 
     def _excerpt(self, *messages: str) -> str:
-        return excerpt(self._url.redact(" ".join(messages)))
+        return excerpt(self._url.private.sub("***", " ".join(messages)))
 
 
-class _LogCollector(logging.Filter):
-    """Keeps Apprise's log messages, which hold addresses and texts, out of our log.
+@contextmanager
+def _collected() -> Iterator[list[str]]:
+    """Yield the list of messages that Apprise logs in this thread in the block."""
+    messages: list[str] = []
+    token = _messages.set(messages)
+    try:
+        yield messages
+    finally:
+        _messages.reset(token)
 
-    `collect` returns those of a thread: Apprise reports the reason of a failure in no other way.
+
+def _collect(record: logging.LogRecord) -> bool:
+    """Keep a record, which holds addresses and texts, out of our log; collect it if it is useful.
+
+    Useful is what happened, and the provider's answer, which Apprise logs at DEBUG.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._thread = threading.local()
-
-    @contextmanager
-    def collect(self) -> Iterator[list[str]]:
-        """Yield the list of messages that this thread logs in the block."""
-        outer = getattr(self._thread, "messages", None)
-        messages: list[str] = []
-        self._thread.messages = messages
-        try:
-            yield messages
-        finally:
-            self._thread.messages = outer
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Reject every record; collect it if it is useful."""
-        messages = getattr(self._thread, "messages", None)
-        if messages is not None and (text := _useful(record)):
-            messages.append(text[:_MAX_MESSAGE])
+    messages, text = _messages.get(), record.getMessage()
+    debug = record.levelno <= logging.DEBUG
+    if messages is None or (debug and not text.startswith("Response Details:")):
         return False
-
-
-def _useful(record: logging.LogRecord) -> str | None:
-    """Return what happened, or the provider's answer, which Apprise logs at DEBUG."""
-    text = record.getMessage()
-    if record.levelno > logging.DEBUG:
-        return text
-    if not text.startswith("Response Details:"):
-        return None
-    # Usually bytes, and their repr would escape every accent.
-    answer = record.args[0] if isinstance(record.args, tuple) and record.args else text
-    return answer.decode(errors="replace") if isinstance(answer, bytes) else text
-
-
-def _log_collector() -> _LogCollector:
-    """Return the one collector of Apprise's logger; install it the first time."""
-    logger = logging.getLogger("apprise")
-    logger.setLevel(logging.DEBUG)
-    for installed in logger.filters:
-        if isinstance(installed, _LogCollector):
-            return installed
-    logger.addFilter(collector := _LogCollector())
-    return collector
+    if debug and isinstance(record.args, tuple) and record.args:
+        # Usually bytes, and their repr would escape every accent.
+        answer = record.args[0]
+        text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer)
+    # Some providers answer with whole pages.
+    messages.append(text[:2000])
+    return False

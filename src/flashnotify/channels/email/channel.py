@@ -11,14 +11,7 @@ import structlog
 from pydantic import AfterValidator
 
 from flashnotify import domain
-from flashnotify.channels.email.headers import (
-    MalformedMessage,
-    check_message,
-    mailbox_header,
-    one_line,
-    recipient_head,
-    text_header,
-)
+from flashnotify.channels.email import headers
 from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.errors import Unsendable
@@ -34,7 +27,7 @@ def _sender(value: str) -> str:
     check_text(value, multiline=False)
     _, address = parseaddr(value)
     sender = value.replace(address, Email().validate(address))
-    mailbox_header("From", *parseaddr(sender))
+    headers.mailbox_header("From", *parseaddr(sender))
     return sender
 
 
@@ -59,13 +52,14 @@ class EmailContent:
 
     def __init__(self, rendering: Rendering, sender: str) -> None:
         # A header has one line, whatever a template makes of the fields.
-        self.subject = one_line(rendering.parts["subject"])
+        self.subject = headers.one_line(rendering.parts["subject"])
         self.text = rendering.parts["text"]
         self.html = rendering.parts["html"]
-        self._sender_name, self.sender_address = parseaddr(sender)
+        name, self.sender_address = parseaddr(sender)
+        self._sender_name = headers.one_line(name)
 
     @cached_property
-    def mime(self) -> bytes | MalformedMessage:
+    def mime(self) -> bytes | headers.MalformedMessage:
         """The shared headers and the body in 7-bit ASCII, built once; the error if malformed."""
         try:
             # A digest, so that every attempt sends the same bytes. Quoted-printable text never
@@ -73,13 +67,13 @@ class EmailContent:
             parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
             boundary = f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
             # Python's email package never sees the headers that hold free text.
-            sender = mailbox_header("From", one_line(self._sender_name), self.sender_address)
-            mime = sender + text_header("Subject", self.subject) + self._body(boundary)
-            check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
+            sender = headers.mailbox_header("From", self._sender_name, self.sender_address)
+            mime = sender + headers.text_header("Subject", self.subject) + self._body(boundary)
+            headers.check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
             return mime
         except UnicodeEncodeError:
-            malformed = MalformedMessage("its body holds a lone surrogate")
-        except MalformedMessage as error:
+            malformed = headers.MalformedMessage("its body holds a lone surrogate")
+        except headers.MalformedMessage as error:
             malformed = error
         log.error("email.malformed", reason=str(malformed))
         return malformed
@@ -109,10 +103,10 @@ class EmailToOne:
         """Return the checked message, the same on every attempt; raise Unsendable if malformed."""
         mime = self.content.mime
         try:
-            if isinstance(mime, MalformedMessage):
+            if isinstance(mime, headers.MalformedMessage):
                 raise mime
-            return recipient_head(self.to, self.message_id, self._date) + mime
-        except MalformedMessage as error:
+            return headers.recipient_head(self.to, self.message_id, self._date) + mime
+        except headers.MalformedMessage as error:
             if error is not mime:
                 log.error("email.malformed", reason=str(error))
             raise Unsendable(f"internal error: the email is malformed: {error}") from None

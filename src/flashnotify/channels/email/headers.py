@@ -85,12 +85,11 @@ def mailbox_header(name: str, display_name: str, address: str) -> bytes:
     header = _Folded(name)
     words = display_name.split(" ") if display_name else []
     quoted = '"' + re.sub(r'([\\"])', r"\\\1", display_name) + '"'
-    if not all(map(_is_plain, words)):
-        header.encode(display_name)
-    elif all(map(_ATOM.fullmatch, words)):
+    plain = all(map(_is_plain, words))
+    if plain and all(map(_ATOM.fullmatch, words)):
         for word in words:
             header.add(word)
-    elif len(quoted) <= _MAX_PLAIN:
+    elif plain and len(quoted) <= _MAX_PLAIN:
         header.add(quoted)
     else:
         header.encode(display_name)

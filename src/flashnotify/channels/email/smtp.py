@@ -10,18 +10,11 @@ from typing import Annotated, ClassVar
 import aiosmtplib
 from pydantic import AfterValidator
 
+from flashnotify import errors
 from flashnotify.channels.email.channel import EmailToOne
 from flashnotify.channels.transport import Resources, Transport, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
-from flashnotify.errors import (
-    Misconfigured,
-    Rejected,
-    Retryable,
-    SettingsError,
-    TransportError,
-    Unreachable,
-)
 from flashnotify.meta import setting
 
 _STARTTLS = {"auto": None, "require": True, "never": False}
@@ -69,10 +62,12 @@ class SmtpTransport(Transport[EmailToOne]):
         url.allow_options("starttls")
         choice = url.options.get("starttls", "require" if url.password else "auto")
         if choice not in _STARTTLS:
-            raise SettingsError(f"starttls must be one of {', '.join(_STARTTLS)}, not {choice!r}")
+            known = ", ".join(_STARTTLS)
+            raise errors.SettingsError(f"starttls must be one of {known}, not {choice!r}")
         self._starttls = _STARTTLS[choice] if url.scheme == "smtp" else False
-        self._tls = ssl.create_default_context()
+        self._tls = resources.tls
         if config.ca_file is not None:
+            self._tls = ssl.create_default_context()
             self._tls.load_verify_locations(config.ca_file)
         self._idle: list[aiosmtplib.SMTP] = []
 
@@ -163,24 +158,24 @@ async def _quit(client: aiosmtplib.SMTP) -> None:
     client.close()
 
 
-def _explain(error: aiosmtplib.SMTPException | OSError) -> TransportError:
+def _explain(error: aiosmtplib.SMTPException | OSError) -> errors.TransportError:
     """Return the error for a failure: 4yz for now, 5yz for good (RFC 5321, section 4.2.1)."""
     if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
-        return Misconfigured(excerpt(str(error)))
+        return errors.Misconfigured(excerpt(str(error)))
     # aiosmtplib raises exactly its base class for a missing STARTTLS or AUTH only.
     if type(error) is aiosmtplib.SMTPException or isinstance(error, aiosmtplib.SMTPNotSupported):
-        return Misconfigured(excerpt(f"the server does not support the settings: {error}"))
+        return errors.Misconfigured(excerpt(f"the server does not support the settings: {error}"))
     if not isinstance(error, aiosmtplib.SMTPResponseException):
-        return Unreachable(excerpt(str(error)))
+        return errors.Unreachable(excerpt(str(error)))
     reason = excerpt(f"{error.code} {error.message}")
     if error.code == 421 or isinstance(error, aiosmtplib.SMTPConnectError):
-        return Unreachable(reason)
+        return errors.Unreachable(reason)
     if 400 <= error.code < 500:
-        return Retryable(reason)
+        return errors.Retryable(reason)
     # About our credentials (RFC 4954, section 6) or our sender, not the recipient.
     ours = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPSenderRefused)
     if isinstance(error, ours) or error.code in (530, 534, 535, 538):
-        return Misconfigured(reason)
+        return errors.Misconfigured(reason)
     if 500 <= error.code < 600:
-        return Rejected(reason)
-    return Unreachable(reason)
+        return errors.Rejected(reason)
+    return errors.Unreachable(reason)

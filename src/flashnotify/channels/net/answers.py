@@ -9,15 +9,8 @@ from datetime import UTC
 import aiohttp
 import httpx
 
+from flashnotify import errors
 from flashnotify.channels.transport import excerpt
-from flashnotify.errors import (
-    Misconfigured,
-    Rejected,
-    Retryable,
-    TransportError,
-    Unreachable,
-    Unsendable,
-)
 
 # Seconds: a longer Retry-After is cut to this.
 _MAX_RETRY_AFTER = 86_400.0
@@ -54,15 +47,15 @@ def raise_for_status(answer: httpx.Response, now: int) -> str:
     if 200 <= status < 300:
         return reason
     if status in (408, 425, 429):
-        raise Retryable(reason, after=_retry_after(answer, now))
+        raise errors.Retryable(reason, after=_retry_after(answer, now))
     if status >= 500:
-        raise Unreachable(reason, after=_retry_after(answer, now))
+        raise errors.Unreachable(reason, after=_retry_after(answer, now))
     if status < 400:
         # The body of a redirect often quotes the whole of our request.
-        raise Misconfigured(f"{status}: the server redirects to another URL")
+        raise errors.Misconfigured(f"{status}: the server redirects to another URL")
     if status in (401, 403, 407):
-        raise Misconfigured(reason)
-    raise Rejected(reason)
+        raise errors.Misconfigured(reason)
+    raise errors.Rejected(reason)
 
 
 def _retry_after(answer: httpx.Response, now: int) -> float | None:
@@ -91,13 +84,13 @@ class TooManyInterimAnswers(aiohttp.ClientError):
     """The server keeps sending interim answers (RFC 9110, section 15.2)."""
 
 
-def transport_error(failure: BaseException) -> TransportError:
+def transport_error(failure: BaseException) -> errors.TransportError:
     """Return the error for one of `FAILURES`."""
     if _has_cause(failure, ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError):
-        return Misconfigured("the server's certificate cannot be trusted")
+        return errors.Misconfigured("the server's certificate cannot be trusted")
     if _has_cause(failure, AddressNotPermitted):
-        return Unsendable(str(AddressNotPermitted()))
-    return Unreachable(excerpt(_explain(failure)))
+        return errors.Unsendable(str(AddressNotPermitted()))
+    return errors.Unreachable(excerpt(_explain(failure)))
 
 
 def _explain(failure: BaseException) -> str:

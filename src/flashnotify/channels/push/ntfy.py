@@ -8,13 +8,11 @@ from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.shortening import shorten
 from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
-from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.domain import DeviceType, Sent
 from flashnotify.errors import Retryable, SettingsError, Unreachable
 
 # https://docs.ntfy.sh/publish/#limitations: the server attaches or refuses longer messages.
 _MAX_BYTES = 4096
-# https://docs.ntfy.sh/publish/#message-priority
-_PRIORITIES = {Priority.low: 2, Priority.medium: 3, Priority.high: 4, Priority.critical: 5}
 
 
 class NtfyConfig(TransportConfig):
@@ -28,6 +26,7 @@ class NtfyTransport(HttpTransport[PushToOne]):
 
     schemes: ClassVar[tuple[str, ...]] = ("ntfy", "ntfys")
     config: ClassVar[type[TransportConfig] | None] = NtfyConfig
+    device_type: ClassVar[DeviceType | None] = DeviceType.ntfy
 
     def __init__(self, url: TransportURL, config: NtfyConfig, resources: Resources) -> None:
         super().__init__(url, config, resources, authorization=_authorization(url))
@@ -39,13 +38,9 @@ class NtfyTransport(HttpTransport[PushToOne]):
                 "registered as devices"
             )
 
-    def serves(self, message: Message) -> bool:
-        """Return whether the device is an ntfy topic."""
-        return message.device is None or message.device.type is DeviceType.ntfy
-
     async def check(self) -> str:
         """Ask for the server's health (https://docs.ntfy.sh/config/#health-checks)."""
-        answer = await self.http.request("GET", f"{self._root}v1/health", headers=self.headers)
+        answer = await self.request("GET", f"{self._root}v1/health", headers=self.headers)
         described = self.require_success(answer)
         if json_field(answer, "healthy") is not True:
             raise Unreachable(f"it is not healthy, or not an ntfy server: {described}")
@@ -84,7 +79,8 @@ def _document(content: PushToOne) -> dict[str, object]:
         "topic": content.device.target,
         "title": content.title,
         "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
-        "priority": _PRIORITIES[content.priority],
+        # From 2 (low) to 5 (https://docs.ntfy.sh/publish/#message-priority).
+        "priority": content.priority + 2,
         # From 2.16 on, apps replace an earlier message with the same one
         # (https://docs.ntfy.sh/publish/#updating-deleting-notifications).
         "sequence_id": content.reference,

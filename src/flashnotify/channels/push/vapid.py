@@ -22,8 +22,6 @@ from flashnotify.private_file import read_or_create
 # the push service's clock may be ahead of ours.
 _LIFETIME = 12 * 3600
 _MARGIN = 3600
-# Push services are few, but untrusted devices name them.
-_MAX_TOKENS = 1000
 
 
 class Vapid:
@@ -37,7 +35,8 @@ class Vapid:
         self._key = key
         self._contact = contact
         self._clock = clock
-        self._authorizations: BoundedCache[str, tuple[str, int]] = BoundedCache(_MAX_TOKENS)
+        # Push services are few, but untrusted devices name them.
+        self._authorizations: BoundedCache[str, tuple[str, int]] = BoundedCache(1000)
         point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.public_key = encode(point)
 

@@ -6,20 +6,20 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
 
 from flashnotify.bounded_cache import BoundedCache
-from flashnotify.channels.net.address_guard import Network, PublicAddresses, networks
+from flashnotify.channels.net.address_guard import NameLookup, Network, PublicAddresses, networks
 from flashnotify.channels.net.answers import describe
 from flashnotify.channels.net.http_transport import HttpTransport
-from flashnotify.channels.net.resolver import NameLookup
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.message_encryption import MAX_BYTES, encode, encrypt
 from flashnotify.channels.push.vapid import Vapid, kept_key
 from flashnotify.channels.shortening import shorten
 from flashnotify.channels.transport import Resources, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL, base_url
-from flashnotify.domain import DeviceType, Message, Priority, Sent
+from flashnotify.domain import DeviceType, Message, Sent
 from flashnotify.errors import Gone, Rejected, SettingsError
 from flashnotify.meta import setting
 
@@ -28,21 +28,10 @@ _CONTACT = re.compile(r"mailto:[^@\s<>]+@[^@\s<>]+|https://[^\s<>]+")
 _MAX_TITLE = 500
 # Seconds that a push service keeps a message for an offline device: the maximum of the large ones.
 _MAX_TTL = 28 * 24 * 3600
-_URGENCY = {
-    Priority.low: "low",
-    Priority.medium: "normal",
-    Priority.high: "high",
-    Priority.critical: "high",
-}
+# By priority, the lowest first (RFC 8030, section 5.3).
+_URGENCY = ("low", "normal", "high", "high")
 # The file with the key. If it is lost, all browsers must subscribe again.
 VAPID_FILE = "vapid.pem"
-# Push services remembered to have accepted our key.
-_MAX_SERVICES = 1000
-
-
-def _parsable(value: str) -> str:
-    networks(value)
-    return value
 
 
 def _uri(value: str | None) -> str | None:
@@ -57,7 +46,7 @@ class WebPushConfig(TransportConfig):
     connections, timeout = limits(
         "WEBPUSH", item="push", to="push services", connections=64, timeout=10.0
     )
-    allowed_networks: Annotated[str, AfterValidator(_parsable)] = setting(
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(networks)] = setting(
         "",
         env="PUSH_ALLOWED_NETWORKS",
         help="Private networks where push services may be, separated by spaces.",
@@ -70,11 +59,6 @@ class WebPushConfig(TransportConfig):
         example="mailto:it@univ.example",
     )
 
-    @property
-    def networks(self) -> tuple[Network, ...]:
-        """The networks in `allowed_networks`."""
-        return networks(self.allowed_networks)
-
 
 class WebPushTransport(HttpTransport[PushToOne]):
     """`webpush:`, for devices of that type."""
@@ -82,6 +66,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
     schemes: ClassVar[tuple[str, ...]] = ("webpush",)
     config: ClassVar[type[TransportConfig] | None] = WebPushConfig
     requires: ClassVar[tuple[str, ...]] = ()
+    device_type: ClassVar[DeviceType | None] = DeviceType.webpush
     # Each URL is a subscription.
     wrong_url: ClassVar[tuple[int, ...]] = ()
 
@@ -90,9 +75,10 @@ class WebPushTransport(HttpTransport[PushToOne]):
             url,
             config,
             resources,
-            permits=PublicAddresses(config.networks).permits,
+            permits=PublicAddresses(config.allowed_networks).permits,
             resolver=NameLookup(resources.names),
         )
+        self.name = "webpush:"
         if url.host or url.path or url.options:
             raise SettingsError("webpush: takes nothing after the colon")
         if config.contact is None:
@@ -101,21 +87,10 @@ class WebPushTransport(HttpTransport[PushToOne]):
                 "such as mailto:it@univ.example"
             )
         self._vapid = Vapid(kept_key(resources.file(VAPID_FILE)), config.contact, resources.clock)
-        self._known_services: BoundedCache[str, bool] = BoundedCache(_MAX_SERVICES)
-
-    @property
-    def name(self) -> str:
-        """The URL."""
-        return "webpush:"
-
-    @property
-    def public_key(self) -> str:
-        """The `applicationServerKey` that browsers need to subscribe, in base64url."""
-        return self._vapid.public_key
-
-    def serves(self, message: Message) -> bool:
-        """Return whether the device is a Web Push subscription."""
-        return message.device is None or message.device.type is DeviceType.webpush
+        # The `applicationServerKey` that browsers need to subscribe, in base64url.
+        self.public_key = self._vapid.public_key
+        # Push services that have accepted our key.
+        self._known_services: BoundedCache[str, bool] = BoundedCache(1000)
 
     def service(self, message: Message) -> str | None:
         """Return the push service that the browser has chosen."""
@@ -131,7 +106,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
         assert device.p256dh is not None
         assert device.auth is not None
         service = origin(device.target)
-        answer = await self.http.request(
+        answer = await self.request(
             "POST",
             device.target,
             content=encrypt(payload(content), device.p256dh, device.auth),

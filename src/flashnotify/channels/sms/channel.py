@@ -2,27 +2,16 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator
-from pydantic import Field as PydanticField
+from pydantic import AfterValidator, Field
 
-from flashnotify.channels.sms.economy import economical
-from flashnotify.channels.sms.segments import Segmented
+from flashnotify import meta
+from flashnotify.channels.sms.segments import Segmented, economical
 from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
 from flashnotify.domain import Captured, Message, Rendering, Sent
-from flashnotify.meta import (
-    Channel,
-    Field,
-    Phone,
-    check_text,
-    circuit_breaker,
-    setting,
-    tracked,
-    validated_config,
-)
 
 
 def _sender(value: str) -> str:
-    check_text(value, multiline=False)
+    meta.check_text(value, multiline=False)
     if not value.lstrip("+").isdigit() and len(value) > 11:
         raise ValueError("a sender that is not a number has at most 11 characters")
     return value
@@ -32,10 +21,10 @@ class SMSConfig(ChannelConfig):
     """Settings for SMS."""
 
     url = transport_urls("SMS_URL", of="SMS", example="kannel://user:password@127.0.0.1:13013")
-    sender: Annotated[str, AfterValidator(_sender)] = setting(
+    sender: Annotated[str, AfterValidator(_sender)] = meta.setting(
         "Campus", env="SMS_FROM", help="Sender of SMS: a number or a short name.", example="Campus"
     )
-    max_segments: Annotated[int, PydanticField(ge=1, le=10)] = setting(
+    max_segments: Annotated[int, Field(ge=1, le=10)] = meta.setting(
         2,
         env="SMS_MAX_SEGMENTS",
         help="Maximum number of segments of an SMS; a longer text is shortened at a word.",
@@ -57,16 +46,16 @@ class SMSToOne:
         return Captured("sms", self.to, None, self.text.text, None)
 
 
-@tracked
+@meta.tracked
 # A gateway that does not answer may still have accepted the SMS, and each repetition costs money:
 # the breaker opens sooner, and for longer.
-@circuit_breaker(failures=3, recovery=60.0)
-@validated_config(SMSConfig)
-class SMSMixin(Channel, channel="sms"):
+@meta.circuit_breaker(failures=3, recovery=60.0)
+@meta.validated_config(SMSConfig)
+class SMSMixin(meta.Channel, channel="sms"):
     """Sends a kind by SMS."""
 
     scheme: ClassVar[str] = "tel"
-    address: ClassVar[Field[Any]] = Phone()
+    address: ClassVar[meta.Field[Any]] = meta.Phone()
     parts: ClassVar[tuple[str, ...]] = ("sms",)
     rings: ClassVar[bool] = True
 

@@ -12,11 +12,6 @@ from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
 from flashnotify.meta import setting
 
-# Fields in which gateways return their identifier of the message.
-_REFERENCES = ("id", "message_id", "messageId", "reference")
-# About our credentials, for any method (RFC 9110, sections 15.5.2 and 15.5.8).
-_UNAUTHENTICATED = (401, 407)
-
 
 def _header_value(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not is_header_value(value.get_secret_value()):
@@ -59,8 +54,9 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
 
     async def check(self) -> str:
         """Send a HEAD. Many gateways support only POST, so most answers are fine."""
-        answer = await self.http.request("HEAD", self._endpoint, headers=self.headers)
-        if answer.status_code in _UNAUTHENTICATED or answer.status_code >= 500:
+        answer = await self.request("HEAD", self._endpoint, headers=self.headers)
+        # 401 and 407 are about our credentials, for any method (RFC 9110, section 15.5).
+        if answer.status_code in (401, 407) or answer.status_code >= 500:
             self.require_success(answer)
         return f"it answers (HEAD: {answer.status_code})"
 
@@ -74,5 +70,5 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
         }
         answer = await self.post_json(self._endpoint, document)
         described = self.require_success(answer)
-        reference = json_field(answer, *_REFERENCES)
+        reference = json_field(answer, "id", "message_id", "messageId", "reference")
         return Sent(described, content.reference if reference is None else excerpt(str(reference)))

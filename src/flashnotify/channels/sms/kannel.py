@@ -14,17 +14,11 @@ from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
 from flashnotify.errors import Rejected, SettingsError, Unreachable
 
-_SENDSMS = "/cgi-bin/sendsms"
-_PORT = 13013
 # The requested reports: delivered to the phone (1), not delivered (2), refused by the SMSC (16).
 # The others mean that the SMS is still on its way.
 _DLR_MASK = 1 | 2 | 16
 # Kannel also answers 403 if a number has no route or is on a blacklist.
 _ABOUT_THE_NUMBER = ("not routable", "denied by")
-# Kannel's only answer to an SMS that it accepts. Another 2xx does not come from Kannel.
-_ACCEPTED = 202
-# Kannel's answer to a request without a number, after it has accepted the user and password.
-_NO_NUMBER = 400
 
 
 class KannelConfig(TransportConfig):
@@ -46,8 +40,8 @@ class KannelTransport(HttpTransport[SMSToOne]):
 
     def __init__(self, url: TransportURL, config: KannelConfig, resources: Resources) -> None:
         super().__init__(url, config, resources)
-        path = url.path if url.path.strip("/") else _SENDSMS
-        self._sendsms = url.endpoint("http", default_port=_PORT, path=path)
+        path = url.path if url.path.strip("/") else "/cgi-bin/sendsms"
+        self._sendsms = url.endpoint("http", default_port=13013, path=path)
         if not (url.username and url.password):
             raise SettingsError("has no user and password; they are those of a sendsms-user group")
         url.allow_options("smsc")
@@ -56,8 +50,8 @@ class KannelTransport(HttpTransport[SMSToOne]):
             self._fixed["smsc"] = smsc
 
     async def check(self) -> str:
-        """Ask for an SMS without a number: Kannel checks the user and password, then refuses."""
-        self._require(_NO_NUMBER, await self._ask(self._fixed))
+        """Ask for an SMS without a number; Kannel answers 400 if it knows the user and password."""
+        self._require(400, await self._ask(self._fixed))
         return "it accepts the user and password"
 
     async def send(self, content: SMSToOne) -> Sent:
@@ -71,11 +65,12 @@ class KannelTransport(HttpTransport[SMSToOne]):
             "dlr-mask": str(_DLR_MASK),
             "dlr-url": self._report_url(content.reference),
         }
-        return Sent(self._require(_ACCEPTED, await self._ask(query)), content.reference)
+        # Another 2xx does not come from Kannel.
+        return Sent(self._require(202, await self._ask(query)), content.reference)
 
     async def _ask(self, query: dict[str, str]) -> httpx.Response:
         url = f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
-        return await self.http.request("GET", url)
+        return await self.request("GET", url)
 
     def _report_url(self, delivery_id: str) -> str:
         """Return the URL for delivery reports; Kannel replaces %d by the status."""

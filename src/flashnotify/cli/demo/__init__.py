@@ -14,8 +14,8 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from flashnotify.app import Service
-from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.chat.channel import ChatMixin
+from flashnotify.channels.transport import CaptureTransport
 from flashnotify.cli import serve, trial
 from flashnotify.cli.client import Client, CommandFailed
 from flashnotify.cli.demo.examples import CHAT
@@ -61,7 +61,7 @@ def demo(
 def _capture_settings() -> Mapping[str, str]:
     """Return settings that make every channel capture its messages. They override `.env`."""
     urls = {}
-    for channel in CHANNELS:
+    for channel in CHANNELS.values():
         spec = channel.__channel__
         assert spec.config is not None
         variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")

@@ -37,7 +37,7 @@ def setting_findings() -> Iterator[Finding]:
             f"{hint}Correct or remove it; docs/settings.md lists all settings.",
         )
     if valid:
-        known = {setting.env for config in CONFIGS for setting in config.settings}
+        known = {setting.env for config in CONFIGS.values() for setting in config.settings}
         count = len(known & given_names())
         yield Finding("settings", "ok", f"{count} of {len(known)} set, the rest are defaults")
 
@@ -107,6 +107,6 @@ def _has_api_keys(file: Path) -> bool:
 def _declared(base: type[Config]) -> Iterator[type[Config]]:
     """Yield every registered group of settings."""
     for config in base.__subclasses__():
-        if any(vars(config).get("__config__") is registered for registered in CONFIGS):
+        if any(vars(config).get("__config__") is registered for registered in CONFIGS.values()):
             yield config
         yield from _declared(config)

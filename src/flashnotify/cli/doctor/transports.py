@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from flashnotify.app import TRANSPORTS
-from flashnotify.channels.capture import CaptureTransport
-from flashnotify.channels.transport import Resources
+from flashnotify.channels.transport import CaptureTransport, Resources
 from flashnotify.cli.doctor.findings import Finding
 from flashnotify.clock import SystemClock
 from flashnotify.delivery.transports import OpenChannel, OpenTransport, open_channel
@@ -35,7 +34,7 @@ async def transport_findings(
         )
         try:
             channels = await asyncio.gather(
-                *(_channel(channel, resources, reported) for channel in CHANNELS)
+                *(_channel(channel, resources, reported) for channel in CHANNELS.values())
             )
         finally:
             threads.close()

@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from flashnotify.channels.net.address_guard import PublicAddresses, networks
-from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses, networks
 from flashnotify.errors import InvalidValue
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify.channels.sms.economy import economical
-from flashnotify.channels.sms.segments import Encoding, encoding_of, fit
+from flashnotify.channels.sms.segments import Encoding, economical, encoding_of, fit
 
 
 @pytest.mark.parametrize(
