@@ -1,10 +1,10 @@
 """Authentication. A route declares the scope it needs in its signature.
 
-`principal: Annotated[Principal, requires(READ)]` authenticates the request, checks the scope, and
-documents both: the OpenAPI document takes the scope and the errors from it.
+`principal: Reader` authenticates the request, checks the scope, and documents both: the OpenAPI
+document takes the scope and the errors from it.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
@@ -12,7 +12,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from flashnotify.errors import NotAuthenticated, RateLimited
 from flashnotify.identity.api_keys import ApiKeys
-from flashnotify.identity.principal import LOCAL_ADMIN, Principal
+from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal
 from flashnotify.identity.rate_limits import RateLimits
 
 # Stands for the scope of the kind that a request names. The code that reads the request checks it.
@@ -75,6 +75,8 @@ async def _principal(
     return principal
 
 
-def requires(scope: str | None = None) -> Any:
-    """Return the dependency that authenticates a request; with a `scope`, the key must have it."""
-    return Security(_principal, scopes=[] if scope is None else [scope])
+AnyKey = Annotated[Principal, Security(_principal)]
+Reader = Annotated[Principal, Security(_principal, scopes=[READ])]
+Sender = Annotated[Principal, Security(_principal, scopes=[NOTIFY_KIND])]
+DeviceManager = Annotated[Principal, Security(_principal, scopes=[DEVICES])]
+Admin = Annotated[Principal, Security(_principal, scopes=[ADMIN])]

@@ -1,12 +1,11 @@
 """`/v1/notifications/{id}/cancel` and `/retry`."""
 
 from collections.abc import Mapping
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.auth import Sender
 from flashnotify.api.notifications import AcceptedOut
 from flashnotify.api.problems import problems
 from flashnotify.archive.ports import Notifications
@@ -27,16 +26,8 @@ class ControlOut(AcceptedOut):
 
 def control_router(cancelling: Cancel, retrying: Retry, notifications: Notifications) -> APIRouter:
     """Return the endpoints that cancel and retry notifications."""
-
-    async def allowed(id: UUID, principal: Annotated[Principal, requires(NOTIFY_KIND)]) -> None:
-        notification = await find_notification(notifications, id)
-        principal.require(f"notify:{notification.kind}")
-
     router = APIRouter(
-        prefix="/v1/notifications/{id}",
-        tags=["notifications"],
-        dependencies=[Depends(allowed)],
-        responses=problems(404, 409),
+        prefix="/v1/notifications/{id}", tags=["notifications"], responses=problems(409)
     )
 
     @router.post(
@@ -44,14 +35,20 @@ def control_router(cancelling: Cancel, retrying: Retry, notifications: Notificat
         summary="Cancel a notification",
         description="Deliveries that are not sent yet are cancelled.",
     )
-    async def cancel(id: UUID) -> ControlOut:
+    async def cancel(id: UUID, principal: Sender) -> ControlOut:
+        await require_scope(id, principal)
         await cancelling.cancel(id)
         return await answer(id)
 
     @router.post("/retry", summary="Retry failed deliveries")
-    async def retry(id: UUID) -> ControlOut:
+    async def retry(id: UUID, principal: Sender) -> ControlOut:
+        await require_scope(id, principal)
         await retrying.retry(id)
         return await answer(id)
+
+    async def require_scope(id: UUID, principal: Principal) -> None:
+        notification = await find_notification(notifications, id)
+        principal.require(f"notify:{notification.kind}")
 
     async def answer(id: UUID) -> ControlOut:
         notification = await find_notification(notifications, id)

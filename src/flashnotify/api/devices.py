@@ -1,25 +1,26 @@
 """`/v1/devices`: Web Push subscriptions and ntfy topics; `/v1/vapid-key` to subscribe with."""
 
 from collections.abc import Callable
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
-from flashnotify.api.auth import requires
+from flashnotify.api.auth import AnyKey, DeviceManager, Reader
 from flashnotify.api.bodies import body_of_one, read_json
 from flashnotify.api.device_requests import DEVICE_REQUESTS, WebPushDeviceIn, parse_device
-from flashnotify.api.fields import Cursor, Limit, Page, Time
+from flashnotify.api.fields import Cursor, Limit, Page, Time, read_from
 from flashnotify.api.problems import problems
+from flashnotify.archive import records
 from flashnotify.archive.ports import Devices
 from flashnotify.archive.records import RegisteredDevice
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.resolver import NameLookup
 from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
-from flashnotify.domain import DeviceType, moment
+from flashnotify.domain import Device, DeviceType
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
-from flashnotify.identity.principal import DEVICES, READ
 
 # Enough for an endpoint of 2048 characters, its keys and a label.
 _MAX_BYTES = 16 * 1024
@@ -28,8 +29,12 @@ _MAX_BYTES = 16 * 1024
 class RegisteredOut(BaseModel):
     """A registered device. `address` is its entry for `to`."""
 
-    id: UUID
-    address: str
+    id: Annotated[UUID, read_from("device", "id")]
+    address: Annotated[str, read_from("device", "id"), BeforeValidator("push:{}".format)]
+
+
+def _target(device: Device) -> str:
+    return origin(device.target) if device.type is DeviceType.webpush else device.target
 
 
 class DeviceOut(RegisteredOut):
@@ -38,8 +43,8 @@ class DeviceOut(RegisteredOut):
     The rest of the endpoint is a secret: it is enough to end the subscription.
     """
 
-    type: DeviceType
-    target: str
+    type: Annotated[DeviceType, read_from("device", "type")]
+    target: Annotated[str, read_from("device"), BeforeValidator(_target)]
     label: str | None
     created_at: Time
 
@@ -68,11 +73,11 @@ def devices_router(
         "/devices",
         status_code=201,
         summary="Register or renew a device",
+        response_model=RegisteredOut,
         responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
-        dependencies=[requires(DEVICES)],
         openapi_extra={"requestBody": body_of_one(DEVICE_REQUESTS, "type")},
     )
-    async def register(request: Request, response: Response) -> RegisteredOut:
+    async def register(request: Request, response: Response, _: DeviceManager) -> RegisteredDevice:
         device = parse_device(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
             await _check(device.endpoint)
@@ -84,20 +89,16 @@ def devices_router(
             raise Unavailable("The device was removed at the same moment. Register it again.")
         if kept.device.id != registered.device.id:
             response.status_code = 200
-        return RegisteredOut(id=kept.device.id, address=f"push:{kept.device.id}")
+        return kept
 
-    @router.get("/devices", summary="List devices", dependencies=[requires(READ)])
-    async def index(limit: Limit = 50, cursor: Cursor = None) -> Page[DeviceOut]:
-        page = await devices.page(limit=limit, cursor=cursor)
-        return Page[DeviceOut](items=[_device(device) for device in page.items], next=page.next)
+    @router.get("/devices", summary="List devices", response_model=Page[DeviceOut])
+    async def index(
+        _: Reader, limit: Limit = 50, cursor: Cursor = None
+    ) -> records.Page[RegisteredDevice]:
+        return await devices.page(limit=limit, cursor=cursor)
 
-    @router.get(
-        "/vapid-key",
-        summary="Get the public key for Web Push",
-        responses=problems(404),
-        dependencies=[requires()],
-    )
-    async def show_vapid_key() -> VapidKeyOut:
+    @router.get("/vapid-key", summary="Get the public key for Web Push", responses=problems(404))
+    async def show_vapid_key(_: AnyKey) -> VapidKeyOut:
         if vapid_key is None:
             raise NotFound(
                 "Web Push is not configured. Add webpush: to FLASHNOTIFY_PUSH_URL and restart.",
@@ -105,23 +106,12 @@ def devices_router(
             )
         return VapidKeyOut(key=vapid_key)
 
-    @router.get(
-        "/devices/{id}",
-        summary="Get a device",
-        responses=problems(404),
-        dependencies=[requires(READ)],
-    )
-    async def show(id: UUID) -> DeviceOut:
-        return _device(await _find(id))
+    @router.get("/devices/{id}", summary="Get a device", response_model=DeviceOut)
+    async def show(id: UUID, _: Reader) -> RegisteredDevice:
+        return await _find(id)
 
-    @router.delete(
-        "/devices/{id}",
-        status_code=204,
-        summary="Remove a device",
-        responses=problems(404),
-        dependencies=[requires(DEVICES)],
-    )
-    async def remove(id: UUID) -> None:
+    @router.delete("/devices/{id}", status_code=204, summary="Remove a device")
+    async def remove(id: UUID, _: DeviceManager) -> None:
         await _find(id)
         await devices.remove(id)
 
@@ -138,15 +128,3 @@ def devices_router(
         return device
 
     return router
-
-
-def _device(registered: RegisteredDevice) -> DeviceOut:
-    device = registered.device
-    return DeviceOut(
-        id=device.id,
-        address=f"push:{device.id}",
-        type=device.type,
-        target=origin(device.target) if device.type is DeviceType.webpush else device.target,
-        label=registered.label,
-        created_at=moment(registered.created_at),
-    )

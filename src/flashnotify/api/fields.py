@@ -4,7 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from flashnotify.domain import Priority, moment
 from flashnotify.meta import descriptors
@@ -41,6 +48,11 @@ def _from_record(value: Any) -> Any:
     if isinstance(value, Priority):
         return value.name
     return moment(value) if isinstance(value, int) else value
+
+
+def read_from(*steps: str) -> Any:
+    """Return the declaration of a response field that FastAPI reads from an attribute's path."""
+    return Field(validation_alias=AliasPath(*steps))
 
 
 # Fields of responses that FastAPI reads from records of the archive.

@@ -6,18 +6,17 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator
 from starlette.responses import JSONResponse
 
-from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.auth import Reader, Sender
 from flashnotify.api.bodies import read_json
-from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp
+from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp, read_from
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.lookup import find_notification
 from flashnotify.domain import Address, NotificationStatus, Priority, milliseconds
-from flashnotify.identity.principal import READ, Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
 
@@ -47,7 +46,7 @@ class NotificationOut(BaseModel):
     send_at: Time | None
     expires_at: Time | None
     completed_at: Time | None
-    href: Annotated[str, Field(validation_alias="id"), BeforeValidator(_href)]
+    href: Annotated[str, read_from("id"), BeforeValidator(_href)]
 
 
 def _texts(audience: Sequence[Address]) -> list[str]:
@@ -59,7 +58,7 @@ class NotificationDetail(NotificationOut):
 
     body: str
     data: dict[str, Any]
-    to: Annotated[list[str], Field(validation_alias="audience"), BeforeValidator(_texts)]
+    to: Annotated[list[str], read_from("audience"), BeforeValidator(_texts)]
     channels: list[str] | None
     locale: str
     counts: Mapping[str, Mapping[str, int]]
@@ -97,21 +96,15 @@ def notifications_router(
 
     @router.post("", summary="Send a notification", responses=problems(409), **ACCEPTED)
     async def accept(
-        request: Request,
-        principal: Annotated[Principal, requires(NOTIFY_KIND)],
-        idempotency_key: IdempotencyHeader = None,
+        request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
         document = await read_json(request, max_request_bytes)
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)
 
-    @router.get(
-        "",
-        summary="List notifications",
-        response_model=Page[NotificationOut],
-        dependencies=[requires(READ)],
-    )
+    @router.get("", summary="List notifications", response_model=Page[NotificationOut])
     async def index(
+        _: Reader,
         kind: str | None = None,
         status: NotificationStatus | None = None,
         priority: Literal["low", "medium", "high", "critical"] | None = None,
@@ -131,14 +124,8 @@ def notifications_router(
         )
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
-    @router.get(
-        "/{id}",
-        summary="Get a notification",
-        response_model=NotificationDetail,
-        responses=problems(404),
-        dependencies=[requires(READ)],
-    )
-    async def show(id: UUID) -> dict[str, Any]:
+    @router.get("/{id}", summary="Get a notification", response_model=NotificationDetail)
+    async def show(id: UUID, _: Reader) -> dict[str, Any]:
         notification = await find_notification(notifications, id, audience=True)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         return shown | {"counts": await notifications.counts(id)}

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import media_type, read_body
 from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response
 from flashnotify.api.problems import problems
 from flashnotify.errors import FieldError, InvalidInput, NotFound, UnsupportedMediaType
-from flashnotify.identity.principal import Principal
 from flashnotify.intake.submission import Submission
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
@@ -36,7 +35,7 @@ def text_router(
         summary="Send a notification as plain text",
         description="The body is the message. Parameters named like the kind's fields fill `data`; "
         "without a title, the first line of the message becomes the title.",
-        responses=problems(404, 409),
+        responses=problems(409),
         openapi_extra={
             "parameters": [_parameter(name, "array") for name in _LISTS]
             + [_parameter(name, "string") for name in _SINGLES],
@@ -48,10 +47,7 @@ def text_router(
         **ACCEPTED,
     )
     async def accept(
-        kind: str,
-        request: Request,
-        principal: Annotated[Principal, requires(NOTIFY_KIND)],
-        idempotency_key: IdempotencyHeader = None,
+        kind: str, request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
         spec = kinds.get(kind)
         if spec is None:
