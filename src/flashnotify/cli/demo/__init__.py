@@ -17,7 +17,7 @@ from flashnotify.app import Service
 from flashnotify.channels.capture import CaptureTransport
 from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.cli import serve, trial
-from flashnotify.cli.client import Client, CommandFailed
+from flashnotify.cli.client import CommandFailed
 from flashnotify.cli.demo.examples import CHAT
 from flashnotify.cli.demo.showing import send_and_show
 from flashnotify.cli.local import in_process
@@ -46,8 +46,7 @@ def demo(
         _require_capture(service)
 
         async def welcome(app: ASGIApp, port: int) -> None:
-            async with in_process(app) as http:
-                client = Client(http, served=True)
+            async with in_process(app) as client:
                 await send_and_show(client, Console(), ZoneInfo(config.timezone))
             if not once:
                 await trial.show(app, port, config=config, host=_HOST)
