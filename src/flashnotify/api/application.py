@@ -1,11 +1,12 @@
 """The whole API as one ASGI app: endpoints, authentication, problems, documentation."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
@@ -54,22 +55,12 @@ async def _refuse_unknown_parameters(request: Request) -> None:
     """
     if not request.scope["query_string"]:
         return
-    known = list(_query_parameters(request.scope["route"].dependant))
-    detail = (
-        f"unknown parameter; expected one of {', '.join(known)}"
-        if known
-        else "no parameter is expected"
-    )
-    unknown = [name for name in request.query_params if name not in known]
-    if unknown:
+    parameters = get_flat_params(request.scope["route"].dependant)
+    known = [param.alias for param in parameters if isinstance(param.field_info, Query)]
+    detail = f"unknown parameter; expected one of {', '.join(known)}"
+    if not known:
+        detail = "no parameter is expected"
+    if unknown := [name for name in request.query_params if name not in known]:
         raise InvalidInput(
             [FieldError.at((name,), "unknown_parameter", detail) for name in unknown]
         )
-
-
-def _query_parameters(endpoint: Dependant) -> Iterator[str]:
-    """Yield the names of an endpoint's query parameters, and of those that it depends on."""
-    for parameter in endpoint.query_params:
-        yield parameter.alias
-    for dependency in endpoint.dependencies:
-        yield from _query_parameters(dependency)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -19,24 +20,6 @@ from flashnotify.errors import FieldError, FlashNotifyError
 from flashnotify.meta.faults import explain
 
 MEDIA_TYPE = "application/problem+json"
-
-# The status of each error, and the last part of the problem's type.
-_PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
-    errors.MalformedDocument: (400, "malformed-document"),
-    errors.NotAuthenticated: (401, "not-authenticated"),
-    errors.NotPermitted: (403, "not-permitted"),
-    errors.NotFound: (404, "not-found"),
-    errors.DocumentTooLarge: (413, "document-too-large"),
-    errors.RequestTimeout: (408, "request-timeout"),
-    errors.UnsupportedMediaType: (415, "unsupported-media-type"),
-    errors.InvalidInput: (422, "invalid-input"),
-    errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
-    errors.Conflict: (409, "conflict"),
-    errors.RateLimited: (429, "too-fast"),
-    errors.Unavailable: (503, "unavailable"),
-    errors.WriteRefused: (409, "conflict"),
-    errors.FlashNotifyError: (500, "internal"),
-}
 
 
 class FieldProblem(BaseModel):
@@ -76,18 +59,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem(error: FlashNotifyError) -> dict[str, Any]:
-    """Return the problem details of an error, without the request's id.
-
-    The nearest ancestor in the table decides on the status, so that a subclass of a known error
-    is one too.
-    """
-    status, slug = next(_PROBLEMS[cls] for cls in type(error).__mro__ if cls in _PROBLEMS)
-    content = _content(HTTPStatus(status), slug, error.code, str(error))
+    """Return the problem details of an error, without the request's id."""
+    content = _content(HTTPStatus(error.status), error.problem, error.code, str(error))
     if isinstance(error, errors.InvalidInput):
         content["detail"] = "The request is invalid; `errors` lists every mistake."
-        content["errors"] = [
-            {"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in error.errors
-        ]
+        content["errors"] = list(map(asdict, error.errors))
     return content
 
 
