@@ -10,7 +10,7 @@ from flashnotify.api.bodies import body_of, read_model
 from flashnotify.api.fields import Page, PriorityName, Time, Timestamp
 from flashnotify.archive import records
 from flashnotify.clock import Clock
-from flashnotify.domain import Priority, milliseconds
+from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys
 
@@ -60,9 +60,12 @@ def api_keys_router(
     )
     async def create(request: Request, _: Admin) -> NewApiKeyOut:
         wanted = await read_model(request, ApiKeyIn, max_request_bytes)
-        expires_at, priority = check(wanted), Priority[wanted.max_priority]
+        check(wanted)
         key = await keys.create(
-            wanted.name, wanted.scopes, max_priority=priority, expires_at=expires_at
+            wanted.name,
+            wanted.scopes,
+            max_priority=Priority[wanted.max_priority],
+            expires_at=wanted.expires_at,
         )
         return NewApiKeyOut(id=key.id, key=key.token)
 
@@ -74,18 +77,16 @@ def api_keys_router(
     async def revoke(id: str, _: Admin) -> None:
         await keys.revoke(id)
 
-    def check(wanted: ApiKeyIn) -> int | None:
+    def check(wanted: ApiKeyIn) -> None:
         detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [
             FieldError(f"/scopes/{index}", "unknown_scope", detail)
             for index, scope in enumerate(wanted.scopes)
             if scope not in scopes
         ]
-        expires_at = None if wanted.expires_at is None else milliseconds(wanted.expires_at)
-        if expires_at is not None and expires_at <= clock.now():
+        if wanted.expires_at is not None and wanted.expires_at <= clock.now():
             errors.append(FieldError("/expires_at", "in_the_past", "must not be in the past"))
         if errors:
             raise InvalidInput(errors)
-        return expires_at
 
     return router

@@ -80,7 +80,10 @@ def devices_router(
     async def register(request: Request, response: Response, _: DeviceManager) -> RegisteredDevice:
         device = parse_device(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
-            await _check(device.endpoint)
+            try:
+                await addresses.check(device.endpoint, names)
+            except ValueError as error:
+                raise InvalidInput([FieldError.of("/endpoint", error)]) from None
         registered = RegisteredDevice(device.device(ids()), device.label, clock.now())
         # One statement for new and known ones, so that two at once make one device.
         await devices.register(registered)
@@ -114,12 +117,6 @@ def devices_router(
     async def remove(id: UUID, _: DeviceManager) -> None:
         await _find(id)
         await devices.remove(id)
-
-    async def _check(endpoint: str) -> None:
-        try:
-            await addresses.check(endpoint, names)
-        except ValueError as error:
-            raise InvalidInput([FieldError.of("/endpoint", error)]) from None
 
     async def _find(id: UUID) -> RegisteredDevice:
         device = await devices.find(id)

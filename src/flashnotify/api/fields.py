@@ -13,7 +13,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from flashnotify.domain import Priority, moment
+from flashnotify.domain import Priority, milliseconds, moment
 from flashnotify.meta import descriptors
 
 T = TypeVar("T")
@@ -35,10 +35,15 @@ class Page(BaseModel, Generic[T]):
     next: str | None
 
 
-# A time in a request, in ISO 8601 with an offset. Pydantic's own datetime would also take numbers.
+def _milliseconds(value: object) -> int:
+    return milliseconds(descriptors.Moment().validate(value))
+
+
+# A time in a request, in ISO 8601 with an offset, as milliseconds since the epoch. Pydantic's own
+# datetime would also take numbers.
 Timestamp = Annotated[
-    datetime,
-    PlainValidator(descriptors.Moment().validate, json_schema_input_type=str),
+    int,
+    PlainValidator(_milliseconds, json_schema_input_type=str),
     WithJsonSchema(descriptors.Moment().schema()),
 ]
 

@@ -1,4 +1,4 @@
-"""`/v1/notifications`: send one, list them, get one."""
+"""`/v1/notifications`: send one, list them, get one, cancel or retry one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -15,8 +15,11 @@ from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Time
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
+from flashnotify.control.cancel import Cancel
 from flashnotify.control.lookup import find_notification
-from flashnotify.domain import Address, NotificationStatus, Priority, milliseconds
+from flashnotify.control.retry import Retry
+from flashnotify.domain import Address, NotificationStatus, Priority
+from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
 
@@ -114,14 +117,8 @@ def notifications_router(
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> records.Page[records.Notification]:
-        wanted = records.NotificationFilter(
-            kind=kind,
-            status=status,
-            priority=Priority[priority] if priority is not None else None,
-            reference=reference,
-            since=None if since is None else milliseconds(since),
-            until=None if until is None else milliseconds(until),
-        )
+        level = None if priority is None else Priority[priority]
+        wanted = records.NotificationFilter(kind, status, level, reference, since, until)
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
     @router.get("/{id}", summary="Get a notification", response_model=NotificationDetail)
@@ -129,5 +126,48 @@ def notifications_router(
         notification = await find_notification(notifications, id, audience=True)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         return shown | {"counts": await notifications.counts(id)}
+
+    return router
+
+
+class ControlOut(AcceptedOut):
+    """The notification's status, and its deliveries counted by channel and status.
+
+    Its content is left out: the scope to send does not include the scope to read.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def control_router(cancelling: Cancel, retrying: Retry, notifications: Notifications) -> APIRouter:
+    """Return the endpoints that cancel and retry notifications."""
+    router = APIRouter(
+        prefix="/v1/notifications/{id}", tags=["notifications"], responses=problems(409)
+    )
+
+    @router.post(
+        "/cancel",
+        summary="Cancel a notification",
+        description="Deliveries that are not sent yet are cancelled.",
+    )
+    async def cancel(id: UUID, principal: Sender) -> ControlOut:
+        await require_scope(id, principal)
+        await cancelling.cancel(id)
+        return await answer(id)
+
+    @router.post("/retry", summary="Retry failed deliveries")
+    async def retry(id: UUID, principal: Sender) -> ControlOut:
+        await require_scope(id, principal)
+        await retrying.retry(id)
+        return await answer(id)
+
+    async def require_scope(id: UUID, principal: Principal) -> None:
+        notification = await find_notification(notifications, id)
+        principal.require(f"notify:{notification.kind}")
+
+    async def answer(id: UUID) -> ControlOut:
+        notification = await find_notification(notifications, id)
+        counts = await notifications.counts(id)
+        return ControlOut(id=id, status=notification.status, href=_href(id), counts=counts)
 
     return router
