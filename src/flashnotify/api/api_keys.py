@@ -7,12 +7,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from flashnotify.api.auth import Admin
 from flashnotify.api.bodies import body_of, read_model
-from flashnotify.api.fields import Page, PriorityName, Time, Timestamp
+from flashnotify.api.fields import Page, PriorityName, Time, Timestamp, read_from
 from flashnotify.archive import records
 from flashnotify.clock import Clock
 from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
-from flashnotify.identity.api_keys import ApiKeys
+from flashnotify.identity.api_keys import ApiKeys, NewKey
 
 
 class ApiKeyIn(BaseModel):
@@ -43,7 +43,7 @@ class NewApiKeyOut(BaseModel):
     """A new key. `key` is shown only this once."""
 
     id: str
-    key: str
+    key: Annotated[str, read_from("token")]
 
 
 def api_keys_router(
@@ -56,18 +56,16 @@ def api_keys_router(
         "",
         status_code=201,
         summary="Create an API key",
+        response_model=NewApiKeyOut,
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
-    async def create(request: Request, _: Admin) -> NewApiKeyOut:
+    async def create(request: Request, _: Admin) -> NewKey:
         wanted = await read_model(request, ApiKeyIn, max_request_bytes)
         check(wanted)
-        key = await keys.create(
-            wanted.name,
-            wanted.scopes,
-            max_priority=Priority[wanted.max_priority],
-            expires_at=wanted.expires_at,
+        highest = Priority[wanted.max_priority]
+        return await keys.create(
+            wanted.name, wanted.scopes, max_priority=highest, expires_at=wanted.expires_at
         )
-        return NewApiKeyOut(id=key.id, key=key.token)
 
     @router.get("", summary="List API keys", response_model=Page[ApiKeyOut])
     async def index(_: Admin) -> records.Page[records.ApiKey]:

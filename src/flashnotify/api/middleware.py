@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 import anyio
@@ -15,34 +16,34 @@ from flashnotify.errors import Unavailable, stack_of
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class LocalSocket:
     """The app as served on the Unix socket, where every client is an admin."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
         scope.setdefault("state", {})["local"] = True
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
 class RequestBoundary:
     """Gives each request an id (`X-Request-ID`) and logs unexpected errors.
 
     Headers that a dependency leaves in `state["headers"]` are sent with every response.
     """
 
-    def __init__(self, app: ASGIApp, ids: Callable[[], UUID]) -> None:
-        self._app = app
-        self._ids = ids
+    app: ASGIApp
+    ids: Callable[[], UUID]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        request_id = self._ids().hex
+        request_id = self.ids().hex
         scope.setdefault("state", {})["request_id"] = request_id
         started = finished = False
 
@@ -60,7 +61,7 @@ class RequestBoundary:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self.app(scope, receive, send_with_headers)
         except asyncio.CancelledError:
             # The service stops, and this request outlasts the time it has for that.
             if not started:

@@ -1,6 +1,6 @@
 """`/v1/notifications`: send one, list them, get one, cancel or retry one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -151,21 +151,18 @@ def control_router(cancelling: Cancel, retrying: Retry, notifications: Notificat
         description="Deliveries that are not sent yet are cancelled.",
     )
     async def cancel(id: UUID, principal: Sender) -> ControlOut:
-        await require_scope(id, principal)
-        await cancelling.cancel(id)
-        return await answer(id)
+        return await act(id, principal, cancelling.cancel)
 
     @router.post("/retry", summary="Retry failed deliveries")
     async def retry(id: UUID, principal: Sender) -> ControlOut:
-        await require_scope(id, principal)
-        await retrying.retry(id)
-        return await answer(id)
+        return await act(id, principal, retrying.retry)
 
-    async def require_scope(id: UUID, principal: Principal) -> None:
+    async def act(
+        id: UUID, principal: Principal, action: Callable[[UUID], Awaitable[object]]
+    ) -> ControlOut:
         notification = await find_notification(notifications, id)
         principal.require(f"notify:{notification.kind}")
-
-    async def answer(id: UUID) -> ControlOut:
+        await action(id)
         notification = await find_notification(notifications, id)
         counts = await notifications.counts(id)
         return ControlOut(id=id, status=notification.status, href=_href(id), counts=counts)

@@ -82,11 +82,14 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(FlashNotifyError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_crash)
+    app.add_exception_handler(Exception, _on_error)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, FlashNotifyError)
+    if not isinstance(error, FlashNotifyError):
+        # Starlette raises it again, and `RequestBoundary` logs it.
+        detail = "An internal error occurred. The log has it under this request_id."
+        error = FlashNotifyError(detail)
     return problem_response(request.scope, error)
 
 
@@ -113,12 +116,6 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     name = status.phrase.lower()
     content = _content(status, name.replace(" ", "-"), name.replace(" ", "_"), detail)
     return _response(request.scope, content, headers)
-
-
-async def _on_crash(request: Request, error: Exception) -> Response:
-    """Answer an unexpected error. Starlette raises it again, and `RequestBoundary` logs it."""
-    detail = "An internal error occurred. The log has it under this request_id."
-    return problem_response(request.scope, FlashNotifyError(detail))
 
 
 def _methods_at(request: Request) -> list[str]:
