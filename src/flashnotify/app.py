@@ -19,8 +19,7 @@ from flashnotify.api.application import application
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
 from flashnotify.api.deliveries import deliveries_router
-from flashnotify.api.device_requests import DEVICE_REQUESTS
-from flashnotify.api.devices import devices_router
+from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
 from flashnotify.api.health import health_router
 from flashnotify.api.kinds import kinds_router

@@ -1,15 +1,21 @@
 """`/v1/devices`: Web Push subscriptions and ntfy topics; `/v1/vapid-key` to subscribe with."""
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, BeforeValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from flashnotify.api.auth import AnyKey, DeviceManager, Reader
-from flashnotify.api.bodies import body_of_one, read_json
-from flashnotify.api.device_requests import DEVICE_REQUESTS, WebPushDeviceIn, parse_device
+from flashnotify.api.bodies import body_of_one, read_json, validated
 from flashnotify.api.fields import Cursor, Limit, Page, Time, read_from
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
@@ -17,13 +23,87 @@ from flashnotify.archive.ports import Devices
 from flashnotify.archive.records import RegisteredDevice
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.resolver import NameLookup
+from flashnotify.channels.push.message_encryption import auth_secret, public_key
 from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
 from flashnotify.domain import Device, DeviceType
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
+from flashnotify.intake.validation import parse
+from flashnotify.meta.descriptors import Text
+from flashnotify.meta.requests import field_type
 
 # Enough for an endpoint of 2048 characters, its keys and a label.
 _MAX_BYTES = 16 * 1024
+
+
+# The keys in the example of RFC 8291, section 5.
+_P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+_AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
+
+_LABEL: Any = field_type(
+    Text(max_length=100, help="A name to recognise it by.", example="Ada's phone")
+)
+
+
+class SubscriptionKeys(BaseModel):
+    """The keys of a Web Push subscription (RFC 8291, section 2), in base64url."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    p256dh: Annotated[
+        str,
+        AfterValidator(public_key),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{87}=?$"}),
+        Field(description="An uncompressed point on P-256.", examples=[_P256DH]),
+    ]
+    auth: Annotated[
+        str,
+        AfterValidator(auth_secret),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{22}={0,2}$"}),
+        Field(description="16 bytes.", examples=[_AUTH]),
+    ]
+
+
+class WebPushDeviceIn(BaseModel):
+    """A Web Push subscription, as a browser's `PushSubscription.toJSON()` returns it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["webpush"]
+    endpoint: str = Field(
+        description="An https: URL with a public address.",
+        max_length=2048,
+        examples=["https://push.example.net/v2/4rlN0A"],
+    )
+    keys: SubscriptionKeys
+    expirationTime: float | None = Field(None, description="Accepted and ignored.")  # noqa: N815  # as browsers write it
+    label: _LABEL | None = None
+
+    def device(self, id: UUID) -> Device:
+        """Return the subscription as a device."""
+        keys = self.keys
+        return Device(id, DeviceType.webpush, self.endpoint, keys.p256dh, keys.auth)
+
+
+class NtfyDeviceIn(BaseModel):
+    """A topic on the ntfy server that the settings name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["ntfy"]
+    topic: Annotated[str, Field(pattern=r"^[-_A-Za-z0-9]{1,64}$", examples=["ada-5Hk2xQ"])]
+    label: _LABEL | None = None
+
+    def device(self, id: UUID) -> Device:
+        """Return the topic as a device."""
+        return Device(id, DeviceType.ntfy, self.topic)
+
+
+DeviceIn = WebPushDeviceIn | NtfyDeviceIn
+DEVICE_REQUESTS: Mapping[str, type[DeviceIn]] = {
+    DeviceType.webpush: WebPushDeviceIn,
+    DeviceType.ntfy: NtfyDeviceIn,
+}
 
 
 class RegisteredOut(BaseModel):
@@ -78,7 +158,7 @@ def devices_router(
         openapi_extra={"requestBody": body_of_one(DEVICE_REQUESTS, "type")},
     )
     async def register(request: Request, response: Response, _: DeviceManager) -> RegisteredDevice:
-        device = parse_device(await read_json(request, _MAX_BYTES))
+        device = _parse(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
             try:
                 await addresses.check(device.endpoint, names)
@@ -125,3 +205,22 @@ def devices_router(
         return device
 
     return router
+
+
+def _parse(body: bytes) -> DeviceIn:
+    """Return the device that a body describes.
+
+    Raises:
+        MalformedDocument: the body is not a JSON object.
+        InvalidInput: it fails validation; lists every mistake.
+    """
+    document = parse(body)
+    given = document.get("type")
+    model = DEVICE_REQUESTS.get(given) if isinstance(given, str) else None
+    if model is None:
+        code, detail = (
+            ("missing", "is required") if given is None else ("unknown_value", "unknown value")
+        )
+        known = ", ".join(DEVICE_REQUESTS)
+        raise InvalidInput([FieldError("/type", code, f"{detail}; expected one of {known}")])
+    return validated(model, document)

@@ -1,6 +1,6 @@
 """`/v1/notifications`: send one, list them, get one, cancel or retry one."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -18,7 +18,7 @@ from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel import Cancel
 from flashnotify.control.lookup import find_notification
 from flashnotify.control.retry import Retry
-from flashnotify.domain import Address, NotificationStatus, Priority
+from flashnotify.domain import NotificationStatus, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
@@ -32,8 +32,7 @@ class AcceptedOut(BaseModel):
     href: str
 
 
-def _href(id: UUID) -> str:
-    return f"/v1/notifications/{id}"
+_href = "/v1/notifications/{}".format
 
 
 class NotificationOut(BaseModel):
@@ -52,16 +51,12 @@ class NotificationOut(BaseModel):
     href: Annotated[str, read_from("id"), BeforeValidator(_href)]
 
 
-def _texts(audience: Sequence[Address]) -> list[str]:
-    return [str(address) for address in audience]
-
-
 class NotificationDetail(NotificationOut):
     """A notification with its content, and its deliveries counted by channel and status."""
 
     body: str
     data: dict[str, Any]
-    to: Annotated[list[str], read_from("audience"), BeforeValidator(_texts)]
+    to: Annotated[list[Annotated[str, BeforeValidator(str)]], read_from("audience")]
     channels: list[str] | None
     locale: str
     counts: Mapping[str, Mapping[str, int]]

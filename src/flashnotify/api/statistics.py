@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from flashnotify.api.auth import Reader
 from flashnotify.archive.ports import Jobs, Statistics
-from flashnotify.archive.records import ACCEPTED, Latency
+from flashnotify.archive.records import ACCEPTED
 from flashnotify.clock import Clock
 from flashnotify.domain import moment
 from flashnotify.queue.dispatch import Dispatch
@@ -114,18 +114,17 @@ def statistics_router(
     @router.get("/performance", summary="Get latency percentiles by transport")
     async def show_performance(_: Reader, window: Window = "1h") -> PerformanceList:
         since = clock.now() - _WINDOWS[window]
-        items = [_performance(found) for found in await statistics.latencies(since)]
+        items = [
+            PerformanceOut(
+                channel=found.channel,
+                transport=found.transport,
+                attempts=found.attempts,
+                failures=found.failures,
+                **{f"p{part}_ms": percentile(found.buckets, part / 100) for part in (50, 95, 99)},
+            )
+            for found in await statistics.latencies(since)
+        ]
         items.sort(key=attrgetter("channel", "transport"))
         return PerformanceList(window=window, since=moment(since), items=items)
 
     return router
-
-
-def _performance(latency: Latency) -> PerformanceOut:
-    return PerformanceOut(
-        channel=latency.channel,
-        transport=latency.transport,
-        attempts=latency.attempts,
-        failures=latency.failures,
-        **{f"p{part}_ms": percentile(latency.buckets, part / 100) for part in (50, 95, 99)},
-    )

@@ -1,12 +1,15 @@
-"""`flashnotify backup`: copy the archive and its keys, whether `serve` is running or not."""
+"""`flashnotify migrate` and `backup`: upgrade the archive, copy it."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flashnotify.archive import schema
 from flashnotify.archive.sqlite.backup import copy_archive, copy_key
+from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.cli.output import progress_bar
 from flashnotify.errors import BackupFailed
@@ -15,6 +18,18 @@ from flashnotify.settings import KEY_FILE, ServiceConfig
 # Files that SQLite and `serve` keep next to an archive that is in use.
 _IN_USE = ("-wal", "-shm", "-journal")
 _PARTS = (*_IN_USE, ".lock", ".sock")
+
+
+def migrate() -> None:
+    """Create or upgrade the archive's tables. `serve` also does this when it starts."""
+    config = ServiceConfig()
+    lock = ArchiveLock(config.archive_file)
+    lock.acquire()
+    try:
+        asyncio.run(schema.upgrade(config.archive))
+    finally:
+        lock.release()
+    print(f"{config.archive_file} is up to date.")
 
 
 def backup(
