@@ -6,13 +6,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from flashnotify.api.auth import Admin
-from flashnotify.api.bodies import body_of, read_model
+from flashnotify.api.bodies import body_of, read_json, validated
 from flashnotify.api.fields import Page, PriorityName, Time, Timestamp, read_from
 from flashnotify.archive import records
 from flashnotify.clock import Clock
 from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys, NewKey
+from flashnotify.intake.validation import parse
 
 
 class ApiKeyIn(BaseModel):
@@ -60,8 +61,17 @@ def api_keys_router(
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
     async def create(request: Request, _: Admin) -> NewKey:
-        wanted = await read_model(request, ApiKeyIn, max_request_bytes)
-        check(wanted)
+        wanted = validated(ApiKeyIn, parse(await read_json(request, max_request_bytes)))
+        detail = f"unknown scope; expected one of {', '.join(scopes)}"
+        errors = [
+            FieldError(f"/scopes/{index}", "unknown_scope", detail)
+            for index, scope in enumerate(wanted.scopes)
+            if scope not in scopes
+        ]
+        if wanted.expires_at is not None and wanted.expires_at <= clock.now():
+            errors.append(FieldError("/expires_at", "in_the_past", "must not be in the past"))
+        if errors:
+            raise InvalidInput(errors)
         highest = Priority[wanted.max_priority]
         return await keys.create(
             wanted.name, wanted.scopes, max_priority=highest, expires_at=wanted.expires_at
@@ -74,17 +84,5 @@ def api_keys_router(
     @router.delete("/{id}", status_code=204, summary="Revoke an API key")
     async def revoke(id: str, _: Admin) -> None:
         await keys.revoke(id)
-
-    def check(wanted: ApiKeyIn) -> None:
-        detail = f"unknown scope; expected one of {', '.join(scopes)}"
-        errors = [
-            FieldError(f"/scopes/{index}", "unknown_scope", detail)
-            for index, scope in enumerate(wanted.scopes)
-            if scope not in scopes
-        ]
-        if wanted.expires_at is not None and wanted.expires_at <= clock.now():
-            errors.append(FieldError("/expires_at", "in_the_past", "must not be in the past"))
-        if errors:
-            raise InvalidInput(errors)
 
     return router

@@ -8,7 +8,6 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from flashnotify.errors import DocumentTooLarge, InvalidInput, RequestTimeout, UnsupportedMediaType
-from flashnotify.intake.validation import parse
 from flashnotify.meta.faults import field_errors
 
 # Media types of JSON; some clients send none.
@@ -63,17 +62,6 @@ async def read_json(request: Request, limit: int) -> bytes:
             "Send JSON with `Content-Type: application/json` (with curl: -H or --json)."
         )
     return await read_body(request, limit)
-
-
-async def read_model(request: Request, model: type[M], limit: int) -> M:
-    """Return the body of a JSON request of at most `limit` bytes as a `model`.
-
-    Raises:
-        MalformedDocument: it is not a JSON object.
-        InvalidInput: it fails validation.
-        UnsupportedMediaType, DocumentTooLarge, RequestTimeout: as `read_json`.
-    """
-    return validated(model, parse(await read_json(request, limit)))
 
 
 def validated(model: type[M], document: object) -> M:

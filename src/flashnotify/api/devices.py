@@ -5,14 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from flashnotify.api.auth import AnyKey, DeviceManager, Reader
 from flashnotify.api.bodies import body_of_one, read_json, validated
@@ -34,8 +27,6 @@ from flashnotify.meta.requests import field_type
 
 # Enough for an endpoint of 2048 characters, its keys and a label.
 _MAX_BYTES = 16 * 1024
-
-
 # The keys in the example of RFC 8291, section 5.
 _P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
 _AUTH = "BTBZMqHH6r4Tts7J_aSIgg"

@@ -4,14 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import (
-    AliasPath,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    PlainValidator,
-    WithJsonSchema,
-)
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from flashnotify.domain import Priority, milliseconds, moment
 from flashnotify.meta import descriptors

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-import anyio
 import structlog
+from anyio import BrokenResourceError
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -68,8 +68,11 @@ class RequestBoundary:
                 stopping = Unavailable("The service is stopping.", retry_after=5, code="stopping")
                 await problem_response(scope, stopping)(scope, receive, send_with_headers)
             raise
+        except ClientDisconnect:
+            return
         except Exception as error:  # noqa: BLE001  # the app has sent a problem, unless it had started
-            if _client_gone(error):
+            if isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None:
+                # The client of an event stream has disconnected.
                 return
             log.error(
                 "request.crashed",
@@ -81,10 +84,3 @@ class RequestBoundary:
             if not finished:
                 # The server closes the connection and logs this. The error itself may quote data.
                 raise RuntimeError("a response was broken off") from None
-
-
-def _client_gone(error: Exception) -> bool:
-    """Return whether a request or an event stream ended because its client disconnected."""
-    if isinstance(error, ClientDisconnect):
-        return True
-    return isinstance(error, ExceptionGroup) and error.split(anyio.BrokenResourceError)[1] is None
