@@ -63,7 +63,13 @@ def health_router(
         responses={503: {"model": Readiness, "description": "The service is not ready."}},
     )
     async def readyz() -> JSONResponse:
-        parts = await core_parts()
+        parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
+        parts["archive"] = "ok"
+        try:
+            async with asyncio.timeout(_READ_TIMEOUT):
+                await archive.ping()
+        except Exception as error:  # noqa: BLE001  # any error means that the archive is not ready
+            parts["archive"] = type(error).__name__
         status = "ok" if all(state == "ok" for state in parts.values()) else "failed"
         outward = {"threads": threads.state}
         outward |= {f"{t.channel} {t.name}": _state(t.health) for t in transports}
@@ -98,16 +104,6 @@ def health_router(
                     age = 0.0 if oldest is None else max(0, clock.now() - oldest) / 1000
                     labels = (lane.channel or FAN_OUT, lane.priority.name)
                     metrics.queue_age.labels(*labels).set(age)
-
-    async def core_parts() -> dict[str, str]:
-        parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
-        parts["archive"] = "ok"
-        try:
-            async with asyncio.timeout(_READ_TIMEOUT):
-                await archive.ping()
-        except Exception as error:  # noqa: BLE001  # any error means that the archive is not ready
-            parts["archive"] = type(error).__name__
-        return parts
 
     return router
 

@@ -47,7 +47,6 @@ def serve(
     logs.configure(config.log_format)
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
-
     _allow_many_connections()
 
     async def welcome(app: ASGIApp, port: int) -> None:
