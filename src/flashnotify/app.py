@@ -17,18 +17,14 @@ from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
 from flashnotify.api.application import application
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
-from flashnotify.api.channels import channels_router
-from flashnotify.api.control import control_router
 from flashnotify.api.deliveries import deliveries_router
-from flashnotify.api.device_requests import DEVICE_REQUESTS
-from flashnotify.api.devices import devices_router
+from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
 from flashnotify.api.health import health_router
 from flashnotify.api.kinds import kinds_router
-from flashnotify.api.notifications import notifications_router
+from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
-from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.archive import schema
@@ -271,10 +267,8 @@ def _api(service: Service) -> ASGIApp:
         outbox_router(archive.outbox),
         receipts_router(Receipts(archive.notifications, archive.deliveries, clock, service.token)),
         events_router(service.events, keys),
-        kinds_router(kinds.values()),
-        channels_router(channels),
-        queue_router(dispatch, archive.jobs, clock),
-        statistics_router(archive.statistics, clock),
+        kinds_router(kinds.values(), channels),
+        statistics_router(archive.statistics, dispatch, archive.jobs, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
         api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
     )

@@ -15,14 +15,20 @@ class FlashNotifyError(Exception):
     """Base of all errors that FlashNotify raises on purpose.
 
     `code` identifies the error for programs. Codes are part of the API: messages
-    may change, codes do not.
+    may change, codes do not. As a response it has an HTTP `status`, and `problem` ends its type.
     """
 
-    code = "internal"
+    code = problem = "internal"
+    status = 500
 
-    def __init_subclass__(cls, code: str | None = None) -> None:
+    def __init_subclass__(
+        cls, code: str | None = None, status: int | None = None, problem: str | None = None
+    ) -> None:
         if code is not None:
             cls.code = code
+        if status is not None:
+            cls.status = status
+            cls.problem = problem or cls.code.replace("_", "-")
 
     def __init__(self, detail: str, *, code: str | None = None) -> None:
         super().__init__(detail)
@@ -62,7 +68,7 @@ class FieldError:
         return cls(pointer, getattr(error, "code", "invalid"), str(error))
 
 
-class InvalidInput(FlashNotifyError, code="invalid_input"):
+class InvalidInput(FlashNotifyError, code="invalid_input", status=422):
     """The document failed validation. Carries all mistakes found."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
@@ -70,39 +76,39 @@ class InvalidInput(FlashNotifyError, code="invalid_input"):
         self.errors = tuple(errors)
 
 
-class MalformedDocument(FlashNotifyError, code="malformed_document"):
+class MalformedDocument(FlashNotifyError, code="malformed_document", status=400):
     """The body is not the JSON that the endpoint expects."""
 
 
-class DocumentTooLarge(FlashNotifyError, code="document_too_large"):
+class DocumentTooLarge(FlashNotifyError, code="document_too_large", status=413):
     """The request body exceeds its size limit."""
 
 
-class RequestTimeout(FlashNotifyError, code="request_timeout"):
+class RequestTimeout(FlashNotifyError, code="request_timeout", status=408):
     """The body of a request did not arrive in time."""
 
 
-class UnsupportedMediaType(FlashNotifyError, code="unsupported_media_type"):
+class UnsupportedMediaType(FlashNotifyError, code="unsupported_media_type", status=415):
     """The endpoint does not accept this media type."""
 
 
-class NotAuthenticated(FlashNotifyError, code="not_authenticated"):
+class NotAuthenticated(FlashNotifyError, code="not_authenticated", status=401):
     """The request has no valid credentials."""
 
 
-class NotPermitted(FlashNotifyError, code="not_permitted"):
+class NotPermitted(FlashNotifyError, code="not_permitted", status=403):
     """The credentials are valid but do not allow this."""
 
 
-class NotFound(FlashNotifyError, code="not_found"):
+class NotFound(FlashNotifyError, code="not_found", status=404):
     """Nothing has that id, or the client may not know about it."""
 
 
-class Conflict(FlashNotifyError, code="conflict"):
+class Conflict(FlashNotifyError, code="conflict", status=409):
     """The request conflicts with the state of the resource."""
 
 
-class RateLimited(FlashNotifyError, code="rate_limited"):
+class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="too-fast"):
     """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
 
     def __init__(self, detail: str, *, retry_after: int) -> None:
@@ -110,11 +116,11 @@ class RateLimited(FlashNotifyError, code="rate_limited"):
         self.retry_after = retry_after
 
 
-class IdempotencyMismatch(FlashNotifyError, code="idempotency_mismatch"):
+class IdempotencyMismatch(FlashNotifyError, code="idempotency_mismatch", status=422):
     """An `Idempotency-Key` was reused with a different request."""
 
 
-class Unavailable(FlashNotifyError, code="unavailable"):
+class Unavailable(FlashNotifyError, code="unavailable", status=503):
     """The service cannot do this now. Retry after `retry_after` whole seconds."""
 
     def __init__(self, detail: str, *, retry_after: int = 1, code: str | None = None) -> None:
@@ -142,7 +148,7 @@ class BackupFailed(FlashNotifyError):
     """The backup failed. Says why and what to do."""
 
 
-class WriteRefused(FlashNotifyError, code="conflict"):
+class WriteRefused(FlashNotifyError, code="conflict", status=409):
     """The database refused this write because of its data. Other writes are not affected."""
 
 

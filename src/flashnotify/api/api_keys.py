@@ -5,16 +5,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from flashnotify.api.auth import requires
-from flashnotify.api.bodies import body_of, read_model
-from flashnotify.api.fields import Page, PriorityName, Time, Timestamp
-from flashnotify.api.problems import problems
+from flashnotify.api.auth import Admin
+from flashnotify.api.bodies import body_of, read_json, validated
+from flashnotify.api.fields import Page, PriorityName, Time, Timestamp, read_from
 from flashnotify.archive import records
 from flashnotify.clock import Clock
-from flashnotify.domain import Priority, milliseconds
+from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
-from flashnotify.identity.api_keys import ApiKeys
-from flashnotify.identity.principal import ADMIN
+from flashnotify.identity.api_keys import ApiKeys, NewKey
+from flashnotify.intake.validation import parse
 
 
 class ApiKeyIn(BaseModel):
@@ -45,49 +44,45 @@ class NewApiKeyOut(BaseModel):
     """A new key. `key` is shown only this once."""
 
     id: str
-    key: str
+    key: Annotated[str, read_from("token")]
 
 
 def api_keys_router(
     keys: ApiKeys, scopes: tuple[str, ...], clock: Clock, max_request_bytes: int
 ) -> APIRouter:
     """Return the endpoints of `/v1/api-keys`. `scopes` are all that exist."""
-    router = APIRouter(prefix="/v1/api-keys", tags=["api keys"], dependencies=[requires(ADMIN)])
+    router = APIRouter(prefix="/v1/api-keys", tags=["api keys"])
 
     @router.post(
         "",
         status_code=201,
         summary="Create an API key",
+        response_model=NewApiKeyOut,
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
-    async def create(request: Request) -> NewApiKeyOut:
-        wanted = await read_model(request, ApiKeyIn, max_request_bytes)
-        expires_at, priority = check(wanted), Priority[wanted.max_priority]
-        key = await keys.create(
-            wanted.name, wanted.scopes, max_priority=priority, expires_at=expires_at
-        )
-        return NewApiKeyOut(id=key.id, key=key.token)
-
-    @router.get("", summary="List API keys", response_model=Page[ApiKeyOut])
-    async def index() -> records.Page[records.ApiKey]:
-        return records.Page(await keys.all(), next=None)
-
-    @router.delete("/{id}", status_code=204, summary="Revoke an API key", responses=problems(404))
-    async def revoke(id: str) -> None:
-        await keys.revoke(id)
-
-    def check(wanted: ApiKeyIn) -> int | None:
+    async def create(request: Request, _: Admin) -> NewKey:
+        wanted = validated(ApiKeyIn, parse(await read_json(request, max_request_bytes)))
         detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [
             FieldError(f"/scopes/{index}", "unknown_scope", detail)
             for index, scope in enumerate(wanted.scopes)
             if scope not in scopes
         ]
-        expires_at = None if wanted.expires_at is None else milliseconds(wanted.expires_at)
-        if expires_at is not None and expires_at <= clock.now():
+        if wanted.expires_at is not None and wanted.expires_at <= clock.now():
             errors.append(FieldError("/expires_at", "in_the_past", "must not be in the past"))
         if errors:
             raise InvalidInput(errors)
-        return expires_at
+        highest = Priority[wanted.max_priority]
+        return await keys.create(
+            wanted.name, wanted.scopes, max_priority=highest, expires_at=wanted.expires_at
+        )
+
+    @router.get("", summary="List API keys", response_model=Page[ApiKeyOut])
+    async def index(_: Admin) -> records.Page[records.ApiKey]:
+        return records.Page(await keys.all(), next=None)
+
+    @router.delete("/{id}", status_code=204, summary="Revoke an API key")
+    async def revoke(id: str, _: Admin) -> None:
+        await keys.revoke(id)
 
     return router

@@ -1,10 +1,11 @@
 """Authentication. A route declares the scope it needs in its signature.
 
-`principal: Annotated[Principal, requires(READ)]` authenticates the request, checks the scope, and
-documents both: the OpenAPI document takes the scope and the errors from it.
+`principal: Reader` authenticates the request, checks the scope, and documents both: the OpenAPI
+document takes the scope and the errors from it.
 """
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
@@ -12,7 +13,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from flashnotify.errors import NotAuthenticated, RateLimited
 from flashnotify.identity.api_keys import ApiKeys
-from flashnotify.identity.principal import LOCAL_ADMIN, Principal
+from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal
 from flashnotify.identity.rate_limits import RateLimits
 
 # Stands for the scope of the kind that a request names. The code that reads the request checks it.
@@ -22,12 +23,12 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
 
 
+@dataclass(frozen=True, slots=True)
 class Authentication:
     """Authenticates requests by API key, within the rate limit of each key."""
 
-    def __init__(self, keys: ApiKeys, limits: RateLimits) -> None:
-        self._keys = keys
-        self._limits = limits
+    keys: ApiKeys
+    limits: RateLimits
 
     async def authenticate(self, request: Request, token: str | None) -> Principal:
         """Return the principal of a request, and leave its rate limit headers for the response.
@@ -44,8 +45,8 @@ class Authentication:
                 "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
                 "Create one: flashnotify keys create"
             )
-        principal = await self._keys.authenticate(token)
-        usage = self._limits.count(principal.id)
+        principal = await self.keys.authenticate(token)
+        usage = self.limits.count(principal.id)
         state["headers"] = [
             (b"x-ratelimit-limit", b"%d" % usage.limit),
             (b"x-ratelimit-remaining", b"%d" % usage.remaining),
@@ -53,7 +54,7 @@ class Authentication:
         ]
         if not usage.allowed:
             raise RateLimited(
-                f"The rate limit of this key is {self._limits.rate}. Retry in {usage.reset} s, or "
+                f"The rate limit of this key is {self.limits.rate}. Retry in {usage.reset} s, or "
                 "send many notifications at once to POST /v1/notifications/batch.",
                 retry_after=usage.reset,
             )
@@ -75,6 +76,8 @@ async def _principal(
     return principal
 
 
-def requires(scope: str | None = None) -> Any:
-    """Return the dependency that authenticates a request; with a `scope`, the key must have it."""
-    return Security(_principal, scopes=[] if scope is None else [scope])
+AnyKey = Annotated[Principal, Security(_principal)]
+Reader = Annotated[Principal, Security(_principal, scopes=[READ])]
+Sender = Annotated[Principal, Security(_principal, scopes=[NOTIFY_KIND])]
+DeviceManager = Annotated[Principal, Security(_principal, scopes=[DEVICES])]
+Admin = Annotated[Principal, Security(_principal, scopes=[ADMIN])]

@@ -3,19 +3,18 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import ProblemDetails, problem
 from flashnotify.errors import UnsupportedMediaType
-from flashnotify.identity.principal import Principal
 from flashnotify.intake.bulk import Bulk, Result, read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
 
@@ -64,9 +63,7 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
         openapi_extra={"requestBody": _BODY},
     )
     async def accept(
-        request: Request,
-        principal: Annotated[Principal, requires(NOTIFY_KIND)],
-        idempotency_key: IdempotencyHeader = None,
+        request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> Response:
         given = media_type(request)
         if given not in (*JSON, *_NDJSON):

@@ -8,7 +8,6 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from flashnotify.errors import DocumentTooLarge, InvalidInput, RequestTimeout, UnsupportedMediaType
-from flashnotify.intake.validation import parse
 from flashnotify.meta.faults import field_errors
 
 # Media types of JSON; some clients send none.
@@ -35,19 +34,19 @@ async def read_body(request: Request, limit: int) -> bytes:
         RequestTimeout: it did not arrive in time.
     """
     declared = request.headers.get("content-length", "0")
+    too_large = DocumentTooLarge(f"The body is longer than {limit} bytes.")
     if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large
     body = bytearray()
     try:
         async with asyncio.timeout(_TIMEOUT):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit:
-                    raise _too_large(limit)
+                    raise too_large
     except TimeoutError:
-        raise RequestTimeout(
-            f"The body did not arrive within {_TIMEOUT:g} s. Send it again."
-        ) from None
+        detail = f"The body did not arrive within {_TIMEOUT:g} s. Send it again."
+        raise RequestTimeout(detail) from None
     return bytes(body)
 
 
@@ -65,22 +64,8 @@ async def read_json(request: Request, limit: int) -> bytes:
     return await read_body(request, limit)
 
 
-async def read_model(request: Request, model: type[M], limit: int) -> M:
-    """Return the body of a JSON request of at most `limit` bytes as a `model`.
-
-    Raises:
-        MalformedDocument: it is not a JSON object.
-        InvalidInput: it fails validation.
-        UnsupportedMediaType, DocumentTooLarge, RequestTimeout: as `read_json`.
-    """
-    return validated(model, parse(await read_json(request, limit)))
-
-
 def validated(model: type[M], document: object) -> M:
-    """Return a document as a `model`.
-
-    Raise `InvalidInput` if it fails validation; lists every mistake.
-    """
+    """Return a document as a `model`, or raise `InvalidInput` with every mistake."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -108,7 +93,3 @@ def body_of_one(models: Mapping[str, type[BaseModel]], discriminator: str) -> di
 
 def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _too_large(limit: int) -> DocumentTooLarge:
-    return DocumentTooLarge(f"The body is longer than {limit} bytes.")

@@ -6,15 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from flashnotify.api.auth import requires
+from flashnotify.api.auth import Reader
 from flashnotify.api.fields import Cursor, Limit, Page, Time
-from flashnotify.api.problems import problems
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, DeliveryFilter
 from flashnotify.control.lookup import find_notification
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, moment
-from flashnotify.identity.principal import READ
 
 
 class AttemptOut(BaseModel):
@@ -44,14 +42,11 @@ class DeliveryOut(BaseModel):
 
 def deliveries_router(archive: Archive, in_flight: InFlight) -> APIRouter:
     """Return the endpoint `/v1/notifications/{id}/deliveries`."""
-    router = APIRouter(
-        prefix="/v1/notifications", tags=["notifications"], dependencies=[requires(READ)]
-    )
+    router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-    @router.get(
-        "/{id}/deliveries", summary="List the deliveries of a notification", responses=problems(404)
-    )
+    @router.get("/{id}/deliveries", summary="List the deliveries of a notification")
     async def deliveries(
+        _: Reader,
         id: UUID,
         status: DeliveryStatus | None = None,
         channel: str | None = None,

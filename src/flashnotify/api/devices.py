@@ -1,34 +1,110 @@
 """`/v1/devices`: Web Push subscriptions and ntfy topics; `/v1/vapid-key` to subscribe with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from flashnotify.api.auth import requires
-from flashnotify.api.bodies import body_of_one, read_json
-from flashnotify.api.device_requests import DEVICE_REQUESTS, WebPushDeviceIn, parse_device
-from flashnotify.api.fields import Cursor, Limit, Page, Time
+from flashnotify.api.auth import AnyKey, DeviceManager, Reader
+from flashnotify.api.bodies import body_of_one, read_json, validated
+from flashnotify.api.fields import Cursor, Limit, Page, Time, read_from
 from flashnotify.api.problems import problems
+from flashnotify.archive import records
 from flashnotify.archive.ports import Devices
 from flashnotify.archive.records import RegisteredDevice
 from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
+from flashnotify.channels.push.message_encryption import auth_secret, public_key
 from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
-from flashnotify.domain import DeviceType, moment
+from flashnotify.domain import Device, DeviceType
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
-from flashnotify.identity.principal import DEVICES, READ
+from flashnotify.intake.validation import parse
+from flashnotify.meta.descriptors import Text
+from flashnotify.meta.requests import field_type
 
 # Enough for an endpoint of 2048 characters, its keys and a label.
 _MAX_BYTES = 16 * 1024
+# The keys in the example of RFC 8291, section 5.
+_P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+_AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
+
+_LABEL: Any = field_type(
+    Text(max_length=100, help="A name to recognise it by.", example="Ada's phone")
+)
+
+
+class SubscriptionKeys(BaseModel):
+    """The keys of a Web Push subscription (RFC 8291, section 2), in base64url."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    p256dh: Annotated[
+        str,
+        AfterValidator(public_key),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{87}=?$"}),
+        Field(description="An uncompressed point on P-256.", examples=[_P256DH]),
+    ]
+    auth: Annotated[
+        str,
+        AfterValidator(auth_secret),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{22}={0,2}$"}),
+        Field(description="16 bytes.", examples=[_AUTH]),
+    ]
+
+
+class WebPushDeviceIn(BaseModel):
+    """A Web Push subscription, as a browser's `PushSubscription.toJSON()` returns it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["webpush"]
+    endpoint: str = Field(
+        description="An https: URL with a public address.",
+        max_length=2048,
+        examples=["https://push.example.net/v2/4rlN0A"],
+    )
+    keys: SubscriptionKeys
+    expirationTime: float | None = Field(None, description="Accepted and ignored.")  # noqa: N815  # as browsers write it
+    label: _LABEL | None = None
+
+    def device(self, id: UUID) -> Device:
+        """Return the subscription as a device."""
+        keys = self.keys
+        return Device(id, DeviceType.webpush, self.endpoint, keys.p256dh, keys.auth)
+
+
+class NtfyDeviceIn(BaseModel):
+    """A topic on the ntfy server that the settings name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["ntfy"]
+    topic: Annotated[str, Field(pattern=r"^[-_A-Za-z0-9]{1,64}$", examples=["ada-5Hk2xQ"])]
+    label: _LABEL | None = None
+
+    def device(self, id: UUID) -> Device:
+        """Return the topic as a device."""
+        return Device(id, DeviceType.ntfy, self.topic)
+
+
+DeviceIn = WebPushDeviceIn | NtfyDeviceIn
+DEVICE_REQUESTS: Mapping[str, type[DeviceIn]] = {
+    DeviceType.webpush: WebPushDeviceIn,
+    DeviceType.ntfy: NtfyDeviceIn,
+}
 
 
 class RegisteredOut(BaseModel):
     """A registered device. `address` is its entry for `to`."""
 
-    id: UUID
-    address: str
+    id: Annotated[UUID, read_from("device", "id")]
+    address: Annotated[str, read_from("device", "id"), BeforeValidator("push:{}".format)]
+
+
+def _target(device: Device) -> str:
+    return origin(device.target) if device.type is DeviceType.webpush else device.target
 
 
 class DeviceOut(RegisteredOut):
@@ -37,8 +113,8 @@ class DeviceOut(RegisteredOut):
     The rest of the endpoint is a secret: it is enough to end the subscription.
     """
 
-    type: DeviceType
-    target: str
+    type: Annotated[DeviceType, read_from("device", "type")]
+    target: Annotated[str, read_from("device"), BeforeValidator(_target)]
     label: str | None
     created_at: Time
 
@@ -67,14 +143,17 @@ def devices_router(
         "/devices",
         status_code=201,
         summary="Register or renew a device",
+        response_model=RegisteredOut,
         responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
-        dependencies=[requires(DEVICES)],
         openapi_extra={"requestBody": body_of_one(DEVICE_REQUESTS, "type")},
     )
-    async def register(request: Request, response: Response) -> RegisteredOut:
-        device = parse_device(await read_json(request, _MAX_BYTES))
+    async def register(request: Request, response: Response, _: DeviceManager) -> RegisteredDevice:
+        device = _parse(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
-            await _check(device.endpoint)
+            try:
+                await addresses.check(device.endpoint, names)
+            except ValueError as error:
+                raise InvalidInput([FieldError.of("/endpoint", error)]) from None
         registered = RegisteredDevice(device.device(ids()), device.label, clock.now())
         # One statement for new and known ones, so that two at once make one device.
         await devices.register(registered)
@@ -83,20 +162,16 @@ def devices_router(
             raise Unavailable("The device was removed at the same moment. Register it again.")
         if kept.device.id != registered.device.id:
             response.status_code = 200
-        return RegisteredOut(id=kept.device.id, address=f"push:{kept.device.id}")
+        return kept
 
-    @router.get("/devices", summary="List devices", dependencies=[requires(READ)])
-    async def index(limit: Limit = 50, cursor: Cursor = None) -> Page[DeviceOut]:
-        page = await devices.page(limit=limit, cursor=cursor)
-        return Page[DeviceOut](items=[_device(device) for device in page.items], next=page.next)
+    @router.get("/devices", summary="List devices", response_model=Page[DeviceOut])
+    async def index(
+        _: Reader, limit: Limit = 50, cursor: Cursor = None
+    ) -> records.Page[RegisteredDevice]:
+        return await devices.page(limit=limit, cursor=cursor)
 
-    @router.get(
-        "/vapid-key",
-        summary="Get the public key for Web Push",
-        responses=problems(404),
-        dependencies=[requires()],
-    )
-    async def show_vapid_key() -> VapidKeyOut:
+    @router.get("/vapid-key", summary="Get the public key for Web Push", responses=problems(404))
+    async def show_vapid_key(_: AnyKey) -> VapidKeyOut:
         if vapid_key is None:
             raise NotFound(
                 "Web Push is not configured. Add webpush: to FLASHNOTIFY_PUSH_URL and restart.",
@@ -104,31 +179,14 @@ def devices_router(
             )
         return VapidKeyOut(key=vapid_key)
 
-    @router.get(
-        "/devices/{id}",
-        summary="Get a device",
-        responses=problems(404),
-        dependencies=[requires(READ)],
-    )
-    async def show(id: UUID) -> DeviceOut:
-        return _device(await _find(id))
+    @router.get("/devices/{id}", summary="Get a device", response_model=DeviceOut)
+    async def show(id: UUID, _: Reader) -> RegisteredDevice:
+        return await _find(id)
 
-    @router.delete(
-        "/devices/{id}",
-        status_code=204,
-        summary="Remove a device",
-        responses=problems(404),
-        dependencies=[requires(DEVICES)],
-    )
-    async def remove(id: UUID) -> None:
+    @router.delete("/devices/{id}", status_code=204, summary="Remove a device")
+    async def remove(id: UUID, _: DeviceManager) -> None:
         await _find(id)
         await devices.remove(id)
-
-    async def _check(endpoint: str) -> None:
-        try:
-            await addresses.check(endpoint, names)
-        except ValueError as error:
-            raise InvalidInput([FieldError.of("/endpoint", error)]) from None
 
     async def _find(id: UUID) -> RegisteredDevice:
         device = await devices.find(id)
@@ -139,13 +197,20 @@ def devices_router(
     return router
 
 
-def _device(registered: RegisteredDevice) -> DeviceOut:
-    device = registered.device
-    return DeviceOut(
-        id=device.id,
-        address=f"push:{device.id}",
-        type=device.type,
-        target=origin(device.target) if device.type is DeviceType.webpush else device.target,
-        label=registered.label,
-        created_at=moment(registered.created_at),
-    )
+def _parse(body: bytes) -> DeviceIn:
+    """Return the device that a body describes.
+
+    Raises:
+        MalformedDocument: the body is not a JSON object.
+        InvalidInput: it fails validation; lists every mistake.
+    """
+    document = parse(body)
+    given = document.get("type")
+    model = DEVICE_REQUESTS.get(given) if isinstance(given, str) else None
+    if model is None:
+        code, detail = (
+            ("missing", "is required") if given is None else ("unknown_value", "unknown value")
+        )
+        known = ", ".join(DEVICE_REQUESTS)
+        raise InvalidInput([FieldError("/type", code, f"{detail}; expected one of {known}")])
+    return validated(model, document)

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from flashnotify.api.auth import requires
+from flashnotify.api.auth import Reader
 from flashnotify.archive.records import Event
 from flashnotify.domain import moment
 from flashnotify.identity.api_keys import ApiKeys
-from flashnotify.identity.principal import READ, Principal
+from flashnotify.identity.principal import Principal
 from flashnotify.telemetry.events import Events, Missed
 
 LastEventId = Annotated[
@@ -24,7 +24,7 @@ def events_router(events: Events, keys: ApiKeys) -> APIRouter:
     """Return the endpoint `/v1/events`."""
     router = APIRouter(prefix="/v1/events", tags=["events"])
 
-    async def follower(principal: Annotated[Principal, requires(READ)]) -> Principal:
+    async def follower(principal: Reader) -> Principal:
         # Before the response starts: an error could not be reported after that.
         events.require_room(principal.id)
         return principal

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from flashnotify.domain import Priority, moment
+from flashnotify.domain import Priority, milliseconds, moment
 from flashnotify.meta import descriptors
 
 T = TypeVar("T")
@@ -28,10 +28,15 @@ class Page(BaseModel, Generic[T]):
     next: str | None
 
 
-# A time in a request, in ISO 8601 with an offset. Pydantic's own datetime would also take numbers.
+def _milliseconds(value: object) -> int:
+    return milliseconds(descriptors.Moment().validate(value))
+
+
+# A time in a request, in ISO 8601 with an offset, as milliseconds since the epoch. Pydantic's own
+# datetime would also take numbers.
 Timestamp = Annotated[
-    datetime,
-    PlainValidator(descriptors.Moment().validate, json_schema_input_type=str),
+    int,
+    PlainValidator(_milliseconds, json_schema_input_type=str),
     WithJsonSchema(descriptors.Moment().schema()),
 ]
 
@@ -41,6 +46,11 @@ def _from_record(value: Any) -> Any:
     if isinstance(value, Priority):
         return value.name
     return moment(value) if isinstance(value, int) else value
+
+
+def read_from(*steps: str) -> Any:
+    """Return the declaration of a response field that FastAPI reads from an attribute's path."""
+    return Field(validation_alias=AliasPath(*steps))
 
 
 # Fields of responses that FastAPI reads from records of the archive.

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from flashnotify.archive.ports import Archive
 from flashnotify.clock import Clock
-from flashnotify.delivery.breaker import BreakerState
+from flashnotify.delivery.breaker import Breaker, BreakerState
 from flashnotify.delivery.transports import OpenChannel
 from flashnotify.errors import Unavailable
 from flashnotify.queue.dispatch import Dispatch
@@ -50,9 +50,7 @@ def health_router(
 ) -> APIRouter:
     """Return the endpoints for monitoring. They need no key."""
     router = APIRouter(tags=["health"])
-    transports = [
-        (name, transport) for name, channel in channels.items() for transport in channel.transports
-    ]
+    transports = [transport for channel in channels.values() for transport in channel.transports]
 
     @router.get("/healthz", summary="Check that the process is alive")
     async def healthz() -> Health:
@@ -65,9 +63,16 @@ def health_router(
         responses={503: {"model": Readiness, "description": "The service is not ready."}},
     )
     async def readyz() -> JSONResponse:
-        parts = await core_parts()
+        parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
+        parts["archive"] = "ok"
+        try:
+            async with asyncio.timeout(_READ_TIMEOUT):
+                await archive.ping()
+        except Exception as error:  # noqa: BLE001  # any error means that the archive is not ready
+            parts["archive"] = type(error).__name__
         status = "ok" if all(state == "ok" for state in parts.values()) else "failed"
-        outward = {"threads": threads.state} | transport_parts()
+        outward = {"threads": threads.state}
+        outward |= {f"{t.channel} {t.name}": _state(t.health) for t in transports}
         if status == "ok" and any(state != "ok" for state in outward.values()):
             status = "degraded"
         content = Readiness(status=status, parts=parts | outward)
@@ -83,9 +88,9 @@ def health_router(
             metrics.threads_depth.labels(lane.name).set(depth)
         metrics.threads_busy.set(threads.busy)
         metrics.threads_lost.set(threads.lost)
-        for channel, transport in transports:
+        for transport in transports:
             is_open = transport.health.state is not BreakerState.closed
-            metrics.breaker_open.labels(channel, transport.name).set(is_open)
+            metrics.breaker_open.labels(transport.channel, transport.name).set(is_open)
         for part in supervisor.tasks:
             metrics.ready.labels(part).set(part not in supervisor.failures)
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
@@ -100,25 +105,11 @@ def health_router(
                     labels = (lane.channel or FAN_OUT, lane.priority.name)
                     metrics.queue_age.labels(*labels).set(age)
 
-    async def core_parts() -> dict[str, str]:
-        parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
-        try:
-            async with asyncio.timeout(_READ_TIMEOUT):
-                await archive.ping()
-            parts["archive"] = "ok"
-        except Exception as error:  # noqa: BLE001  # any error means that the archive is not ready
-            parts["archive"] = type(error).__name__
-        return parts
-
-    def transport_parts() -> dict[str, str]:
-        parts = {}
-        for channel, transport in transports:
-            breaker = transport.health
-            state = "ok" if breaker.state is BreakerState.closed else breaker.state.value
-            # Not the provider's text, which /v1/channels shows: this endpoint is public.
-            parts[f"{channel} {transport.name}"] = (
-                "misconfigured" if breaker.misconfigured else state
-            )
-        return parts
-
     return router
+
+
+def _state(breaker: Breaker) -> str:
+    # Not the provider's text, which /v1/channels shows: this endpoint is public.
+    if breaker.misconfigured:
+        return "misconfigured"
+    return "ok" if breaker.state is BreakerState.closed else breaker.state.value

@@ -1,13 +1,16 @@
-"""`/v1/kinds`: the kinds of notification, with the JSON Schema of their requests."""
+"""`/v1/kinds` and `/v1/channels`: what can be sent, and how."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
-from flashnotify.api.auth import requires
-from flashnotify.api.fields import Page, PriorityName
+from flashnotify.api.auth import AnyKey, Reader
+from flashnotify.api.fields import Page, PriorityName, read_from
+from flashnotify.archive import records
+from flashnotify.delivery.breaker import BreakerState
+from flashnotify.delivery.transports import OpenChannel
 from flashnotify.meta.specs import NotifierSpec
 
 
@@ -23,16 +26,39 @@ class KindOut(BaseModel):
     request: dict[str, Any]
 
 
-def kinds_router(kinds: Iterable[NotifierSpec]) -> APIRouter:
-    """Return the endpoint `/v1/kinds`."""
-    router = APIRouter(prefix="/v1/kinds", tags=["kinds and channels"], dependencies=[requires()])
+class TransportOut(BaseModel):
+    """A transport and its state. `problem` is what has to be fixed in the settings."""
 
+    name: str
+    serves: Annotated[str | None, read_from("only")]
+    breaker: Annotated[BreakerState, read_from("health", "state")]
+    problem: Annotated[str | None, read_from("health", "misconfigured")]
+    connections: Annotated[int, read_from("transport", "connections", "total")]
+
+
+class ChannelOut(BaseModel):
+    """A channel with its transports, in the order in which they are tried."""
+
+    channel: Annotated[str, read_from("spec", "name")]
+    address: Annotated[str, read_from("spec", "scheme"), BeforeValidator("{}:".format)]
+    transports: list[TransportOut]
+
+
+def kinds_router(kinds: Iterable[NotifierSpec], channels: Mapping[str, OpenChannel]) -> APIRouter:
+    """Return the endpoints `/v1/kinds` and `/v1/channels`."""
+    router = APIRouter(prefix="/v1", tags=["kinds and channels"])
     # Made once: a schema takes milliseconds, and the declarations are final.
     page = Page[KindOut](items=[_kind(kind) for kind in kinds], next=None)
 
-    @router.get("", summary="List kinds")
-    async def index_kinds() -> Page[KindOut]:
+    @router.get("/kinds", summary="List kinds")
+    async def index_kinds(_: AnyKey) -> Page[KindOut]:
         return page
+
+    @router.get(
+        "/channels", summary="List channels and transports", response_model=Page[ChannelOut]
+    )
+    async def index_channels(_: Reader) -> records.Page[OpenChannel]:
+        return records.Page(list(channels.values()), next=None)
 
     return router
 

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
-import anyio
 import structlog
+from anyio import BrokenResourceError
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,34 +16,34 @@ from flashnotify.errors import Unavailable, stack_of
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class LocalSocket:
     """The app as served on the Unix socket, where every client is an admin."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
         scope.setdefault("state", {})["local"] = True
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
 class RequestBoundary:
     """Gives each request an id (`X-Request-ID`) and logs unexpected errors.
 
     Headers that a dependency leaves in `state["headers"]` are sent with every response.
     """
 
-    def __init__(self, app: ASGIApp, ids: Callable[[], UUID]) -> None:
-        self._app = app
-        self._ids = ids
+    app: ASGIApp
+    ids: Callable[[], UUID]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        request_id = self._ids().hex
+        request_id = self.ids().hex
         scope.setdefault("state", {})["request_id"] = request_id
         started = finished = False
 
@@ -60,15 +61,18 @@ class RequestBoundary:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self.app(scope, receive, send_with_headers)
         except asyncio.CancelledError:
             # The service stops, and this request outlasts the time it has for that.
             if not started:
                 stopping = Unavailable("The service is stopping.", retry_after=5, code="stopping")
                 await problem_response(scope, stopping)(scope, receive, send_with_headers)
             raise
+        except ClientDisconnect:
+            return
         except Exception as error:  # noqa: BLE001  # the app has sent a problem, unless it had started
-            if _client_gone(error):
+            if isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None:
+                # The client of an event stream has disconnected.
                 return
             log.error(
                 "request.crashed",
@@ -80,10 +84,3 @@ class RequestBoundary:
             if not finished:
                 # The server closes the connection and logs this. The error itself may quote data.
                 raise RuntimeError("a response was broken off") from None
-
-
-def _client_gone(error: Exception) -> bool:
-    """Return whether a request or an event stream ended because its client disconnected."""
-    if isinstance(error, ClientDisconnect):
-        return True
-    return isinstance(error, ExceptionGroup) and error.split(anyio.BrokenResourceError)[1] is None

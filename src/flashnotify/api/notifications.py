@@ -1,23 +1,25 @@
-"""`/v1/notifications`: send one, list them, get one."""
+"""`/v1/notifications`: send one, list them, get one, cancel or retry one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator
 from starlette.responses import JSONResponse
 
-from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.auth import Reader, Sender
 from flashnotify.api.bodies import read_json
-from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp
+from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp, read_from
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
+from flashnotify.control.cancel import Cancel
 from flashnotify.control.lookup import find_notification
-from flashnotify.domain import Address, NotificationStatus, Priority, milliseconds
-from flashnotify.identity.principal import READ, Principal
+from flashnotify.control.retry import Retry
+from flashnotify.domain import NotificationStatus, Priority
+from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
 
@@ -30,8 +32,7 @@ class AcceptedOut(BaseModel):
     href: str
 
 
-def _href(id: UUID) -> str:
-    return f"/v1/notifications/{id}"
+_href = "/v1/notifications/{}".format
 
 
 class NotificationOut(BaseModel):
@@ -47,11 +48,7 @@ class NotificationOut(BaseModel):
     send_at: Time | None
     expires_at: Time | None
     completed_at: Time | None
-    href: Annotated[str, Field(validation_alias="id"), BeforeValidator(_href)]
-
-
-def _texts(audience: Sequence[Address]) -> list[str]:
-    return [str(address) for address in audience]
+    href: Annotated[str, read_from("id"), BeforeValidator(_href)]
 
 
 class NotificationDetail(NotificationOut):
@@ -59,7 +56,7 @@ class NotificationDetail(NotificationOut):
 
     body: str
     data: dict[str, Any]
-    to: Annotated[list[str], Field(validation_alias="audience"), BeforeValidator(_texts)]
+    to: Annotated[list[Annotated[str, BeforeValidator(str)]], read_from("audience")]
     channels: list[str] | None
     locale: str
     counts: Mapping[str, Mapping[str, int]]
@@ -97,21 +94,15 @@ def notifications_router(
 
     @router.post("", summary="Send a notification", responses=problems(409), **ACCEPTED)
     async def accept(
-        request: Request,
-        principal: Annotated[Principal, requires(NOTIFY_KIND)],
-        idempotency_key: IdempotencyHeader = None,
+        request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
         document = await read_json(request, max_request_bytes)
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)
 
-    @router.get(
-        "",
-        summary="List notifications",
-        response_model=Page[NotificationOut],
-        dependencies=[requires(READ)],
-    )
+    @router.get("", summary="List notifications", response_model=Page[NotificationOut])
     async def index(
+        _: Reader,
         kind: str | None = None,
         status: NotificationStatus | None = None,
         priority: Literal["low", "medium", "high", "critical"] | None = None,
@@ -121,26 +112,54 @@ def notifications_router(
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> records.Page[records.Notification]:
-        wanted = records.NotificationFilter(
-            kind=kind,
-            status=status,
-            priority=Priority[priority] if priority is not None else None,
-            reference=reference,
-            since=None if since is None else milliseconds(since),
-            until=None if until is None else milliseconds(until),
-        )
+        level = None if priority is None else Priority[priority]
+        wanted = records.NotificationFilter(kind, status, level, reference, since, until)
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
-    @router.get(
-        "/{id}",
-        summary="Get a notification",
-        response_model=NotificationDetail,
-        responses=problems(404),
-        dependencies=[requires(READ)],
-    )
-    async def show(id: UUID) -> dict[str, Any]:
+    @router.get("/{id}", summary="Get a notification", response_model=NotificationDetail)
+    async def show(id: UUID, _: Reader) -> dict[str, Any]:
         notification = await find_notification(notifications, id, audience=True)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         return shown | {"counts": await notifications.counts(id)}
+
+    return router
+
+
+class ControlOut(AcceptedOut):
+    """The notification's status, and its deliveries counted by channel and status.
+
+    Its content is left out: the scope to send does not include the scope to read.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def control_router(cancelling: Cancel, retrying: Retry, notifications: Notifications) -> APIRouter:
+    """Return the endpoints that cancel and retry notifications."""
+    router = APIRouter(
+        prefix="/v1/notifications/{id}", tags=["notifications"], responses=problems(409)
+    )
+
+    @router.post(
+        "/cancel",
+        summary="Cancel a notification",
+        description="Deliveries that are not sent yet are cancelled.",
+    )
+    async def cancel(id: UUID, principal: Sender) -> ControlOut:
+        return await act(id, principal, cancelling.cancel)
+
+    @router.post("/retry", summary="Retry failed deliveries")
+    async def retry(id: UUID, principal: Sender) -> ControlOut:
+        return await act(id, principal, retrying.retry)
+
+    async def act(
+        id: UUID, principal: Principal, action: Callable[[UUID], Awaitable[object]]
+    ) -> ControlOut:
+        notification = await find_notification(notifications, id)
+        principal.require(f"notify:{notification.kind}")
+        await action(id)
+        notification = await find_notification(notifications, id)
+        counts = await notifications.counts(id)
+        return ControlOut(id=id, status=notification.status, href=_href(id), counts=counts)
 
     return router

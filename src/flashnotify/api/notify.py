@@ -1,18 +1,16 @@
 """`/v1/notify/{kind}`: send with curl. The body is the message, the query has the other fields."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from flashnotify.api.auth import NOTIFY_KIND, requires
+from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import media_type, read_body
 from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response
 from flashnotify.api.problems import problems
 from flashnotify.errors import FieldError, InvalidInput, NotFound, UnsupportedMediaType
-from flashnotify.identity.principal import Principal
 from flashnotify.intake.submission import Submission
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
@@ -36,10 +34,9 @@ def text_router(
         summary="Send a notification as plain text",
         description="The body is the message. Parameters named like the kind's fields fill `data`; "
         "without a title, the first line of the message becomes the title.",
-        responses=problems(404, 409),
+        responses=problems(409),
         openapi_extra={
-            "parameters": [_parameter(name, "array") for name in _LISTS]
-            + [_parameter(name, "string") for name in _SINGLES],
+            "parameters": [_parameter(name) for name in (*_LISTS, *_SINGLES)],
             "requestBody": {
                 "required": True,
                 "content": {"text/plain": {"schema": {"type": "string", "minLength": 1}}},
@@ -48,15 +45,11 @@ def text_router(
         **ACCEPTED,
     )
     async def accept(
-        kind: str,
-        request: Request,
-        principal: Annotated[Principal, requires(NOTIFY_KIND)],
-        idempotency_key: IdempotencyHeader = None,
+        kind: str, request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
         spec = kinds.get(kind)
         if spec is None:
-            known = ", ".join(kinds)
-            detail = f"Unknown kind {kind!r}; expected one of {known}."
+            detail = f"Unknown kind {kind!r}; expected one of {', '.join(kinds)}."
             raise NotFound(detail, code="unknown_kind")
         submission.require_ready()
         given = media_type(request)
@@ -64,12 +57,13 @@ def text_router(
             raise UnsupportedMediaType(
                 "Send the message as text/plain, or JSON to POST /v1/notifications."
             )
-        body = await read_body(request, max_bytes)
-        document = _document(spec, request, body, max_title)
+        document = _document(spec, request, await read_body(request, max_bytes), max_title)
         try:
             accepted = await submission.accept_parsed(principal, document, idempotency_key)
         except InvalidInput as error:
-            raise InvalidInput(_in_query(error.errors)) from None
+            # In the query, a field of the kind is not inside `data`.
+            errors = [replace(e, pointer=e.pointer.removeprefix("/data")) for e in error.errors]
+            raise InvalidInput(errors) from None
         return accepted_response(accepted)
 
     return router
@@ -106,11 +100,8 @@ def _document(kind: NotifierSpec, request: Request, body: bytes, max_title: int)
     return document
 
 
-def _in_query(errors: Iterable[FieldError]) -> list[FieldError]:
-    """Return errors that point into the query, where a field of the kind is not inside `data`."""
-    return [replace(error, pointer=error.pointer.removeprefix("/data")) for error in errors]
-
-
-def _parameter(name: str, type: str) -> dict[str, Any]:
-    schema = {"type": "array", "items": {"type": "string"}} if type == "array" else {"type": type}
+def _parameter(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if name in _LISTS:
+        schema = {"type": "array", "items": schema}
     return {"name": name, "in": "query", "required": name == "to", "schema": schema}

@@ -44,16 +44,18 @@ def openapi_document(
     # FastAPI's own form of a validation error never leaves this service.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
         for operation in operations.values():
-            _complete(operation)
+            _complete(path, operation)
     return document
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _complete(path: str, operation: dict[str, Any]) -> None:
     """Document the required scope, and the errors that follow from what the operation takes."""
     responses = operation["responses"]
     errors = {422} if "422" in responses else set()
+    if "{" in path:
+        errors |= {404, 422}
     if "security" in operation:
         scopes = next(iter(operation["security"][0].values()))
         errors |= {401, 403, 422, 429, 503} if scopes else {401, 422, 429, 503}

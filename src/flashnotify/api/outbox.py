@@ -4,13 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from flashnotify.api.auth import requires
-from flashnotify.api.fields import Cursor, Limit, Page, Time
+from flashnotify.api.auth import Reader
+from flashnotify.api.fields import Cursor, Limit, Page, Time, read_from
 from flashnotify.archive import records
 from flashnotify.archive.ports import Outbox
-from flashnotify.identity.principal import READ
 
 
 class OutboxOut(BaseModel):
@@ -20,7 +19,7 @@ class OutboxOut(BaseModel):
     notification_id: UUID
     delivery_id: UUID
     channel: str
-    to: Annotated[str, Field(validation_alias="address")]
+    to: Annotated[str, read_from("address")]
     subject: str | None
     text: str
     html: str | None
@@ -29,10 +28,11 @@ class OutboxOut(BaseModel):
 
 def outbox_router(outbox: Outbox) -> APIRouter:
     """Return the endpoint `/v1/outbox`."""
-    router = APIRouter(prefix="/v1/outbox", tags=["outbox"], dependencies=[requires(READ)])
+    router = APIRouter(prefix="/v1/outbox", tags=["outbox"])
 
     @router.get("", summary="List captured messages", response_model=Page[OutboxOut])
     async def index(
+        _: Reader,
         notification: Annotated[
             UUID | None, Query(description="The id of the notification.")
         ] = None,

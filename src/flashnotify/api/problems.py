@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -19,24 +20,6 @@ from flashnotify.errors import FieldError, FlashNotifyError
 from flashnotify.meta.faults import explain
 
 MEDIA_TYPE = "application/problem+json"
-
-# The status of each error, and the last part of the problem's type.
-_PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
-    errors.MalformedDocument: (400, "malformed-document"),
-    errors.NotAuthenticated: (401, "not-authenticated"),
-    errors.NotPermitted: (403, "not-permitted"),
-    errors.NotFound: (404, "not-found"),
-    errors.DocumentTooLarge: (413, "document-too-large"),
-    errors.RequestTimeout: (408, "request-timeout"),
-    errors.UnsupportedMediaType: (415, "unsupported-media-type"),
-    errors.InvalidInput: (422, "invalid-input"),
-    errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
-    errors.Conflict: (409, "conflict"),
-    errors.RateLimited: (429, "too-fast"),
-    errors.Unavailable: (503, "unavailable"),
-    errors.WriteRefused: (409, "conflict"),
-    errors.FlashNotifyError: (500, "internal"),
-}
 
 
 class FieldProblem(BaseModel):
@@ -76,18 +59,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem(error: FlashNotifyError) -> dict[str, Any]:
-    """Return the problem details of an error, without the request's id.
-
-    The nearest ancestor in the table decides on the status, so that a subclass of a known error
-    is one too.
-    """
-    status, slug = next(_PROBLEMS[cls] for cls in type(error).__mro__ if cls in _PROBLEMS)
-    content = _content(HTTPStatus(status), slug, error.code, str(error))
+    """Return the problem details of an error, without the request's id."""
+    content = _content(HTTPStatus(error.status), error.problem, error.code, str(error))
     if isinstance(error, errors.InvalidInput):
         content["detail"] = "The request is invalid; `errors` lists every mistake."
-        content["errors"] = [
-            {"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in error.errors
-        ]
+        content["errors"] = list(map(asdict, error.errors))
     return content
 
 
@@ -106,11 +82,14 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(FlashNotifyError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_crash)
+    app.add_exception_handler(Exception, _on_error)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, FlashNotifyError)
+    if not isinstance(error, FlashNotifyError):
+        # Starlette raises it again, and `RequestBoundary` logs it.
+        detail = "An internal error occurred. The log has it under this request_id."
+        error = FlashNotifyError(detail)
     return problem_response(request.scope, error)
 
 
@@ -137,12 +116,6 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     name = status.phrase.lower()
     content = _content(status, name.replace(" ", "-"), name.replace(" ", "_"), detail)
     return _response(request.scope, content, headers)
-
-
-async def _on_crash(request: Request, error: Exception) -> Response:
-    """Answer an unexpected error. Starlette raises it again, and `RequestBoundary` logs it."""
-    detail = "An internal error occurred. The log has it under this request_id."
-    return problem_response(request.scope, FlashNotifyError(detail))
 
 
 def _methods_at(request: Request) -> list[str]:

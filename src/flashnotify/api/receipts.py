@@ -29,7 +29,7 @@ def receipts_router(receipts: Receipts) -> APIRouter:
     @router.get(
         "/kannel/{delivery_id}/{token}",
         summary="Report the delivery of an SMS (Kannel)",
-        responses=problems(404, 422, 503),
+        responses=problems(503),
     )
     async def kannel(
         delivery_id: UUID,

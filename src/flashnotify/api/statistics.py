@@ -1,6 +1,5 @@
-"""`/v1/stats` and `/v1/performance`: counts and latencies over a window of time."""
+"""`/v1/stats`, `/v1/performance` and `/v1/queue`: counts, latencies, depths and ages."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Literal
@@ -8,12 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from flashnotify.api.auth import requires
-from flashnotify.archive.ports import Statistics
-from flashnotify.archive.records import ACCEPTED, Latency, Total
+from flashnotify.api.auth import Reader
+from flashnotify.archive.ports import Jobs, Statistics
+from flashnotify.archive.records import ACCEPTED
 from flashnotify.clock import Clock
 from flashnotify.domain import moment
-from flashnotify.identity.principal import READ
+from flashnotify.queue.dispatch import Dispatch
 from flashnotify.telemetry.statistics import percentile
 
 _HOUR = 3_600_000
@@ -50,45 +49,82 @@ class PerformanceList(BaseModel):
     items: list[PerformanceOut]
 
 
-def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
-    """Return the endpoints `/v1/stats` and `/v1/performance`."""
-    router = APIRouter(prefix="/v1", tags=["statistics"], dependencies=[requires(READ)])
+class LaneOut(BaseModel):
+    """One lane: the batches of a channel, or the fan-outs (`channel` null), of one priority.
+
+    `depth` counts the jobs in memory; more may be on disk. `oldest_seconds` is how long the oldest
+    job has been due, in memory or on disk.
+    """
+
+    channel: str | None
+    priority: str
+    depth: int
+    in_flight: int
+    bound: int
+    more_on_disk: bool
+    oldest_seconds: float
+
+
+class QueueOut(BaseModel):
+    """Every lane, the most urgent first."""
+
+    lanes: list[LaneOut]
+
+
+def statistics_router(
+    statistics: Statistics, dispatch: Dispatch, jobs: Jobs, clock: Clock
+) -> APIRouter:
+    """Return the endpoints `/v1/queue`, `/v1/stats` and `/v1/performance`."""
+    router = APIRouter(prefix="/v1", tags=["statistics"])
+
+    @router.get("/queue", summary="Get the depth and age of the queues")
+    async def show_queue(_: Reader) -> QueueOut:
+        lanes = []
+        for lane in dispatch.lanes():
+            queue = dispatch.queue(lane.channel)
+            oldest = await jobs.oldest_due(lane)
+            lanes.append(
+                LaneOut(
+                    channel=lane.channel,
+                    priority=lane.priority.name,
+                    depth=queue.depth()[lane.priority],
+                    in_flight=queue.in_flight(lane.priority),
+                    bound=queue.bound,
+                    more_on_disk=queue.has_overflowed(lane.priority),
+                    oldest_seconds=0.0 if oldest is None else max(0, clock.now() - oldest) / 1000,
+                )
+            )
+        return QueueOut(lanes=lanes)
 
     @router.get("/stats", summary="Count notifications and deliveries")
-    async def show_stats(window: Window = "24h") -> StatsOut:
+    async def show_stats(_: Reader, window: Window = "24h") -> StatsOut:
         since = clock.now() - _WINDOWS[window]
-        return _stats(window, since, await statistics.totals(since))
+        accepted: dict[str, int] = {}
+        deliveries: dict[str, dict[str, dict[str, int]]] = {}
+        for total in await statistics.totals(since):
+            if total.status == ACCEPTED:
+                accepted[total.kind] = total.number
+            else:
+                by_channel = deliveries.setdefault(total.kind, {})
+                by_channel.setdefault(total.channel, {})[total.status] = total.number
+        return StatsOut(
+            window=window, since=moment(since), accepted=accepted, deliveries=deliveries
+        )
 
     @router.get("/performance", summary="Get latency percentiles by transport")
-    async def show_performance(window: Window = "1h") -> PerformanceList:
+    async def show_performance(_: Reader, window: Window = "1h") -> PerformanceList:
         since = clock.now() - _WINDOWS[window]
-        latencies = sorted(
-            await statistics.latencies(since), key=attrgetter("channel", "transport")
-        )
-        return PerformanceList(
-            window=window, since=moment(since), items=[_performance(found) for found in latencies]
-        )
+        items = [
+            PerformanceOut(
+                channel=found.channel,
+                transport=found.transport,
+                attempts=found.attempts,
+                failures=found.failures,
+                **{f"p{part}_ms": percentile(found.buckets, part / 100) for part in (50, 95, 99)},
+            )
+            for found in await statistics.latencies(since)
+        ]
+        items.sort(key=attrgetter("channel", "transport"))
+        return PerformanceList(window=window, since=moment(since), items=items)
 
     return router
-
-
-def _stats(window: str, since: int, totals: Iterable[Total]) -> StatsOut:
-    accepted: dict[str, int] = {}
-    deliveries: dict[str, dict[str, dict[str, int]]] = {}
-    for total in totals:
-        if total.status == ACCEPTED:
-            accepted[total.kind] = total.number
-        else:
-            by_channel = deliveries.setdefault(total.kind, {})
-            by_channel.setdefault(total.channel, {})[total.status] = total.number
-    return StatsOut(window=window, since=moment(since), accepted=accepted, deliveries=deliveries)
-
-
-def _performance(latency: Latency) -> PerformanceOut:
-    return PerformanceOut(
-        channel=latency.channel,
-        transport=latency.transport,
-        attempts=latency.attempts,
-        failures=latency.failures,
-        **{f"p{part}_ms": percentile(latency.buckets, part / 100) for part in (50, 95, 99)},
-    )

@@ -22,8 +22,8 @@ _MODULES = {
     "outbox": "notifications",
     "tail": "tail",
     "doctor": "doctor",
-    "migrate": "migrate",
-    "backup": "backup",
+    "migrate": "archive",
+    "backup": "archive",
     "keys": "keys",
 }
 

@@ -1,8 +1,7 @@
 """The API as commands use it, as an admin: over the Unix socket of `serve`, or in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,11 +21,13 @@ class CommandFailed(FlashNotifyError):
     """A command failed; the message says why."""
 
 
-class Client:
+class Client(httpx.AsyncClient):
     """The API, as commands use it. `served` is true if `serve` answers."""
 
-    def __init__(self, http: httpx.AsyncClient, *, served: bool) -> None:
-        self._http = http
+    def __init__(self, transport: httpx.AsyncBaseTransport, *, served: bool = True) -> None:
+        super().__init__(
+            transport=transport, base_url="http://flashnotify", timeout=_TIMEOUT, trust_env=False
+        )
         self.served = served
 
     async def call(self, method: str, path: str, **request: Any) -> Any:
@@ -35,7 +36,7 @@ class Client:
         Raise `CommandFailed` if the API is unreachable or answered with a problem.
         """
         try:
-            response = await self._http.request(method, path, **request)
+            response = await self.request(method, path, **request)
         except httpx.TransportError as error:
             raise CommandFailed(
                 f"serve holds the archive but does not answer ({type(error).__name__}). "
@@ -46,24 +47,20 @@ class Client:
         return response.json() if response.content else None
 
 
-@asynccontextmanager
-async def connect() -> AsyncIterator[Client]:
-    """Connect to the API of this archive, whether `serve` is running or not."""
+async def connect() -> AbstractAsyncContextManager[Client]:
+    """Return a connection to the API of this archive, whether `serve` is running or not."""
     socket = beside(archive_file(), "sock")
     if await answers(socket):
-        async with over_socket(socket) as http:
-            yield Client(http, served=True)
-        return
+        return over_socket(socket)
     # Only now: importing the service takes seconds.
     from flashnotify.cli.local import connect_locally  # noqa: PLC0415
 
-    async with connect_locally() as client:
-        yield client
+    return connect_locally()
 
 
 async def call(method: str, path: str, **request: Any) -> Any:
     """Call the API once, as `Client.call`."""
-    async with connect() as client:
+    async with await connect() as client:
         return await client.call(method, path, **request)
 
 
@@ -87,16 +84,9 @@ async def answers(socket: Path) -> bool:
     return True
 
 
-def over_socket(socket: Path) -> httpx.AsyncClient:
+def over_socket(socket: Path) -> Client:
     """Return a client of the `serve` that listens on a Unix socket."""
-    return over(httpx.AsyncHTTPTransport(uds=str(socket)))
-
-
-def over(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-    """Return a client over any transport."""
-    return httpx.AsyncClient(
-        transport=transport, base_url="http://flashnotify", timeout=_TIMEOUT, trust_env=False
-    )
+    return Client(httpx.AsyncHTTPTransport(uds=str(socket)))
 
 
 def explain(response: httpx.Response) -> str:

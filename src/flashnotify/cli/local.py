@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
-from flashnotify.cli.client import Client, answers, over, over_socket
+from flashnotify.cli.client import Client, answers, over_socket
 from flashnotify.errors import ArchiveLocked
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry import logs
@@ -27,13 +27,13 @@ async def connect_locally() -> AsyncIterator[Client]:
     service = Service(config)
     try:
         if await _open(service):
-            async with in_process(service.app()) as http:
-                yield Client(http, served=False)
+            async with in_process(service.app()) as client:
+                yield client
             return
     finally:
         await service.close()
-    async with over_socket(config.socket) as http:
-        yield Client(http, served=True)
+    async with over_socket(config.socket) as client:
+        yield client
 
 
 async def _open(service: Service) -> bool:
@@ -50,6 +50,6 @@ async def _open(service: Service) -> bool:
     return False
 
 
-def in_process(app: ASGIApp) -> httpx.AsyncClient:
+def in_process(app: ASGIApp) -> Client:
     """Return a client of a service in this process, as an admin."""
-    return over(httpx.ASGITransport(LocalSocket(app)))
+    return Client(httpx.ASGITransport(LocalSocket(app)), served=False)

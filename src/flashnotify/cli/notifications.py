@@ -110,7 +110,7 @@ def _field(entry: str) -> tuple[str, str]:
 
 
 async def _send(document: dict[str, Any], headers: dict[str, str]) -> None:
-    async with connect() as client:
+    async with await connect() as client:
         accepted = await client.call("POST", "/v1/notifications", json=document, headers=headers)
         print(accepted["id"])
         if not client.served:
@@ -119,7 +119,7 @@ async def _send(document: dict[str, Any], headers: dict[str, str]) -> None:
 
 async def _status(id: str) -> dict[str, Any]:
     path = f"/v1/notifications/{id}"
-    async with connect() as client:
+    async with await connect() as client:
         found: dict[str, Any] = await client.call("GET", path)
         page = await client.call("GET", f"{path}/deliveries", params={"limit": 200})
         found["deliveries"] = page["items"]

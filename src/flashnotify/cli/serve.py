@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -47,11 +47,12 @@ def serve(
     logs.configure(config.log_format)
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
-
     _allow_many_connections()
 
     async def welcome(app: ASGIApp, port: int) -> None:
-        _freeze_objects()
+        # Exclude long-lived objects from collections, which would block the loop for 0.1 s.
+        gc.collect()
+        gc.freeze()
         if show_trial:
             await trial.show(app, port, config=config, host=host)
 
@@ -68,12 +69,6 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
-def _freeze_objects() -> None:
-    """Exclude long-lived objects from garbage collection, which would block the loop for 0.1 s."""
-    gc.collect()
-    gc.freeze()
-
-
 async def run(
     service: Service, host: str, port: int, welcome: Welcome | None = None, *, once: bool = False
 ) -> int:
@@ -83,13 +78,16 @@ async def run(
     """
     stop = asyncio.Event()
     servers: list[Server] = []
-    # Until the very end: a second signal must not interrupt the last commits.
-    with _stop_on_signals(stop), contextlib.ExitStack() as listeners:
+    with contextlib.ExitStack() as stack:
+        # Until the very end: a second signal must not interrupt the last commits.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stack.callback(asyncio.get_running_loop().remove_signal_handler, number)
         try:
             await service.open()
             app = service.app()
-            network = listeners.enter_context(_listen(host, port))
-            local = listeners.enter_context(_listen_locally(service.config.socket))
+            network = stack.enter_context(_listen(host, port))
+            local = stack.enter_context(_listen_locally(service.config.socket))
             await service.start()
             servers += Server(app, network), Server(LocalSocket(app), local)
             if welcome is not None:
@@ -123,19 +121,6 @@ async def _first(stop: asyncio.Event, failed: asyncio.Event, servers: list[Serve
     finally:
         for event in events:
             event.cancel()
-
-
-@contextlib.contextmanager
-def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,21 +5,30 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from flashnotify.archive.sqlite.location import beside
 from flashnotify.archive.sqlite.lock import ArchiveLock
-from flashnotify.cli.client import CommandFailed, archive_file, over_socket
-from flashnotify.cli.event_stream import Event, follow
+from flashnotify.cli.client import CommandFailed, archive_file, explain, over_socket
+from flashnotify.telemetry.events import HEARTBEAT
 
+# Seconds between two attempts to connect: the first wait and the longest.
+_FIRST_WAIT = 0.1
+_MAX_WAIT = 2.0
+# Waits longer than this are reported to the user.
+_UNREPORTED_WAIT = 1.0
+# Seconds to connect, and of silence after which a connection counts as broken.
+_TIMEOUT = httpx.Timeout(5.0, read=3 * HEARTBEAT)
 _COLOURS = {
     "completed": "green",
     "sent": "green",
@@ -57,11 +66,11 @@ async def _tail(archive: Path, since: int | None, *, as_json: bool) -> None:
     console = Console(soft_wrap=True, highlight=False)
     async with (
         over_socket(beside(archive, "sock")) as http,
-        aclosing(follow(http, lock, since)) as events,
+        aclosing(_follow(http, lock, None if since is None else str(since))) as events,
     ):
         async for event in events:
             if as_json:
-                print(_json(event), flush=True)
+                print(json.dumps(event), flush=True)
             else:
                 console.print(_line(event))
     print("serve has stopped.", file=sys.stderr)
@@ -72,21 +81,65 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
     os._exit(128 + signal.SIGINT)
 
 
-def _json(event: Event) -> str:
-    return json.dumps({"id": event.id, "type": event.type, **(event.data or {})})
+async def _follow(
+    http: httpx.AsyncClient, lock: ArchiveLock, after: str | None
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Yield the events from now on, or those after event `after`, until `serve` stops.
+
+    Raise `CommandFailed` if `serve` refuses the request.
+    """
+    wait, reported = _FIRST_WAIT, False
+    while True:
+        try:
+            async for fields in _connection(http, after):
+                wait, reported = _FIRST_WAIT, False
+                after = fields.get("id", after)
+                # Without data it is a heartbeat.
+                if "data" in fields:
+                    event = {"id": int(fields["id"]), "type": fields["event"]}
+                    yield event | json.loads(fields["data"])
+            reason = "the stream ended"
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+        if lock.holder() is None:
+            return
+        if not reported and wait > _UNREPORTED_WAIT:
+            print(f"serve does not answer ({reason}); retrying", file=sys.stderr)
+            reported = True
+        await asyncio.sleep(wait)
+        wait = min(2 * wait, _MAX_WAIT)
 
 
-def _line(event: Event) -> Text:
-    data = event.data or {}
-    if event.type == "missed":
-        return Text(f"Events {data['first']} to {data['last']} are no longer kept.", "yellow")
-    at = datetime.fromisoformat(data["at"]).astimezone()
-    status = data["status"]
+async def _connection(http: httpx.AsyncClient, after: str | None) -> AsyncIterator[dict[str, str]]:
+    """Yield the fields of each server-sent event (WHATWG HTML, 9.2.6) until the connection ends."""
+    headers = {} if after is None else {"Last-Event-ID": after}
+    async with http.stream("GET", "/v1/events", headers=headers, timeout=_TIMEOUT) as response:
+        if response.status_code in (429, 503):
+            return
+        if response.is_error:
+            await response.aread()
+            raise CommandFailed(explain(response))
+        fields: dict[str, str] = {}
+        async for line in response.aiter_lines():
+            if line:
+                # `serve` writes the data of an event on one line.
+                name, _, value = line.partition(":")
+                fields[name] = value.removeprefix(" ")
+            else:
+                yield fields
+                fields = {}
+
+
+def _line(event: dict[str, Any]) -> Text:
+    if event["type"] == "missed":
+        return Text(f"Events {event['first']} to {event['last']} are no longer kept.", "yellow")
+    at = datetime.fromisoformat(event["at"]).astimezone()
+    status = event["status"]
     line = Text.assemble(
         (f"{at:%Y-%m-%d %H:%M:%S}", "dim"),
-        f"  {event.id}  {event.type:<12}  {data['notification_id']}  ",
+        f"  {event['id']}  {event['type']:<12}  {event['notification_id']}  ",
         (status, _COLOURS.get(status, "")),
     )
-    if "channel" in data:
-        line.append(f"  {data['channel']}  {data['delivery_id']}")
+    if "channel" in event:
+        line.append(f"  {event['channel']}  {event['delivery_id']}")
     return line

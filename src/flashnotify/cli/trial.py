@@ -6,7 +6,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from flashnotify.channels.url import base_url
-from flashnotify.cli.client import over
+from flashnotify.cli.client import Client
 from flashnotify.cli.local import in_process
 from flashnotify.private_file import replacing
 from flashnotify.settings import ServiceConfig
@@ -23,14 +23,13 @@ _EXAMPLE = {
 async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> None:
     """Print the address, the trial key and the commands; create a key if none works."""
     path = config.archive_file.with_name("trial.key")
-    async with over(httpx.ASGITransport(app)) as http:
-        key = path.read_text().strip() if path.is_file() else ""
-        works = bool(key) and (await http.get("/v1/outbox", headers=_bearer(key))).is_success
+    key = path.read_text().strip() if path.is_file() else ""
+    async with Client(httpx.ASGITransport(app)) as anyone:
+        works = (await anyone.get("/v1/outbox", headers={"X-API-Key": key})).is_success
     if not works:
-        async with in_process(app) as http:
+        async with in_process(app) as admin:
             request = {"name": "trial", "scopes": ["notify:*", "read"]}
-            answer = await http.post("/v1/api-keys", json=request)
-            key = answer.raise_for_status().json()["key"]
+            key = (await admin.call("POST", "/v1/api-keys", json=request))["key"]
         with replacing(path) as draft:
             draft.write_text(key + "\n")
     address = base_url("http", host, port)
@@ -49,7 +48,3 @@ See what the recipient would have got:
 """,
         flush=True,
     )
-
-
-def _bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}

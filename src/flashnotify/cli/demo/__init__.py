@@ -4,7 +4,6 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,7 @@ from flashnotify.app import Service
 from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.channels.transport import CaptureTransport
 from flashnotify.cli import serve, trial
-from flashnotify.cli.client import Client, CommandFailed
+from flashnotify.cli.client import CommandFailed
 from flashnotify.cli.demo.examples import CHAT
 from flashnotify.cli.demo.showing import send_and_show
 from flashnotify.cli.local import in_process
@@ -26,6 +25,14 @@ from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry import logs
 
 _HOST = "127.0.0.1"
+_HINTS = """\
+API documentation: http://{host}:{port}/docs
+
+Follow events, in another terminal:
+  FLASHNOTIFY_DATABASE_URL={url} flashnotify tail
+
+Ctrl-C ends the demo and removes {folder}.
+"""
 
 
 def demo(
@@ -46,12 +53,11 @@ def demo(
         _require_capture(service)
 
         async def welcome(app: ASGIApp, port: int) -> None:
-            async with in_process(app) as http:
-                client = Client(http, served=True)
+            async with in_process(app) as client:
                 await send_and_show(client, Console(), ZoneInfo(config.timezone))
             if not once:
                 await trial.show(app, port, config=config, host=_HOST)
-                _print_hints(port, Path(folder), url)
+                print(_HINTS.format(host=_HOST, port=port, url=url, folder=folder), flush=True)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(serve.run(service, _HOST, port, welcome, once=once))
@@ -79,16 +85,3 @@ def _require_capture(service: Service) -> None:
         for open_transport in channel.transports:
             if not isinstance(open_transport.transport, CaptureTransport):
                 raise CommandFailed(f"The demo must not send over {open_transport.name}.")
-
-
-def _print_hints(port: int, folder: Path, url: str) -> None:
-    print(
-        f"""API documentation: http://{_HOST}:{port}/docs
-
-Follow events, in another terminal:
-  FLASHNOTIFY_DATABASE_URL={url} flashnotify tail
-
-Ctrl-C ends the demo and removes {folder}.
-""",
-        flush=True,
-    )

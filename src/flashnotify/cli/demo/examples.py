@@ -1,6 +1,6 @@
 """The notifications that the demo sends: each kind in each language."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,146 +11,127 @@ CHAT = "chat:it-team"
 
 def examples(now: datetime, device: str) -> Sequence[dict[str, Any]]:
     """Return requests to `/v1/notifications`, dated after `now`. `device` is a `push:` address."""
+
+    def at(days: int, hour: int) -> str:
+        day = now + timedelta(days=days)
+        return day.replace(hour=hour, minute=0, second=0, microsecond=0).isoformat()
+
     return [
-        {
-            "kind": "security",
-            "locale": "en",
-            "title": "Fire in building B",
-            "body": "The fire brigade is on its way. Do not use the lifts, and help those who "
-            "cannot take the stairs.",
-            "to": [EMAIL, SMS, device, CHAT],
-            "data": {
+        _example(
+            "security.en",
+            [EMAIL, SMS, device, CHAT],
+            "Fire in building B",
+            "The fire brigade is on its way. Do not use the lifts, and help those who cannot "
+            "take the stairs.",
+            {
                 "location": "Building B, 2nd floor",
                 "instructions": "Leave the building by the nearest exit.\n"
                 "Gather on the north car park.",
             },
-        },
-        {
-            "kind": "security",
-            "locale": "fr",
-            "title": "Départ de feu au bâtiment B",
-            "body": "Les pompiers arrivent. N’utilisez pas les ascenseurs et aidez les personnes "
-            "qui ne peuvent pas prendre l’escalier.",
-            "to": [EMAIL, SMS, device, CHAT],
-            "data": {
+        ),
+        _example(
+            "security.fr",
+            [EMAIL, SMS, device, CHAT],
+            "Départ de feu au bâtiment B",
+            "Les pompiers arrivent. N’utilisez pas les ascenseurs et aidez les personnes qui ne "
+            "peuvent pas prendre l’escalier.",
+            {
                 "location": "Bâtiment B, 2e étage",
                 "instructions": "Quittez les lieux par la sortie la plus proche.\n"
                 "Rassemblement sur le parking nord.",
             },
-        },
-        {
-            "kind": "health",
-            "locale": "en",
-            "title": "Showers closed: legionella found",
-            "body": "A routine check found legionella in the hot water. Drinking the water is "
-            "safe. We will write again when the showers open.",
-            "to": [EMAIL, SMS],
-            "data": {
+        ),
+        _example(
+            "health.en",
+            [EMAIL, SMS],
+            "Showers closed: legionella found",
+            "A routine check found legionella in the hot water. Drinking the water is safe. We "
+            "will write again when the showers open.",
+            {
                 "advice": "Do not use the showers until further notice.",
                 "location": "Sports hall",
                 "helpline": "+33144276000",
             },
-        },
-        {
-            "kind": "health",
-            "locale": "fr",
-            "title": "Don du sang\N{NO-BREAK SPACE}: cas de rougeole",
-            "body": "Un cas de rougeole a été confirmé parmi les donneurs de mardi.",
-            "to": [EMAIL, device],
-            "data": {
+        ),
+        _example(
+            "health.fr",
+            [EMAIL, device],
+            "Don du sang\N{NO-BREAK SPACE}: cas de rougeole",
+            "Un cas de rougeole a été confirmé parmi les donneurs de mardi.",
+            {
                 "advice": "Vérifiez que vous êtes à jour de vos vaccins, et appelez en cas de "
                 "fièvre.",
                 "location": "Hall de la bibliothèque",
                 "helpline": "+33144276000",
             },
-        },
-        {
-            "kind": "weather",
-            "locale": "en",
-            "title": "Storm tonight: the campus closes at 17:30",
-            "body": "Gusts of up to 120 km/h are expected. Evening classes are cancelled.",
-            "to": [EMAIL, SMS],
-            "data": {
-                "severity": "severe",
-                "effective_from": _at(now, 0, 18),
-                "effective_until": _at(now, 1, 6),
-            },
-        },
-        {
-            "kind": "weather",
-            "locale": "fr",
-            "title": "Canicule\N{NO-BREAK SPACE}: salles fraîches ouvertes",
-            "body": "Jusqu’à 39 °C attendus. La bibliothèque et le hall A, climatisés, sont "
-            "ouverts à tous.",
-            "to": [EMAIL, device],
-            "data": {
-                "severity": "moderate",
-                "effective_from": _at(now, 1, 11),
-                "effective_until": _at(now, 3, 21),
-            },
-        },
-        {
-            "kind": "infrastructure",
-            "locale": "en",
-            "title": "No Wi-Fi in the library tomorrow evening",
-            "body": "We are replacing the access points. Wired sockets keep working.",
-            "to": [EMAIL, CHAT],
-            "data": {
+        ),
+        _example(
+            "weather.en",
+            [EMAIL, SMS],
+            "Storm tonight: the campus closes at 17:30",
+            "Gusts of up to 120 km/h are expected. Evening classes are cancelled.",
+            {"severity": "severe", "effective_from": at(0, 18), "effective_until": at(1, 6)},
+        ),
+        _example(
+            "weather.fr",
+            [EMAIL, device],
+            "Canicule\N{NO-BREAK SPACE}: salles fraîches ouvertes",
+            "Jusqu’à 39 °C attendus. La bibliothèque et le hall A, climatisés, sont ouverts à "
+            "tous.",
+            {"severity": "moderate", "effective_from": at(1, 11), "effective_until": at(3, 21)},
+        ),
+        _example(
+            "infrastructure.en",
+            [EMAIL, CHAT],
+            "No Wi-Fi in the library tomorrow evening",
+            "We are replacing the access points. Wired sockets keep working.",
+            {
                 "building": "Library",
                 "service": "Wi-Fi",
-                "starts_at": _at(now, 1, 20),
-                "ends_at": _at(now, 1, 23),
+                "starts_at": at(1, 20),
+                "ends_at": at(1, 23),
             },
-        },
-        {
-            "kind": "infrastructure",
-            "locale": "fr",
-            "title": "Ascenseur du bâtiment C en panne",
-            "body": "Le réparateur passe demain matin. Un accompagnement est possible à l’accueil.",
-            "to": [EMAIL, SMS],
-            "data": {"building": "Bâtiment C", "service": "Ascenseur", "ends_at": _at(now, 1, 12)},
-        },
-        {
-            "kind": "academic",
-            "locale": "en",
-            "title": "Room changed",
-            "body": "The exam takes place in room B204 instead of A101. Bring your student card.",
-            "to": [EMAIL, device],
-            "data": {
-                "course": "ALG-2",
-                "room": "B204",
-                "starts_at": _at(now, 7, 9),
-                "teacher": "Prof. Noether",
-            },
-        },
-        {
-            "kind": "academic",
-            "locale": "fr",
-            "title": "Cours annulé",
-            "body": "Mme Curie est souffrante. La séance est reportée à la semaine prochaine.",
-            "to": [EMAIL, SMS],
-            "data": {"course": "PHY-101", "starts_at": _at(now, 1, 14), "teacher": "Mme Curie"},
-        },
-        {
-            "kind": "administrative",
-            "locale": "en",
-            "title": "Enrol for the second semester",
-            "body": "You are not enrolled yet. It takes five minutes online.",
-            "to": [EMAIL],
-            "data": {"deadline": _at(now, 14, 17), "office": "Registrar, room A012"},
-        },
-        {
-            "kind": "administrative",
-            "locale": "fr",
-            "title": "Bourse\N{NO-BREAK SPACE}: il manque une pièce",
-            "body": "Votre dossier est complet, à l’exception de l’avis d’imposition.",
-            "to": [EMAIL, device],
-            "data": {"deadline": _at(now, 10, 12), "office": "Scolarité, salle A012"},
-        },
+        ),
+        _example(
+            "infrastructure.fr",
+            [EMAIL, SMS],
+            "Ascenseur du bâtiment C en panne",
+            "Le réparateur passe demain matin. Un accompagnement est possible à l’accueil.",
+            {"building": "Bâtiment C", "service": "Ascenseur", "ends_at": at(1, 12)},
+        ),
+        _example(
+            "academic.en",
+            [EMAIL, device],
+            "Room changed",
+            "The exam takes place in room B204 instead of A101. Bring your student card.",
+            {"course": "ALG-2", "room": "B204", "starts_at": at(7, 9), "teacher": "Prof. Noether"},
+        ),
+        _example(
+            "academic.fr",
+            [EMAIL, SMS],
+            "Cours annulé",
+            "Mme Curie est souffrante. La séance est reportée à la semaine prochaine.",
+            {"course": "PHY-101", "starts_at": at(1, 14), "teacher": "Mme Curie"},
+        ),
+        _example(
+            "administrative.en",
+            [EMAIL],
+            "Enrol for the second semester",
+            "You are not enrolled yet. It takes five minutes online.",
+            {"deadline": at(14, 17), "office": "Registrar, room A012"},
+        ),
+        _example(
+            "administrative.fr",
+            [EMAIL, device],
+            "Bourse\N{NO-BREAK SPACE}: il manque une pièce",
+            "Votre dossier est complet, à l’exception de l’avis d’imposition.",
+            {"deadline": at(10, 12), "office": "Scolarité, salle A012"},
+        ),
     ]
 
 
-def _at(now: datetime, days: int, hour: int) -> str:
-    """Return the time at `hour`, `days` from now."""
-    day = now + timedelta(days=days)
-    return day.replace(hour=hour, minute=0, second=0, microsecond=0).isoformat()
+def _example(
+    name: str, to: Sequence[str], title: str, body: str, data: Mapping[str, str]
+) -> dict[str, Any]:
+    kind, locale = name.split(".")
+    return {"kind": kind, "locale": locale, "to": to, "title": title, "body": body, "data": data}

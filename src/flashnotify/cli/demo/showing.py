@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
@@ -16,6 +16,7 @@ from flashnotify.cli.demo.examples import examples
 # Seconds within which everything must be sent, and between two checks.
 _TIMEOUT = 30.0
 _PAUSE = 0.05
+_IN_PROGRESS = ("queued", "sending")
 _DEVICE = {"type": "ntfy", "topic": "ada-demo", "label": "Ada's phone"}
 _COLOURS = {"email": "blue", "sms": "green", "push": "magenta", "chat": "cyan"}
 
@@ -37,8 +38,10 @@ async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> Non
         raise CommandFailed(f"Not all were sent within {_TIMEOUT:g} s: check the log.") from None
     for (example, id), deliveries in zip(sent, settled, strict=True):
         captured = await client.call("GET", "/v1/outbox", params={"notification": id})
+        messages = {message["delivery_id"]: message for message in captured["items"]}
         console.rule(f"{example['kind']}, {example['locale']}")
-        _show(console, zone, deliveries, captured["items"])
+        for delivery in deliveries:
+            console.print(_panel(delivery, messages.get(delivery["id"]), zone))
 
 
 async def _settled(client: Client, id: str) -> Sequence[dict[str, Any]]:
@@ -46,38 +49,22 @@ async def _settled(client: Client, id: str) -> Sequence[dict[str, Any]]:
     while True:
         page = await client.call("GET", f"/v1/notifications/{id}/deliveries")
         deliveries: Sequence[dict[str, Any]] = page["items"]
-        if deliveries and not any(map(_in_progress, deliveries)):
+        if deliveries and all(d["status"] not in _IN_PROGRESS or d["reason"] for d in deliveries):
             return deliveries
         await asyncio.sleep(_PAUSE)
 
 
-def _in_progress(delivery: dict[str, Any]) -> bool:
-    return delivery["status"] in ("queued", "sending") and delivery["reason"] is None
-
-
-def _show(
-    console: Console,
-    zone: ZoneInfo,
-    deliveries: Sequence[dict[str, Any]],
-    captured: Sequence[dict[str, Any]],
-) -> None:
-    messages = {message["delivery_id"]: message for message in captured}
-    for delivery in deliveries:
-        channel = delivery["channel"]
-        title = f"{channel} to {delivery['to']}"
-        message = messages.get(delivery["id"])
-        content = _content(message) if message is not None else _status(delivery, zone)
-        colour = _COLOURS.get(channel, "") if message is not None else "yellow"
-        console.print(Panel(content, title=title, title_align="left", border_style=colour))
-
-
-def _content(message: dict[str, Any]) -> Group:
-    subject = [Text(f"{message['subject']}\n", style="bold")] if message["subject"] else []
-    return Group(*subject, Text(message["text"]))
-
-
-def _status(delivery: dict[str, Any], zone: ZoneInfo) -> Text:
-    """Describe a delivery that is not in the outbox: why it waits or was not sent."""
-    due = delivery["next_attempt_at"]
-    at = f", at {datetime.fromisoformat(due).astimezone(zone):%H:%M}" if due else ""
-    return Text(f"{delivery['status']}: {delivery['reason']}{at}")
+def _panel(delivery: dict[str, Any], message: dict[str, Any] | None, zone: ZoneInfo) -> Panel:
+    """Show the message of a delivery, or why it waits or was not sent."""
+    channel, due = delivery["channel"], delivery["next_attempt_at"]
+    if message is not None:
+        subject = f"{message['subject']}\n\n" if message["subject"] else ""
+        content, colour = (
+            Text.assemble((subject, "bold"), message["text"]),
+            _COLOURS.get(channel, ""),
+        )
+    else:
+        at = f", at {datetime.fromisoformat(due).astimezone(zone):%H:%M}" if due else ""
+        content, colour = Text(f"{delivery['status']}: {delivery['reason']}{at}"), "yellow"
+    title = f"{channel} to {delivery['to']}"
+    return Panel(content, title=title, title_align="left", border_style=colour)

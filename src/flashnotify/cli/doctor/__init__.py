@@ -12,7 +12,7 @@ from rich.text import Text
 
 from flashnotify.cli.doctor.configuration import key_findings, setting_findings
 from flashnotify.cli.doctor.database import archive_findings
-from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.cli.doctor.findings import Finding, State, failed, warning
 from flashnotify.cli.doctor.serving import serve_findings
 from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.cli.output import print_json, progress_bar
@@ -35,8 +35,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         findings = list(_examine())
     worst = max((f.state for f in findings), key=list(_COLOURS).index)
     if as_json:
-        report = {"state": worst, "findings": [asdict(finding) for finding in findings]}
-        print_json(report)
+        print_json({"state": worst, "findings": [asdict(finding) for finding in findings]})
     else:
         _show(findings)
     if worst == "failed":
@@ -44,27 +43,21 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 def _examine() -> Iterable[Finding]:
-    reported = set()
-    for finding in setting_findings():
-        reported.add(finding.part)
-        yield finding
+    settings = setting_findings()
+    yield from settings
     try:
         config = ServiceConfig()
     except SettingsError:
-        yield Finding("archive", "warning", "not checked", "Fix the settings first.")
+        yield warning("archive", "not checked", "Fix the settings first.")
         return
     logs.configure(config.log_format)
     try:
         yield from key_findings(config)
         yield from archive_findings(config.archive_file)
-        yield from asyncio.run(_transports_and_serve(config, reported))
+        yield from asyncio.run(_transports_and_serve(config, {f.part for f in settings}))
     except PermissionError as error:
-        yield Finding(
-            "archive",
-            "failed",
-            f"{error.filename}: {error.strerror}",
-            "Run this as the user that runs serve.",
-        )
+        found = f"{error.filename}: {error.strerror}"
+        yield failed("archive", found, "Run this as the user that runs serve.")
 
 
 async def _transports_and_serve(config: ServiceConfig, reported: set[str]) -> Sequence[Finding]:

@@ -1,98 +1,65 @@
 """Checks of the settings and of the archive's keys."""
 
 import sqlite3
-import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
 from flashnotify.channels.push.webpush import VAPID_FILE
-from flashnotify.cli.doctor.findings import Finding
+from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok
 from flashnotify.errors import SettingsError
 from flashnotify.meta import Config
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
 
 
-def setting_findings() -> Iterator[Finding]:
+def setting_findings() -> Sequence[Finding]:
     """Check each setting, and find unknown names."""
-    valid = True
-    for config in _declared(Config):
-        try:
-            config()
-        except SettingsError as error:
-            valid = False
-            for line in str(error).splitlines():
-                found, _, example = line.partition(" Example: ")
-                name, _, found = found.partition(": ")
-                yield Finding(name, "failed", found, f"Example: {example}")
-    for name, nearest in unknown_names(CONFIGS, given_names()).items():
-        valid = False
+    findings = [finding for config in _declared(Config) for finding in _invalid(config)]
+    given = given_names()
+    for name, nearest in unknown_names(CONFIGS, given).items():
         hint = f"Did you mean {nearest}? " if nearest else ""
-        yield Finding(
-            name,
-            "failed",
-            "unknown setting",
-            f"{hint}Correct or remove it; docs/settings.md lists all settings.",
-        )
-    if valid:
-        known = {setting.env for config in CONFIGS.values() for setting in config.settings}
-        count = len(known & given_names())
-        yield Finding("settings", "ok", f"{count} of {len(known)} set, the rest are defaults")
+        remedy = f"{hint}Correct or remove it; docs/settings.md lists all settings."
+        findings.append(failed(name, "unknown setting", remedy))
+    known = {setting.env for config in CONFIGS.values() for setting in config.settings}
+    count = f"{len(known & given)} of {len(known)} set, the rest are defaults"
+    return findings or [ok("settings", count)]
 
 
 def key_findings(config: ServiceConfig) -> Iterator[Finding]:
     """Check the secret key, and the Web Push key if there is one."""
-    secret = config.beside(KEY_FILE)
+    secret, vapid = config.beside(KEY_FILE), config.beside(VAPID_FILE)
     if config.secret_key is not None:
-        yield Finding("secret key", "ok", "FLASHNOTIFY_SECRET_KEY is set")
+        yield ok("secret key", "FLASHNOTIFY_SECRET_KEY is set")
     elif secret.exists():
-        yield _key("secret key", secret) or _secret_key(config)
+        yield _key("secret key", secret, config.pepper)
     elif _has_api_keys(config.archive_file):
-        yield Finding(
+        yield failed(
             "secret key",
-            "failed",
             f"{secret} is missing: the existing API keys do not work",
             "Restore it from a backup. If there is none, start `flashnotify serve`, which creates "
             "a new one, and create new API keys.",
         )
     else:
-        yield Finding("secret key", "ok", "serve will create it when it starts")
-    vapid = config.beside(VAPID_FILE)
+        yield ok("secret key", "serve will create it when it starts")
     if vapid.exists():
-        yield _key("Web Push key", vapid) or Finding("Web Push key", "ok", f"{vapid}")
+        yield _key("Web Push key", vapid, vapid.read_bytes)
 
 
-def _key(part: str, file: Path) -> Finding | None:
-    """Return the problem with a key's file, if there is one."""
-    mode = stat.S_IMODE(file.stat().st_mode)
-    if mode & 0o077:
-        return Finding(
-            part,
-            "failed",
-            f"{file} has mode {mode:04o}: other users on this machine can access it",
-            f"chmod 600 {file}",
-        )
+def _key(part: str, file: Path, read: Callable[[], bytes]) -> Finding:
+    if mode := exposed_mode(file):
+        found = f"{file} has mode {mode}: other users on this machine can access it"
+        return failed(part, found, f"chmod 600 {file}")
     try:
-        file.read_bytes()
+        read()
     except OSError as error:
-        return Finding(
-            part,
-            "failed",
-            f"{file} cannot be read: {error.strerror}",
-            "Run this as the user that runs serve, or make that user its owner.",
-        )
-    return None
-
-
-def _secret_key(config: ServiceConfig) -> Finding:
-    try:
-        config.pepper()
+        remedy = "Run this as the user that runs serve, or make that user its owner."
+        return failed(part, f"{file} cannot be read: {error.strerror}", remedy)
     except SettingsError as error:
         found, _, remedy = str(error).partition(". ")
-        return Finding("secret key", "failed", found, remedy)
-    return Finding("secret key", "ok", f"{config.beside(KEY_FILE)}")
+        return failed(part, found, remedy)
+    return ok(part, f"{file}")
 
 
 def _has_api_keys(file: Path) -> bool:
@@ -102,6 +69,16 @@ def _has_api_keys(file: Path) -> bool:
     except sqlite3.Error:
         # There is no archive yet, or `archive_findings` reports what is wrong with it.
         return False
+
+
+def _invalid(config: type[Config]) -> Iterator[Finding]:
+    try:
+        config()
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            found, _, example = line.partition(" Example: ")
+            name, _, found = found.partition(": ")
+            yield failed(name, found, f"Example: {example}")
 
 
 def _declared(base: type[Config]) -> Iterator[type[Config]]:

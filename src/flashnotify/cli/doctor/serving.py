@@ -7,7 +7,7 @@ import httpx
 
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import over_socket
-from flashnotify.cli.doctor.findings import Finding, State
+from flashnotify.cli.doctor.findings import Finding, failed, ok, warning
 from flashnotify.settings import ServiceConfig
 
 # Seconds to wait for an answer: a working service gives it at once.
@@ -19,53 +19,40 @@ async def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[
     """Check `serve`, if it is running. `expected` are the transports in our own settings."""
     holder = ArchiveLock(config.archive_file).holder()
     if holder is None:
-        return [Finding("serve", "ok", "not running; the archive is free")]
+        return [ok("serve", "not running; the archive is free")]
     part = f"serve (process {holder})"
     try:
         async with over_socket(config.socket) as http:
             ready = (await http.get("/readyz", timeout=_TIMEOUT)).json()
             channels = (await http.get("/v1/channels", timeout=_TIMEOUT)).json()["items"]
     except (httpx.TransportError, ValueError, KeyError) as error:
-        return [
-            Finding(
-                part,
-                "failed",
-                f"holds the archive but does not answer ({type(error).__name__})",
-                f"{_CHECK_LOG} If this persists, restart serve.",
-            )
-        ]
-    return [_readiness(part, ready), *_breakers(channels), *_differences(part, channels, expected)]
+        found = f"holds the archive but does not answer ({type(error).__name__})"
+        return [failed(part, found, f"{_CHECK_LOG} If this persists, restart serve.")]
+    return [_readiness(part, ready), *_transports(part, channels, expected)]
 
 
 def _readiness(part: str, ready: dict[str, Any]) -> Finding:
     if ready["status"] == "ok":
-        return Finding(part, "ok", "is ready")
-    state: State = "warning" if ready["status"] == "degraded" else "failed"
+        return ok(part, "is ready")
+    state = warning if ready["status"] == "degraded" else failed
     parts = (f"{name} is {how}" for name, how in ready["parts"].items() if how != "ok")
-    return Finding(part, state, f"is {ready['status']}: {', '.join(parts)}", _CHECK_LOG)
+    return state(part, f"is {ready['status']}: {', '.join(parts)}", _CHECK_LOG)
 
 
-def _breakers(channels: Sequence[dict[str, Any]]) -> Iterator[Finding]:
-    for channel in channels:
-        for transport in channel["transports"]:
-            if transport["breaker"] == "closed":
-                continue
-            part = f"serve: {channel['channel']} {transport['name']}"
+def _transports(
+    part: str, channels: Sequence[dict[str, Any]], expected: set[str]
+) -> Iterator[Finding]:
+    running = {f"{c['channel']} {t['name']}": t for c in channels for t in c["transports"]}
+    for name, transport in running.items():
+        if transport["breaker"] != "closed":
             problem = transport["problem"]
             found = f"paused after failures{': ' if problem else ''}{problem or ''}"
             remedy = "Fix the settings and restart serve." if problem else _CHECK_LOG
-            yield Finding(part, "failed", found, remedy)
-
-
-def _differences(
-    part: str, channels: Sequence[dict[str, Any]], expected: set[str]
-) -> Iterator[Finding]:
-    running = {f"{c['channel']} {t['name']}" for c in channels for t in c["transports"]}
-    if running != expected:
-        different = ", ".join(sorted(running ^ expected))
-        yield Finding(
+            yield failed(f"serve: {name}", found, remedy)
+    if running.keys() != expected:
+        different = ", ".join(sorted(running.keys() ^ expected))
+        yield warning(
             part,
-            "warning",
             f"runs with other transports than these settings name ({different})",
             "Restart serve if the settings have changed, or run doctor with serve's environment.",
         )

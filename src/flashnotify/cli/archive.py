@@ -1,12 +1,15 @@
-"""`flashnotify backup`: copy the archive and its keys, whether `serve` is running or not."""
+"""`flashnotify migrate` and `backup`: upgrade the archive, copy it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flashnotify.archive import schema
 from flashnotify.archive.sqlite.backup import copy_archive, copy_key
+from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.cli.output import progress_bar
 from flashnotify.errors import BackupFailed
@@ -15,6 +18,18 @@ from flashnotify.settings import KEY_FILE, ServiceConfig
 # Files that SQLite and `serve` keep next to an archive that is in use.
 _IN_USE = ("-wal", "-shm", "-journal")
 _PARTS = (*_IN_USE, ".lock", ".sock")
+
+
+def migrate() -> None:
+    """Create or upgrade the archive's tables. `serve` also does this when it starts."""
+    config = ServiceConfig()
+    lock = ArchiveLock(config.archive_file)
+    lock.acquire()
+    try:
+        asyncio.run(schema.upgrade(config.archive))
+    finally:
+        lock.release()
+    print(f"{config.archive_file} is up to date.")
 
 
 def backup(
@@ -33,7 +48,8 @@ def backup(
         for name in (KEY_FILE, VAPID_FILE)
         if config.beside(name).exists()
     }
-    _require_safe(config.archive_file, file, keys, force=force)
+    for objection in _objections(config.archive_file, file, keys, force=force):
+        raise BackupFailed(objection)
     for key, target in keys.items():
         copy_key(key, target)
     with progress_bar() as bar:
@@ -51,29 +67,24 @@ def backup(
         print("The backup does not contain FLASHNOTIFY_SECRET_KEY: keep a copy of it.")
 
 
-def _require_safe(archive: Path, file: Path, keys: Mapping[Path, Path], *, force: bool) -> None:
-    """Check that the copy can be made and overwrites nothing by mistake.
-
-    Raise `BackupFailed` if it cannot, or it would.
-    """
+def _objections(
+    archive: Path, file: Path, keys: Mapping[Path, Path], *, force: bool
+) -> Iterator[str]:
+    """Yield why the copy cannot be made, or would overwrite something by mistake."""
     if not archive.is_file():
-        raise BackupFailed(
-            f"There is no archive at {archive}. Set FLASHNOTIFY_DATABASE_URL to its location."
-        )
+        yield f"There is no archive at {archive}. Set FLASHNOTIFY_DATABASE_URL to its location."
     if not file.parent.is_dir():
-        raise BackupFailed(f"There is no folder {file.parent}: create it first.")
+        yield f"There is no folder {file.parent}: create it first."
     if file.is_dir():
-        raise BackupFailed(f"{file} is a folder: name a file.")
-    parts = {archive.resolve().with_name(archive.name + suffix) for suffix in _PARTS}
-    if file.resolve() in parts:
-        raise BackupFailed(f"{file} is part of the archive: name another file.")
-    for target in (file, *keys.values()):
-        if target.exists() and any(target.samefile(own) for own in (archive, *keys)):
-            raise BackupFailed(f"{target} is the archive itself: name another file.")
-        if target.exists() and not force:
-            raise BackupFailed(f"{target} exists: name another file, or overwrite it with --force.")
-    for suffix in _IN_USE:
-        log = file.with_name(file.name + suffix)
+        yield f"{file} is a folder: name a file."
+    if file.resolve() in (archive.resolve().with_name(archive.name + part) for part in _PARTS):
+        yield f"{file} is part of the archive: name another file."
+    for target in filter(Path.exists, (file, *keys.values())):
+        if any(target.samefile(own) for own in (archive, *keys)):
+            yield f"{target} is the archive itself: name another file."
+        if not force:
+            yield f"{target} exists: name another file, or overwrite it with --force."
+    for log in (file.with_name(file.name + suffix) for suffix in _IN_USE):
+        # SQLite would replay it into the copy.
         if log.exists():
-            # SQLite would replay it into the copy.
-            raise BackupFailed(f"{log} exists: {file} is or was in use. Name another file.")
+            yield f"{log} exists: {file} is or was in use. Name another file."
