@@ -113,7 +113,7 @@ class Recorder:
             until.append(again)
         if not until:
             return None
-        if self.decider.cancelled(batch.job, batch.notification):
+        if self.decider.ending(batch.job, batch.notification):
             # Comes up at once, to end the rest as cancelled.
             return Reschedule(now, "")
         return min(until, key=lambda reschedule: reschedule.due_at)
