@@ -40,11 +40,11 @@ class Cancel:
             if notification.status.final:
                 raise _over(notification)
             now = self.clock.now()
-            # Jobs in flight first: from here on they send nothing new.
-            self.in_flight.cancel(id)
-            await self.archive.notifications.cancel(id, now)
-            # Jobs that were taken while the write was under way.
-            self.in_flight.cancel(id)
+            with self.in_flight.cancelling(id):
+                await self.archive.notifications.cancel(id, now)
+                # Not before: a cancellation that is refused must stop nothing. From here on, jobs
+                # in flight send nothing new.
+                self.in_flight.cancel(id)
             notification = await find_notification(self.archive.notifications, id)
             if notification.status is not NotificationStatus.cancelled:
                 # Its last delivery ended before the cancellation.

@@ -62,6 +62,10 @@ class Decider:
         cancelled = notification.status is NotificationStatus.cancelled
         return cancelled or self.in_flight.cancelled(job)
 
+    def ending(self, job: Job, notification: Notification) -> bool:
+        """Return whether a notification was cancelled, or may be in the next commit."""
+        return self.cancelled(job, notification) or self.in_flight.ending(job)
+
 
 def _until(at: int, reason: str, notification: Notification) -> Reschedule:
     """Wait until `at`, but no longer than the notification lives: then it ends as expired."""

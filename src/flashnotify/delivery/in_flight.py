@@ -22,6 +22,7 @@ class InFlight:
 
     def __init__(self) -> None:
         self._notifications: dict[UUID, _Notification] = {}
+        self._cancelling: set[UUID] = set()
 
     @contextmanager
     def job(self, job: Job) -> Iterator[None]:
@@ -50,6 +51,15 @@ class InFlight:
         held = self._notifications.get(notification_id)
         return frozenset(held.sending) if held is not None else frozenset()
 
+    @contextmanager
+    def cancelling(self, notification_id: UUID) -> Iterator[None]:
+        """Hold a notification while its cancellation is written, which may be refused."""
+        self._cancelling.add(notification_id)
+        try:
+            yield
+        finally:
+            self._cancelling.discard(notification_id)
+
     def cancel(self, notification_id: UUID) -> None:
         """Keep the jobs in flight from sending more of this notification."""
         held = self._notifications.get(notification_id)
@@ -59,3 +69,7 @@ class InFlight:
     def cancelled(self, job: Job) -> bool:
         """Return whether the notification of a job in flight was cancelled meanwhile."""
         return self._notifications[job.notification_id].cancelled
+
+    def ending(self, job: Job) -> bool:
+        """Return whether the notification of a job in flight was cancelled, or may soon be."""
+        return job.notification_id in self._cancelling or self.cancelled(job)

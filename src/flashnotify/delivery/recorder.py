@@ -79,8 +79,7 @@ class Recorder:
         Return when the batch is due again, in milliseconds since the epoch, if it is.
         """
         batch, now = self.batch, self.clock.now()
-        for result in self._results:
-            await self._see_written(result)
+        await self._see_results_written()
         for end, deliveries in batch.ended.items():
             finish = self.archive.deliveries.finish
             await self._until_written(partial(finish, batch.notification, deliveries, end, now))
@@ -102,23 +101,30 @@ class Recorder:
             until.append(again)
         if not until:
             return None
-        if self.decider.cancelled(batch.job, batch.notification):
+        if self.decider.ending(batch.job, batch.notification):
             # Comes up at once, to end the rest as cancelled.
             return Reschedule(now, "")
         return min(until, key=lambda reschedule: reschedule.due_at)
 
-    async def _see_written(self, result: _Result) -> None:
-        """Wait until a result is on disk."""
-        try:
-            try:
-                await result.written
-            except Unavailable as error:
-                await self.clock.sleep(error.retry_after)
-                await self._until_written(result.write)
-        except WriteRefused as error:
-            # Ended, so that it is not sent for ever.
-            log.error("batch.result_refused", job=str(self.batch.job.id), error=str(error))
-            self.batch.ended.setdefault(_UNSTORABLE, []).append(result.delivery)
+    async def _see_results_written(self) -> None:
+        """Wait until all results are on disk. Those that are not are written again, together."""
+        waiting = [(result, result.written) for result in self._results]
+        while waiting:
+            again: list[_Result] = []
+            pause = 0
+            for result, written in waiting:
+                try:
+                    await written
+                except Unavailable as error:
+                    again.append(result)
+                    pause = max(pause, error.retry_after)
+                except WriteRefused as error:
+                    # Ended, so that it is not sent for ever.
+                    log.error("batch.result_refused", job=str(self.batch.job.id), error=str(error))
+                    self.batch.ended.setdefault(_UNSTORABLE, []).append(result.delivery)
+            if again:
+                await self.clock.sleep(pause)
+            waiting = [(result, result.write()) for result in again]
 
     async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write until it is on disk: what it says has happened."""

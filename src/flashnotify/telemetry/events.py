@@ -5,7 +5,7 @@ reconnects resumes after the last number it saw.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from flashnotify.archive.ports import Events as EventLog
@@ -37,6 +37,8 @@ class Events:
         self._clock = clock
         # The principal behind each follower, by the event that wakes it.
         self._followers: dict[asyncio.Event, str] = {}
+        # The reads under way that show all commits so far, by the event that they begin after.
+        self._reads: dict[int, asyncio.Task[Sequence[Event]]] = {}
         self._closed = False
         log.on_commit(self._wake)
 
@@ -70,7 +72,7 @@ class Events:
             yield seen
             while not self._closed and allowed():
                 news.clear()
-                page = await self._log.after(seen, _PAGE)
+                page = await self._after(seen)
                 if page and page[0].id > seen + 1:
                     # Numbers have no gaps, and the oldest events are purged first.
                     yield Missed(seen + 1, page[0].id - 1)
@@ -82,6 +84,16 @@ class Events:
         finally:
             del self._followers[news]
 
+    async def _after(self, seen: int) -> Sequence[Event]:
+        """Return the events after `seen`, from one read for all followers that have come so far."""
+        reading = self._reads.get(seen)
+        if reading is None or reading.done():
+            reading = asyncio.ensure_future(self._log.after(seen, _PAGE))
+            self._reads[seen] = reading
+        return await asyncio.shield(reading)
+
     def _wake(self) -> None:
+        # A read that began before this commit may not show it.
+        self._reads.clear()
         for news in self._followers:
             news.set()

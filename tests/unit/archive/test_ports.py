@@ -46,6 +46,7 @@ from tests.support.records import Records
 
 SENT = Finish(DeliveryStatus.sent)
 FAILED = Finish(DeliveryStatus.failed, "550 no such user")
+EXPIRED = Finish(DeliveryStatus.skipped, "expired")
 NIL = UUID(int=0)
 EMAIL = Lane("email", Priority.low)
 FAN_OUT = Lane(None, Priority.low)
@@ -230,6 +231,22 @@ async def test_a_notification_that_expires_before_its_fan_out_leaves_a_trace(
     assert await ports.jobs.oldest_due(FAN_OUT) is None
 
 
+async def test_a_notification_expires_in_the_same_commit_as_a_batch_of_another(
+    ports: Archive, records: Records
+) -> None:
+    other, [(_, deliveries)] = await records.fanned_out(1)
+    notification, fan_out = await records.accepted()
+    late = records.delivery(fan_out, status=DeliveryStatus.skipped, reason="expired")
+    done = FanOutSlice(1, [late], [], finished=True, expired=True)
+    await asyncio.gather(
+        ports.deliveries.finish(other, deliveries, EXPIRED, 77),
+        ports.notifications.add_deliveries(fan_out, done, 77),
+    )
+    for each in (other, notification):
+        found = await find(ports, each.id)
+        assert (found.status, found.completed_at) == (NotificationStatus.expired, 77)
+
+
 # --- Results -----------------------------------------------------------------------------------
 
 
@@ -350,8 +367,7 @@ async def test_deliveries_that_expire_mark_their_notification(
     ports: Archive, records: Records
 ) -> None:
     notification, [(_, mails), (_, texts)] = await records.fanned_out(1, ("email", "sms"))
-    expired = Finish(DeliveryStatus.skipped, "expired")
-    await ports.deliveries.finish(notification, mails, expired, 5)
+    await ports.deliveries.finish(notification, mails, EXPIRED, 5)
     found = await find(ports, notification.id)
     assert (found.status, found.completed_at) == (NotificationStatus.expired, None)
     await ports.deliveries.record(notification, texts[0], [records.attempt()], SENT, 6)

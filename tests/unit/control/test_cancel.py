@@ -187,3 +187,49 @@ async def test_a_refused_write_is_passed_on(delivering: Delivering, cancel: Canc
     # Nothing is in flight: the batch is sent as if nobody had asked.
     await delivering.execute(job)
     assert delivering.statuses() == [("a@univ.example", "sent", None)]
+
+
+async def test_a_refused_write_stops_no_batch_in_flight(
+    delivering: Delivering, cancel: Cancel
+) -> None:
+    reached, go_on, wait = gate()
+    (transport,) = delivering.transports["email"]
+    transport.script.append(wait)
+    transport.connections = type(transport.connections)(1)
+    (job,) = await delivering.batches(*TWO)
+    running = asyncio.create_task(delivering.execute(job))
+    await reached.wait()
+    delivering.archive.refuse_write()
+    with pytest.raises(Unavailable):
+        await cancel.cancel(job.notification_id)
+    go_on.set()
+    assert await running is None
+    assert [status[1] for status in delivering.statuses()] == ["sent", "sent"]
+    assert stored(delivering, job.notification_id) is NotificationStatus.completed
+
+
+async def test_what_waits_comes_up_at_once_if_the_cancellation_is_just_being_written(
+    delivering: Delivering, cancel: Cancel, clock: ManualClock
+) -> None:
+    """The batch is rescheduled after the write that makes its job due."""
+    reached, go_on, wait = gate()
+
+    async def busy() -> Exception:
+        await wait()
+        return Retryable("busy", after=3600)
+
+    delivering.transports["email"][0].script.append(busy)
+    (job,) = await delivering.batches()
+    running = asyncio.create_task(delivering.execute(job))
+    await reached.wait()
+    write = delivering.archive.notifications.cancel
+
+    async def slow(id: UUID, now: int) -> None:
+        await write(id, now)
+        go_on.set()
+        assert await running == clock.now()
+
+    delivering.archive.notifications.cancel = slow  # type: ignore[method-assign]
+    await cancel.cancel(job.notification_id)
+    await delivering.execute(job)
+    assert [status[1] for status in delivering.statuses()] == ["cancelled"]

@@ -337,6 +337,28 @@ async def test_a_result_is_written_in_the_end(delivering: Delivering, clock: Man
     assert delivering.transports["email"][0].sent == ["a@univ.example"]
 
 
+async def test_results_that_were_not_written_wait_together(
+    delivering: Delivering, clock: ManualClock
+) -> None:
+    """One after the other, a full batch would hold its worker for a quarter of an hour."""
+    to = [f"mailto:p{n}@univ.example" for n in range(20)]
+    (job,) = await delivering.batches(*to)
+    for _ in to:
+        delivering.archive.refuse_write(Unavailable("disk full", retry_after=5))
+    running = asyncio.create_task(delivering.execute(job))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert delivering.archive.writes == []
+    await clock.advance(5)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert running.done()
+    assert delivering.archive.writes == ["deliveries.record"] * 20 + ["jobs.finish"]
+    assert sorted(delivering.transports["email"][0].sent) == sorted(
+        address.removeprefix("mailto:") for address in to
+    )
+
+
 async def test_a_result_that_cannot_be_stored_ends_the_delivery(delivering: Delivering) -> None:
     (job,) = await delivering.batches()
     delivering.archive.refuse_write(WriteRefused("too big"))

@@ -1,7 +1,7 @@
 """Streams of events: in commit order, resumed, told of gaps, kept alive, bounded."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import pytest
@@ -103,6 +103,32 @@ async def test_an_event_committed_during_a_read_is_not_lost(streams: Streams) ->
     streams.archive.events.after = commit_meanwhile  # type: ignore[method-assign]
     assert await take(stream, 1) == streams.archive.state.events
     await close(stream)
+
+
+async def test_followers_at_the_same_event_share_a_read(streams: Streams) -> None:
+    """Connections are few: with a read for each, most of 200 followers time out."""
+    some = [streams.follow(follower=f"key-{number}") for number in range(30)]
+    for stream in some:
+        await take(stream, 1)
+    waiting = [await waits(stream) for stream in some]
+    after, reads = streams.archive.events.after, []
+
+    async def counted(id: int, limit: int) -> Sequence[Event]:
+        reads.append(id)
+        return await after(id, limit)
+
+    streams.archive.events.after = counted  # type: ignore[method-assign]
+    (made,) = streams.commit()
+    assert set(await asyncio.gather(*waiting)) == {made}
+    assert reads == [0]
+    # One that leaves takes no event from the others.
+    tasks = [asyncio.ensure_future(anext(stream)) for stream in some[:2]]
+    await asyncio.sleep(0)
+    await close(some[0], tasks[0])
+    (made,) = streams.commit()
+    assert await tasks[1] == made
+    for stream in some[1:]:
+        await close(stream)
 
 
 async def test_a_stream_resumes_after_the_last_event_seen(streams: Streams) -> None:

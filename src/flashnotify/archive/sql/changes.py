@@ -19,9 +19,10 @@ class Stage(IntEnum):
     deliveries = 1
     children = 2
     changes = 3
-    totals = 4
-    endings = 5
-    orders = 6
+    expiries = 4
+    totals = 5
+    endings = 6
+    orders = 7
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -67,7 +67,10 @@ ADD_OUTBOX_MESSAGE = Statement(insert(OutboxMessage), Stage.children)
 CHANGE_QUEUED = update_row(Table, Table.status == "queued")
 CHANGE_SENT = update_row(Table, Table.status == "sent")
 # Its time ran out before all of its deliveries were done. The last of them to end completes it.
-MARK_EXPIRED = update_row(NotificationRow, NotificationRow.status == "sending")
+# In a stage of its own: after the slice of the fan-out that opens it, before the end of the last.
+MARK_EXPIRED = update_row(
+    NotificationRow, NotificationRow.status == "sending", stage=Stage.expiries
+)
 _last = NotificationRow.pending <= bindparam("ended")
 # The last delivery to end completes its notification.
 END_SOME = Statement(
