@@ -143,9 +143,9 @@ def devices_router(
         "/devices",
         status_code=201,
         summary="Register or renew a device",
-        response_model=RegisteredOut,
-        responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
         openapi_extra={"requestBody": body_of_one(DEVICE_REQUESTS, "type")},
+        responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
+        response_model=RegisteredOut,
     )
     async def register(request: Request, response: Response, _: DeviceManager) -> RegisteredDevice:
         device = _parse(await read_json(request, _MAX_BYTES))

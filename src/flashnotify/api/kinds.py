@@ -48,11 +48,22 @@ def kinds_router(kinds: Iterable[NotifierSpec], channels: Mapping[str, OpenChann
     """Return the endpoints `/v1/kinds` and `/v1/channels`."""
     router = APIRouter(prefix="/v1", tags=["kinds and channels"])
     # Made once: a schema takes milliseconds, and the declarations are final.
-    page = Page[KindOut](items=[_kind(kind) for kind in kinds], next=None)
+    items = [
+        KindOut(
+            kind=kind.kind,
+            summary=kind.summary,
+            priority=kind.priority.name,
+            channels=list(kind.channels),
+            addresses=sorted(f"{scheme}:" for scheme in kind.schemes),
+            scope=kind.scope,
+            request=kind.request.model_json_schema(),
+        )
+        for kind in kinds
+    ]
 
     @router.get("/kinds", summary="List kinds")
     async def index_kinds(_: AnyKey) -> Page[KindOut]:
-        return page
+        return Page[KindOut](items=items, next=None)
 
     @router.get(
         "/channels", summary="List channels and transports", response_model=Page[ChannelOut]
@@ -61,15 +72,3 @@ def kinds_router(kinds: Iterable[NotifierSpec], channels: Mapping[str, OpenChann
         return records.Page(list(channels.values()), next=None)
 
     return router
-
-
-def _kind(kind: NotifierSpec) -> KindOut:
-    return KindOut(
-        kind=kind.kind,
-        summary=kind.summary,
-        priority=kind.priority.name,
-        channels=list(kind.channels),
-        addresses=sorted(f"{scheme}:" for scheme in kind.schemes),
-        scope=kind.scope,
-        request=kind.request.model_json_schema(),
-    )

@@ -8,9 +8,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-# Wider than any row: output piped to another program must not be cut.
-_UNLIMITED = 1000
-
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
@@ -19,7 +16,8 @@ def print_json(value: Any) -> None:
 
 def print_table(table: Table) -> None:
     """Print a table on standard output, as wide as the terminal, or uncut if there is none."""
-    Console(width=None if sys.stdout.isatty() else _UNLIMITED).print(table)
+    # Wider than any row: output piped to another program must not be cut.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def progress_bar() -> Progress:

@@ -30,13 +30,9 @@ _UNREPORTED_WAIT = 1.0
 # Seconds to connect, and of silence after which a connection counts as broken.
 _TIMEOUT = httpx.Timeout(5.0, read=3 * HEARTBEAT)
 _COLOURS = {
-    "completed": "green",
-    "sent": "green",
-    "delivered": "green",
+    **dict.fromkeys(("completed", "sent", "delivered"), "green"),
+    **dict.fromkeys(("skipped", "cancelled", "expired"), "yellow"),
     "failed": "red",
-    "skipped": "yellow",
-    "cancelled": "yellow",
-    "expired": "yellow",
 }
 
 
