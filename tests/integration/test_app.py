@@ -45,7 +45,7 @@ def test_a_wrong_setting_of_a_transport_is_told_by_its_own_name(
     with pytest.raises(SettingsError) as failure:
         Service(ServiceConfig())
     assert str(failure.value).startswith("FLASHNOTIFY_SMTP_TIMEOUT: 'long' is not valid: ")
-    assert str(failure.value).endswith("Example: FLASHNOTIFY_SMTP_TIMEOUT=30")
+    assert str(failure.value).endswith("Example: FLASHNOTIFY_SMTP_TIMEOUT=60")
 
 
 def test_several_urls_are_tried_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
