@@ -274,7 +274,7 @@ async def test_a_malformed_message_is_an_internal_error_and_not_sent(
     subject: bytes,
 ) -> None:
     """If the encoding were ever wrong, the check would still hold the message back."""
-    header = "flashnotify.channels.email.channel.text_header"
+    header = "flashnotify.channels.email.headers.text_header"
     to = [f"mailto:student{number}@univ.example" for number in range(10)]
     async with raw_smtp() as server:
         async with emailing(f"smtp://127.0.0.1:{server.port}") as service:
