@@ -5,7 +5,6 @@ import hmac
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -48,8 +47,7 @@ from flashnotify.channels.sms.http_json import HttpJsonTransport
 from flashnotify.channels.sms.kannel import KannelTransport
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.clock import Clock, SystemClock
-from flashnotify.control.cancel import Cancel
-from flashnotify.control.retry import Retry
+from flashnotify.control.control import Control
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
@@ -70,7 +68,6 @@ from flashnotify.intake.bulk import Bulk
 from flashnotify.intake.idempotency import Idempotency
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
-from flashnotify.keyed_locks import KeyedLocks
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.queue.dispatch import Dispatch
@@ -261,8 +258,7 @@ def _api(service: Service) -> ASGIApp:
     submission = Submission(
         validation, archive, once, parts, dispatch, metrics, clock, ids, config.locale
     )
-    # Cancels and retries of one notification wait for each other.
-    locks: KeyedLocks[UUID] = KeyedLocks()
+    control = Control(archive, dispatch, service.in_flight, clock, ids)
     addresses, names = PublicAddresses(WebPushConfig().networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
@@ -271,11 +267,7 @@ def _api(service: Service) -> ASGIApp:
         batch_router(Bulk(submission, config.max_batch), config.max_batch_bytes, max_bytes),
         notifications_router(submission, archive.notifications, max_bytes),
         deliveries_router(archive, service.in_flight),
-        control_router(
-            Cancel(archive, dispatch, service.in_flight, locks, clock),
-            Retry(archive, dispatch, locks, clock, ids),
-            archive.notifications,
-        ),
+        control_router(control, archive.notifications),
         outbox_router(archive.outbox),
         receipts_router(Receipts(archive.notifications, archive.deliveries, clock, service.token)),
         events_router(service.events, keys),

@@ -18,6 +18,7 @@ from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.channels.url import TransportURL
+from flashnotify.control.control import Control
 from flashnotify.delivery.breaker import Breaker
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
@@ -95,6 +96,7 @@ class Delivering:
         self.dispatch = Dispatch(("email", "sms"), bound)
         self.wake_ups: list[tuple[Any, int]] = []
         self.dispatch.on_wake_up(lambda lane, at: self.wake_ups.append((lane, at)))
+        self.control = Control(self.archive, self.dispatch, self.in_flight, clock, self.ids)
         for mixin in (EmailMixin, SMSMixin):
             self.open(mixin, [])
 

@@ -10,9 +10,7 @@ from flashnotify.api.auth import NOTIFY_KIND, requires
 from flashnotify.api.notifications import AcceptedOut
 from flashnotify.api.problems import problems
 from flashnotify.archive.ports import Notifications
-from flashnotify.control.cancel import Cancel
-from flashnotify.control.lookup import find_notification
-from flashnotify.control.retry import Retry
+from flashnotify.control.control import Control, find_notification
 from flashnotify.identity.principal import Principal
 
 
@@ -25,7 +23,7 @@ class ControlOut(AcceptedOut):
     counts: Mapping[str, Mapping[str, int]]
 
 
-def control_router(cancelling: Cancel, retrying: Retry, notifications: Notifications) -> APIRouter:
+def control_router(control: Control, notifications: Notifications) -> APIRouter:
     """Return the endpoints that cancel and retry notifications."""
 
     async def allowed(id: UUID, principal: Annotated[Principal, requires(NOTIFY_KIND)]) -> None:
@@ -45,12 +43,12 @@ def control_router(cancelling: Cancel, retrying: Retry, notifications: Notificat
         description="Deliveries that are not sent yet are cancelled.",
     )
     async def cancel(id: UUID) -> ControlOut:
-        await cancelling.cancel(id)
+        await control.cancel(id)
         return await answer(id)
 
     @router.post("/retry", summary="Retry failed deliveries")
     async def retry(id: UUID) -> ControlOut:
-        await retrying.retry(id)
+        await control.retry(id)
         return await answer(id)
 
     async def answer(id: UUID) -> ControlOut:

@@ -11,7 +11,7 @@ from flashnotify.api.fields import Cursor, Limit, Page, Time
 from flashnotify.api.problems import problems
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, DeliveryFilter
-from flashnotify.control.lookup import find_notification
+from flashnotify.control.control import find_notification
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, moment
 from flashnotify.identity.principal import READ

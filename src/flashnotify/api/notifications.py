@@ -15,7 +15,7 @@ from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Time
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
-from flashnotify.control.lookup import find_notification
+from flashnotify.control.control import find_notification
 from flashnotify.domain import Address, NotificationStatus, Priority, milliseconds
 from flashnotify.identity.principal import READ, Principal
 from flashnotify.intake.idempotency import Accepted

@@ -9,6 +9,7 @@ import structlog
 from pydantic import SecretStr
 
 from flashnotify import errors
+from flashnotify.bounded_cache import BoundedCache
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.delivery.breaker import Breaker, BreakerState
 from flashnotify.domain import AttemptOutcome, Message, Sent
@@ -39,7 +40,9 @@ class OpenTransport:
     transport: Transport[Any]
     breaker: Breaker
     only: str | None = None
-    services: dict[str, Breaker] = field(default_factory=dict)
+    services: BoundedCache[str, Breaker] = field(
+        default_factory=lambda: BoundedCache(_MAX_SERVICES)
+    )
 
     def serves(self, message: Message) -> bool:
         """Return whether the recipient can be reached this way."""
@@ -50,11 +53,7 @@ class OpenTransport:
         service = self.transport.service(message) if message is not None else None
         if service is None:
             return self.breaker
-        if service not in self.services:
-            if len(self.services) >= _MAX_SERVICES:
-                del self.services[next(iter(self.services))]
-            self.services[service] = self.breaker.sibling()
-        return self.services[service]
+        return self.services.setdefault(service, self.breaker.sibling())
 
     @property
     def health(self) -> Breaker:

@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 
 from flashnotify.archive import schema
-from flashnotify.archive.sqlite.engine import sqlite_version
 from flashnotify.archive.sqlite.inspection import faults, open_read_only, revision
 from flashnotify.cli.doctor.findings import Finding, State
 
@@ -26,7 +25,9 @@ def archive_findings(file: Path) -> Iterator[Finding]:
     """Check the archive without writing to it."""
     yield _folder(file)
     yield _space(file)
-    yield Finding("SQLite", "ok", f"{sqlite_version()}; one connection writes, in one process")
+    yield Finding(
+        "SQLite", "ok", f"{sqlite3.sqlite_version}; one connection writes, in one process"
+    )
     if not file.exists():
         yield Finding("archive", "ok", f"{file}: serve will create it when it starts")
         return
