@@ -102,14 +102,6 @@ class Conflict(FlashNotifyError, code="conflict"):
     """The request conflicts with the state of the resource."""
 
 
-class RateLimited(FlashNotifyError, code="rate_limited"):
-    """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
-
-    def __init__(self, detail: str, *, retry_after: int) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-
-
 class IdempotencyMismatch(FlashNotifyError, code="idempotency_mismatch"):
     """An `Idempotency-Key` was reused with a different request."""
 
@@ -120,6 +112,10 @@ class Unavailable(FlashNotifyError, code="unavailable"):
     def __init__(self, detail: str, *, retry_after: int = 1, code: str | None = None) -> None:
         super().__init__(detail, code=code)
         self.retry_after = retry_after
+
+
+class RateLimited(Unavailable, code="rate_limited"):
+    """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
 
 
 class DeclarationError(FlashNotifyError):

@@ -13,15 +13,14 @@ from flashnotify.archive.records import (
     Attempt,
     Delivery,
     DeliveryFilter,
-    Disposition,
+    DeliveryResult,
     Finish,
     Notification,
-    OutboxMessage,
     Page,
     Reschedule,
 )
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
-from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, NotificationStatus
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, matches, page
 
@@ -91,26 +90,19 @@ class MemoryDeliveries:
             id: [replace(a, tracked=False) for a in self._state.attempts.get(id, ())] for id in ids
         }
 
-    def record(
-        self,
-        notification: Notification,
-        delivery: Delivery,
-        attempts: Sequence[Attempt],
-        disposition: Disposition,
-        now: int,
-        captured: tuple[UUID, Captured] | None = None,
-    ) -> asyncio.Future[None]:
+    def record(self, kind: str, result: DeliveryResult, now: int) -> asyncio.Future[None]:
+        delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             with self._state.write_now("deliveries.record"):
                 self._add_attempts(delivery, attempts)
                 delivery = _attempted(delivery, attempts)
                 if isinstance(disposition, Finish):
-                    self._end(notification, delivery, disposition, now)
+                    self._end(kind, delivery, disposition, now)
                 else:
                     self._wait(delivery, disposition, now)
-                if captured is not None:
-                    self._keep(delivery, *captured, now)
+                if result.captured is not None:
+                    self._state.outbox[result.captured.id] = result.captured
         except Exception as error:  # noqa: BLE001  # the future passes it on
             done.set_exception(error)
             done.exception()
@@ -127,7 +119,7 @@ class MemoryDeliveries:
                 expired = replace(stored, status=NotificationStatus.expired, updated_at=now)
                 self._state.put_notification(expired)
             for delivery in deliveries:
-                self._end(notification, delivery, end, now)
+                self._end(notification.kind, delivery, end, now)
 
     async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
         async with self._state.write("deliveries.confirm"):
@@ -160,7 +152,7 @@ class MemoryDeliveries:
                 key = (since, delivery.channel, attempt.transport, bucket, failed)
                 self._state.latencies[key] += 1
 
-    def _end(self, notification: Notification, delivery: Delivery, end: Finish, now: int) -> None:
+    def _end(self, kind: str, delivery: Delivery, end: Finish, now: int) -> None:
         stored = self._state.deliveries[delivery.id]
         if stored.status is DeliveryStatus.queued:
             self._state.put_delivery(
@@ -173,10 +165,10 @@ class MemoryDeliveries:
                     updated_at=now,
                 )
             )
-        id, channel = notification.id, delivery.channel
+        id, channel = delivery.notification_id, delivery.channel
         self._state.count(id, channel, DeliveryStatus.queued, -1)
         self._state.count(id, channel, end.status, 1)
-        self._total(notification.kind, channel, end.status, now)
+        self._total(kind, channel, end.status, now)
         self._state.end_some(id, 1, now)
         if end.drop_device is not None:
             self._state.devices.pop(end.drop_device, None)
@@ -194,19 +186,6 @@ class MemoryDeliveries:
                     updated_at=now,
                 )
             )
-
-    def _keep(self, delivery: Delivery, id: UUID, message: Captured, now: int) -> None:
-        self._state.outbox[id] = OutboxMessage(
-            id,
-            delivery.notification_id,
-            delivery.id,
-            message.channel,
-            message.address,
-            message.subject,
-            message.text,
-            message.html,
-            now,
-        )
 
     def _total(self, kind: str, channel: str, status: DeliveryStatus, now: int) -> None:
         self._state.totals[now - now % TOTAL_SPAN, kind, channel, status] += 1

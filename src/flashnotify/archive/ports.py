@@ -17,7 +17,7 @@ from flashnotify.archive.records import (
     Attempt,
     Delivery,
     DeliveryFilter,
-    Disposition,
+    DeliveryResult,
     Event,
     FanOutSlice,
     Finish,
@@ -33,7 +33,7 @@ from flashnotify.archive.records import (
     ScheduledJob,
     Total,
 )
-from flashnotify.domain import Captured, Device, Job, Lane
+from flashnotify.domain import Device, Job, Lane
 
 
 class Notifications(Protocol):
@@ -96,16 +96,8 @@ class Deliveries(Protocol):
     async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Attempt]]:
         """Return the attempts at some deliveries, oldest first."""
 
-    def record(
-        self,
-        notification: Notification,
-        delivery: Delivery,
-        attempts: Sequence[Attempt],
-        disposition: Disposition,
-        now: int,
-        captured: tuple[UUID, Captured] | None = None,
-    ) -> asyncio.Future[None]:
-        """Hand over the attempts at a delivery and their disposition, in one write.
+    def record(self, kind: str, result: DeliveryResult, now: int) -> asyncio.Future[None]:
+        """Hand over what one run did with a delivery of a notification of `kind`, in one write.
 
         The future is done once it is on disk, so that the next send need not wait for a commit.
         A delivery that has ended keeps its status.

@@ -3,14 +3,22 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import Attempt, Delivery, Finish, Reschedule
+from flashnotify.archive.records import (
+    Attempt,
+    Delivery,
+    DeliveryResult,
+    Finish,
+    OutboxMessage,
+    Reschedule,
+)
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
@@ -21,16 +29,9 @@ from flashnotify.errors import Unavailable, WriteRefused
 
 log = structlog.get_logger(__name__)
 
+_Write: TypeAlias = Callable[[], Awaitable[None]]
+
 _UNSTORABLE = Finish(DeliveryStatus.failed, "its result could not be stored; see the log")
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """A result that was handed over; `write` hands it over again."""
-
-    delivery: Delivery
-    write: Callable[[], asyncio.Future[None]]
-    written: asyncio.Future[None]
 
 
 @dataclass(eq=False, slots=True)
@@ -42,13 +43,13 @@ class Recorder:
     decider: Decider
     clock: Clock
     ids: Callable[[], UUID]
-    _results: list[_Result] = field(default_factory=list, init=False)
+    # The deliveries whose results were handed over, how to do so again, and their writes.
+    _writes: list[tuple[Delivery, _Write, asyncio.Future[None]]] = field(
+        default_factory=list, init=False
+    )
 
     def record(
-        self,
-        deliveries: Sequence[Delivery],
-        attempts: Sequence[Attempt],
-        result: SendResult,
+        self, deliveries: Sequence[Delivery], attempts: Sequence[Attempt], result: SendResult
     ) -> None:
         """Hand over attempts and their disposition; those that failed together wait equally."""
         batch, now = self.batch, self.clock.now()
@@ -61,17 +62,19 @@ class Recorder:
             if isinstance(disposition, Reschedule):
                 batch.until.append(disposition)
             del batch.due[delivery.id]
-            captured = result.captured if isinstance(result, Sent) else None
-            write = partial(
-                self.archive.deliveries.record,
-                batch.notification,
-                delivery,
-                attempts,
-                disposition,
-                now,
-                None if captured is None else (self.ids(), captured),
-            )
-            self._results.append(_Result(delivery, write, write()))
+            captured = self._captured(delivery, result, now)
+            recorded = DeliveryResult(delivery, attempts, disposition, captured)
+            kind = batch.notification.kind
+            write = partial(self.archive.deliveries.record, kind, recorded, now)
+            self._writes.append((delivery, write, write()))
+
+    def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:
+        if not isinstance(result, Sent) or result.captured is None:
+            return None
+        kept = asdict(result.captured)
+        return OutboxMessage(
+            self.ids(), delivery.notification_id, delivery.id, captured_at=now, **kept
+        )
 
     async def settle(self) -> int | None:
         """See everything on disk, then finish the job, or leave it for what is not done.
@@ -79,8 +82,8 @@ class Recorder:
         Return when the batch is due again, in milliseconds since the epoch, if it is.
         """
         batch, now = self.batch, self.clock.now()
-        for result in self._results:
-            await self._see_written(result)
+        for delivery, write, written in self._writes:
+            await self._see_written(delivery, write, written)
         for end, deliveries in batch.ended.items():
             finish = self.archive.deliveries.finish
             await self._until_written(partial(finish, batch.notification, deliveries, end, now))
@@ -107,20 +110,22 @@ class Recorder:
             return Reschedule(now, "")
         return min(until, key=lambda reschedule: reschedule.due_at)
 
-    async def _see_written(self, result: _Result) -> None:
+    async def _see_written(
+        self, delivery: Delivery, write: _Write, written: asyncio.Future[None]
+    ) -> None:
         """Wait until a result is on disk."""
         try:
             try:
-                await result.written
+                await written
             except Unavailable as error:
                 await self.clock.sleep(error.retry_after)
-                await self._until_written(result.write)
+                await self._until_written(write)
         except WriteRefused as error:
             # Ended, so that it is not sent for ever.
             log.error("batch.result_refused", job=str(self.batch.job.id), error=str(error))
-            self.batch.ended.setdefault(_UNSTORABLE, []).append(result.delivery)
+            self.batch.ended.setdefault(_UNSTORABLE, []).append(delivery)
 
-    async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _until_written(self, write: _Write) -> None:
         """Write until it is on disk: what it says has happened."""
         while True:
             try:

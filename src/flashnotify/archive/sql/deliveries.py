@@ -17,7 +17,7 @@ from flashnotify.archive.records import (
     Attempt,
     Delivery,
     DeliveryFilter,
-    Disposition,
+    DeliveryResult,
     Finish,
     Notification,
     Page,
@@ -27,7 +27,7 @@ from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.statistics import count, latency, total
-from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, NotificationStatus
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
 _columns = {field.name: Table.__table__.c[field.name] for field in fields(Delivery)}
@@ -126,15 +126,8 @@ class SqlDeliveries(Access):
             found[row.delivery_id].append(_attempt(row))
         return found
 
-    def record(
-        self,
-        notification: Notification,
-        delivery: Delivery,
-        attempts: Sequence[Attempt],
-        disposition: Disposition,
-        now: int,
-        captured: tuple[UUID, Captured] | None = None,
-    ) -> asyncio.Future[None]:
+    def record(self, kind: str, result: DeliveryResult, now: int) -> asyncio.Future[None]:
+        delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
         changes = _attempts(delivery, attempts)
         if attempts:
             number = delivery.attempts + len(attempts)
@@ -144,9 +137,9 @@ class SqlDeliveries(Access):
             waiting = replace(delivery, due_at=disposition.due_at, reason=disposition.reason)
             changes.append(_change(waiting, now))
         else:
-            changes += _end([delivery], notification.kind, disposition, now)
-        if captured is not None:
-            changes.append(_captured(delivery, *captured, now))
+            changes += _end([delivery], kind, disposition, now)
+        if result.captured is not None:
+            changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
         return self._writer.submit(changes)
 
     async def finish(
@@ -249,8 +242,3 @@ def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> li
     if end.drop_device is not None:
         changes.append(remove_device(end.drop_device))
     return changes
-
-
-def _captured(delivery: Delivery, id: UUID, message: Captured, now: int) -> Change:
-    of = {"notification_id": delivery.notification_id, "delivery_id": delivery.id}
-    return ADD_OUTBOX_MESSAGE, row_of(message) | of | {"id": id, "captured_at": now}
