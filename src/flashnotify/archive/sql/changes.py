@@ -21,7 +21,6 @@ class Stage(IntEnum):
     changes = 3
     totals = 4
     endings = 5
-    orders = 6
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -94,8 +94,7 @@ class SqlDeliveries(Access):
         return [_delivery(row) for row in await self._reader.all(_queued, {"job": job_id})]
 
     async def find(self, id: UUID) -> Delivery | None:
-        row = await self._reader.one(_find, {"of": id})
-        return None if row is None else _delivery(row)
+        return await self._reader.one(_find, {"of": id}, _delivery)
 
     async def page(
         self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -79,10 +80,8 @@ class SqlNotifications(Access):
 
     async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
         query = _find if audience else _find_without_audience
-        row = await self._reader.one(query, {"of": id})
-        if row is None:
-            return None
-        return _notification(row, audience=audience)
+        record = partial(_notification, audience=audience)
+        return await self._reader.one(query, {"of": id}, record)
 
     async def page(
         self, wanted: NotificationFilter, *, limit: int, cursor: str | None
@@ -114,16 +113,7 @@ class SqlNotifications(Access):
         return counts
 
     async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
-        row = await self._reader.one(_answer, {"caller": caller, "key": key})
-        if row is None:
-            return None
-        try:
-            answer = json.loads(row.answer)
-            id, status = UUID(answer["id"]), NotificationStatus(answer["status"])
-        except (ValueError, TypeError, KeyError):
-            # As if there were none: the request is accepted, and its answer replaces this one.
-            return None
-        return IdempotencyRecord(caller, key, row.fingerprint, id, status, row.created_at)
+        return await self._reader.one(_answer, {"caller": caller, "key": key}, _idempotent_answer)
 
     async def accept(
         self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
@@ -191,6 +181,16 @@ def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
         if isinstance(data, dict):
             values |= {"data": data, "damaged": False}
     return Notification(**values)
+
+
+def _idempotent_answer(row: Row[Any]) -> IdempotencyRecord | None:
+    try:
+        answer = json.loads(row.answer)
+        id, status = UUID(answer["id"]), NotificationStatus(answer["status"])
+    except (ValueError, TypeError, KeyError):
+        # As if there were none: the request is accepted, and its answer replaces this one.
+        return None
+    return IdempotencyRecord(row.caller, row.key, row.fingerprint, id, status, row.created_at)
 
 
 def _row(notification: Notification) -> dict[str, Any]:
