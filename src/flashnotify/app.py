@@ -52,7 +52,6 @@ from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.in_flight import InFlight
-from flashnotify.delivery.quiet_hours import QuietHours
 from flashnotify.delivery.receipts import Receipts
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
@@ -218,7 +217,7 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
     zone, in_flight = ZoneInfo(config.timezone), service.in_flight
-    decider = Decider(in_flight, QuietHours(zone), clock)
+    decider = Decider(in_flight, zone, clock)
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
     sender = Sender(clock, service.metrics)
@@ -269,7 +268,7 @@ def _api(service: Service) -> ASGIApp:
         deliveries_router(archive, service.in_flight),
         control_router(control, archive.notifications),
         outbox_router(archive.outbox),
-        receipts_router(Receipts(archive.notifications, archive.deliveries, clock, service.token)),
+        receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds),
         channels_router(channels),

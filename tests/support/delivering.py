@@ -24,7 +24,6 @@ from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.in_flight import InFlight
-from flashnotify.delivery.quiet_hours import QuietHours
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
@@ -118,7 +117,7 @@ class Delivering:
 
     @property
     def decider(self) -> Decider:
-        return Decider(self.in_flight, QuietHours(ZoneInfo("UTC")), self.clock)
+        return Decider(self.in_flight, ZoneInfo("UTC"), self.clock)
 
     @property
     def executor(self) -> Executor:

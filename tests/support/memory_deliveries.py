@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from flashnotify.archive.records import (
@@ -17,7 +18,6 @@ from flashnotify.archive.records import (
     Finish,
     Notification,
     Page,
-    Reschedule,
 )
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
@@ -47,13 +47,13 @@ class MemoryDeliveries:
         return self._state.deliveries.get(id)
 
     async def page(
-        self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
+        self, id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
     ) -> Page[Delivery]:
         await self._state.read()
         found = [
             self._with_job(d)
             for d in self._state.deliveries.values()
-            if d.notification_id == notification_id
+            if d.notification_id == id
             and matches(((d.status, wanted.status), (d.channel, wanted.channel)))
             and (wanted.only is None or d.id in wanted.only)
             and d.id not in wanted.excluding
@@ -72,14 +72,12 @@ class MemoryDeliveries:
         reason = delivery.reason if job.reason is None else job.reason
         return replace(delivery, due_at=job.due_at, reason=reason)
 
-    async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
+    async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         await self._state.read()
         found = (
             d
             for d in self._state.deliveries.values()
-            if d.notification_id == notification_id
-            and d.status is DeliveryStatus.failed
-            and d.id > after
+            if d.notification_id == id and d.status is DeliveryStatus.failed and d.id > after
         )
         return sorted(found, key=lambda d: d.id)[:limit]
 
@@ -100,7 +98,8 @@ class MemoryDeliveries:
                 if isinstance(disposition, Finish):
                     self._end(kind, delivery, disposition, now)
                 else:
-                    self._wait(delivery, disposition, now)
+                    due_at, reason = disposition.due_at, disposition.reason
+                    self._change(delivery, now, due_at=due_at, reason=reason)
                 if result.captured is not None:
                     self._state.outbox[result.captured.id] = result.captured
         except Exception as error:  # noqa: BLE001  # the future passes it on
@@ -153,18 +152,7 @@ class MemoryDeliveries:
                 self._state.latencies[key] += 1
 
     def _end(self, kind: str, delivery: Delivery, end: Finish, now: int) -> None:
-        stored = self._state.deliveries[delivery.id]
-        if stored.status is DeliveryStatus.queued:
-            self._state.put_delivery(
-                replace(
-                    stored,
-                    status=end.status,
-                    reason=end.reason,
-                    attempts=delivery.attempts,
-                    first_attempt_at=delivery.first_attempt_at,
-                    updated_at=now,
-                )
-            )
+        self._change(delivery, now, status=end.status, reason=end.reason)
         id, channel = delivery.notification_id, delivery.channel
         self._state.count(id, channel, DeliveryStatus.queued, -1)
         self._state.count(id, channel, end.status, 1)
@@ -173,19 +161,13 @@ class MemoryDeliveries:
         if end.drop_device is not None:
             self._state.devices.pop(end.drop_device, None)
 
-    def _wait(self, delivery: Delivery, until: Reschedule, now: int) -> None:
+    def _change(self, delivery: Delivery, now: int, **changes: Any) -> None:
+        """Change a delivery that is still queued."""
         stored = self._state.deliveries[delivery.id]
         if stored.status is DeliveryStatus.queued:
-            self._state.put_delivery(
-                replace(
-                    stored,
-                    due_at=until.due_at,
-                    reason=until.reason,
-                    attempts=delivery.attempts,
-                    first_attempt_at=delivery.first_attempt_at,
-                    updated_at=now,
-                )
-            )
+            first = delivery.first_attempt_at
+            attempted: dict[str, Any] = {"attempts": delivery.attempts, "first_attempt_at": first}
+            self._state.put_delivery(replace(stored, updated_at=now, **attempted, **changes))
 
     def _total(self, kind: str, channel: str, status: DeliveryStatus, now: int) -> None:
         self._state.totals[now - now % TOTAL_SPAN, kind, channel, status] += 1

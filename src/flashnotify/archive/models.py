@@ -9,19 +9,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeEngine
 
 
 class Id(sa.TypeDecorator[UUID]):
     """A UUID: 16 bytes on SQLite, where the default is 32 characters; native elsewhere."""
 
-    impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.Uuid
+    impl: Any = sa.Uuid().with_variant(sa.LargeBinary(16), "sqlite")
     cache_ok: bool | None = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        """Return the column type of `dialect`."""
-        stored = sa.LargeBinary(16) if dialect.name == "sqlite" else sa.Uuid()
-        return dialect.type_descriptor(stored)
 
     def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> Any:
         """Return the value for the driver."""

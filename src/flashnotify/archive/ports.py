@@ -69,19 +69,12 @@ class Deliveries(Protocol):
         """Return a delivery."""
 
     async def page(
-        self,
-        notification_id: UUID,
-        wanted: records.DeliveryFilter,
-        *,
-        limit: int,
-        cursor: str | None,
+        self, id: UUID, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
     ) -> records.Page[records.Delivery]:
-        """Return a page of the deliveries of a notification, with the waits of their jobs."""
+        """Return a page of the deliveries of notification `id`, with the waits of their jobs."""
 
-    async def failed(
-        self, notification_id: UUID, after: UUID, limit: int
-    ) -> Sequence[records.Delivery]:
-        """Return failed deliveries whose ids follow `after`, in the order of their ids."""
+    async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[records.Delivery]:
+        """Return failed deliveries of notification `id` that follow `after`, in order."""
 
     async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
         """Return the attempts at some deliveries, oldest first."""

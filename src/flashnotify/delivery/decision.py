@@ -1,14 +1,23 @@
 """The only place that decides whether a batch, or one of its messages, may be sent now."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from flashnotify.archive.records import Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.in_flight import InFlight
-from flashnotify.delivery.quiet_hours import QuietHours
+from flashnotify.delivery.quiet_hours import quiet_until
 from flashnotify.delivery.routing import NOT_OFFERED
-from flashnotify.domain import DeliveryStatus, Job, Message, NotificationStatus
+from flashnotify.domain import (
+    DeliveryStatus,
+    Job,
+    Message,
+    NotificationStatus,
+    Priority,
+    milliseconds,
+    moment,
+)
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
 
 CANCELLED = Finish(DeliveryStatus.cancelled, "the notification was cancelled")
@@ -21,10 +30,10 @@ BREAKER_OPEN = "waits for the transport to work again"
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """Decides what happens to deliveries at this moment."""
+    """Decides what happens to deliveries at this moment, on a campus in `zone`."""
 
     in_flight: InFlight
-    quiet_hours: QuietHours
+    zone: ZoneInfo
     clock: Clock
 
     def decide(self, batch: Batch, message: Message | None = None) -> Finish | Reschedule | None:
@@ -54,8 +63,11 @@ class Decider:
         self, kind: NotifierSpec, channel: ChannelSpec, notification: Notification
     ) -> Reschedule | None:
         """Return until when deliveries on a channel wait, if these are quiet hours."""
-        end = self.quiet_hours.end(kind, channel, notification.priority, self.clock.now())
-        return _until(end, QUIET, notification) if end is not None else None
+        critical = notification.priority is Priority.critical
+        if kind.quiet_hours is None or not channel.rings or critical:
+            return None
+        end = quiet_until(kind.quiet_hours, self.zone, moment(self.clock.now()))
+        return _until(milliseconds(end), QUIET, notification) if end is not None else None
 
     def cancelled(self, job: Job, notification: Notification) -> bool:
         """Return whether a notification was cancelled before its job was loaded or since."""

@@ -83,7 +83,12 @@ class Recorder:
         """
         batch, now = self.batch, self.clock.now()
         for delivery, write, written in self._writes:
-            await self._see_written(delivery, write, written)
+            try:
+                await self._until_written(write, written)
+            except WriteRefused as error:
+                # Ended, so that it is not sent for ever.
+                log.error("batch.result_refused", job=str(batch.job.id), error=str(error))
+                batch.ended.setdefault(_UNSTORABLE, []).append(delivery)
         for end, deliveries in batch.ended.items():
             finish = self.archive.deliveries.finish
             await self._until_written(partial(finish, batch.notification, deliveries, end, now))
@@ -110,27 +115,11 @@ class Recorder:
             return Reschedule(now, "")
         return min(until, key=lambda reschedule: reschedule.due_at)
 
-    async def _see_written(
-        self, delivery: Delivery, write: _Write, written: asyncio.Future[None]
-    ) -> None:
-        """Wait until a result is on disk."""
-        try:
-            try:
-                await written
-            except Unavailable as error:
-                await self.clock.sleep(error.retry_after)
-                await self._until_written(write)
-        except WriteRefused as error:
-            # Ended, so that it is not sent for ever.
-            log.error("batch.result_refused", job=str(self.batch.job.id), error=str(error))
-            self.batch.ended.setdefault(_UNSTORABLE, []).append(delivery)
-
-    async def _until_written(self, write: _Write) -> None:
-        """Write until it is on disk: what it says has happened."""
+    async def _until_written(self, write: _Write, written: Awaitable[None] | None = None) -> None:
+        """Write until it is on disk: what it says has happened. `written` is a first try of it."""
         while True:
             try:
-                await write()
+                return await (written or write())
             except Unavailable as error:
+                written = None
                 await self.clock.sleep(error.retry_after)
-            else:
-                return

@@ -111,6 +111,11 @@ class Access:
         self._writer = writer
 
 
+def matching(query: Select[Any], *wanted: tuple[Any, Any]) -> Select[Any]:
+    """Return `query` for the rows whose columns have the wanted values; None stands for any."""
+    return query.where(*(column == value for column, value in wanted if value is not None))
+
+
 def first_id(ms: int) -> UUID:
     """Return the least UUIDv7 of a millisecond since the epoch."""
     ms = min(max(ms, 0), (1 << 48) - 1)
