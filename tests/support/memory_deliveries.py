@@ -89,25 +89,18 @@ class MemoryDeliveries:
         }
 
     def record(self, kind: str, result: DeliveryResult, now: int) -> asyncio.Future[None]:
-        delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            with self._state.write_now("deliveries.record"):
-                self._add_attempts(delivery, attempts)
-                delivery = _attempted(delivery, attempts)
-                if isinstance(disposition, Finish):
-                    self._end(kind, delivery, disposition, now)
-                else:
-                    due_at, reason = disposition.due_at, disposition.reason
-                    self._change(delivery, now, due_at=due_at, reason=reason)
-                if result.captured is not None:
-                    self._state.outbox[result.captured.id] = result.captured
-        except Exception as error:  # noqa: BLE001  # the future passes it on
-            done.set_exception(error)
-            done.exception()
+        return self._state.hand_over("deliveries.record", lambda: self._record(kind, result, now))
+
+    def _record(self, kind: str, result: DeliveryResult, now: int) -> None:
+        self._add_attempts(result.delivery, result.attempts)
+        delivery, disposition = _attempted(result.delivery, result.attempts), result.disposition
+        if isinstance(disposition, Finish):
+            self._end(kind, delivery, disposition, now)
         else:
-            done.set_result(None)
-        return done
+            due_at, reason = disposition.due_at, disposition.reason
+            self._change(delivery, now, due_at=due_at, reason=reason)
+        if result.captured is not None:
+            self._state.outbox[result.captured.id] = result.captured
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int

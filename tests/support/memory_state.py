@@ -86,6 +86,19 @@ class State:
         finally:
             await asyncio.sleep(0)
 
+    def hand_over(self, verb: str, change: Callable[[], None]) -> asyncio.Future[None]:
+        """Apply a write at once; the future says whether it was refused."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            with self.write_now(verb):
+                change()
+        except Exception as error:  # noqa: BLE001  # the future passes it on
+            done.set_exception(error)
+            done.exception()
+        else:
+            done.set_result(None)
+        return done
+
     def put_notification(self, new: Notification) -> None:
         """Store a notification; a new status is an event."""
         old = self.notifications.get(new.id)

@@ -10,7 +10,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flashnotify.archive.ports import ApiKeys as StoredKeys
 from flashnotify.archive.records import ApiKey
@@ -31,8 +31,7 @@ _CACHED = 10_000
 _CREATE = "Create one: flashnotify keys create"
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
+class NewKey(NamedTuple):
     """A new key. Its token is shown once and stored nowhere."""
 
     id: str
