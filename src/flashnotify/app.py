@@ -5,7 +5,6 @@ import hmac
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -42,13 +41,11 @@ from flashnotify.channels.sms.http_json import HttpJsonTransport
 from flashnotify.channels.sms.kannel import KannelTransport
 from flashnotify.channels.transport import CaptureTransport, Resources, Transport
 from flashnotify.clock import Clock, SystemClock
-from flashnotify.control.cancel import Cancel
-from flashnotify.control.retry import Retry
+from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.in_flight import InFlight
-from flashnotify.delivery.quiet_hours import QuietHours
 from flashnotify.delivery.receipts import Receipts
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
@@ -64,7 +61,6 @@ from flashnotify.intake.bulk import Bulk
 from flashnotify.intake.idempotency import Idempotency
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
-from flashnotify.keyed_locks import KeyedLocks
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.queue.dispatch import Dispatch
@@ -209,7 +205,7 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
     zone, in_flight = ZoneInfo(config.timezone), service.in_flight
-    decider = Decider(in_flight, QuietHours(zone), clock)
+    decider = Decider(in_flight, zone, clock)
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
     sender = Sender(clock, service.metrics)
@@ -249,8 +245,7 @@ def _api(service: Service) -> ASGIApp:
     submission = Submission(
         validation, archive, once, parts, dispatch, metrics, clock, ids, config.locale
     )
-    # Cancels and retries of one notification wait for each other.
-    locks: KeyedLocks[UUID] = KeyedLocks()
+    control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids)
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
@@ -259,13 +254,9 @@ def _api(service: Service) -> ASGIApp:
         batch_router(Bulk(submission, config.max_batch), config.max_batch_bytes, max_bytes),
         notifications_router(submission, archive.notifications, max_bytes),
         deliveries_router(archive, service.in_flight),
-        control_router(
-            Cancel(archive, dispatch, service.in_flight, locks, clock),
-            Retry(archive, dispatch, locks, clock, ids),
-            archive.notifications,
-        ),
+        control_router(control, archive.notifications),
         outbox_router(archive.outbox),
-        receipts_router(Receipts(archive.notifications, archive.deliveries, clock, service.token)),
+        receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),
         statistics_router(archive.statistics, dispatch, archive.jobs, clock),

@@ -76,8 +76,7 @@ class AttemptOutcome(StrEnum):
     error = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One entry of `to`: a scheme, such as `mailto`, and a value in canonical form."""
 
     scheme: str

@@ -108,14 +108,6 @@ class Conflict(FlashNotifyError, code="conflict", status=409):
     """The request conflicts with the state of the resource."""
 
 
-class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="too-fast"):
-    """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
-
-    def __init__(self, detail: str, *, retry_after: int) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-
-
 class IdempotencyMismatch(FlashNotifyError, code="idempotency_mismatch", status=422):
     """An `Idempotency-Key` was reused with a different request."""
 
@@ -126,6 +118,10 @@ class Unavailable(FlashNotifyError, code="unavailable", status=503):
     def __init__(self, detail: str, *, retry_after: int = 1, code: str | None = None) -> None:
         super().__init__(detail, code=code)
         self.retry_after = retry_after
+
+
+class RateLimited(Unavailable, code="rate_limited"):
+    """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
 
 
 class DeclarationError(FlashNotifyError):

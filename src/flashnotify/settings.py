@@ -177,13 +177,12 @@ def unknown_names(
     configs: Registry[ConfigSpec], environment: Iterable[str]
 ) -> Mapping[str, str | None]:
     """Return unknown `FLASHNOTIFY_…` names, each with the most similar known name."""
-    known = [setting.env for config in configs.values() for setting in config.settings]
-    unknown = [name for name in environment if name.startswith(ENV_PREFIX) and name not in known]
-    return {name: _nearest(name, known) for name in unknown}
-
-
-def _nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most similar to `name`, ignoring the common prefix."""
-    suffixes = [env.removeprefix(ENV_PREFIX) for env in known]
-    found = difflib.get_close_matches(name.removeprefix(ENV_PREFIX), suffixes, n=1)
-    return ENV_PREFIX + found[0] if found else None
+    known = [s.env.removeprefix(ENV_PREFIX) for config in configs.values() for s in config.settings]
+    given = [name.removeprefix(ENV_PREFIX) for name in environment if name.startswith(ENV_PREFIX)]
+    unknown = {
+        name: difflib.get_close_matches(name, known, n=1) for name in given if name not in known
+    }
+    return {
+        ENV_PREFIX + name: ENV_PREFIX + nearest[0] if nearest else None
+        for name, nearest in unknown.items()
+    }

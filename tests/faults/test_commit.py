@@ -82,7 +82,7 @@ async def test_nothing_is_sent_before_the_commit(instance: Service, gates: Gates
         answer = asyncio.create_task(service.send())
         await gates.arrived.wait()
         await some_turns()
-        queues = instance.dispatch.queues().values()
+        queues = instance.dispatch.queues.values()
         assert not any(sum(queue.depth().values()) for queue in queues)
         assert not any(queue.in_flight(lane) for queue in queues for lane in Priority)
         gates.open()

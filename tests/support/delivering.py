@@ -18,12 +18,12 @@ from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.channels.url import TransportURL
+from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.breaker import Breaker
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.in_flight import InFlight
-from flashnotify.delivery.quiet_hours import QuietHours
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
@@ -95,6 +95,7 @@ class Delivering:
         self.dispatch = Dispatch(("email", "sms"), bound)
         self.wake_ups: list[tuple[Any, int]] = []
         self.dispatch.on_wake_up(lambda lane, at: self.wake_ups.append((lane, at)))
+        self.control = CancelAndRetry(self.archive, self.dispatch, self.in_flight, clock, self.ids)
         for mixin in (EmailMixin, SMSMixin):
             self.open(mixin, [])
 
@@ -116,7 +117,7 @@ class Delivering:
 
     @property
     def decider(self) -> Decider:
-        return Decider(self.in_flight, QuietHours(ZoneInfo("UTC")), self.clock)
+        return Decider(self.in_flight, ZoneInfo("UTC"), self.clock)
 
     @property
     def executor(self) -> Executor:

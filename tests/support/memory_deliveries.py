@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from flashnotify.archive.records import (
@@ -13,15 +14,13 @@ from flashnotify.archive.records import (
     Attempt,
     Delivery,
     DeliveryFilter,
-    Disposition,
+    DeliveryResult,
     Finish,
     Notification,
-    OutboxMessage,
     Page,
-    Reschedule,
 )
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
-from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, NotificationStatus
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, matches, page
 
@@ -48,13 +47,13 @@ class MemoryDeliveries:
         return self._state.deliveries.get(id)
 
     async def page(
-        self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
+        self, id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
     ) -> Page[Delivery]:
         await self._state.read()
         found = [
             self._with_job(d)
             for d in self._state.deliveries.values()
-            if d.notification_id == notification_id
+            if d.notification_id == id
             and matches(((d.status, wanted.status), (d.channel, wanted.channel)))
             and (wanted.only is None or d.id in wanted.only)
             and d.id not in wanted.excluding
@@ -73,14 +72,12 @@ class MemoryDeliveries:
         reason = delivery.reason if job.reason is None else job.reason
         return replace(delivery, due_at=job.due_at, reason=reason)
 
-    async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
+    async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         await self._state.read()
         found = (
             d
             for d in self._state.deliveries.values()
-            if d.notification_id == notification_id
-            and d.status is DeliveryStatus.failed
-            and d.id > after
+            if d.notification_id == id and d.status is DeliveryStatus.failed and d.id > after
         )
         return sorted(found, key=lambda d: d.id)[:limit]
 
@@ -91,32 +88,19 @@ class MemoryDeliveries:
             id: [replace(a, tracked=False) for a in self._state.attempts.get(id, ())] for id in ids
         }
 
-    def record(
-        self,
-        notification: Notification,
-        delivery: Delivery,
-        attempts: Sequence[Attempt],
-        disposition: Disposition,
-        now: int,
-        captured: tuple[UUID, Captured] | None = None,
-    ) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            with self._state.write_now("deliveries.record"):
-                self._add_attempts(delivery, attempts)
-                delivery = _attempted(delivery, attempts)
-                if isinstance(disposition, Finish):
-                    self._end(notification, delivery, disposition, now)
-                else:
-                    self._wait(delivery, disposition, now)
-                if captured is not None:
-                    self._keep(delivery, *captured, now)
-        except Exception as error:  # noqa: BLE001  # the future passes it on
-            done.set_exception(error)
-            done.exception()
+    def record(self, kind: str, result: DeliveryResult, now: int) -> asyncio.Future[None]:
+        return self._state.hand_over("deliveries.record", lambda: self._record(kind, result, now))
+
+    def _record(self, kind: str, result: DeliveryResult, now: int) -> None:
+        self._add_attempts(result.delivery, result.attempts)
+        delivery, disposition = _attempted(result.delivery, result.attempts), result.disposition
+        if isinstance(disposition, Finish):
+            self._end(kind, delivery, disposition, now)
         else:
-            done.set_result(None)
-        return done
+            due_at, reason = disposition.due_at, disposition.reason
+            self._change(delivery, now, due_at=due_at, reason=reason)
+        if result.captured is not None:
+            self._state.outbox[result.captured.id] = result.captured
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
@@ -127,7 +111,7 @@ class MemoryDeliveries:
                 expired = replace(stored, status=NotificationStatus.expired, updated_at=now)
                 self._state.put_notification(expired)
             for delivery in deliveries:
-                self._end(notification, delivery, end, now)
+                self._end(notification.kind, delivery, end, now)
 
     async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
         async with self._state.write("deliveries.confirm"):
@@ -160,53 +144,23 @@ class MemoryDeliveries:
                 key = (since, delivery.channel, attempt.transport, bucket, failed)
                 self._state.latencies[key] += 1
 
-    def _end(self, notification: Notification, delivery: Delivery, end: Finish, now: int) -> None:
-        stored = self._state.deliveries[delivery.id]
-        if stored.status is DeliveryStatus.queued:
-            self._state.put_delivery(
-                replace(
-                    stored,
-                    status=end.status,
-                    reason=end.reason,
-                    attempts=delivery.attempts,
-                    first_attempt_at=delivery.first_attempt_at,
-                    updated_at=now,
-                )
-            )
-        id, channel = notification.id, delivery.channel
+    def _end(self, kind: str, delivery: Delivery, end: Finish, now: int) -> None:
+        self._change(delivery, now, status=end.status, reason=end.reason)
+        id, channel = delivery.notification_id, delivery.channel
         self._state.count(id, channel, DeliveryStatus.queued, -1)
         self._state.count(id, channel, end.status, 1)
-        self._total(notification.kind, channel, end.status, now)
+        self._total(kind, channel, end.status, now)
         self._state.end_some(id, 1, now)
         if end.drop_device is not None:
             self._state.devices.pop(end.drop_device, None)
 
-    def _wait(self, delivery: Delivery, until: Reschedule, now: int) -> None:
+    def _change(self, delivery: Delivery, now: int, **changes: Any) -> None:
+        """Change a delivery that is still queued."""
         stored = self._state.deliveries[delivery.id]
         if stored.status is DeliveryStatus.queued:
-            self._state.put_delivery(
-                replace(
-                    stored,
-                    due_at=until.due_at,
-                    reason=until.reason,
-                    attempts=delivery.attempts,
-                    first_attempt_at=delivery.first_attempt_at,
-                    updated_at=now,
-                )
-            )
-
-    def _keep(self, delivery: Delivery, id: UUID, message: Captured, now: int) -> None:
-        self._state.outbox[id] = OutboxMessage(
-            id,
-            delivery.notification_id,
-            delivery.id,
-            message.channel,
-            message.address,
-            message.subject,
-            message.text,
-            message.html,
-            now,
-        )
+            first = delivery.first_attempt_at
+            attempted: dict[str, Any] = {"attempts": delivery.attempts, "first_attempt_at": first}
+            self._state.put_delivery(replace(stored, updated_at=now, **attempted, **changes))
 
     def _total(self, kind: str, channel: str, status: DeliveryStatus, now: int) -> None:
         self._state.totals[now - now % TOTAL_SPAN, kind, channel, status] += 1

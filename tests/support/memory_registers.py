@@ -112,18 +112,11 @@ class MemoryApiKeys:
                 self._state.api_keys[id] = replace(key, revoked_at=now)
 
     def record_use(self, id: str, now: int) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            with self._state.write_now("api_keys.record_use"):
-                if id in self._state.api_keys:
-                    used = replace(self._state.api_keys[id], last_used_at=now)
-                    self._state.api_keys[id] = used
-        except Exception as error:  # noqa: BLE001  # the future passes it on
-            done.set_exception(error)
-            done.exception()
-        else:
-            done.set_result(None)
-        return done
+        def change() -> None:
+            if id in self._state.api_keys:
+                self._state.api_keys[id] = replace(self._state.api_keys[id], last_used_at=now)
+
+        return self._state.hand_over("api_keys.record_use", change)
 
 
 class MemoryEvents:

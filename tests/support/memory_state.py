@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -88,6 +86,19 @@ class State:
         finally:
             await asyncio.sleep(0)
 
+    def hand_over(self, verb: str, change: Callable[[], None]) -> asyncio.Future[None]:
+        """Apply a write at once; the future says whether it was refused."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            with self.write_now(verb):
+                change()
+        except Exception as error:  # noqa: BLE001  # the future passes it on
+            done.set_exception(error)
+            done.exception()
+        else:
+            done.set_result(None)
+        return done
+
     def put_notification(self, new: Notification) -> None:
         """Store a notification; a new status is an event."""
         old = self.notifications.get(new.id)
@@ -149,22 +160,15 @@ def page(items: Sequence[T], id_of: Callable[[T], UUID], limit: int, cursor: str
     """
     found = sorted(items, key=id_of, reverse=True)
     if cursor is not None:
-        last = _decode(cursor)
+        try:
+            last = UUID(cursor)
+        except ValueError:
+            error = FieldError("/cursor", "malformed_cursor", "is not a cursor")
+            raise InvalidInput([error]) from None
         found = [item for item in found if id_of(item) < last]
     more = len(found) > limit
     found = found[:limit]
-    return Page(found, _encode(id_of(found[-1])) if more else None)
-
-
-def _encode(id: UUID) -> str:
-    return base64.urlsafe_b64encode(id.bytes).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> UUID:
-    try:
-        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
-    except (ValueError, binascii.Error):
-        raise InvalidInput([FieldError("/cursor", "malformed_cursor", "is not a cursor")]) from None
+    return Page(found, str(id_of(found[-1])) if more else None)
 
 
 def matches(pairs: Sequence[tuple[Any, Any]]) -> bool:

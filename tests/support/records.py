@@ -1,5 +1,6 @@
 """Records that tests put into an archive."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,11 @@ from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import (
     Attempt,
     Delivery,
+    DeliveryResult,
+    Disposition,
     FanOutSlice,
     Notification,
+    OutboxMessage,
     ScheduledJob,
 )
 from flashnotify.domain import (
@@ -110,6 +114,19 @@ class Records:
         )
         await self.archive.notifications.add_deliveries(fan_out, done, self.now())
         return notification, batches
+
+    def record(
+        self,
+        notification: Notification,
+        delivery: Delivery,
+        attempts: Sequence[Attempt],
+        disposition: Disposition,
+        now: int,
+        captured: OutboxMessage | None = None,
+    ) -> asyncio.Future[None]:
+        """Hand over the result of a delivery."""
+        result = DeliveryResult(delivery, attempts, disposition, captured)
+        return self.archive.deliveries.record(notification.kind, result, now)
 
     async def status(self, id: UUID) -> NotificationStatus:
         """Return the status of a notification."""

@@ -10,7 +10,7 @@ from flashnotify.api.auth import Reader
 from flashnotify.api.fields import Cursor, Limit, Page, Time
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, DeliveryFilter
-from flashnotify.control.lookup import find_notification
+from flashnotify.control.cancel_and_retry import find_notification
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, moment
 

@@ -80,7 +80,7 @@ def health_router(
 
     @router.get("/metrics", summary="Get the Prometheus metrics", response_class=Response)
     async def prometheus() -> Response:
-        for queue_name, queue in dispatch.queues().items():
+        for queue_name, queue in dispatch.queues.items():
             for priority, depth in queue.depth().items():
                 metrics.queue_depth.labels(queue_name or FAN_OUT, priority.name).set(depth)
         await measure_ages()

@@ -15,9 +15,7 @@ from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Time
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
-from flashnotify.control.cancel import Cancel
-from flashnotify.control.lookup import find_notification
-from flashnotify.control.retry import Retry
+from flashnotify.control.cancel_and_retry import CancelAndRetry, find_notification
 from flashnotify.domain import NotificationStatus, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
@@ -134,7 +132,7 @@ class ControlOut(AcceptedOut):
     counts: Mapping[str, Mapping[str, int]]
 
 
-def control_router(cancelling: Cancel, retrying: Retry, notifications: Notifications) -> APIRouter:
+def control_router(control: CancelAndRetry, notifications: Notifications) -> APIRouter:
     """Return the endpoints that cancel and retry notifications."""
     router = APIRouter(
         prefix="/v1/notifications/{id}", tags=["notifications"], responses=problems(409)
@@ -146,11 +144,11 @@ def control_router(cancelling: Cancel, retrying: Retry, notifications: Notificat
         description="Deliveries that are not sent yet are cancelled.",
     )
     async def cancel(id: UUID, principal: Sender) -> ControlOut:
-        return await act(id, principal, cancelling.cancel)
+        return await act(id, principal, control.cancel)
 
     @router.post("/retry", summary="Retry failed deliveries")
     async def retry(id: UUID, principal: Sender) -> ControlOut:
-        return await act(id, principal, retrying.retry)
+        return await act(id, principal, control.retry)
 
     async def act(
         id: UUID, principal: Principal, action: Callable[[UUID], Awaitable[object]]

@@ -7,49 +7,34 @@ time and need no other index for that.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    Text,
-    TypeDecorator,
-    Uuid,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeEngine
 
 
-class Id(TypeDecorator[UUID]):
+class Id(sa.TypeDecorator[UUID]):
     """A UUID: 16 bytes on SQLite, where the default is 32 characters; native elsewhere."""
 
-    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Uuid
+    impl: Any = sa.Uuid().with_variant(sa.LargeBinary(16), "sqlite")
     cache_ok: bool | None = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the column type of `dialect`."""
-        return dialect.type_descriptor(LargeBinary(16) if dialect.name == "sqlite" else Uuid())
-
-    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> Any:
         """Return the value for the driver."""
         return value.bytes if value is not None and dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> UUID | None:
         """Return the value for the program."""
         return UUID(bytes=value) if isinstance(value, bytes) else value
 
 
-def _partial_index(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+def _partial(name: str, *columns: str, where: str) -> sa.Index:
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 class Base(DeclarativeBase):
-    """Base class of the tables."""
+    """Base class of the tables. One without indexes is clustered by its primary key on SQLite."""
 
-    type_annotation_map = {UUID: Id, int: BigInteger, str: Text, bytes: LargeBinary}  # noqa: RUF012  # SQLAlchemy reads it as a class attribute
+    __table_args__: Any = ({"sqlite_with_rowid": False},)
+    type_annotation_map = {UUID: Id, int: sa.BigInteger, str: sa.Text, bytes: sa.LargeBinary}  # noqa: RUF012  # SQLAlchemy reads it as a class attribute
 
 
 class Notification(Base):
@@ -79,13 +64,9 @@ class Notification(Base):
     pending: Mapped[int] = mapped_column(server_default="1")
 
     __table_args__ = (
-        Index("ix_notifications_kind", "kind", "id"),
-        _partial_index(
-            "ix_notifications_reference", "reference", "id", where="reference IS NOT NULL"
-        ),
-        _partial_index(
-            "ix_notifications_unfinished", "status", "id", where="status <> 'completed'"
-        ),
+        sa.Index("ix_notifications_kind", "kind", "id"),
+        _partial("ix_notifications_reference", "reference", "id", where="reference IS NOT NULL"),
+        _partial("ix_notifications_unfinished", "status", "id", where="status <> 'completed'"),
     )
 
 
@@ -95,7 +76,7 @@ class JobRow(Base):
     __tablename__ = "jobs"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"))
+    notification_id: Mapped[UUID] = mapped_column(sa.ForeignKey("notifications.id"))
     channel: Mapped[str | None]  # none: fan out the audience
     priority: Mapped[int]
     due_at: Mapped[int]
@@ -104,15 +85,11 @@ class JobRow(Base):
     reason: Mapped[str | None]  # for waiting
 
     __table_args__ = (
-        _partial_index(
-            "ix_jobs_ready", "channel", "priority", "turn", "id", where="turn IS NOT NULL"
-        ),
+        _partial("ix_jobs_ready", "channel", "priority", "turn", "id", where="turn IS NOT NULL"),
         # With the turn, though it is always null, so that SQLite prefers it to the last one.
-        _partial_index(
-            "ix_jobs_waiting", "channel", "priority", "turn", "due_at", where="turn IS NULL"
-        ),
-        Index("ix_jobs_oldest", "channel", "priority", "due_at"),
-        Index("ix_jobs_notification", "notification_id"),
+        _partial("ix_jobs_waiting", "channel", "priority", "turn", "due_at", where="turn IS NULL"),
+        sa.Index("ix_jobs_oldest", "channel", "priority", "due_at"),
+        sa.Index("ix_jobs_notification", "notification_id"),
         {"sqlite_with_rowid": False},
     )
 
@@ -123,7 +100,7 @@ class Delivery(Base):
     __tablename__ = "deliveries"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"))
+    notification_id: Mapped[UUID] = mapped_column(sa.ForeignKey("notifications.id"))
     job_id: Mapped[UUID]
     channel: Mapped[str]
     address: Mapped[str]
@@ -135,8 +112,8 @@ class Delivery(Base):
     updated_at: Mapped[int]
 
     __table_args__ = (
-        Index("ix_deliveries_notification", "notification_id", "id"),
-        _partial_index("ix_deliveries_queued", "job_id", where="status = 'queued'"),
+        sa.Index("ix_deliveries_notification", "notification_id", "id"),
+        _partial("ix_deliveries_queued", "job_id", where="status = 'queued'"),
         {"sqlite_with_rowid": False},
     )
 
@@ -146,7 +123,7 @@ class Attempt(Base):
 
     __tablename__ = "attempts"
 
-    delivery_id: Mapped[UUID] = mapped_column(ForeignKey("deliveries.id"), primary_key=True)
+    delivery_id: Mapped[UUID] = mapped_column(sa.ForeignKey("deliveries.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[int]
     duration_ms: Mapped[float]
@@ -155,20 +132,18 @@ class Attempt(Base):
     answer: Mapped[str | None]
     reference: Mapped[str | None]
 
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
 
 class Count(Base):
     """The number of deliveries of a notification by channel and status, kept by the writes."""
 
     __tablename__ = "counts"
 
-    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"), primary_key=True)
+    notification_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("notifications.id"), primary_key=True
+    )
     channel: Mapped[str] = mapped_column(primary_key=True)
     status: Mapped[str] = mapped_column(primary_key=True)
     deliveries: Mapped[int]
-
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class OutboxMessage(Base):
@@ -177,7 +152,7 @@ class OutboxMessage(Base):
     __tablename__ = "outbox"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"))
+    notification_id: Mapped[UUID] = mapped_column(sa.ForeignKey("notifications.id"))
     delivery_id: Mapped[UUID]
     channel: Mapped[str]
     address: Mapped[str]
@@ -186,7 +161,7 @@ class OutboxMessage(Base):
     html: Mapped[str | None]
     captured_at: Mapped[int]
 
-    __table_args__ = (Index("ix_outbox_notification", "notification_id", "id"),)
+    __table_args__ = (sa.Index("ix_outbox_notification", "notification_id", "id"),)
 
 
 class Device(Base):
@@ -202,7 +177,7 @@ class Device(Base):
     label: Mapped[str | None]
     created_at: Mapped[int]
 
-    __table_args__ = (Index("ix_devices_target", "type", "target", unique=True),)
+    __table_args__ = (sa.Index("ix_devices_target", "type", "target", unique=True),)
 
 
 class Event(Base):
@@ -210,7 +185,7 @@ class Event(Base):
 
     __tablename__ = "events"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
     type: Mapped[str]  # "notification" or "delivery"
     notification_id: Mapped[UUID]
     delivery_id: Mapped[UUID | None]
@@ -232,8 +207,6 @@ class Total(Base):
     status: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int]
 
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
 
 class Latency(Base):
     """The durations of attempts, by the minute: a row for each bucket of the histogram."""
@@ -246,8 +219,6 @@ class Latency(Base):
     bucket: Mapped[int] = mapped_column(primary_key=True)
     attempts: Mapped[int]
     failures: Mapped[int]
-
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class ApiKey(Base):
@@ -265,6 +236,8 @@ class ApiKey(Base):
     revoked_at: Mapped[int | None]
     last_used_at: Mapped[int | None]
 
+    __table_args__ = ({"sqlite_with_rowid": True},)
+
 
 class IdempotencyKey(Base):
     """The answer to the first request with an `Idempotency-Key`."""
@@ -278,6 +251,6 @@ class IdempotencyKey(Base):
     created_at: Mapped[int]
 
     __table_args__ = (
-        Index("ix_idempotency_keys_created", "created_at"),
+        sa.Index("ix_idempotency_keys_created", "created_at"),
         {"sqlite_with_rowid": False},
     )

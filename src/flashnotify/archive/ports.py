@@ -12,44 +12,27 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from flashnotify.archive.records import (
-    ApiKey,
-    Attempt,
-    Delivery,
-    DeliveryFilter,
-    Disposition,
-    Event,
-    FanOutSlice,
-    Finish,
-    IdempotencyRecord,
-    Latency,
-    Notification,
-    NotificationFilter,
-    OutboxFilter,
-    OutboxMessage,
-    Page,
-    RegisteredDevice,
-    Reschedule,
-    ScheduledJob,
-    Total,
-)
-from flashnotify.domain import Captured, Device, Job, Lane
+from flashnotify.archive import records
+from flashnotify.domain import Device, Job, Lane
 
 
 class Notifications(Protocol):
     """Notifications, and the changes of a notification as a whole."""
 
     async def accept(
-        self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
+        self,
+        notification: records.Notification,
+        job: records.ScheduledJob,
+        answer: records.IdempotencyRecord | None,
     ) -> None:
         """Store a new notification, its fan-out job and the answer for its idempotency key."""
 
-    async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
+    async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:
         """Return a notification, without its audience, which may be long, if not asked for."""
 
     async def page(
-        self, wanted: NotificationFilter, *, limit: int, cursor: str | None
-    ) -> Page[Notification]:
+        self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
+    ) -> records.Page[records.Notification]:
         """Return a page of notifications, newest first, without their audiences.
 
         One with damaged JSON is included, with empty data.
@@ -58,10 +41,10 @@ class Notifications(Protocol):
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
         """Return the number of deliveries of a notification by channel and status."""
 
-    async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
+    async def idempotent_answer(self, caller: str, key: str) -> records.IdempotencyRecord | None:
         """Return the answer that `caller` got for `key`."""
 
-    async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
+    async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         """Store the next slice of a fan-out; the last one finishes the fan-out job."""
 
     async def cancel(self, id: UUID, now: int) -> None:
@@ -71,7 +54,7 @@ class Notifications(Protocol):
         """
 
     async def requeue(
-        self, id: UUID, failed: Sequence[Delivery], jobs: Sequence[Job], now: int
+        self, id: UUID, failed: Sequence[records.Delivery], jobs: Sequence[Job], now: int
     ) -> None:
         """Queue failed deliveries again, each in the job of its channel, and reopen `id`."""
 
@@ -79,44 +62,40 @@ class Notifications(Protocol):
 class Deliveries(Protocol):
     """Deliveries and the attempts at them."""
 
-    async def queued(self, job_id: UUID) -> Sequence[Delivery]:
+    async def queued(self, job_id: UUID) -> Sequence[records.Delivery]:
         """Return the deliveries of a batch that have not ended."""
 
-    async def find(self, id: UUID) -> Delivery | None:
+    async def find(self, id: UUID) -> records.Delivery | None:
         """Return a delivery."""
 
     async def page(
-        self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
-    ) -> Page[Delivery]:
-        """Return a page of the deliveries of a notification, with the waits of their jobs."""
+        self, id: UUID, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
+    ) -> records.Page[records.Delivery]:
+        """Return a page of the deliveries of notification `id`, with the waits of their jobs."""
 
-    async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
-        """Return failed deliveries whose ids follow `after`, in the order of their ids."""
+    async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[records.Delivery]:
+        """Return failed deliveries of notification `id` that follow `after`, in order."""
 
-    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Attempt]]:
+    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
         """Return the attempts at some deliveries, oldest first."""
 
-    def record(
-        self,
-        notification: Notification,
-        delivery: Delivery,
-        attempts: Sequence[Attempt],
-        disposition: Disposition,
-        now: int,
-        captured: tuple[UUID, Captured] | None = None,
-    ) -> asyncio.Future[None]:
-        """Hand over the attempts at a delivery and their disposition, in one write.
+    def record(self, kind: str, result: records.DeliveryResult, now: int) -> asyncio.Future[None]:
+        """Hand over what one run did with a delivery of a notification of `kind`, in one write.
 
         The future is done once it is on disk, so that the next send need not wait for a commit.
         A delivery that has ended keeps its status.
         """
 
     async def finish(
-        self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
+        self,
+        notification: records.Notification,
+        deliveries: Sequence[records.Delivery],
+        end: records.Finish,
+        now: int,
     ) -> None:
         """End deliveries that will not be attempted. The reason `expired` marks `notification`."""
 
-    async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
+    async def confirm(self, delivery: records.Delivery, kind: str, now: int) -> None:
         """Turn a `sent` delivery into `delivered`."""
 
     async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
@@ -131,7 +110,7 @@ class Jobs(Protocol):
 
     async def waited(
         self, lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
-    ) -> Sequence[ScheduledJob]:
+    ) -> Sequence[records.ScheduledJob]:
         """Return waiting jobs that are due at `now`, by (due_at, id), from after `after`."""
 
     async def next_due(self, lane: Lane, now: int) -> int | None:
@@ -143,7 +122,7 @@ class Jobs(Protocol):
     async def channels(self) -> frozenset[str]:
         """Return the channels of all unfinished batches."""
 
-    async def reschedule(self, job: Job, until: Reschedule) -> None:
+    async def reschedule(self, job: Job, until: records.Reschedule) -> None:
         """Let a job wait: it loses its turn. Its deliveries are untouched."""
 
     async def finish(self, job: Job) -> None:
@@ -154,43 +133,45 @@ class Outbox(Protocol):
     """What `capture://` kept."""
 
     async def page(
-        self, wanted: OutboxFilter, *, limit: int, cursor: str | None
-    ) -> Page[OutboxMessage]:
+        self, wanted: records.OutboxFilter, *, limit: int, cursor: str | None
+    ) -> records.Page[records.OutboxMessage]:
         """Return a page of captured messages, newest first."""
 
 
 class Devices(Protocol):
     """What push reaches."""
 
-    async def register(self, device: RegisteredDevice) -> None:
+    async def register(self, device: records.RegisteredDevice) -> None:
         """Store a device, or renew the keys and label of the one with the same target."""
 
     async def remove(self, id: UUID) -> None:
         """Remove a device."""
 
-    async def find(self, id: UUID) -> RegisteredDevice | None:
+    async def find(self, id: UUID) -> records.RegisteredDevice | None:
         """Return a device."""
 
-    async def find_target(self, type: str, target: str) -> RegisteredDevice | None:
+    async def find_target(self, type: str, target: str) -> records.RegisteredDevice | None:
         """Return the device of a subscription or topic."""
 
     async def find_all(self, ids: Collection[UUID]) -> Mapping[UUID, Device]:
         """Return the registered devices among `ids`."""
 
-    async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
+    async def page(
+        self, *, limit: int, cursor: str | None
+    ) -> records.Page[records.RegisteredDevice]:
         """Return a page of devices, newest first."""
 
 
 class ApiKeys(Protocol):
     """API keys."""
 
-    async def add(self, key: ApiKey) -> None:
+    async def add(self, key: records.ApiKey) -> None:
         """Store a new key."""
 
-    async def find(self, id: str) -> ApiKey | None:
+    async def find(self, id: str) -> records.ApiKey | None:
         """Return a key."""
 
-    async def all(self) -> Sequence[ApiKey]:
+    async def all(self) -> Sequence[records.ApiKey]:
         """Return every key, oldest first."""
 
     async def revoke(self, id: str, now: int) -> None:
@@ -203,7 +184,7 @@ class ApiKeys(Protocol):
 class Events(Protocol):
     """The numbered changes of notifications and deliveries."""
 
-    async def after(self, id: int, limit: int) -> Sequence[Event]:
+    async def after(self, id: int, limit: int) -> Sequence[records.Event]:
         """Return events that follow number `id`, in commit order."""
 
     async def last(self) -> int:
@@ -216,10 +197,10 @@ class Events(Protocol):
 class Statistics(Protocol):
     """Counts and latencies, kept by the writes."""
 
-    async def totals(self, since: int) -> Sequence[Total]:
+    async def totals(self, since: int) -> Sequence[records.Total]:
         """Return the counts since `since`, by kind, channel and status."""
 
-    async def latencies(self, since: int) -> Sequence[Latency]:
+    async def latencies(self, since: int) -> Sequence[records.Latency]:
         """Return the latencies of attempts since `since`, by channel and transport."""
 
 

@@ -147,6 +147,16 @@ class OutboxMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryResult:
+    """The attempts at a delivery in one run, what follows from them, and what was captured."""
+
+    delivery: Delivery
+    attempts: Sequence[Attempt]
+    disposition: Disposition
+    captured: OutboxMessage | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxFilter:
     """Which captured messages a list shows."""
 

@@ -44,7 +44,7 @@ class SqlArchive(ports.Archive):
         return self._writer.overloaded
 
     async def ping(self) -> None:
-        await self._readings[0].one(select(ApiKey.id).limit(1), {})
+        await self._readings[0].value(select(ApiKey.id).limit(1))
 
     async def close(self) -> None:
         """Close the connections that read, once the reads under way are done.

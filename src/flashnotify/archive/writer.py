@@ -37,6 +37,16 @@ class _Write:
     done: asyncio.Future[None]
     barrier: bool
 
+    def settle(self, error: Exception | None = None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+            # Mark it as seen: the caller may be gone.
+            self.done.exception()
+
 
 class Writer:
     """Writes to the archive, many writes to a commit.
@@ -82,7 +92,7 @@ class Writer:
         """
         write = _Write(changes, asyncio.get_running_loop().create_future(), barrier)
         if self._ended or self._closing:
-            _fail(write, Unavailable("The archive is closed."))
+            write.settle(Unavailable("The archive is closed."))
             return write.done
         self._waiting.append(write)
         self._rows += len(changes)
@@ -117,7 +127,7 @@ class Writer:
         finally:
             self._ended = True
             for write in self._waiting:
-                _fail(write, Unavailable("The archive's writer has ended."))
+                write.settle(Unavailable("The archive's writer has ended."))
             self._waiting.clear()
 
     def _take(self) -> list[_Write]:
@@ -132,20 +142,18 @@ class Writer:
 
     async def _commit(self, connection: AsyncConnection, writes: list[_Write]) -> None:
         self._commit_began = self._clock.monotonic()
+        ending = Unavailable("The archive's writer has ended.")
         try:
             try:
                 await self._together(connection, writes)
             except (WriteRefused, RuntimeError):
                 await self._one_by_one(connection, writes)
         except Unavailable as error:
-            for write in writes:
-                _fail(write, error)
-        except BaseException:
-            for write in writes:
-                _fail(write, Unavailable("The archive's writer has ended."))
-            raise
+            ending = error
         finally:
             self._commit_began = None
+            for write in writes:
+                write.settle(ending)
         for call in self._on_commit:
             call()
 
@@ -157,7 +165,7 @@ class Writer:
         except _FAILURES as error:
             raise _classify(error) from error
         for write in writes:
-            _succeed(write)
+            write.settle()
 
     async def _one_by_one(self, connection: AsyncConnection, writes: list[_Write]) -> None:
         """Find the bad writes: each runs in its own savepoint, all in one commit."""
@@ -179,10 +187,7 @@ class Writer:
         except exc.SQLAlchemyError as error:
             raise Unavailable(f"The archive cannot be written to: {_plain(error)}.") from error
         for index, write in enumerate(writes):
-            if index in refusals:
-                _fail(write, refusals[index])
-            else:
-                _succeed(write)
+            write.settle(refusals.get(index))
 
 
 def _between_barriers(writes: Iterable[_Write]) -> Iterator[Sequence[Change]]:
@@ -246,15 +251,3 @@ def _about_data(error: Exception) -> bool:
 def _plain(error: Exception) -> str:
     """Return the driver's message: SQLAlchemy's would show the parameters."""
     return str(error.orig) if isinstance(error, exc.DBAPIError) else type(error).__name__
-
-
-def _succeed(write: _Write) -> None:
-    if not write.done.done():
-        write.done.set_result(None)
-
-
-def _fail(write: _Write, error: Exception) -> None:
-    if not write.done.done():
-        write.done.set_exception(error)
-        # Mark it as seen: the caller may be gone.
-        write.done.exception()

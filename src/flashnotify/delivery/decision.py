@@ -1,33 +1,36 @@
 """The only place that decides whether a batch, or one of its messages, may be sent now."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
+from flashnotify import domain
 from flashnotify.archive.records import Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.in_flight import InFlight
-from flashnotify.delivery.quiet_hours import QuietHours
+from flashnotify.delivery.quiet_hours import quiet_until
 from flashnotify.delivery.routing import NOT_OFFERED
-from flashnotify.domain import DeliveryStatus, Job, Message, NotificationStatus
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
 
-CANCELLED = Finish(DeliveryStatus.cancelled, "the notification was cancelled")
-EXPIRED = Finish(DeliveryStatus.skipped, "expired")
-SKIPPED = Finish(DeliveryStatus.skipped, NOT_OFFERED)
-UNSERVED = Finish(DeliveryStatus.failed, "no transport in the settings serves this address")
+CANCELLED = Finish(domain.DeliveryStatus.cancelled, "the notification was cancelled")
+EXPIRED = Finish(domain.DeliveryStatus.skipped, "expired")
+SKIPPED = Finish(domain.DeliveryStatus.skipped, NOT_OFFERED)
+UNSERVED = Finish(domain.DeliveryStatus.failed, "no transport in the settings serves this address")
 QUIET = "waits for the end of quiet hours"
 BREAKER_OPEN = "waits for the transport to work again"
 
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """Decides what happens to deliveries at this moment."""
+    """Decides what happens to deliveries at this moment, on a campus in `zone`."""
 
     in_flight: InFlight
-    quiet_hours: QuietHours
+    zone: ZoneInfo
     clock: Clock
 
-    def decide(self, batch: Batch, message: Message | None = None) -> Finish | Reschedule | None:
+    def decide(
+        self, batch: Batch, message: domain.Message | None = None
+    ) -> Finish | Reschedule | None:
         """Return how a message, or else the batch, ends or until when it waits; None means go."""
         notification, kind, channel = batch.notification, batch.kind, batch.channel
         if end := self.end(batch.job, notification):
@@ -43,7 +46,7 @@ class Decider:
             return _until(self.clock.now() + round(wait * 1000), BREAKER_OPEN, notification)
         return None
 
-    def end(self, job: Job, notification: Notification) -> Finish | None:
+    def end(self, job: domain.Job, notification: Notification) -> Finish | None:
         """Return how all deliveries of a notification end, if none of them may be sent any more."""
         if self.cancelled(job, notification):
             return CANCELLED
@@ -54,15 +57,18 @@ class Decider:
         self, kind: NotifierSpec, channel: ChannelSpec, notification: Notification
     ) -> Reschedule | None:
         """Return until when deliveries on a channel wait, if these are quiet hours."""
-        end = self.quiet_hours.end(kind, channel, notification.priority, self.clock.now())
-        return _until(end, QUIET, notification) if end is not None else None
+        critical = notification.priority is domain.Priority.critical
+        if kind.quiet_hours is None or not channel.rings or critical:
+            return None
+        end = quiet_until(kind.quiet_hours, self.zone, domain.moment(self.clock.now()))
+        return _until(domain.milliseconds(end), QUIET, notification) if end is not None else None
 
-    def cancelled(self, job: Job, notification: Notification) -> bool:
+    def cancelled(self, job: domain.Job, notification: Notification) -> bool:
         """Return whether a notification was cancelled before its job was loaded or since."""
-        cancelled = notification.status is NotificationStatus.cancelled
+        cancelled = notification.status is domain.NotificationStatus.cancelled
         return cancelled or self.in_flight.cancelled(job)
 
-    def ending(self, job: Job, notification: Notification) -> bool:
+    def ending(self, job: domain.Job, notification: Notification) -> bool:
         """Return whether a notification was cancelled, or may be in the next commit."""
         return self.cancelled(job, notification) or self.in_flight.ending(job)
 

@@ -118,17 +118,8 @@ class FanOut:
     def _delivery(
         self, job: Job, route: Route, status: DeliveryStatus, reason: str | None, now: int
     ) -> Delivery:
-        return Delivery(
-            self.ids(),
-            job.notification_id,
-            job.id,
-            route.channel,
-            route.address.value,
-            status,
-            due_at=now,
-            updated_at=now,
-            reason=reason,
-        )
+        of, to = (job.notification_id, job.id), (route.channel, route.address.value)
+        return Delivery(self.ids(), *of, *to, status, due_at=now, updated_at=now, reason=reason)
 
     def _damaged(self, job: Job) -> FanOutSlice:
         """Return the trace of a notification whose audience cannot be read."""

@@ -3,24 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from flashnotify.domain import Priority, Window, milliseconds, moment
-from flashnotify.meta.specs import ChannelSpec, NotifierSpec
-
-
-class QuietHours:
-    """The quiet hours of a campus whose clocks show the time of `zone`."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
-
-    def end(
-        self, kind: NotifierSpec, channel: ChannelSpec, priority: Priority, now: int
-    ) -> int | None:
-        """Return until when (ms since the epoch) a delivery that would ring waits, or None."""
-        if kind.quiet_hours is None or not channel.rings or priority >= Priority.critical:
-            return None
-        end = quiet_until(kind.quiet_hours, self._zone, moment(now))
-        return milliseconds(end) if end is not None else None
+from flashnotify.domain import Window
 
 
 def quiet_until(window: Window, zone: ZoneInfo, now: datetime) -> datetime | None:

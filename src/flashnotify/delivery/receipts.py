@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from uuid import UUID
 
-from flashnotify.archive.ports import Deliveries, Notifications
+from flashnotify.archive.ports import Archive
 from flashnotify.clock import Clock
 from flashnotify.domain import DeliveryStatus
 from flashnotify.errors import NotFound, Unavailable
@@ -31,8 +31,7 @@ class Report(Enum):
 class Receipts:
     """Applies delivery reports. `token` returns the text that proves that a report is genuine."""
 
-    notifications: Notifications
-    deliveries: Deliveries
+    archive: Archive
     clock: Clock
     token: Callable[[str], str]
     _waiting: int = field(default=0, init=False)
@@ -65,22 +64,21 @@ class Receipts:
 
     async def _apply(self, id: UUID, report: Report) -> DeliveryStatus:
         async with self._locks[id]:
-            delivery = await self.deliveries.find(id)
+            delivery = await self.archive.deliveries.find(id)
             if delivery is None:
                 raise NotFound(_UNKNOWN)
             if delivery.status is not DeliveryStatus.sent:
                 return delivery.status
             now = self.clock.now()
             if report is Report.delivered:
-                notification = await self.notifications.find(
-                    delivery.notification_id, audience=False
-                )
+                of = delivery.notification_id
+                notification = await self.archive.notifications.find(of, audience=False)
                 assert notification is not None
-                await self.deliveries.confirm(delivery, notification.kind, now)
+                await self.archive.deliveries.confirm(delivery, notification.kind, now)
                 return DeliveryStatus.delivered
             if report is Report.undeliverable:
                 reason = "the gateway reports that it cannot be delivered"
-                await self.deliveries.note_undeliverable(id, reason, now)
+                await self.archive.deliveries.note_undeliverable(id, reason, now)
             return DeliveryStatus.sent
 
     async def _wait(self, seconds: float) -> None:

@@ -3,14 +3,22 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import Attempt, Delivery, Finish, Reschedule
+from flashnotify.archive.records import (
+    Attempt,
+    Delivery,
+    DeliveryResult,
+    Finish,
+    OutboxMessage,
+    Reschedule,
+)
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
@@ -21,16 +29,9 @@ from flashnotify.errors import Unavailable, WriteRefused
 
 log = structlog.get_logger(__name__)
 
+_Write: TypeAlias = Callable[[], asyncio.Future[None]]
+
 _UNSTORABLE = Finish(DeliveryStatus.failed, "its result could not be stored; see the log")
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """A result that was handed over; `write` hands it over again."""
-
-    delivery: Delivery
-    write: Callable[[], asyncio.Future[None]]
-    written: asyncio.Future[None]
 
 
 @dataclass(eq=False, slots=True)
@@ -42,13 +43,13 @@ class Recorder:
     decider: Decider
     clock: Clock
     ids: Callable[[], UUID]
-    _results: list[_Result] = field(default_factory=list, init=False)
+    # The deliveries whose results were handed over, how to do so again, and their writes.
+    _writes: list[tuple[Delivery, _Write, asyncio.Future[None]]] = field(
+        default_factory=list, init=False
+    )
 
     def record(
-        self,
-        deliveries: Sequence[Delivery],
-        attempts: Sequence[Attempt],
-        result: SendResult,
+        self, deliveries: Sequence[Delivery], attempts: Sequence[Attempt], result: SendResult
     ) -> None:
         """Hand over attempts and their disposition; those that failed together wait equally."""
         batch, now = self.batch, self.clock.now()
@@ -61,17 +62,19 @@ class Recorder:
             if isinstance(disposition, Reschedule):
                 batch.until.append(disposition)
             del batch.due[delivery.id]
-            captured = result.captured if isinstance(result, Sent) else None
-            write = partial(
-                self.archive.deliveries.record,
-                batch.notification,
-                delivery,
-                attempts,
-                disposition,
-                now,
-                None if captured is None else (self.ids(), captured),
-            )
-            self._results.append(_Result(delivery, write, write()))
+            captured = self._captured(delivery, result, now)
+            recorded = DeliveryResult(delivery, attempts, disposition, captured)
+            kind = batch.notification.kind
+            write = partial(self.archive.deliveries.record, kind, recorded, now)
+            self._writes.append((delivery, write, write()))
+
+    def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:
+        if not isinstance(result, Sent) or result.captured is None:
+            return None
+        kept = asdict(result.captured)
+        return OutboxMessage(
+            self.ids(), delivery.notification_id, delivery.id, captured_at=now, **kept
+        )
 
     async def settle(self) -> int | None:
         """See everything on disk, then finish the job, or leave it for what is not done.
@@ -108,30 +111,28 @@ class Recorder:
 
     async def _see_results_written(self) -> None:
         """Wait until all results are on disk. Those that are not are written again, together."""
-        waiting = [(result, result.written) for result in self._results]
+        waiting = self._writes
         while waiting:
-            again: list[_Result] = []
+            again: list[tuple[Delivery, _Write]] = []
             pause = 0
-            for result, written in waiting:
+            for delivery, write, written in waiting:
                 try:
                     await written
                 except Unavailable as error:
-                    again.append(result)
+                    again.append((delivery, write))
                     pause = max(pause, error.retry_after)
                 except WriteRefused as error:
                     # Ended, so that it is not sent for ever.
                     log.error("batch.result_refused", job=str(self.batch.job.id), error=str(error))
-                    self.batch.ended.setdefault(_UNSTORABLE, []).append(result.delivery)
+                    self.batch.ended.setdefault(_UNSTORABLE, []).append(delivery)
             if again:
                 await self.clock.sleep(pause)
-            waiting = [(result, result.write()) for result in again]
+            waiting = [(delivery, write, write()) for delivery, write in again]
 
     async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write until it is on disk: what it says has happened."""
+        """Repeat a write until it succeeds, because what it records has happened."""
         while True:
             try:
-                await write()
+                return await write()
             except Unavailable as error:
                 await self.clock.sleep(error.retry_after)
-            else:
-                return

@@ -1,7 +1,7 @@
 """Which channels a recipient gets a notification on: kind ∩ request ∩ address."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flashnotify.domain import Address
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
@@ -10,8 +10,7 @@ NOT_OFFERED = "not offered by kind"
 NOT_REQUESTED = "not among the request's channels"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One delivery to be: an address on a channel, or the reason why it is skipped."""
 
     channel: str

@@ -1,7 +1,7 @@
 """The open channels: their transports in failover order, and the breakers of those."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -9,6 +9,7 @@ import structlog
 from pydantic import SecretStr
 
 from flashnotify import errors
+from flashnotify.bounded_cache import BoundedCache
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.delivery.breaker import Breaker, BreakerState
 from flashnotify.domain import AttemptOutcome, Message, Sent
@@ -17,6 +18,13 @@ from flashnotify.meta.specs import ChannelSpec
 
 log = structlog.get_logger(__name__)
 
+# The outcome of an attempt; any other error is retryable.
+_OUTCOMES: Mapping[type, AttemptOutcome] = {
+    Sent: AttemptOutcome.sent,
+    errors.Rejected: AttemptOutcome.rejected,
+    errors.Misconfigured: AttemptOutcome.misconfigured,
+    errors.InternalError: AttemptOutcome.error,
+}
 # Services behind one transport that have a breaker of their own. Callers name them.
 _MAX_SERVICES = 1000
 
@@ -39,7 +47,9 @@ class OpenTransport:
     transport: Transport[Any]
     breaker: Breaker
     only: str | None = None
-    services: dict[str, Breaker] = field(default_factory=dict)
+    services: BoundedCache[str, Breaker] = field(
+        default_factory=lambda: BoundedCache(_MAX_SERVICES)
+    )
 
     def serves(self, message: Message) -> bool:
         """Return whether the recipient can be reached this way."""
@@ -50,11 +60,7 @@ class OpenTransport:
         service = self.transport.service(message) if message is not None else None
         if service is None:
             return self.breaker
-        if service not in self.services:
-            if len(self.services) >= _MAX_SERVICES:
-                del self.services[next(iter(self.services))]
-            self.services[service] = self.breaker.sibling()
-        return self.services[service]
+        return self.services.setdefault(service, self.breaker.sibling())
 
     @property
     def health(self) -> Breaker:
@@ -69,7 +75,7 @@ class OpenTransport:
         """Report a result to the breaker, and return the outcome of the attempt."""
         breaker = self.breaker_for(message)
         before = breaker.state
-        outcome = _report(breaker, result, urgent=message.priority.urgent)
+        _report(breaker, result, urgent=message.priority.urgent)
         after = breaker.state
         # Without the provider's words, which may contain the recipient's address.
         if before is BreakerState.closed and after is not before:
@@ -82,35 +88,20 @@ class OpenTransport:
             )
         elif after is BreakerState.closed and after is not before:
             log.info("transport.breaker_closed", channel=self.channel, transport=self.name)
-        return outcome
+        known = (outcome for cls, outcome in _OUTCOMES.items() if isinstance(result, cls))
+        return next(known, AttemptOutcome.retryable)
 
 
-def _report(breaker: Breaker, result: SendResult, *, urgent: bool) -> AttemptOutcome:
+def _report(breaker: Breaker, result: SendResult, *, urgent: bool) -> None:
     match result:
         case errors.Misconfigured():
             breaker.misconfigure(result.reason)
-            return AttemptOutcome.misconfigured
         case errors.Unreachable():
             breaker.failed()
-            return AttemptOutcome.retryable
-        case errors.NotTried():
+        case errors.NotTried() | errors.InternalError() | errors.Unsendable():
             breaker.abandoned(urgent=urgent)
-            return AttemptOutcome.retryable
-        case errors.InternalError():
-            breaker.abandoned(urgent=urgent)
-            return AttemptOutcome.error
-        case errors.Unsendable():
-            breaker.abandoned(urgent=urgent)
-            return AttemptOutcome.rejected
-        case Sent():
-            breaker.succeeded()
-            return AttemptOutcome.sent
-        case errors.Rejected():
-            breaker.succeeded()
-            return AttemptOutcome.rejected
         case _:
             breaker.succeeded()
-            return AttemptOutcome.retryable
 
 
 @dataclass(frozen=True, slots=True)

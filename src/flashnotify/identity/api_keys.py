@@ -4,14 +4,13 @@ The id finds the key and the secret authenticates it. The checksum detects typin
 lets secret scanners recognise a key, without a look-up. Only an HMAC of the secret is stored.
 """
 
-import asyncio
 import hashlib
 import hmac
 import secrets
 import string
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flashnotify.archive.ports import ApiKeys as StoredKeys
 from flashnotify.archive.records import ApiKey
@@ -32,8 +31,7 @@ _CACHED = 10_000
 _CREATE = "Create one: flashnotify keys create"
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
+class NewKey(NamedTuple):
     """A new key. Its token is shown once and stored nowhere."""
 
     id: str
@@ -52,7 +50,6 @@ class ApiKeys:
         self._known: BoundedCache[bytes, Principal] = BoundedCache(_CACHED)
         self._revoked: set[str] = set()
         self._used: dict[str, int] = {}
-        self._uses: set[asyncio.Future[None]] = set()
 
     async def authenticate(self, token: str) -> Principal:
         """Return the principal of a token.
@@ -122,18 +119,10 @@ class ApiKeys:
         return hmac.digest(self._pepper, f"{id}:{secret}".encode(), "sha256")
 
     def _record_use(self, id: str, now: int) -> None:
-        if now - self._used.get(id, 0) < _USE_RESOLUTION:
-            return
-        self._used[id] = now
-        use = self._stored.record_use(id, now)
-        self._uses.add(use)
-        use.add_done_callback(self._use_recorded)
-
-    def _use_recorded(self, use: asyncio.Future[None]) -> None:
-        # A request never fails because of this write; the writer has logged the error.
-        self._uses.discard(use)
-        if not use.cancelled():
-            use.exception()
+        if now - self._used.get(id, 0) >= _USE_RESOLUTION:
+            self._used[id] = now
+            # Not awaited: a request never fails because of this write.
+            self._stored.record_use(id, now)
 
 
 def _revoked() -> NotAuthenticated:
@@ -153,12 +142,8 @@ def _parse(token: str) -> tuple[str, str] | None:
 
 
 def _checksum(id: str, secret: str) -> str:
-    number = zlib.crc32(f"fn_{id}_{secret}".encode())
-    digits = []
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits.append(_ALPHABET[digit])
-    return "".join(digits)
+    number, base = zlib.crc32(f"fn_{id}_{secret}".encode()), len(_ALPHABET)
+    return "".join(_ALPHABET[number // base**place % base] for place in range(_CHECKSUM_LENGTH))
 
 
 def _random(alphabet: str, length: int) -> str:

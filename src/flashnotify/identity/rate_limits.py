@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from limits import RateLimitItem
 
@@ -11,8 +12,7 @@ from flashnotify.clock import Clock
 _MAX_WINDOWS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """The state of a principal's limit after a request; `reset` is in seconds from now."""
 
     allowed: bool
@@ -47,10 +47,5 @@ class RateLimits:
         if window is None or now >= window.ends:
             window = self._windows[principal_id] = _Window(now + self._seconds)
         window.used += 1
-        limit = self.rate.amount
-        return Usage(
-            allowed=window.used <= limit,
-            limit=limit,
-            remaining=max(0, limit - window.used),
-            reset=math.ceil(window.ends - now),
-        )
+        remaining, reset = self.rate.amount - window.used, math.ceil(window.ends - now)
+        return Usage(remaining >= 0, self.rate.amount, max(0, remaining), reset)

@@ -40,7 +40,8 @@ class Idempotency:
         self, caller: str, key: str, document: Mapping[str, Any], accept: Accept
     ) -> Accepted:
         """Return what `accept` returns, or returned first for `key` and the same document."""
-        fingerprint = _fingerprint(document)
+        # Of the parsed document, so that white space and order do not matter.
+        fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).digest()
         # One request at a time for each key: the second finds the answer of the first.
         async with self._locks[caller, key]:
             earlier = await self._notifications.idempotent_answer(caller, key)
@@ -54,8 +55,3 @@ class Idempotency:
                     "This Idempotency-Key was used for another request. Use a new key for each."
                 )
             return Accepted(earlier.notification_id, earlier.status, replayed=True)
-
-
-def _fingerprint(document: Mapping[str, Any]) -> bytes:
-    """Return a digest of the parsed document, so that white space and order do not matter."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).digest()

@@ -58,11 +58,7 @@ class Submission:
     async def accept_parsed(
         self, caller: Principal, document: Mapping[str, Any], key: str | None
     ) -> Accepted:
-        """Accept a parsed document.
-
-        Raises:
-            InvalidInput, NotPermitted, IdempotencyMismatch, Unavailable: as `accept`.
-        """
+        """Accept a parsed document; raise what `accept` raises for it."""
         if key is None:
             return await self._accept(caller, document)
         accept = partial(self._accept, caller, document)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -22,8 +22,7 @@ _MAX_FIELDS = 200
 _MAX_NAME = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Limits on one notification: characters, bytes of UTF-8, recipients."""
 
     title: int
@@ -31,8 +30,7 @@ class Limits:
     recipients: int
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A valid request."""
 
     kind: NotifierSpec

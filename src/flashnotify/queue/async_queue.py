@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from flashnotify.domain import Job, Priority
-from flashnotify.queue.base import QueueClosed
 from flashnotify.queue.lanes import Lanes
+
+
+class QueueClosed(Exception):
+    """The queue is closed: it gives out nothing more."""
 
 
 class AsyncQueue:
@@ -71,7 +74,9 @@ class AsyncQueue:
             if found is not None:
                 job, lane = found
                 self._turns[lane] = max(self._turns[lane], job.place[0])
-                self._report_if_low(lane)
+                if lane in self._overflow and self._lanes.depth()[lane] <= self.bound // 4:
+                    del self._overflow[lane]
+                    self._on_low(lane)
                 return job
             self._news.clear()
             await self._news.wait()
@@ -106,8 +111,3 @@ class AsyncQueue:
         lane = self._held.pop(job.id, None)
         if lane is not None:
             self._held_by_lane[lane] -= 1
-
-    def _report_if_low(self, lane: Priority) -> None:
-        if lane in self._overflow and self._lanes.depth()[lane] <= self.bound // 4:
-            del self._overflow[lane]
-            self._on_low(lane)

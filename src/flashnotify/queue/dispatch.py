@@ -12,11 +12,12 @@ class Dispatch:
     """Routes jobs to the queue of their channel, and tells the scheduler what is due later.
 
     Batches of channels that are not declared (any more) go to the queue of the fan-outs, where
-    they end as skipped. `bound` is the number of jobs that each lane holds in memory.
+    they end as skipped. `queues` holds the queues by channel; None is the fan-outs'. `bound` is the
+    number of jobs that each lane holds in memory.
     """
 
     def __init__(self, channels: Iterable[str], bound: int) -> None:
-        self._queues: dict[str | None, AsyncQueue] = {
+        self.queues: Mapping[str | None, AsyncQueue] = {
             channel: AsyncQueue(bound, partial(self._refill, channel))
             for channel in (None, *channels)
         }
@@ -28,7 +29,7 @@ class Dispatch:
 
     def queue(self, channel: str | None) -> AsyncQueue:
         """Return the queue that serves a channel, or the fan-outs."""
-        return self._queues.get(channel) or self._queues[None]
+        return self.queues.get(channel) or self.queues[None]
 
     def put(self, job: Job) -> bool:
         """Queue a job that is on disk; return false if its lane is full."""
@@ -50,21 +51,17 @@ class Dispatch:
         if self._wake_up is not None:
             self._wake_up(lane, at)
 
-    def queues(self) -> Mapping[str | None, AsyncQueue]:
-        """Return the queues by channel; None is the fan-outs'."""
-        return self._queues
-
     def lanes(self) -> list[Lane]:
         """Return every lane, the most urgent first."""
         return [
             Lane(channel, priority)
             for priority in sorted(Priority, reverse=True)
-            for channel in self._queues
+            for channel in self.queues
         ]
 
     def close(self) -> None:
         """Give out nothing more."""
-        for queue in self._queues.values():
+        for queue in self.queues.values():
             queue.close()
 
     def _refill(self, channel: str | None, priority: Priority) -> None:

@@ -9,12 +9,7 @@ from flashnotify.domain import Priority
 Item = TypeVar("Item")
 
 # How often a lane is served for each time the lowest is, while all have work.
-WEIGHTS: Mapping[Priority, int] = {
-    Priority.low: 1,
-    Priority.medium: 4,
-    Priority.high: 16,
-    Priority.critical: 64,
-}
+WEIGHTS: Mapping[Priority, int] = {priority: 4**priority for priority in Priority}
 
 
 class Lanes(Generic[Item]):

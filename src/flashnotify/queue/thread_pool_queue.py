@@ -4,14 +4,15 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from flashnotify.domain import Priority
 from flashnotify.errors import Unavailable
-from flashnotify.queue.base import QueueClosed
 from flashnotify.queue.lanes import Lanes
 
 log = structlog.get_logger(__name__)
@@ -20,59 +21,46 @@ Returned = TypeVar("Returned")
 
 _ALL = frozenset(Priority)
 _URGENT = frozenset(lane for lane in Priority if lane.urgent)
-# The calls of a lane run in the order of their numbers.
-_NUMBERS = itertools.count()
 # The `retry_after`, in seconds, for refused callers.
 _RETRY_AFTER = 5
 
 
-class Call(Generic[Returned]):
-    """A blocking call in the queue. Only `run` and `deliver` may be called from a thread."""
+@dataclass(eq=False, slots=True)
+class _Call:
+    """A blocking call in the queue. Only `make` and `deliver` may be called from a thread."""
 
-    def __init__(self, call: Callable[[], Returned], lane: Priority) -> None:
-        self.lane = lane
-        self.number = next(_NUMBERS)
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Returned] = self.loop.create_future()
-        self.timer: asyncio.TimerHandle | None = None
-        self._call = call
+    function: Callable[[], Any]
+    lane: Priority
+    future: asyncio.Future[Any]
+    timer: asyncio.TimerHandle | None = None
+    # The calls of a lane are made in the order of their numbers.
+    number: int = field(default_factory=itertools.count().__next__)
 
-    def run(self) -> Callable[[], None]:
-        """Run the call in this thread, and return a function that hands the result over."""
+    def make(self) -> Callable[[], None]:
+        """Make the call in this thread, and return a function that hands the outcome over."""
         try:
-            returned = self._call()
-        except Exception as error:  # noqa: BLE001  # any error belongs to the caller
+            return partial(self.settle, self.future.set_result, self.function())
+        except BaseException as error:  # noqa: BLE001  # any error belongs to the caller
+            if isinstance(error, StopIteration) or not isinstance(error, Exception):
+                # A future cannot raise StopIteration; SystemExit must not end thread or loop.
+                error = RuntimeError(f"the call raised {type(error).__name__}")
             return partial(self.fail, error)
-        except BaseException as error:  # noqa: BLE001  # SystemExit must not end thread or loop
-            return partial(self.fail, RuntimeError(f"the call raised {type(error).__name__}"))
-        return partial(self.succeed, returned)
 
-    def succeed(self, returned: Returned) -> None:
-        """Hand over the result if the caller still waits."""
-        self._stop_timer()
-        if not self.future.done():
-            self.future.set_result(returned)
+    def fail(self, error: BaseException) -> None:
+        self.settle(self.future.set_exception, error)
 
-    def fail(self, error: Exception) -> None:
-        """Hand over an error if the caller still waits."""
-        self._stop_timer()
-        if isinstance(error, StopIteration):
-            # StopIteration cannot be raised into a future.
-            error = RuntimeError("the call raised StopIteration")
+    def settle(self, hand_over: Callable[[Any], None], outcome: Any) -> None:
+        """Hand over an outcome if the caller still waits."""
+        if self.timer is not None:
+            self.timer.cancel()
         if not self.future.done():
-            self.future.set_exception(error)
+            hand_over(outcome)
 
     def deliver(self, callback: Callable[[], None]) -> None:
         """Run `callback` in the event loop, from any thread."""
-        try:
-            self.loop.call_soon_threadsafe(callback)
-        except RuntimeError:
-            # The loop is closed: nobody waits any more.
-            return
-
-    def _stop_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
+        # A closed loop raises RuntimeError: nobody waits any more.
+        with suppress(RuntimeError):
+            self.future.get_loop().call_soon_threadsafe(callback)
 
 
 class ThreadPoolQueue:
@@ -90,8 +78,8 @@ class ThreadPoolQueue:
         self._bulk_limit = size - (max(1, size // 4) if size > 1 else 0)
         # Guards everything below. Held only briefly, since the event loop takes it too.
         self._changed = threading.Condition()
-        self._lanes: Lanes[Call[Any]] = Lanes(bound, key=lambda call: call.number)
-        self._in_flight: set[Call[Any]] = set()
+        self._lanes: Lanes[_Call] = Lanes(bound, key=lambda call: call.number)
+        self._in_flight: set[_Call] = set()
         self._active = 0
         # Threads about to take a call: new, idle or just done with one.
         self._ready = 0
@@ -128,51 +116,22 @@ class ThreadPoolQueue:
             Unavailable: the call never began: no thread became free, the lane is full, or the
                 queue is closed.
         """
-        item = Call(call, lane)
-        if not self.put(item, lane):
-            raise Unavailable(self._refusal(), retry_after=_RETRY_AFTER)
-        item.timer = item.loop.call_later(within, self._expire, item, within)
-        try:
-            return await item.future
-        except asyncio.CancelledError:
-            if self._withdraw(item):
-                item.timer.cancel()
-            raise
-
-    def put(self, item: Call[Any], lane: Priority) -> bool:
-        """Queue a call; return False if the lane is full, the queue closed or every thread lost."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Returned] = loop.create_future()
+        item = _Call(call, lane, future)
         with self._changed:
             if self._closed or self._exhausted or not self._lanes.put(item, lane):
-                return False
+                raise self._refusal()
             self._start_thread()
             self._changed.notify()
-        return True
-
-    def get(self) -> Call[Any]:
-        """Wait for the next call and take it, in a thread, or raise `QueueClosed`."""
-        with self._changed:
-            while not self._closed:
-                bulk = sum(not call.lane.urgent for call in self._in_flight)
-                found = self._lanes.take(_ALL if bulk < self._bulk_limit else _URGENT)
-                if found is not None:
-                    self._in_flight.add(found[0])
-                    self._ready -= 1
-                    return found[0]
-                self._changed.wait()
-        raise QueueClosed
-
-    def done(self, item: Call[Any]) -> bool:
-        """Mark a call as done; return False if its thread was lost and has been replaced."""
-        with self._changed:
-            if item in self._in_flight:
-                self._in_flight.discard(item)
-            else:
-                self._lost -= 1
-                if self._active >= self._size:
-                    return False
-                self._active += 1
-            self._ready += 1
-        return True
+        item.timer = loop.call_later(within, self._expire, item, within)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            with self._changed:
+                if self._lanes.discard(item, lane):
+                    item.timer.cancel()
+            raise
 
     def depth(self) -> Mapping[Priority, int]:
         """Return the number of waiting calls in each lane."""
@@ -184,41 +143,31 @@ class ThreadPoolQueue:
         with self._changed:
             self._closed = True
             while found := self._lanes.take(_ALL):
-                call = found[0]
-                error = Unavailable(self._refusal(), retry_after=_RETRY_AFTER)
-                call.deliver(partial(call.fail, error))
+                call, _ = found
+                call.deliver(partial(call.fail, self._refusal()))
             self._changed.notify_all()
 
     @property
     def _exhausted(self) -> bool:
         return self._lost >= self._limit
 
-    def _refusal(self) -> str:
+    def _refusal(self) -> Unavailable:
+        reason = "Too many blocking calls are waiting for a thread."
         if self._closed:
-            return "The service is stopping."
-        if self._exhausted:
-            return (
-                f"All {self._limit} threads are held by calls that do not end. Restart the service."
-            )
-        return "Too many blocking calls are waiting for a thread."
+            reason = "The service is stopping."
+        elif self._exhausted:
+            held = f"All {self._limit} threads are held by calls that do not end."
+            reason = f"{held} Restart the service."
+        return Unavailable(reason, retry_after=_RETRY_AFTER)
 
-    def _withdraw(self, item: Call[Any]) -> bool:
+    def _expire(self, item: _Call, within: float) -> None:
+        """Fail a call at its deadline, unless it has just ended. Runs in the event loop."""
         with self._changed:
-            return self._lanes.discard(item, item.lane)
-
-    def _expire(self, item: Call[Any], within: float) -> None:
-        """Fail a call at its deadline. Runs in the event loop."""
-        if self._withdraw(item):
-            reason = f"No thread became free within {within:g} s."
-            item.fail(Unavailable(reason, retry_after=_RETRY_AFTER))
-        elif self._lose(item):
-            item.fail(TimeoutError(f"the call did not end within {within:g} s"))
-
-    def _lose(self, item: Call[Any]) -> bool:
-        """Count the thread of `item` as lost; return False if the call has just ended."""
-        with self._changed:
+            if self._lanes.discard(item, item.lane):
+                reason = f"No thread became free within {within:g} s."
+                item.fail(Unavailable(reason, retry_after=_RETRY_AFTER))
             if item not in self._in_flight:
-                return False
+                return
             self._in_flight.discard(item)
             self._active -= 1
             self._lost += 1
@@ -226,7 +175,7 @@ class ThreadPoolQueue:
             # There may be room for bulk again: wake an idle thread.
             self._changed.notify()
         log.warning("threads.lost", lost=self._lost, limit=self._limit)
-        return True
+        item.fail(TimeoutError(f"the call did not end within {within:g} s"))
 
     def _start_thread(self) -> None:
         """Start a thread if there is work that no other will take."""
@@ -246,12 +195,33 @@ class ThreadPoolQueue:
 
     def _work(self) -> None:
         needed = True
-        while needed:
-            try:
-                item = self.get()
-            except QueueClosed:
-                return
-            hand_over = item.run()
+        while needed and (item := self._take()):
+            hand_over = item.make()
             # First, so that the caller finds the queue's numbers up to date.
-            needed = self.done(item)
+            needed = self._done(item)
             item.deliver(hand_over)
+
+    def _take(self) -> _Call | None:
+        """Wait for the next call and take it; return None once the queue is closed."""
+        with self._changed:
+            while not self._closed:
+                bulk = sum(not call.lane.urgent for call in self._in_flight)
+                if found := self._lanes.take(_ALL if bulk < self._bulk_limit else _URGENT):
+                    self._in_flight.add(found[0])
+                    self._ready -= 1
+                    return found[0]
+                self._changed.wait()
+        return None
+
+    def _done(self, item: _Call) -> bool:
+        """Mark a call as done; return False if its thread was lost and has been replaced."""
+        with self._changed:
+            if item in self._in_flight:
+                self._in_flight.discard(item)
+            else:
+                self._lost -= 1
+                if self._active >= self._size:
+                    return False
+                self._active += 1
+            self._ready += 1
+        return True

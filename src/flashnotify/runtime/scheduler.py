@@ -1,14 +1,14 @@
 """Queues what is due in the archive: send times, retries, restarts, lanes that overflowed."""
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from uuid import UUID
 
 import structlog
 
 from flashnotify.archive.ports import Jobs
 from flashnotify.clock import Clock
-from flashnotify.domain import Lane
+from flashnotify.domain import Job, Lane
 from flashnotify.errors import Unavailable, stack_of
 from flashnotify.queue.dispatch import Dispatch
 
@@ -73,19 +73,20 @@ class Scheduler:
     async def _queue_waited(self, lane: Lane, now: int, done: Set[UUID]) -> None:
         """Queue the jobs whose time has come: each joins the lane where it is now."""
         after = None
-        while jobs := await self._jobs.waited(lane, now, after, _SLICE):
-            for scheduled in jobs:
-                job = self._dispatch.in_turn(scheduled.job)
-                # What ended during the read is shown as it was before.
-                if job.id not in done and not self._dispatch.put(job):
-                    return
-            after = jobs[-1].due_at, jobs[-1].job.id
+        while waited := await self._jobs.waited(lane, now, after, _SLICE):
+            if not self._put([self._dispatch.in_turn(each.job) for each in waited], done):
+                return
+            after = waited[-1].due_at, waited[-1].job.id
 
     async def _queue_ready(self, lane: Lane, done: Set[UUID]) -> None:
         """Queue the jobs that have a turn, until the lane is full."""
         after = None
         while jobs := await self._jobs.ready(lane, after, _SLICE):
-            for job in jobs:
-                if job.id not in done and not self._dispatch.put(job):
-                    return
+            if not self._put(jobs, done):
+                return
             after = jobs[-1].place
+
+    def _put(self, jobs: Iterable[Job], done: Set[UUID]) -> bool:
+        """Queue jobs until the lane is full; return whether it has room for all."""
+        # What ended during the read is shown as it was before.
+        return all(job.id in done or self._dispatch.put(job) for job in jobs)

@@ -10,7 +10,7 @@ from flashnotify.clock import Clock
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.domain import Job, Lane, Priority
 from flashnotify.errors import Unavailable, stack_of
-from flashnotify.queue.base import Queue, QueueClosed
+from flashnotify.queue.async_queue import AsyncQueue, QueueClosed
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class WorkerPool:
     """
 
     size: int
-    queue: Queue
+    queue: AsyncQueue
     execute: Callable[[Job], Awaitable[int | None]]
     wake_up: Callable[[Lane, int], None]
     in_flight: InFlight
@@ -81,11 +81,7 @@ class WorkerPool:
             if isinstance(error, Unavailable):
                 log.warning("worker.waits", job=str(job.id), reason=str(error))
             else:
-                log.error(
-                    "worker.job_failed",
-                    job=str(job.id),
-                    error=type(error).__name__,
-                    stack=stack_of(error),
-                )
+                name, stack = type(error).__name__, stack_of(error)
+                log.error("worker.job_failed", job=str(job.id), error=name, stack=stack)
             await self.clock.sleep(_REST)
             return self.clock.now()

@@ -6,7 +6,7 @@ reconnects resumes after the last number it saw.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flashnotify.archive.ports import Events as EventLog
 from flashnotify.archive.records import Event
@@ -21,8 +21,7 @@ _MAX_PER_KEY = 20
 HEARTBEAT = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(NamedTuple):
     """Events that a follower missed, because they are no longer kept."""
 
     first: int

@@ -22,6 +22,7 @@ from flashnotify.archive.records import (
     Notification,
     NotificationFilter,
     OutboxFilter,
+    OutboxMessage,
     RegisteredDevice,
     Reschedule,
     ScheduledJob,
@@ -29,7 +30,6 @@ from flashnotify.archive.records import (
 )
 from flashnotify.domain import (
     AttemptOutcome,
-    Captured,
     DeliveryStatus,
     Device,
     DeviceType,
@@ -208,7 +208,7 @@ async def test_a_fan_out_that_expires_half_way_leaves_a_trace_of_each(
     now = clock.now()
     done = FanOutSlice(1, [sent], [ScheduledJob(job, now)], finished=False)
     await ports.notifications.add_deliveries(fan_out, done, now)
-    await ports.deliveries.record(notification, sent, [records.attempt()], SENT, now)
+    await records.record(notification, sent, [records.attempt()], SENT, now)
     late = records.delivery(job, status=DeliveryStatus.skipped, reason="expired")
     await ports.notifications.add_deliveries(
         fan_out, FanOutSlice(2, [late], [], True, True), now + 9
@@ -255,11 +255,11 @@ async def test_the_last_result_completes_the_notification(
 ) -> None:
     notification, [(job, [first, second])] = await records.fanned_out(2)
     now = clock.now() + 40
-    await ports.deliveries.record(notification, first, [records.attempt()], SENT, now)
+    await records.record(notification, first, [records.attempt()], SENT, now)
     assert await records.status(notification.id) is NotificationStatus.sending
     assert await ports.deliveries.queued(job.id) == [second]
     refused = records.attempt(AttemptOutcome.rejected, answer="550 no such user")
-    await ports.deliveries.record(notification, second, [refused], FAILED, now)
+    await records.record(notification, second, [refused], FAILED, now)
     found = await find(ports, notification.id)
     assert (found.status, found.completed_at) == (NotificationStatus.completed, now)
     counts = {"email": {"sent": 1, "failed": 1}}
@@ -281,7 +281,7 @@ async def test_recording_a_result_does_not_wait_for_the_commit(
     ports: Archive, records: Records
 ) -> None:
     notification, [(_, deliveries)] = await records.fanned_out(40)
-    written = [ports.deliveries.record(notification, d, [], SENT, 1) for d in deliveries]
+    written = [records.record(notification, d, [], SENT, 1) for d in deliveries]
     await asyncio.gather(*written)
     assert await records.status(notification.id) is NotificationStatus.completed
     assert await ports.notifications.counts(notification.id) == {"email": {"sent": 40}}
@@ -296,7 +296,7 @@ async def test_a_delivery_waits_for_its_next_attempt(
     again = records.attempt(AttemptOutcome.retryable)
     later = Reschedule(clock.now() + 2000, "451 busy")
     now = clock.now()
-    await ports.deliveries.record(notification, queued, [busy, again], later, now)
+    await records.record(notification, queued, [busy, again], later, now)
     [waiting] = await ports.deliveries.queued(job.id)
     assert waiting == replace(
         queued,
@@ -307,29 +307,30 @@ async def test_a_delivery_waits_for_its_next_attempt(
         updated_at=now,
     )
     third = records.attempt()
-    await ports.deliveries.record(notification, waiting, [third], SENT, now)
+    await records.record(notification, waiting, [third], SENT, now)
     ended = await delivery(ports, queued.id)
     assert (ended.attempts, ended.first_attempt_at, ended.reason) == (3, busy.at, None)
     assert len((await ports.deliveries.attempts([queued.id]))[queued.id]) == 3
     with pytest.raises(WriteRefused):  # the same attempt again
-        await ports.deliveries.record(notification, waiting, [third], SENT, now)
+        await records.record(notification, waiting, [third], SENT, now)
 
 
 async def test_a_delivery_that_has_ended_keeps_its_status(ports: Archive, records: Records) -> None:
     notification, [(_, [ended, _other])] = await records.fanned_out(2)
-    await ports.deliveries.record(notification, ended, [], SENT, 1)
-    await ports.deliveries.record(notification, ended, [], Reschedule(9, "again"), 2)
-    await ports.deliveries.record(notification, ended, [], FAILED, 3)
+    await records.record(notification, ended, [], SENT, 1)
+    await records.record(notification, ended, [], Reschedule(9, "again"), 2)
+    await records.record(notification, ended, [], FAILED, 3)
     found = await delivery(ports, ended.id)
     assert (found.status, found.reason) == (DeliveryStatus.sent, None)
 
 
 async def test_a_captured_message_is_kept(ports: Archive, records: Records) -> None:
     notification, [(_, deliveries)] = await records.fanned_out(3)
-    message = Captured("email", "ada@univ.example", "Subject", "Text", None)
     ids = [records.id() for _ in deliveries]
+    text = ("email", "ada@univ.example", "Subject", "Text", None)
     for id, one in zip(ids, deliveries, strict=True):
-        await ports.deliveries.record(notification, one, [], SENT, 5, (id, message))
+        message = OutboxMessage(id, notification.id, one.id, *text, 5)
+        await records.record(notification, one, [], SENT, 5, message)
     page = await ports.outbox.page(OutboxFilter(), limit=2, cursor=None)
     assert [item.id for item in page.items] == [ids[2], ids[1]]
     kept = page.items[0]
@@ -370,7 +371,7 @@ async def test_deliveries_that_expire_mark_their_notification(
     await ports.deliveries.finish(notification, mails, EXPIRED, 5)
     found = await find(ports, notification.id)
     assert (found.status, found.completed_at) == (NotificationStatus.expired, None)
-    await ports.deliveries.record(notification, texts[0], [records.attempt()], SENT, 6)
+    await records.record(notification, texts[0], [records.attempt()], SENT, 6)
     found = await find(ports, notification.id)
     assert (found.status, found.completed_at) == (NotificationStatus.expired, 6)
 
@@ -378,7 +379,7 @@ async def test_deliveries_that_expire_mark_their_notification(
 async def test_a_gateway_reports_on_a_sent_delivery(ports: Archive, records: Records) -> None:
     notification, [(_, [arrived, lost, queued])] = await records.fanned_out(3, ("sms",))
     for sent in (arrived, lost):
-        await ports.deliveries.record(notification, sent, [], SENT, 1)
+        await records.record(notification, sent, [], SENT, 1)
     await ports.deliveries.confirm(await delivery(ports, arrived.id), notification.kind, 5)
     await ports.deliveries.note_undeliverable(lost.id, "unknown subscriber", 6)
     await ports.deliveries.note_undeliverable(queued.id, "unknown subscriber", 6)
@@ -397,8 +398,8 @@ async def test_deliveries_are_listed_with_the_wait_of_their_job(
     notification, [(mail, mails), (_, texts)] = await records.fanned_out(2, ("email", "sms"))
     now = clock.now()
     late = Reschedule(now + 9000, "451 busy")
-    await ports.deliveries.record(notification, mails[0], [], late, now)
-    await ports.deliveries.record(notification, texts[0], [], SENT, now)
+    await records.record(notification, mails[0], [], late, now)
+    await records.record(notification, texts[0], [], SENT, now)
 
     async def listed(limit: int = 9, **wanted: object) -> list[tuple[UUID, int, str | None]]:
         which = DeliveryFilter(**wanted)  # type: ignore[arg-type]  # as each case says
@@ -458,7 +459,7 @@ async def test_results_and_cancellations_take_effect_in_order_of_arrival(
         if cancel_first:
             cancelling = asyncio.ensure_future(ports.notifications.cancel(notification.id, 5))
             await asyncio.sleep(0)
-        written = ports.deliveries.record(notification, last, [records.attempt()], SENT, 6)
+        written = records.record(notification, last, [records.attempt()], SENT, 6)
         if not cancel_first:
             cancelling = asyncio.ensure_future(ports.notifications.cancel(notification.id, 7))
         await asyncio.gather(written, cancelling, other)
@@ -473,9 +474,9 @@ async def test_failed_deliveries_are_queued_again(
     notification, [(_, mails), (_, texts)] = await records.fanned_out(3, ("email", "sms"))
     for one in (*mails[:2], texts[0]):
         attempt = records.attempt(AttemptOutcome.rejected)
-        await ports.deliveries.record(notification, one, [attempt], FAILED, clock.now())
+        await records.record(notification, one, [attempt], FAILED, clock.now())
     for one in (mails[2], *texts[1:]):
-        await ports.deliveries.record(notification, one, [records.attempt()], SENT, clock.now())
+        await records.record(notification, one, [records.attempt()], SENT, clock.now())
     await clock.advance(1)
     assert await ports.deliveries.failed(records.id(), NIL, 9) == []
     assert [d.id for d in await ports.deliveries.failed(notification.id, NIL, 2)] == [
@@ -501,7 +502,7 @@ async def test_failed_deliveries_are_queued_again(
         "sms": {"sent": 2, "queued": 1},
     }
     for one in (*again, *await ports.deliveries.queued(jobs[1].id)):
-        await ports.deliveries.record(notification, one, [records.attempt()], SENT, 9)
+        await records.record(notification, one, [records.attempt()], SENT, 9)
     assert await records.status(notification.id) is NotificationStatus.completed
 
 
@@ -598,7 +599,7 @@ async def test_a_device_that_is_gone_is_removed_with_the_result(
     await ports.devices.register(RegisteredDevice(device, None, 5))
     notification, [(_, [push])] = await records.fanned_out(1, ("push",))
     end = Finish(DeliveryStatus.failed, "410 gone", drop_device=device.id)
-    await ports.deliveries.record(notification, push, [records.attempt()], end, 5)
+    await records.record(notification, push, [records.attempt()], end, 5)
     assert await ports.devices.find(device.id) is None
 
 
@@ -623,7 +624,7 @@ async def test_changes_are_events_in_the_order_of_commits(ports: Archive, record
     assert await ports.events.last() == 0
     ports.events.on_commit(lambda: commits.append(1))
     notification, [(_, [mail, _other])] = await records.fanned_out(2)
-    await ports.deliveries.record(notification, mail, [records.attempt()], SENT, 5)
+    await records.record(notification, mail, [records.attempt()], SENT, 5)
     await ports.notifications.cancel(notification.id, 6)
     events = await ports.events.after(0, 9)
     assert [(e.type, e.status, e.delivery_id, e.channel) for e in events] == [
@@ -643,9 +644,9 @@ async def test_statistics(ports: Archive, records: Records, clock: ManualClock) 
     start = clock.now()
     notification, [(_, [mail]), (_, [text])] = await records.fanned_out(1, ("email", "sms"))
     slow = records.attempt(AttemptOutcome.retryable, duration=0.3)
-    await ports.deliveries.record(notification, mail, [slow, records.attempt()], SENT, start)
+    await records.record(notification, mail, [slow, records.attempt()], SENT, start)
     unsent = records.attempt(AttemptOutcome.error, transport="-", tracked=False)
-    await ports.deliveries.record(notification, text, [unsent], FAILED, start)
+    await records.record(notification, text, [unsent], FAILED, start)
     assert await ports.statistics.totals(start - start % 600_000) == [
         Total("academic", "", ACCEPTED, 1),
         Total("academic", "email", "sent", 1),
@@ -667,10 +668,10 @@ async def test_old_notifications_are_purged_with_everything_that_refers_to_them(
     ports: Archive, records: Records, clock: ManualClock
 ) -> None:
     notification, [(_, [mail])] = await records.fanned_out()
-    message = (records.id(), Captured("email", "a@univ.example", None, "Text", None))
-    await ports.deliveries.record(
-        notification, mail, [records.attempt()], SENT, clock.now(), message
+    message = OutboxMessage(
+        records.id(), notification.id, mail.id, "email", "a@univ.example", None, "Text", None, 5
     )
+    await records.record(notification, mail, [records.attempt()], SENT, clock.now(), message)
     unfinished, _ = await records.accepted()
     before = clock.now()
     assert not await ports.maintenance.purge_notifications("academic", (), before, 9)
@@ -740,7 +741,7 @@ async def test_statistics_are_purged_a_span_at_a_time(
 ) -> None:
     for _ in range(3):
         notification, [(_, [mail])] = await records.fanned_out()
-        await ports.deliveries.record(notification, mail, [records.attempt()], SENT, clock.now())
+        await records.record(notification, mail, [records.attempt()], SENT, clock.now())
         await clock.advance(3600)
     before = clock.now() - 3600 * 1000
     for purge in (ports.maintenance.purge_totals, ports.maintenance.purge_latencies):

@@ -6,10 +6,9 @@ from uuid import UUID
 import pytest
 
 from flashnotify.archive.records import Finish
-from flashnotify.control.cancel import Cancel
+from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.domain import DeliveryStatus, Lane, NotificationStatus, Priority
 from flashnotify.errors import Conflict, NotFound, Rejected, Retryable, Unavailable
-from flashnotify.keyed_locks import KeyedLocks
 from tests.support.delivering import Delivering, gate
 from tests.support.manual_clock import ManualClock
 
@@ -17,14 +16,8 @@ TWO = ("mailto:a@univ.example", "mailto:b@univ.example")
 
 
 @pytest.fixture
-def cancel(delivering: Delivering) -> Cancel:
-    return Cancel(
-        delivering.archive,
-        delivering.dispatch,
-        delivering.in_flight,
-        KeyedLocks(),
-        delivering.clock,
-    )
+def control(delivering: Delivering) -> CancelAndRetry:
+    return delivering.control
 
 
 def stored(delivering: Delivering, id: UUID) -> NotificationStatus:
@@ -32,10 +25,10 @@ def stored(delivering: Delivering, id: UUID) -> NotificationStatus:
 
 
 async def test_everything_that_is_queued_ends_as_cancelled(
-    delivering: Delivering, cancel: Cancel, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     (job,) = await delivering.batches(*TWO)
-    await cancel.cancel(job.notification_id)
+    await control.cancel(job.notification_id)
     assert delivering.archive.writes == ["notifications.cancel"]
     assert stored(delivering, job.notification_id) is NotificationStatus.cancelled
     assert await delivering.execute(job) is None
@@ -48,14 +41,14 @@ async def test_everything_that_is_queued_ends_as_cancelled(
 
 
 async def test_its_jobs_come_up_at_once_in_every_lane(
-    delivering: Delivering, cancel: Cancel, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     delivering.transports["email"][0].script.append(Retryable("busy", after=3600))
     job, _ = await delivering.batches(TWO[0], "tel:+33612345678", priority=Priority.high)
     due = await delivering.execute(job)
     assert due == clock.now() + 3_600_000
     delivering.wake_ups.clear()
-    await cancel.cancel(job.notification_id)
+    await control.cancel(job.notification_id)
     state = delivering.archive.state
     assert {scheduled.due_at for scheduled in state.jobs.values()} == {clock.now()}
     assert set(delivering.wake_ups) == {
@@ -68,17 +61,17 @@ async def test_its_jobs_come_up_at_once_in_every_lane(
 
 
 async def test_a_scheduled_notification_is_cancelled_before_its_fan_out(
-    delivering: Delivering, cancel: Cancel
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     job = await delivering.accept(TWO)
-    await cancel.cancel(job.notification_id)
+    await control.cancel(job.notification_id)
     with delivering.in_flight.job(job):
         await delivering.fan_out.execute(job)
     assert [status[1] for status in delivering.statuses()] == ["cancelled"] * 2
 
 
 async def test_a_message_that_is_being_sent_ends_as_sent_and_no_other_is_begun(
-    delivering: Delivering, cancel: Cancel
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     reached, go_on, wait = gate()
     (transport,) = delivering.transports["email"]
@@ -87,7 +80,7 @@ async def test_a_message_that_is_being_sent_ends_as_sent_and_no_other_is_begun(
     (job,) = await delivering.batches(*TWO)
     running = asyncio.create_task(delivering.execute(job))
     await reached.wait()
-    await cancel.cancel(job.notification_id)
+    await control.cancel(job.notification_id)
     go_on.set()
     assert await running is None
     assert transport.sent == ["a@univ.example"]
@@ -97,7 +90,7 @@ async def test_a_message_that_is_being_sent_ends_as_sent_and_no_other_is_begun(
 
 
 async def test_a_job_that_is_taken_while_the_write_is_under_way_sends_nothing(
-    delivering: Delivering, cancel: Cancel
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     """It has read the notification as it was before."""
     (job,) = await delivering.batches(*TWO)
@@ -110,7 +103,7 @@ async def test_a_job_that_is_taken_while_the_write_is_under_way_sends_nothing(
         await write(id, now)
 
     delivering.archive.notifications.cancel = slow  # type: ignore[method-assign]
-    cancelling = asyncio.create_task(cancel.cancel(job.notification_id))
+    cancelling = asyncio.create_task(control.cancel(job.notification_id))
     await reached.wait()
     with delivering.in_flight.job(job):
         assert not delivering.in_flight.cancelled(job)
@@ -120,21 +113,21 @@ async def test_a_job_that_is_taken_while_the_write_is_under_way_sends_nothing(
 
 
 async def test_cancelling_twice_is_no_error_and_one_write(
-    delivering: Delivering, cancel: Cancel
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     (job,) = await delivering.batches()
-    await asyncio.gather(*(cancel.cancel(job.notification_id) for _ in range(3)))
+    await asyncio.gather(*(control.cancel(job.notification_id) for _ in range(3)))
     assert delivering.archive.writes == ["notifications.cancel"]
 
 
-async def test_a_notification_that_does_not_exist_is_not_found(cancel: Cancel) -> None:
+async def test_a_notification_that_does_not_exist_is_not_found(control: CancelAndRetry) -> None:
     with pytest.raises(NotFound):
-        await cancel.cancel(UUID(int=1))
+        await control.cancel(UUID(int=1))
 
 
 @pytest.mark.parametrize("answer", [None, Rejected("no")])
 async def test_a_notification_that_is_completed_is_a_conflict(
-    delivering: Delivering, cancel: Cancel, answer: Exception | None
+    delivering: Delivering, control: CancelAndRetry, answer: Exception | None
 ) -> None:
     if answer is not None:
         delivering.transports["email"][0].script.append(answer)
@@ -142,22 +135,22 @@ async def test_a_notification_that_is_completed_is_a_conflict(
     await delivering.execute(job)
     delivering.archive.writes.clear()
     with pytest.raises(Conflict, match="completed"):
-        await cancel.cancel(job.notification_id)
+        await control.cancel(job.notification_id)
     assert delivering.archive.writes == []
 
 
 async def test_an_expired_notification_is_a_conflict(
-    delivering: Delivering, cancel: Cancel, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     (job,) = await delivering.batches(expires_at=clock.now() + 1)
     await clock.advance(1)
     await delivering.execute(job)
     with pytest.raises(Conflict, match="expired"):
-        await cancel.cancel(job.notification_id)
+        await control.cancel(job.notification_id)
 
 
 async def test_one_whose_last_delivery_ends_first_is_a_conflict(
-    delivering: Delivering, cancel: Cancel
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     """The result arrives before the cancellation, in the same commit perhaps."""
     (job,) = await delivering.batches()
@@ -173,16 +166,18 @@ async def test_one_whose_last_delivery_ends_first_is_a_conflict(
 
     delivering.archive.notifications.cancel = after_the_result  # type: ignore[method-assign]
     with pytest.raises(Conflict, match="completed"):
-        await cancel.cancel(job.notification_id)
+        await control.cancel(job.notification_id)
     assert delivering.statuses() == [("a@univ.example", "sent", None)]
     assert stored(delivering, job.notification_id) is NotificationStatus.completed
 
 
-async def test_a_refused_write_is_passed_on(delivering: Delivering, cancel: Cancel) -> None:
+async def test_a_refused_write_is_passed_on(
+    delivering: Delivering, control: CancelAndRetry
+) -> None:
     (job,) = await delivering.batches()
     delivering.archive.refuse_write()
     with pytest.raises(Unavailable):
-        await cancel.cancel(job.notification_id)
+        await control.cancel(job.notification_id)
     assert stored(delivering, job.notification_id) is NotificationStatus.sending
     # Nothing is in flight: the batch is sent as if nobody had asked.
     await delivering.execute(job)
@@ -190,7 +185,7 @@ async def test_a_refused_write_is_passed_on(delivering: Delivering, cancel: Canc
 
 
 async def test_a_refused_write_stops_no_batch_in_flight(
-    delivering: Delivering, cancel: Cancel
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     reached, go_on, wait = gate()
     (transport,) = delivering.transports["email"]
@@ -201,7 +196,7 @@ async def test_a_refused_write_stops_no_batch_in_flight(
     await reached.wait()
     delivering.archive.refuse_write()
     with pytest.raises(Unavailable):
-        await cancel.cancel(job.notification_id)
+        await control.cancel(job.notification_id)
     go_on.set()
     assert await running is None
     assert [status[1] for status in delivering.statuses()] == ["sent", "sent"]
@@ -209,7 +204,7 @@ async def test_a_refused_write_stops_no_batch_in_flight(
 
 
 async def test_what_waits_comes_up_at_once_if_the_cancellation_is_just_being_written(
-    delivering: Delivering, cancel: Cancel, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     """The batch is rescheduled after the write that makes its job due."""
     reached, go_on, wait = gate()
@@ -230,6 +225,6 @@ async def test_what_waits_comes_up_at_once_if_the_cancellation_is_just_being_wri
         assert await running == clock.now()
 
     delivering.archive.notifications.cancel = slow  # type: ignore[method-assign]
-    await cancel.cancel(job.notification_id)
+    await control.cancel(job.notification_id)
     await delivering.execute(job)
     assert [status[1] for status in delivering.statuses()] == ["cancelled"]

@@ -7,11 +7,10 @@ from uuid import UUID
 import pytest
 
 from flashnotify.archive.records import Delivery
-from flashnotify.control.retry import Retry
+from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.domain import BATCH_SIZE, DeliveryStatus, Job, NotificationStatus, Priority
 from flashnotify.errors import Conflict, NotFound, Rejected, Unavailable
 from flashnotify.ids import UUIDv7
-from flashnotify.keyed_locks import KeyedLocks
 from tests.support.delivering import Delivering
 from tests.support.manual_clock import ManualClock
 
@@ -21,10 +20,8 @@ REQUEUE = "notifications.requeue"
 
 
 @pytest.fixture
-def retry(delivering: Delivering) -> Retry:
-    return Retry(
-        delivering.archive, delivering.dispatch, KeyedLocks(), delivering.clock, delivering.ids
-    )
+def control(delivering: Delivering) -> CancelAndRetry:
+    return delivering.control
 
 
 async def fail(
@@ -52,10 +49,10 @@ async def queued(delivering: Delivering, channel: str = "email") -> list[Job]:
 
 
 async def test_failed_deliveries_are_queued_again_and_sent(
-    delivering: Delivering, retry: Retry
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     id = await fail(delivering)
-    assert await retry.retry(id) == 1
+    assert await control.retry(id) == 1
     assert delivering.archive.writes == [REQUEUE]
     assert delivering.archive.state.notifications[id].status is NotificationStatus.sending
     assert delivering.statuses() == [("a0@univ.example", "queued", None)]
@@ -69,9 +66,11 @@ async def test_failed_deliveries_are_queued_again_and_sent(
     assert counts == {"email": {"sent": 1}}
 
 
-async def test_each_channel_gets_batches_of_its_own(delivering: Delivering, retry: Retry) -> None:
+async def test_each_channel_gets_batches_of_its_own(
+    delivering: Delivering, control: CancelAndRetry
+) -> None:
     id = await fail(delivering, 3, phones=2)
-    assert await retry.retry(id) == 5
+    assert await control.retry(id) == 5
     assert delivering.archive.writes == [REQUEUE]
     for channel, number in (("email", 3), ("sms", 2)):
         (job,) = await queued(delivering, channel)
@@ -80,11 +79,11 @@ async def test_each_channel_gets_batches_of_its_own(delivering: Delivering, retr
 
 
 async def test_many_are_requeued_in_rounds_with_turns_that_follow_each_other(
-    delivering: Delivering, retry: Retry
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     id = await fail(delivering, 2 * BATCH_SIZE + 50)
     turn = delivering.dispatch.queue("email").turn(Priority.low)
-    assert await retry.retry(id) == 2 * BATCH_SIZE + 50
+    assert await control.retry(id) == 2 * BATCH_SIZE + 50
     assert delivering.archive.writes == [REQUEUE] * 3
     jobs = await queued(delivering)
     sizes = [len(await delivering.archive.deliveries.queued(job.id)) for job in jobs]
@@ -94,7 +93,7 @@ async def test_many_are_requeued_in_rounds_with_turns_that_follow_each_other(
 
 
 async def test_turns_follow_each_other_also_while_the_first_batches_are_sent(
-    delivering: Delivering, retry: Retry, monkeypatch: pytest.MonkeyPatch
+    delivering: Delivering, control: CancelAndRetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = await fail(delivering, 4 * BATCH_SIZE)
     read, turns = delivering.archive.deliveries.failed, list[int | None]()
@@ -105,12 +104,12 @@ async def test_turns_follow_each_other_also_while_the_first_batches_are_sent(
 
     monkeypatch.setattr(delivering.archive.deliveries, "failed", take_meanwhile)
     turn = delivering.dispatch.queue("email").turn(Priority.low)
-    await retry.retry(id)
+    await control.retry(id)
     assert turns == [turn + number for number in range(4)]
 
 
 async def test_one_that_fails_again_meanwhile_is_not_requeued_twice(
-    delivering: Delivering, retry: Retry, monkeypatch: pytest.MonkeyPatch
+    delivering: Delivering, control: CancelAndRetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = await fail(delivering, BATCH_SIZE + 1)
     delivering.transports["email"][0].script.extend([Rejected("again")] * 1000)
@@ -125,21 +124,21 @@ async def test_one_that_fails_again_meanwhile_is_not_requeued_twice(
         return await read(id, after, limit)
 
     monkeypatch.setattr(delivering.archive.deliveries, "failed", fail_meanwhile)
-    assert await retry.retry(id) == BATCH_SIZE + 1
+    assert await control.retry(id) == BATCH_SIZE + 1
     attempts = [len(delivering.attempts(delivery.id)) for delivery in delivering.deliveries()]
     assert attempts == [2] * (BATCH_SIZE + 1)
 
 
 async def test_two_retries_at_once_requeue_each_delivery_once(
-    delivering: Delivering, retry: Retry
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     id = await fail(delivering, BATCH_SIZE + 1)
-    assert sorted(await asyncio.gather(retry.retry(id), retry.retry(id))) == [0, BATCH_SIZE + 1]
+    assert sorted(await asyncio.gather(control.retry(id), control.retry(id))) == [0, BATCH_SIZE + 1]
     assert delivering.archive.writes == [REQUEUE] * 2
 
 
 async def test_deliveries_made_after_the_clock_stepped_back_are_not_missed(
-    delivering: Delivering, retry: Retry, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     """Their ids are older than that of their notification."""
     job = await delivering.accept([f"mailto:a{n}@univ.example" for n in range(3)])
@@ -151,15 +150,15 @@ async def test_deliveries_made_after_the_clock_stepped_back_are_not_missed(
     (batch,) = await queued(delivering)
     await delivering.execute(batch)
     assert max(delivery.id for delivery in delivering.deliveries()) < job.notification_id
-    assert await retry.retry(job.notification_id) == 3
+    assert await control.retry(job.notification_id) == 3
 
 
 async def test_a_retried_delivery_has_a_whole_lifetime_again(
-    delivering: Delivering, retry: Retry, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     id = await fail(delivering)
     await clock.advance(48 * HOUR)
-    await retry.retry(id)
+    await control.retry(id)
     delivering.transports["email"][0].script.append(Unavailable("no thread", retry_after=60))
     (job,) = await queued(delivering)
     assert await delivering.execute(job) == clock.now() + 60_000
@@ -168,62 +167,62 @@ async def test_a_retried_delivery_has_a_whole_lifetime_again(
 
 
 async def test_with_nothing_failed_there_is_nothing_to_do(
-    delivering: Delivering, retry: Retry
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     (job,) = await delivering.batches()
     await delivering.execute(job)
     delivering.archive.writes.clear()
-    assert await retry.retry(job.notification_id) == 0
+    assert await control.retry(job.notification_id) == 0
     assert delivering.archive.writes == []
 
 
 async def test_a_full_lane_leaves_the_batches_on_disk(clock: ManualClock) -> None:
     delivering = Delivering(clock, bound=1)
-    retry = Retry(delivering.archive, delivering.dispatch, KeyedLocks(), clock, delivering.ids)
+    control = delivering.control
     id = await fail(delivering, 1)
     await delivering.batches("mailto:other@univ.example")
-    assert await retry.retry(id) == 1
+    assert await control.retry(id) == 1
     stored = [scheduled.job for scheduled in delivering.archive.state.jobs.values()]
     assert {job.notification_id for job in stored} >= {id}
 
 
 async def test_a_refused_write_is_passed_on_with_nothing_half_done(
-    delivering: Delivering, retry: Retry
+    delivering: Delivering, control: CancelAndRetry
 ) -> None:
     id = await fail(delivering)
     delivering.archive.refuse_write()
     with pytest.raises(Unavailable):
-        await retry.retry(id)
+        await control.retry(id)
     assert await queued(delivering) == []
     assert delivering.statuses() == [("a0@univ.example", "failed", "550 no")]
-    assert await retry.retry(id) == 1
+    assert await control.retry(id) == 1
 
 
-async def test_a_notification_that_does_not_exist_is_not_found(retry: Retry) -> None:
+async def test_a_notification_that_does_not_exist_is_not_found(control: CancelAndRetry) -> None:
     with pytest.raises(NotFound):
-        await retry.retry(UUID(int=1))
+        await control.retry(UUID(int=1))
 
 
 async def test_a_cancelled_notification_is_a_conflict(
-    delivering: Delivering, retry: Retry, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     (job,) = await delivering.batches()
     await delivering.archive.notifications.cancel(job.notification_id, clock.now())
     with pytest.raises(Conflict, match="cancelled"):
-        await retry.retry(job.notification_id)
+        await control.retry(job.notification_id)
 
 
 async def test_an_expired_notification_is_a_conflict(
-    delivering: Delivering, retry: Retry, clock: ManualClock
+    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     id = await fail(delivering, expires_at=clock.now() + 1000)
     await clock.advance(0.999)
-    assert await retry.retry(id) == 1
+    assert await control.retry(id) == 1
     (job,) = await queued(delivering)
     delivering.transports["email"][0].script.append(Rejected("550 no"))
     await delivering.execute(job)
     await clock.advance(0.001)
     delivering.archive.writes.clear()
     with pytest.raises(Conflict, match="expired"):
-        await retry.retry(id)
+        await control.retry(id)
     assert delivering.archive.writes == []

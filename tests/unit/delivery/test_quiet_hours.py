@@ -8,9 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flashnotify import kinds
-from flashnotify.delivery.quiet_hours import QuietHours, quiet_until
+from flashnotify.delivery.decision import Decider
+from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.quiet_hours import quiet_until
 from flashnotify.domain import Priority, Window, milliseconds
 from flashnotify.meta.registry import NOTIFIERS
+from tests.support.manual_clock import ManualClock
+from tests.support.memory_archive import MemoryArchive
+from tests.support.records import Records
 
 DECLARATIONS = kinds  # importing it declares the kinds
 PARIS = ZoneInfo("Europe/Paris")
@@ -23,8 +28,11 @@ MORNING = milliseconds(datetime(2026, 12, 2, 7, tzinfo=PARIS))
 
 def end(kind: str, channel: str, now: int, priority: Priority = Priority.low) -> int | None:
     """Return until when a channel of a kind waits."""
-    spec = NOTIFIERS[kind]
-    return QuietHours(PARIS).end(spec, spec.channels[channel], priority, now)
+    spec, clock = NOTIFIERS[kind], ManualClock(now)
+    notification = Records(MemoryArchive(), clock.now).notification(kind=kind, priority=priority)
+    decider = Decider(InFlight(), PARIS, clock)
+    found = decider.quiet(spec, spec.channels[channel], notification)
+    return None if found is None else found.due_at
 
 
 @pytest.mark.parametrize("priority", Priority)

@@ -20,9 +20,8 @@ REASON = "the gateway reports that it cannot be delivered"
 
 def reports(delivering: Delivering) -> Receipts:
     """Return what takes reports. A token is proof when it is the text backwards."""
-    archive = delivering.archive
     token = lambda text: text[::-1]  # noqa: E731  # it is an argument
-    return Receipts(archive.notifications, archive.deliveries, delivering.clock, token)
+    return Receipts(delivering.archive, delivering.clock, token)
 
 
 async def take(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify.delivery.retry import next_attempt
+from flashnotify.delivery.disposition import next_attempt
 from flashnotify.domain import Priority
 from flashnotify.meta.specs import RetryPolicy
 

@@ -146,9 +146,10 @@ def test_the_services_that_are_remembered_are_bounded(
 ) -> None:
     """Callers name them."""
     monkeypatch.setattr(transports, "_MAX_SERVICES", 3)
+    bounded = OpenTransport("several", "email", several.transport, several.breaker)
     for number in range(5):
-        several.breaker_for(message(f"a@host-{number}.example"))
-    assert list(several.services) == [f"host-{number}.example" for number in (2, 3, 4)]
+        bounded.breaker_for(message(f"a@host-{number}.example"))
+    assert list(bounded.services) == [f"host-{number}.example" for number in (2, 3, 4)]
 
 
 def test_a_service_that_is_down_keeps_no_batch_from_the_others(

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from flashnotify.domain import Job, Lane, Priority
-from flashnotify.queue.base import QueueClosed
+from flashnotify.queue.async_queue import QueueClosed
 from flashnotify.queue.dispatch import Dispatch
 
 ALL = frozenset(Priority)
@@ -25,10 +25,10 @@ def dispatch() -> Dispatch:
 async def test_each_channel_has_its_queue_and_the_fan_outs_theirs(dispatch: Dispatch) -> None:
     jobs = [job(1, "email"), job(2, "sms"), job(3, None)]
     assert all(dispatch.put(one) for one in jobs)
-    assert list(dispatch.queues()) == [None, "email", "sms"]
+    assert list(dispatch.queues) == [None, "email", "sms"]
     for one in jobs:
         assert await dispatch.queue(one.channel).get(ALL) == one
-    assert not any(sum(queue.depth().values()) for queue in dispatch.queues().values())
+    assert not any(sum(queue.depth().values()) for queue in dispatch.queues.values())
 
 
 async def test_a_full_channel_leaves_the_others_room(dispatch: Dispatch) -> None:
@@ -100,6 +100,6 @@ def test_a_wake_up_without_a_listener_is_no_error(dispatch: Dispatch) -> None:
 async def test_closing_ends_every_queue(dispatch: Dispatch) -> None:
     dispatch.put(job(1))
     dispatch.close()
-    for queue in dispatch.queues().values():
+    for queue in dispatch.queues.values():
         with pytest.raises(QueueClosed):
             await queue.get(ALL)

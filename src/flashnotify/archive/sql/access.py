@@ -5,6 +5,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -61,14 +62,15 @@ class Reading:
         reading.add_done_callback(self._read)
         return await asyncio.shield(reading)
 
-    async def one(self, query: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
-        """Return the first row that `query` finds."""
-        return next(iter(await self.all(query, values)), None)
+    async def one(
+        self, query: Executable, values: Mapping[str, Any], record: Callable[[Row[Any]], T]
+    ) -> T | None:
+        """Return the first row that `query` finds, as `record`."""
+        return next((record(row) for row in await self.all(query, values)), None)
 
     async def value(self, query: Executable) -> Any:
         """Return the first value of the first row that `query` finds; None without a row."""
-        row = await self.one(query, {})
-        return None if row is None else row[0]
+        return await self.one(query, {}, itemgetter(0))
 
     async def distinct(self, column: InstrumentedAttribute[Any]) -> Sequence[str]:
         """Return the values of an indexed text column, with one look into its index for each."""
@@ -107,6 +109,11 @@ class Access:
         self._reader = reader
         self._lists = lists
         self._writer = writer
+
+
+def matching(query: Select[Any], *wanted: tuple[Any, Any]) -> Select[Any]:
+    """Return `query` for the rows whose columns have the wanted values; None stands for any."""
+    return query.where(*(column == value for column, value in wanted if value is not None))
 
 
 def first_id(ms: int) -> UUID:

@@ -26,8 +26,7 @@ class SqlApiKeys(Access):
 
     async def find(self, id: str) -> ApiKey | None:
         """Return a key. One whose scopes cannot be read has none."""
-        row = await self._reader.one(_find, {"of": id})
-        return _api_key(row) if row is not None else None
+        return await self._reader.one(_find, {"of": id}, _api_key)
 
     async def all(self) -> Sequence[ApiKey]:
         return [_api_key(row) for row in await self._lists.all(_all, {})]

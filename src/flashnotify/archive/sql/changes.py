@@ -22,7 +22,6 @@ class Stage(IntEnum):
     expiries = 4
     totals = 5
     endings = 6
-    orders = 7
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -9,25 +9,17 @@ from uuid import UUID
 
 from sqlalchemy import Row, and_, bindparam, case, func, insert, literal_column, select, update
 
+from flashnotify.archive import records
 from flashnotify.archive.models import Attempt as AttemptRow
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import JobRow, OutboxMessage
 from flashnotify.archive.models import Notification as NotificationRow
-from flashnotify.archive.records import (
-    Attempt,
-    Delivery,
-    DeliveryFilter,
-    Disposition,
-    Finish,
-    Notification,
-    Page,
-    Reschedule,
-)
-from flashnotify.archive.sql.access import Access
+from flashnotify.archive.records import Delivery, Finish, Notification
+from flashnotify.archive.sql.access import Access, matching
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.statistics import count, latency, total
-from flashnotify.domain import AttemptOutcome, Captured, DeliveryStatus, NotificationStatus
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
 _columns = {field.name: Table.__table__.c[field.name] for field in fields(Delivery)}
@@ -58,6 +50,8 @@ _with_job = select(
     )
 ).outerjoin(JobRow, JobRow.id == Table.job_id)
 
+# What an attempt, or the end, changes in a delivery.
+_CHANGED = ("status", "reason", "attempts", "first_attempt_at", "due_at")
 # The reason of deliveries that were too late to be sent.
 EXPIRED = "expired"
 ADD_DELIVERY = Statement(insert(Table), Stage.deliveries)
@@ -97,29 +91,25 @@ class SqlDeliveries(Access):
         return [_delivery(row) for row in await self._reader.all(_queued, {"job": job_id})]
 
     async def find(self, id: UUID) -> Delivery | None:
-        row = await self._reader.one(_find, {"of": id})
-        return None if row is None else _delivery(row)
+        return await self._reader.one(_find, {"of": id}, _delivery)
 
     async def page(
-        self, notification_id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
-    ) -> Page[Delivery]:
-        query = _with_job.where(Table.notification_id == notification_id)
-        if wanted.status is not None:
-            query = query.where(Table.status == wanted.status)
-        if wanted.channel is not None:
-            query = query.where(Table.channel == wanted.channel)
+        self, id: UUID, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
+    ) -> records.Page[Delivery]:
+        query = _with_job.where(Table.notification_id == id)
+        query = matching(query, (Table.status, wanted.status), (Table.channel, wanted.channel))
         if wanted.only is not None:
             query = query.where(Table.id.in_(wanted.only))
         if wanted.excluding:
             query = query.where(Table.id.not_in(wanted.excluding))
         return await self._lists.page(query, Table.id, limit, cursor, _delivery)
 
-    async def failed(self, notification_id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
-        values = {"notification": notification_id, "after": after, "most": limit}
+    async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
+        values = {"notification": id, "after": after, "most": limit}
         return [_delivery(row) for row in await self._reader.all(_failed, values)]
 
-    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Attempt]]:
-        found: dict[UUID, list[Attempt]] = {id: [] for id in ids}
+    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
+        found: dict[UUID, list[records.Attempt]] = {id: [] for id in ids}
         query = (
             select(AttemptRow.__table__)
             .where(AttemptRow.delivery_id.in_(ids))
@@ -129,27 +119,20 @@ class SqlDeliveries(Access):
             found[row.delivery_id].append(_attempt(row))
         return found
 
-    def record(
-        self,
-        notification: Notification,
-        delivery: Delivery,
-        attempts: Sequence[Attempt],
-        disposition: Disposition,
-        now: int,
-        captured: tuple[UUID, Captured] | None = None,
-    ) -> asyncio.Future[None]:
+    def record(self, kind: str, result: records.DeliveryResult, now: int) -> asyncio.Future[None]:
+        delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
         changes = _attempts(delivery, attempts)
         if attempts:
             number = delivery.attempts + len(attempts)
             first = delivery.first_attempt_at or attempts[0].at
             delivery = replace(delivery, attempts=number, first_attempt_at=first)
-        if isinstance(disposition, Reschedule):
+        if isinstance(disposition, records.Reschedule):
             waiting = replace(delivery, due_at=disposition.due_at, reason=disposition.reason)
             changes.append(_change(waiting, now))
         else:
-            changes += _end([delivery], notification.kind, disposition, now)
-        if captured is not None:
-            changes.append(_captured(delivery, *captured, now))
+            changes += _end([delivery], kind, disposition, now)
+        if result.captured is not None:
+            changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
         return self._writer.submit(changes)
 
     async def finish(
@@ -161,11 +144,8 @@ class SqlDeliveries(Access):
         await self._writer.write(*changes)
 
     async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
-        id, channel, delivered = (
-            delivery.notification_id,
-            delivery.channel,
-            DeliveryStatus.delivered,
-        )
+        id, channel = delivery.notification_id, delivery.channel
+        delivered = DeliveryStatus.delivered
         row = {"of": delivery.id, "status": delivered, "reason": None, "updated_at": now}
         await self._writer.write(
             (CHANGE_SENT, row),
@@ -185,15 +165,9 @@ def _delivery(row: Row[Any]) -> Delivery:
     return Delivery(id, notification_id, job_id, channel, address, DeliveryStatus(status), *rest)
 
 
-def _attempt(row: Row[Any]) -> Attempt:
-    return Attempt(
-        at=row.at,
-        duration=row.duration_ms / 1000,
-        transport=row.transport,
-        outcome=AttemptOutcome(row.outcome),
-        answer=row.answer,
-        reference=row.reference,
-    )
+def _attempt(row: Row[Any]) -> records.Attempt:
+    duration, outcome = row.duration_ms / 1000, AttemptOutcome(row.outcome)
+    return records.Attempt(row.at, duration, row.transport, outcome, row.answer, row.reference)
 
 
 def mark_expired(notification_id: UUID, now: int) -> Change:
@@ -207,35 +181,21 @@ def end_some(notification_id: UUID, ended: int, now: int) -> Change:
     return END_SOME, {"of": notification_id, "ended": ended, "now": now}
 
 
-def _attempts(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Change]:
+def _attempts(delivery: Delivery, attempts: Sequence[records.Attempt]) -> list[Change]:
     changes: list[Change] = []
     for number, attempt in enumerate(attempts, delivery.attempts + 1):
-        row = {
-            "delivery_id": delivery.id,
-            "number": number,
-            "at": attempt.at,
-            "duration_ms": round(attempt.duration * 1000, 3),
-            "transport": attempt.transport,
-            "outcome": attempt.outcome,
-            "answer": attempt.answer,
-            "reference": attempt.reference,
-        }
+        row = row_of(attempt) | {"delivery_id": delivery.id, "number": number}
+        row["duration_ms"] = round(row.pop("duration") * 1000, 3)
+        tracked = row.pop("tracked")
         changes.append((ADD_ATTEMPT, row))
-        if attempt.tracked:
+        if tracked:
             changes.append(latency(delivery.channel, attempt))
     return changes
 
 
 def _change(delivery: Delivery, now: int) -> Change:
-    return CHANGE_QUEUED, {
-        "of": delivery.id,
-        "status": delivery.status,
-        "reason": delivery.reason,
-        "attempts": delivery.attempts,
-        "first_attempt_at": delivery.first_attempt_at,
-        "due_at": delivery.due_at,
-        "updated_at": now,
-    }
+    row = {name: getattr(delivery, name) for name in _CHANGED}
+    return CHANGE_QUEUED, row | {"of": delivery.id, "updated_at": now}
 
 
 def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> list[Change]:
@@ -252,8 +212,3 @@ def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> li
     if end.drop_device is not None:
         changes.append(remove_device(end.drop_device))
     return changes
-
-
-def _captured(delivery: Delivery, id: UUID, message: Captured, now: int) -> Change:
-    of = {"notification_id": delivery.notification_id, "delivery_id": delivery.id}
-    return ADD_OUTBOX_MESSAGE, row_of(message) | of | {"id": id, "captured_at": now}

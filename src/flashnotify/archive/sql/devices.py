@@ -12,6 +12,7 @@ from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, upsert
 from flashnotify.domain import Device, DeviceType
 
+_all = select(Table.__table__)
 # The same subscription or topic again: its keys may be new, its id stays.
 REGISTER_DEVICE = upsert(
     Table, Stage.parents, key=("type", "target"), replace=("p256dh", "auth", "label")
@@ -23,20 +24,18 @@ class SqlDevices(Access):
     """Implements `Devices`."""
 
     async def find(self, id: UUID) -> RegisteredDevice | None:
-        row = await self._lists.one(select(Table.__table__).where(Table.id == id), {})
-        return None if row is None else _registered(row)
+        return await self._lists.one(_all.where(Table.id == id), {}, _registered)
 
     async def find_target(self, type: str, target: str) -> RegisteredDevice | None:
-        query = select(Table.__table__).where(Table.type == type, Table.target == target)
-        row = await self._lists.one(query, {})
-        return None if row is None else _registered(row)
+        query = _all.where(Table.type == type, Table.target == target)
+        return await self._lists.one(query, {}, _registered)
 
     async def find_all(self, ids: Collection[UUID]) -> Mapping[UUID, Device]:
-        query = select(Table.__table__).where(Table.id.in_(ids))
-        return {row.id: _device(row) for row in await self._reader.all(query, {})}
+        rows = await self._reader.all(_all.where(Table.id.in_(ids)), {})
+        return {row.id: _device(row) for row in rows}
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
-        return await self._lists.page(select(Table.__table__), Table.id, limit, cursor, _registered)
+        return await self._lists.page(_all, Table.id, limit, cursor, _registered)
 
     async def register(self, device: RegisteredDevice) -> None:
         row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}

@@ -65,7 +65,11 @@ class SqlMaintenance(Access):
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:
-        for each in [kind] if kind is not None else await self._unknown_kinds(known):
+        kinds: Sequence[str] = [kind] if kind is not None else ()
+        if kind is None:
+            stored = await self._reader.distinct(models.Notification.kind)
+            kinds = [each for each in stored if each not in known]
+        for each in kinds:
             query = (
                 select(models.Notification.id)
                 .where(
@@ -79,10 +83,6 @@ class SqlMaintenance(Access):
             if ids := [row.id for row in await self._reader.all(query, {})]:
                 return await self._write(await self._slice(ids, limit))
         return False
-
-    async def _unknown_kinds(self, known: Collection[str]) -> Sequence[str]:
-        kinds = await self._reader.distinct(models.Notification.kind)
-        return [kind for kind in kinds if kind not in known]
 
     async def _slice(self, ids: Sequence[UUID], limit: int) -> list[Change]:
         """Return the purge of a slice of the parts of `ids`, or of themselves without parts."""

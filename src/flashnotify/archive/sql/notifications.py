@@ -4,25 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, case, exists, insert, literal_column, or_, select, update
 
+from flashnotify.archive import records
 from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
-from flashnotify.archive.records import (
-    ACCEPTED,
-    Delivery,
-    FanOutSlice,
-    IdempotencyRecord,
-    Notification,
-    NotificationFilter,
-    Page,
-    ScheduledJob,
-)
-from flashnotify.archive.sql.access import Access, first_id, strings
+from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
+from flashnotify.archive.sql.access import Access, first_id, matching, strings
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
@@ -79,27 +72,22 @@ class SqlNotifications(Access):
 
     async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
         query = _find if audience else _find_without_audience
-        row = await self._reader.one(query, {"of": id})
-        if row is None:
-            return None
-        return _notification(row, audience=audience)
+        record = partial(_notification, audience=audience)
+        return await self._reader.one(query, {"of": id}, record)
 
     async def page(
-        self, wanted: NotificationFilter, *, limit: int, cursor: str | None
-    ) -> Page[Notification]:
-        query = _without_audience
-        for column, value in (
+        self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
+    ) -> records.Page[Notification]:
+        query = matching(
+            _without_audience,
             (Table.kind, wanted.kind),
             (Table.reference, wanted.reference),
             (Table.priority, wanted.priority),
-        ):
-            if value is not None:
-                query = query.where(column == value)
-        if wanted.status is not None:
-            query = query.where(Table.status == wanted.status)
-            if wanted.status is not NotificationStatus.completed:
-                # Said once more as a literal, so that SQLite can use the partial index.
-                query = query.where(literal_column("status <> 'completed'"))
+            (Table.status, wanted.status),
+        )
+        if wanted.status not in (None, NotificationStatus.completed):
+            # Said once more as a literal, so that SQLite can use the partial index.
+            query = query.where(literal_column("status <> 'completed'"))
         if wanted.since is not None:
             query = query.where(Table.id >= first_id(wanted.since))
         if wanted.until is not None:
@@ -114,16 +102,7 @@ class SqlNotifications(Access):
         return counts
 
     async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
-        row = await self._reader.one(_answer, {"caller": caller, "key": key})
-        if row is None:
-            return None
-        try:
-            answer = json.loads(row.answer)
-            id, status = UUID(answer["id"]), NotificationStatus(answer["status"])
-        except (ValueError, TypeError, KeyError):
-            # As if there were none: the request is accepted, and its answer replaces this one.
-            return None
-        return IdempotencyRecord(caller, key, row.fingerprint, id, status, row.created_at)
+        return await self._reader.one(_answer, {"caller": caller, "key": key}, _idempotent_answer)
 
     async def accept(
         self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
@@ -131,13 +110,13 @@ class SqlNotifications(Access):
         changes = [
             (ADD_NOTIFICATION, _row(notification)),
             add_job(job),
-            total(notification.accepted_at, notification.kind, "", ACCEPTED),
+            total(notification.accepted_at, notification.kind, "", records.ACCEPTED),
         ]
         if answer is not None:
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
         await self._writer.write(*changes)
 
-    async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
+    async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         id = job.notification_id
         changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
         changes += [add_job(scheduled) for scheduled in done.jobs]
@@ -158,7 +137,7 @@ class SqlNotifications(Access):
         )
 
     async def requeue(
-        self, id: UUID, failed: Sequence[Delivery], jobs: Sequence[Job], now: int
+        self, id: UUID, failed: Sequence[records.Delivery], jobs: Sequence[Job], now: int
     ) -> None:
         job_of = {job.channel: job.id for job in jobs}
         # The time to give up counts from the first attempt after this.
@@ -193,6 +172,16 @@ def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
     return Notification(**values)
 
 
+def _idempotent_answer(row: Row[Any]) -> IdempotencyRecord | None:
+    try:
+        answer = json.loads(row.answer)
+        id, status = UUID(answer["id"]), NotificationStatus(answer["status"])
+    except (ValueError, TypeError, KeyError):
+        # As if there were none: the request is accepted, and its answer replaces this one.
+        return None
+    return IdempotencyRecord(row.caller, row.key, row.fingerprint, id, status, row.created_at)
+
+
 def _row(notification: Notification) -> dict[str, Any]:
     row = row_of(notification)
     del row["damaged"]
@@ -207,13 +196,9 @@ def _row(notification: Notification) -> dict[str, Any]:
 
 
 def _answer_row(answer: IdempotencyRecord) -> dict[str, Any]:
-    return {
-        "caller": answer.caller,
-        "key": answer.key,
-        "fingerprint": answer.fingerprint,
-        "answer": _json({"id": str(answer.notification_id), "status": answer.status}),
-        "created_at": answer.created_at,
-    }
+    row = row_of(answer)
+    given = {"id": str(row.pop("notification_id")), "status": row.pop("status")}
+    return row | {"answer": _json(given)}
 
 
 def _json(value: Any) -> str:

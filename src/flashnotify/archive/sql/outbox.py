@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from flashnotify.archive.models import OutboxMessage as Table
 from flashnotify.archive.records import OutboxFilter, OutboxMessage, Page
-from flashnotify.archive.sql.access import Access
+from flashnotify.archive.sql.access import Access, matching
 
 
 class SqlOutbox(Access):
@@ -13,11 +13,8 @@ class SqlOutbox(Access):
     async def page(
         self, wanted: OutboxFilter, *, limit: int, cursor: str | None
     ) -> Page[OutboxMessage]:
-        query = select(Table.__table__)
-        if wanted.notification_id is not None:
-            query = query.where(Table.notification_id == wanted.notification_id)
-        if wanted.channel is not None:
-            query = query.where(Table.channel == wanted.channel)
+        of = (Table.notification_id, wanted.notification_id)
+        query = matching(select(Table.__table__), of, (Table.channel, wanted.channel))
         return await self._lists.page(
             query, Table.id, limit, cursor, lambda row: OutboxMessage(**row._mapping)
         )

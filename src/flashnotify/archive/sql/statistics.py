@@ -1,12 +1,14 @@
 """Statistics, kept by the writes themselves: counts by ten minutes, latencies by the minute."""
 
 from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
-from flashnotify.archive.models import Count
+from flashnotify.archive.models import Count as CountRow
 from flashnotify.archive.models import Latency as LatencyRow
 from flashnotify.archive.models import Total as TotalRow
 from flashnotify.archive.records import LATENCY_BOUNDS, Attempt, Latency, Total
@@ -17,7 +19,7 @@ from flashnotify.domain import AttemptOutcome, DeliveryStatus
 # Milliseconds that one row of counts, and one of latencies, covers.
 TOTAL_SPAN = 600_000
 LATENCY_SPAN = 60_000
-ADD_COUNT = upsert(Count, Stage.totals, add=("deliveries",))
+ADD_COUNT = upsert(CountRow, Stage.totals, add=("deliveries",))
 ADD_TOTAL = upsert(TotalRow, Stage.totals, add=("number",))
 ADD_LATENCY = upsert(LatencyRow, Stage.totals, add=("attempts", "failures"))
 
@@ -27,36 +29,28 @@ class SqlStatistics(Access):
 
     async def totals(self, since: int) -> Sequence[Total]:
         by = (TotalRow.kind, TotalRow.channel, TotalRow.status)
-        query = (
-            select(*by, func.sum(TotalRow.number).label("number"))
-            .where(TotalRow.since >= since)
-            .group_by(*by)
-            .order_by(*by)
-        )
-        rows = await self._lists.all(query, {})
-        return [Total(row.kind, row.channel, row.status, int(row.number)) for row in rows]
+        rows = await self._sums(TotalRow.since >= since, by, TotalRow.number)
+        return [Total(*row) for row in rows]
 
     async def latencies(self, since: int) -> Sequence[Latency]:
         by = (LatencyRow.channel, LatencyRow.transport, LatencyRow.bucket)
-        query = (
-            select(
-                *by,
-                func.sum(LatencyRow.attempts).label("attempts"),
-                func.sum(LatencyRow.failures).label("failures"),
-            )
-            .where(LatencyRow.since >= since)
-            .group_by(*by)
-            .order_by(*by)
-        )
-        buckets: dict[tuple[str, str], dict[int, int]] = {}
-        failures: dict[tuple[str, str], int] = {}
-        for row in await self._lists.all(query, {}):
-            of = (row.channel, row.transport)
-            buckets.setdefault(of, {})[row.bucket] = int(row.attempts)
-            failures[of] = failures.get(of, 0) + int(row.failures)
+        buckets: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+        failures: Counter[tuple[str, str]] = Counter()
+        for channel, transport, bucket, attempts, failed in await self._sums(
+            LatencyRow.since >= since, by, LatencyRow.attempts, LatencyRow.failures
+        ):
+            buckets[channel, transport][bucket] = attempts
+            failures[channel, transport] += failed
         return [
             Latency(*of, sum(found.values()), failures[of], found) for of, found in buckets.items()
         ]
+
+    async def _sums(self, which: ColumnElement[bool], by: Sequence[Any], *amounts: Any) -> Any:
+        """Return each combination of `by` with the sums of `amounts`."""
+        # A cast, since PostgreSQL sums a BIGINT as NUMERIC.
+        sums = (cast(func.sum(amount), BigInteger) for amount in amounts)
+        query = select(*by, *sums).where(which).group_by(*by).order_by(*by)
+        return await self._lists.all(query, {})
 
 
 def count(notification_id: UUID, channel: str, status: DeliveryStatus, number: int) -> Change:

@@ -1,6 +1,5 @@
 """Connections to a SQLite archive."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,3 @@ def _open(url: URL, *pragmas: str, **options: Any) -> AsyncEngine:
             raise
 
     return engine
-
-
-def sqlite_version() -> str:
-    """Return the version of the SQLite library in use."""
-    return sqlite3.sqlite_version

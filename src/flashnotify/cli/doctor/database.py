@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 from flashnotify.archive import schema
-from flashnotify.archive.sqlite.engine import sqlite_version
 from flashnotify.archive.sqlite.inspection import faults, open_read_only, revision
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
 
@@ -27,7 +26,7 @@ def archive_findings(file: Path) -> Iterator[Finding]:
     folder = next(path for path in (file.parent, *file.absolute().parents) if path.exists())
     yield _folder(folder, file.parent)
     yield _space(shutil.disk_usage(folder).free)
-    yield ok("SQLite", f"{sqlite_version()}; one connection writes, in one process")
+    yield ok("SQLite", f"{sqlite3.sqlite_version}; one connection writes, in one process")
     if not file.exists():
         yield ok("archive", f"{file}: serve will create it when it starts")
         return
