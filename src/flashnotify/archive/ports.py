@@ -1,6 +1,6 @@
 """What the rest of the program asks of the archive, as protocols.
 
-Each write is one transaction: all of it is on disk when the call returns, or none of it. Writes
+Each write is atomic: all of it is on disk when the call returns, or none of it. Writes
 raise `Unavailable` when nothing can be written now (disk full, shutting down) and `WriteRefused`
 when the data cannot be stored; reads raise `Unavailable` when none is possible now, and
 `InvalidInput` for a malformed cursor. Times are milliseconds since the Unix epoch. Counts and
@@ -28,7 +28,7 @@ class Notifications(Protocol):
         """Store a new notification, its fan-out job and the answer for its idempotency key."""
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:
-        """Return a notification, without its audience, which may be long, if not asked for."""
+        """Return a notification, with its audience (which may be long) if asked for."""
 
     async def page(
         self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
@@ -117,7 +117,7 @@ class Jobs(Protocol):
         """Return when the next waiting job of a lane is due, after `now`."""
 
     async def oldest_due(self, lane: Lane) -> int | None:
-        """Return since when the longest waiting job of a lane is due, or will be."""
+        """Return the earliest due time of a lane's waiting jobs, past or future."""
 
     async def channels(self) -> frozenset[str]:
         """Return the channels of all unfinished batches."""

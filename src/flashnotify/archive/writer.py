@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 _SLICE = 250
 # Rows of one transaction: few enough for an urgent write never to wait long.
 _TRANSACTION = 4000
-# The errors of SQLAlchemy and the driver. The last three are about values that fit no column.
+# The errors of SQLAlchemy and the driver. The last three mean that a value does not fit its column.
 _FAILURES = (exc.SQLAlchemyError, OverflowError, ValueError, TypeError)
 # Those about the values. The driver's interface and programming errors may be about either the
 # values or the statement.

@@ -43,7 +43,7 @@ class Batch:
 
     @property
     def open_channel(self) -> OpenChannel:
-        """The channel of a batch that may go."""
+        """The channel of a batch that may be sent."""
         assert self.channel is not None
         return self.channel
 

@@ -19,8 +19,8 @@ class Breaker:
     """Leaves a failing transport alone, then lets one delivery at a time probe it.
 
     After `policy.failures` consecutive failures it opens for `policy.recovery` seconds. An urgent
-    delivery may probe sooner, after `policy.urgent_recovery`, and beside a probe that is not
-    urgent: the failure may be specific to bulk, and a bulk probe may hang.
+    delivery may probe sooner, after `policy.urgent_recovery`, even while a non-urgent probe is
+    under way: the failure may be specific to bulk, and a bulk probe may hang.
     """
 
     def __init__(self, policy: BreakerPolicy, clock: Clock) -> None:
@@ -54,7 +54,7 @@ class Breaker:
         return max(self._remaining(urgent=urgent), 0.0)
 
     def allow(self, *, urgent: bool) -> bool:
-        """Let a delivery go now, if it may. Each true must be answered by a report below."""
+        """Let a delivery go now, if it may. One of the reports below must follow each True."""
         if self.wait(urgent=urgent) > 0:
             return False
         if self._opened_at is not None:

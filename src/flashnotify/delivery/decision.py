@@ -74,6 +74,6 @@ class Decider:
 
 
 def _until(at: int, reason: str, notification: Notification) -> Reschedule:
-    """Wait until `at`, but no longer than the notification lives: then it ends as expired."""
+    """Wait until `at`, but no later than the notification expires."""
     expires_at = notification.expires_at
     return Reschedule(at if expires_at is None else min(at, expires_at), reason)

@@ -27,7 +27,7 @@ from flashnotify.meta.specs import NotifierSpec
 
 log = structlog.get_logger(__name__)
 
-# Deliveries over a transport that never waits, before other tasks get the event loop.
+# Deliveries sent before other tasks get the event loop: some transports never wait.
 _SLICE = 32
 
 
@@ -48,7 +48,7 @@ class Executor:
     async def execute(self, job: Job) -> int | None:
         """Carry a batch through its steps; return when it is due again (ms since the epoch).
 
-        An exception on the way is the disposition of the deliveries that were due and not done.
+        An exception counts as a failed attempt of each due delivery that was not finished.
         """
         batch = await self._load(job)
         if batch is None:
@@ -95,7 +95,7 @@ class Executor:
         batch.notifier, batch.rendering = self.renderer.render(batch.notification, spec)
 
     def _prepare(self, batch: Batch) -> None:
-        """Make what all recipients share from the texts: a MIME body, the segments of an SMS."""
+        """Build from the texts what all recipients share: a MIME body, the segments of an SMS."""
         channel = batch.open_channel
         batch.content = channel.spec.mixin.prepare(batch.rendering, channel.config)
 
@@ -135,7 +135,7 @@ class Executor:
         batch.blocked.append(message)
 
     def _fail(self, batch: Batch, recorder: Recorder, error: Exception) -> None:
-        """Give the deliveries that were due and not done an attempt that names the error."""
+        """Give the due deliveries that were not finished an attempt that names the error."""
         cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
         name = type(cause).__name__
         log.error("batch.failed", job=str(batch.job.id), error=name, stack=stack_of(cause))

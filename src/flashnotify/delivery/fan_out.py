@@ -26,7 +26,7 @@ from flashnotify.queue.dispatch import Dispatch
 
 log = structlog.get_logger(__name__)
 
-# Audience entries fanned out in one commit; the progress is kept, so a crash repeats none of them.
+# Audience entries fanned out in one commit, with the progress, so that a crash repeats nothing.
 _SLICE = 400
 
 
@@ -61,7 +61,7 @@ class FanOut:
         for start in range(notification.fanned_out, entries, _SLICE):
             await self._store(job, self._slice(job, notification, start, latest))
         if notification.fanned_out >= entries:
-            # The commit of the last slice finishes the job; this one was read before it.
+            # The last slice had already finished this job when it was read again.
             await self.archive.jobs.finish(job)
 
     async def _store(self, job: Job, done: FanOutSlice) -> None:

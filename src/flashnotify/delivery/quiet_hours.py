@@ -1,4 +1,4 @@
-"""Quiet hours: until when deliveries that would ring wait."""
+"""Quiet hours: how long deliveries that would ring have to wait."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -23,6 +23,6 @@ def _at(day: date, local: time, zone: ZoneInfo) -> datetime:
 
     A time that occurs twice means the first occurrence; one that is skipped counts with the offset
     before the change (RFC 5545, section 3.3.5). Python's `fold=0` does both. The result is in UTC,
-    since datetimes of one zone compare by what the clocks show.
+    since Python compares datetimes of one zone by wall-clock time.
     """
     return datetime.combine(day, local, zone).astimezone(UTC)

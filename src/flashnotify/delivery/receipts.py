@@ -43,8 +43,8 @@ class Receipts:
     ) -> DeliveryStatus:
         """Apply what `gateway` reports of a delivery, and return the status of the delivery.
 
-        Only a `sent` delivery becomes `delivered`, and once. One that cannot be delivered stays
-        `sent`, with a reason: the gateway did take it.
+        Only a `sent` delivery can become `delivered`, and only once. One that cannot be delivered
+        stays `sent`, with a reason: the gateway did take it.
 
         Raises:
             NotFound: the token is not that of this delivery, or there is no such delivery.

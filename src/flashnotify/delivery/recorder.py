@@ -77,7 +77,7 @@ class Recorder:
         )
 
     async def settle(self) -> int | None:
-        """See everything on disk, then finish the job, or leave it for what is not done.
+        """Wait until everything is on disk, then finish the job or reschedule it.
 
         Return when the batch is due again, in milliseconds since the epoch, if it is.
         """
@@ -105,7 +105,7 @@ class Recorder:
         if not until:
             return None
         if self.decider.ending(batch.job, batch.notification):
-            # Comes up at once, to end the rest as cancelled.
+            # Due at once, so that the rest end as cancelled.
             return Reschedule(now, "")
         return min(until, key=lambda reschedule: reschedule.due_at)
 

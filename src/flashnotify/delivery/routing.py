@@ -11,7 +11,7 @@ NOT_REQUESTED = "not among the request's channels"
 
 
 class Route(NamedTuple):
-    """One delivery to be: an address on a channel, or the reason why it is skipped."""
+    """One planned delivery: an address on a channel, or the reason why it is skipped."""
 
     channel: str
     address: Address

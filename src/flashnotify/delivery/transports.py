@@ -64,7 +64,7 @@ class OpenTransport:
 
     @property
     def health(self) -> Breaker:
-        """The breaker that tells how the transport is: of several services, the best one."""
+        """The breaker that shows the transport's health: of several services, the best one."""
         return min(
             self.services.values(),
             key=lambda breaker: breaker.state is not BreakerState.closed,
@@ -164,7 +164,7 @@ def open_channel(
         name = transport.name + (only or "")
         names[name] += 1
         if names[name] > 1:
-            # What tells two URLs apart may be a password or a path, so a number does.
+            # What tells two URLs apart may be a password or a path, so a number is used instead.
             name += f" ({names[name]})"
         breaker = Breaker(spec.breaker, resources.clock)
         transports.append(OpenTransport(name, spec.name, transport, breaker, only))

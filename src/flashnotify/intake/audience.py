@@ -28,8 +28,8 @@ Registered: TypeAlias = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]
 class Audience:
     """Checks and resolves `to`.
 
-    `addresses` holds the function that checks an address by scheme. `registered` holds, for the
-    schemes whose addresses must be registered, the function that returns the registered ones.
+    `addresses` maps each scheme to the function that checks its addresses, and `registered` the
+    schemes whose addresses must be registered to the function that returns the registered ones.
     """
 
     addresses: Mapping[str, Callable[[str], str]]

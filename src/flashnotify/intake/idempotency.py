@@ -29,7 +29,7 @@ Accept = Callable[[Callable[[UUID, NotificationStatus], IdempotencyRecord]], Awa
 
 
 class Idempotency:
-    """Accepts each key of a caller once."""
+    """Accepts one request for each of a caller's keys."""
 
     def __init__(self, notifications: Notifications, clock: Clock) -> None:
         self._notifications = notifications

@@ -89,7 +89,7 @@ class Validation:
         return FieldError("/kind", code, f"{detail}; expected one of {known}{hint}")
 
     def _check_whole(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:
-        """Check what depends on several fields or on the settings."""
+        """Check whatever depends on several fields or on the settings."""
         errors: list[FieldError] = []
         if len(request.title) > self.limits.title:
             errors.append(_too_long("/title", len(request.title), self.limits.title, "characters"))

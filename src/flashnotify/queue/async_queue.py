@@ -90,7 +90,7 @@ class AsyncQueue:
 
     @contextmanager
     def tracking_done(self) -> Iterator[Set[UUID]]:
-        """Collect the ids that are done meanwhile: a read of the archive shows them as before."""
+        """Collect the ids of jobs finished meanwhile, which a read of the archive may show."""
         done: set[UUID] = set()
         self._done_meanwhile.append(done)
         try:

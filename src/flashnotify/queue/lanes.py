@@ -71,7 +71,7 @@ class Lanes(Generic[Item]):
         self._passes[lane] += 1 / WEIGHTS[lane]
         for other, waiting in self._lanes.items():
             if waiting:
-                # Workers of some lanes only leave the others behind by one turn, not for ever.
+                # Workers that serve only some lanes let the others fall behind by one turn at most.
                 self._passes[other] = max(self._passes[other], self._now - 1 / WEIGHTS[other])
         return item, lane
 

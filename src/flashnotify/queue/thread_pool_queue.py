@@ -178,7 +178,7 @@ class ThreadPoolQueue:
         item.fail(TimeoutError(f"the call did not end within {within:g} s"))
 
     def _start_thread(self) -> None:
-        """Start a thread if there is work that no other will take."""
+        """Start a thread if there is work that no existing thread will take."""
         if len(self._lanes) <= self._ready or self._active >= self._size:
             return
         if self._active + self._lost >= self._limit:

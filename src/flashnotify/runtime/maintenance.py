@@ -42,7 +42,7 @@ class Maintenance:
             await self._clock.sleep(_PAUSE)
 
     async def purge(self) -> None:
-        """Purge everything old, in slices. A refused purge is logged, and holds up no other."""
+        """Purge everything old, in slices. A failed purge is logged and stops no other."""
         for purge_slice in self._slices():
             try:
                 while await purge_slice():

@@ -30,7 +30,7 @@ class Scheduler:
         self._jobs = jobs
         self._clock = clock
         self._wake = asyncio.Event()
-        # When each lane is looked at next. All at once at the start, for what a crash left.
+        # When each lane is looked at next: all at the start, to pick up what a crash left behind.
         self._due: dict[Lane, int] = dict.fromkeys(dispatch.lanes(), 0)
         dispatch.on_wake_up(self.wake_up)
 
@@ -71,7 +71,7 @@ class Scheduler:
                 self.wake_up(lane, following)
 
     async def _queue_waited(self, lane: Lane, now: int, done: Set[UUID]) -> None:
-        """Queue the jobs whose time has come: each joins the lane where it is now."""
+        """Queue the jobs whose time has come: each joins its lane at the lane's current turn."""
         after = None
         while waited := await self._jobs.waited(lane, now, after, _SLICE):
             if not self._put([self._dispatch.in_turn(each.job) for each in waited], done):
@@ -88,5 +88,5 @@ class Scheduler:
 
     def _put(self, jobs: Iterable[Job], done: Set[UUID]) -> bool:
         """Queue jobs until the lane is full; return whether it has room for all."""
-        # What ended during the read is shown as it was before.
+        # The read may still show jobs that finished while it ran.
         return all(job.id in done or self._dispatch.put(job) for job in jobs)

@@ -22,7 +22,7 @@ _REST = 1.0
 
 @dataclass(eq=False, slots=True)
 class WorkerPool:
-    """Runs `size` workers, a quarter of which (at least one, from two on) only take urgent jobs.
+    """Runs `size` workers, a quarter of which (at least one of two) only take urgent jobs.
 
     `execute` carries out a job and returns when it is due again, in milliseconds since the epoch.
     `wake_up` is called with that time once the job is released.

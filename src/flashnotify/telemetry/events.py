@@ -66,7 +66,7 @@ class Events:
         try:
             seen = await self._log.last()
             if after is not None:
-                # A higher number is from before the archive was restored.
+                # A higher number dates from before the archive was restored from a backup.
                 seen = min(after, seen)
             yield seen
             while not self._closed and allowed():

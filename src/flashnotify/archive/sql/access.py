@@ -55,8 +55,7 @@ class Reading:
 
     async def all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """Return all rows that `query` finds."""
-        # A read goes on when its caller is cancelled: the connection's thread would be left with
-        # an answer that nobody takes.
+        # A read goes on when its caller is cancelled: its thread would otherwise hold a result that nobody collects.
         reading = asyncio.create_task(self._fetch(query, values))
         self._reading.add(reading)
         reading.add_done_callback(self._read)

@@ -64,8 +64,8 @@ def upsert(
 ) -> Statement:
     """Return an insert that, if a row has the same `key`, adds to it or replaces in it.
 
-    The default key is the primary key. As text, since SQLAlchemy has an upsert for each database
-    only, though SQLite and PostgreSQL spell it alike.
+    The default key is the primary key. As text, since SQLAlchemy only has database-specific
+    upserts, though SQLite and PostgreSQL share the syntax.
     """
     table = model.__tablename__
     columns = model.__table__.columns

@@ -97,7 +97,7 @@ class SqlMaintenance(Access):
             .limit(limit)
         )
         found = await self._reader.all(deliveries, {})
-        # Each is as many rows as it has attempts, of which there may be hundreds, and one.
+        # Each delivery is one row, plus one per attempt, of which there may be hundreds.
         rows = list(accumulate(row.attempts + 1 for row in found))
         some = [row.id for row in found[: max(1, bisect_right(rows, limit))]]
         parts: dict[Statement, Sequence[UUID]] = {
