@@ -45,9 +45,3 @@ class Gates:
         self._commit(connection)
         self.done.set()
         await_only(self.after.wait())
-
-
-async def some_turns() -> None:
-    """Give everything that is not held back time to finish."""
-    for _ in range(TURNS):
-        await asyncio.sleep(0)

@@ -10,7 +10,8 @@ from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Priority, Sent
 from flashnotify.settings import ServiceConfig
 from tests.faults.archive import copy_of, ids
-from tests.faults.gates import Gates, some_turns
+from tests.faults.gates import Gates
+from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 from tests.support.running import ACADEMIC, Running, running
 

@@ -1,4 +1,4 @@
-"""Count the turns of the event loop that other tasks get."""
+"""Turns of the event loop: giving them to other tasks, and counting theirs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,3 +26,9 @@ async def counted_turns() -> AsyncIterator[Turns]:
         yield turns
     finally:
         running.cancel()
+
+
+async def some_turns() -> None:
+    """Give other tasks a hundred turns of the event loop, without waiting for a condition."""
+    for _ in range(100):
+        await asyncio.sleep(0)

@@ -73,7 +73,7 @@ class CancelAndRetry:
                     "The notification has expired. Send it as a new one.",
                     code="notification_expired",
                 )
-            # One pass over all, with each round on disk before the next: a delivery that fails again
+            # One pass over all, each round on disk before the next: a delivery that fails again
             # meanwhile is not queued twice.
             last, requeued = UUID(int=0), 0
             latest: dict[str, Job] = {}

@@ -7,7 +7,7 @@ import pytest
 
 from flashnotify.archive.records import Finish
 from flashnotify.control.cancel_and_retry import CancelAndRetry
-from flashnotify.domain import DeliveryStatus, Lane, NotificationStatus, Priority
+from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority
 from flashnotify.errors import Conflict, NotFound, Rejected, Retryable, Unavailable
 from tests.support.delivering import Delivering, gate
 from tests.support.manual_clock import ManualClock
@@ -70,9 +70,10 @@ async def test_a_scheduled_notification_is_cancelled_before_its_fan_out(
     assert [status[1] for status in delivering.statuses()] == ["cancelled"] * 2
 
 
-async def test_a_message_that_is_being_sent_ends_as_sent_and_no_other_is_begun(
-    delivering: Delivering, control: CancelAndRetry
-) -> None:
+async def sending_first_of_two(
+    delivering: Delivering,
+) -> tuple[Job, asyncio.Task[int | None], asyncio.Event]:
+    """Return a batch of two, its execution while the first is being sent, and how to go on."""
     reached, go_on, wait = gate()
     (transport,) = delivering.transports["email"]
     transport.script.append(wait)
@@ -80,10 +81,17 @@ async def test_a_message_that_is_being_sent_ends_as_sent_and_no_other_is_begun(
     (job,) = await delivering.batches(*TWO)
     running = asyncio.create_task(delivering.execute(job))
     await reached.wait()
+    return job, running, go_on
+
+
+async def test_a_message_that_is_being_sent_ends_as_sent_and_no_other_is_begun(
+    delivering: Delivering, control: CancelAndRetry
+) -> None:
+    job, running, go_on = await sending_first_of_two(delivering)
     await control.cancel(job.notification_id)
     go_on.set()
     assert await running is None
-    assert transport.sent == ["a@univ.example"]
+    assert delivering.transports["email"][0].sent == ["a@univ.example"]
     assert [status[1] for status in delivering.statuses()] == ["sent", "cancelled"]
     assert stored(delivering, job.notification_id) is NotificationStatus.cancelled
     assert delivering.archive.state.pending[job.notification_id] == 0
@@ -187,13 +195,7 @@ async def test_a_refused_write_is_passed_on(
 async def test_a_refused_write_stops_no_batch_in_flight(
     delivering: Delivering, control: CancelAndRetry
 ) -> None:
-    reached, go_on, wait = gate()
-    (transport,) = delivering.transports["email"]
-    transport.script.append(wait)
-    transport.connections = type(transport.connections)(1)
-    (job,) = await delivering.batches(*TWO)
-    running = asyncio.create_task(delivering.execute(job))
-    await reached.wait()
+    job, running, go_on = await sending_first_of_two(delivering)
     delivering.archive.refuse_write()
     with pytest.raises(Unavailable):
         await control.cancel(job.notification_id)

@@ -26,6 +26,7 @@ from flashnotify.errors import (
     WriteRefused,
 )
 from tests.support.delivering import KINDS, Delivering, gate
+from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 
 TWO = ("mailto:a@univ.example", "mailto:b@univ.example")
@@ -328,8 +329,7 @@ async def test_a_result_is_written_in_the_end(delivering: Delivering, clock: Man
     (job,) = await delivering.batches()
     delivering.archive.refuse_write(Unavailable("disk full", retry_after=5))
     running = asyncio.create_task(delivering.execute(job))
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await some_turns()
     assert delivering.archive.writes == []
     await clock.advance(5)
     assert await running is None
@@ -346,12 +346,10 @@ async def test_results_that_were_not_written_wait_together(
     for _ in to:
         delivering.archive.refuse_write(Unavailable("disk full", retry_after=5))
     running = asyncio.create_task(delivering.execute(job))
-    for _ in range(100):
-        await asyncio.sleep(0)
+    await some_turns()
     assert delivering.archive.writes == []
     await clock.advance(5)
-    for _ in range(100):
-        await asyncio.sleep(0)
+    await some_turns()
     assert running.done()
     assert delivering.archive.writes == ["deliveries.record"] * 20 + ["jobs.finish"]
     assert sorted(delivering.transports["email"][0].sent) == sorted(
@@ -402,8 +400,7 @@ async def test_a_result_that_cannot_be_stored_after_a_wait_ends_the_delivery_too
     delivering.archive.refuse_write(Unavailable("disk full", retry_after=5))
     delivering.archive.refuse_write(WriteRefused("too big"))
     running = asyncio.create_task(delivering.execute(job))
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await some_turns()
     await clock.advance(5)
     assert await running is None
     (status,) = delivering.statuses()

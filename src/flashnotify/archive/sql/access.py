@@ -55,7 +55,8 @@ class Reading:
 
     async def all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """Return all rows that `query` finds."""
-        # A read goes on when its caller is cancelled: its thread would otherwise hold a result that nobody collects.
+        # A read goes on when its caller is cancelled: its thread would otherwise hold a result that
+        # nobody collects.
         reading = asyncio.create_task(self._fetch(query, values))
         self._reading.add(reading)
         reading.add_done_callback(self._read)
