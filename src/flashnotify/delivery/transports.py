@@ -1,7 +1,7 @@
 """The open channels: their transports in failover order, and the breakers of those."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -129,16 +129,11 @@ class OpenChannel:
         ]
         return min(waits, default=None)
 
-    @property
-    def check_address(self) -> Callable[[str], str]:
-        """A function that returns the canonical form of an address, or raises a ValueError."""
-
-        def check(value: str) -> str:
-            address = self.spec.address.validate(value)
-            self.spec.mixin.check_address(address, self.config)
-            return str(address)
-
-        return check
+    def check_address(self, value: str) -> str:
+        """Return the canonical form of an address. Raise `ValueError` if it is none."""
+        address = self.spec.address.validate(value)
+        self.spec.mixin.check_address(address, self.config)
+        return str(address)
 
 
 def open_channel(

@@ -38,17 +38,13 @@ class Reading:
         await self._engine.dispose()
 
     async def page(
-        self,
-        query: Select[Any],
-        id_column: Any,
-        limit: int,
-        cursor: str | None,
-        record: Callable[[Row[Any]], T],
+        self, query: Select[Any], limit: int, cursor: str | None, record: Callable[[Row[Any]], T]
     ) -> Page[T]:
         """Return a page of what `query` finds, newest first, after `cursor`, each as `record`."""
+        id = query.selected_columns.id
         if cursor is not None:
-            query = query.where(id_column < _decode(cursor))
-        rows = await self.all(query.order_by(id_column.desc()).limit(limit + 1), {})
+            query = query.where(id < _decode(cursor))
+        rows = await self.all(query.order_by(id.desc()).limit(limit + 1), {})
         more = len(rows) > limit
         rows = rows[:limit]
         return Page([record(row) for row in rows], _encode(rows[-1].id) if more else None)

@@ -102,7 +102,7 @@ class SqlDeliveries(Access):
             query = query.where(Table.id.in_(wanted.only))
         if wanted.excluding:
             query = query.where(Table.id.not_in(wanted.excluding))
-        return await self._lists.page(query, Table.id, limit, cursor, _delivery)
+        return await self._lists.page(query, limit, cursor, _delivery)
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         values = {"notification": id, "after": after, "most": limit}

@@ -35,7 +35,7 @@ class SqlDevices(Access):
         return {row.id: _device(row) for row in rows}
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
-        return await self._lists.page(_all, Table.id, limit, cursor, _registered)
+        return await self._lists.page(_all, limit, cursor, _registered)
 
     async def register(self, device: RegisteredDevice) -> None:
         row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}

@@ -92,7 +92,7 @@ class SqlNotifications(Access):
             query = query.where(Table.id >= first_id(wanted.since))
         if wanted.until is not None:
             query = query.where(Table.id < first_id(wanted.until))
-        return await self._lists.page(query, Table.id, limit, cursor, _notification)
+        return await self._lists.page(query, limit, cursor, _notification)
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
         counts: dict[str, dict[str, int]] = {}

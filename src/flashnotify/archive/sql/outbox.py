@@ -16,5 +16,5 @@ class SqlOutbox(Access):
         of = (Table.notification_id, wanted.notification_id)
         query = matching(select(Table.__table__), of, (Table.channel, wanted.channel))
         return await self._lists.page(
-            query, Table.id, limit, cursor, lambda row: OutboxMessage(**row._mapping)
+            query, limit, cursor, lambda row: OutboxMessage(**row._mapping)
         )
