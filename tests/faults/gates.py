@@ -8,9 +8,6 @@ from sqlalchemy.util import await_only
 
 from flashnotify.app import Service
 
-# Work that is let through needs far fewer turns of the loop.
-TURNS = 2000
-
 
 class Gates:
     """Holds each commit while closed, once before SQLite makes it and once after."""
