@@ -105,12 +105,19 @@ async def test_an_event_committed_during_a_read_is_not_lost(streams: Streams) ->
     await close(stream)
 
 
-async def test_followers_at_the_same_event_share_a_read(streams: Streams) -> None:
-    """Connections are few: with a read for each, most of 200 followers time out."""
-    some = [streams.follow(follower=f"key-{number}") for number in range(30)]
+async def several_that_wait(
+    streams: Streams, number: int
+) -> tuple[list[Stream], list["asyncio.Task[Event | Missed | int]"]]:
+    """Return streams, and what each waits for after its first event."""
+    some = [streams.follow(follower=f"key-{number}") for number in range(number)]
     for stream in some:
         await take(stream, 1)
-    waiting = [await waits(stream) for stream in some]
+    return some, [await waits(stream) for stream in some]
+
+
+async def test_followers_at_the_same_event_share_a_read(streams: Streams) -> None:
+    """Connections are few: with a read for each, most of 200 followers time out."""
+    some, waiting = await several_that_wait(streams, 30)
     after, reads = streams.archive.events.after, []
 
     async def counted(id: int, limit: int) -> Sequence[Event]:
@@ -198,10 +205,7 @@ async def test_a_stream_ends_once_its_key_is_not_allowed_any_more(
 
 
 async def test_closing_ends_every_stream_and_refuses_new_ones(streams: Streams) -> None:
-    some = [streams.follow(follower=f"key-{number}") for number in range(3)]
-    for stream in some:
-        await take(stream, 1)
-    tasks = [await waits(stream) for stream in some]
+    some, tasks = await several_that_wait(streams, 3)
     streams.events.close()
     # Each may say once more where it is.
     for task, stream in zip(tasks, some, strict=True):
