@@ -1,7 +1,6 @@
 """An archive without a service, and rows to put into it."""
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
@@ -13,7 +12,7 @@ from sqlalchemy import event
 
 from flashnotify.archive.sql.changes import Change
 from flashnotify.archive.sql.jobs import ADD_JOB
-from flashnotify.archive.sql.notifications import ADD_NOTIFICATION
+from flashnotify.archive.sql.notifications import ADD_NOTIFICATION, _row
 from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import archive_url, open_readers, open_writer
 from flashnotify.archive.writer import Writer
@@ -24,6 +23,7 @@ from flashnotify.domain import (
 from flashnotify.ids import UUIDv7
 from tests.support import database_threads
 from tests.support.manual_clock import ManualClock
+from tests.support.records import Records
 
 
 class Archive:
@@ -80,27 +80,8 @@ class Archive:
 
     def notification(self, to: Iterable[str] = ("mailto:a@univ.example",), **more: Any) -> Change:
         """Return the insert of an academic notification."""
-        row = {
-            "id": self.ids(),
-            "kind": "academic",
-            "title": "Room changed",
-            "body": "It is in B204.",
-            "data": '{"course": "ALG-2"}',
-            "audience": json.dumps(list(to)),
-            "priority": int(Priority.low),
-            "channels": None,
-            "locale": "en",
-            "send_at": None,
-            "expires_at": None,
-            "reference": None,
-            "sender": "local",
-            "status": "queued",
-            "accepted_at": self.clock.now(),
-            "updated_at": self.clock.now(),
-            "completed_at": None,
-            "expanded": 0,
-            "pending": 1,
-        }
+        records = Records(self.ports, self.clock.now)
+        row = _row(records.notification(id=self.ids(), audience=list(to)))
         return ADD_NOTIFICATION, row | more
 
     def job(self, notification: UUID, due: int, **more: Any) -> Change:

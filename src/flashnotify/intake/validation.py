@@ -90,14 +90,13 @@ class Validation:
 
     def _check_whole(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:
         """Check whatever depends on several fields or on the settings."""
-        errors: list[FieldError] = []
-        if len(request.title) > self.limits.title:
-            errors.append(_too_long("/title", len(request.title), self.limits.title, "characters"))
-        size = len(request.body.encode())
-        if size > self.limits.body:
-            errors.append(_too_long("/body", size, self.limits.body, "bytes of UTF-8"))
-        if len(request.to) > self.limits.recipients:
-            errors.append(_too_long("/to", len(request.to), self.limits.recipients, "entries"))
+        body = request.body.encode()
+        sizes = (
+            ("/title", len(request.title), self.limits.title, "characters"),
+            ("/body", len(body), self.limits.body, "bytes of UTF-8"),
+            ("/to", len(request.to), self.limits.recipients, "entries"),
+        )
+        errors = [_too_long(*found) for found in sizes if found[1] > found[2]]
         given = request.data.model_dump(exclude_none=True).keys()
         errors += [
             FieldError(f"/data/{field}", "missing", "is required by the templates of this kind")
