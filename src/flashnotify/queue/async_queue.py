@@ -7,11 +7,8 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from flashnotify.domain import Job, Priority
+from flashnotify.queue.base import QueueClosed
 from flashnotify.queue.lanes import Lanes
-
-
-class QueueClosed(Exception):
-    """The queue is closed: it gives out nothing more."""
 
 
 class AsyncQueue:

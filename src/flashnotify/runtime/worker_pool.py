@@ -10,7 +10,7 @@ from flashnotify.clock import Clock
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.domain import Job, Lane, Priority
 from flashnotify.errors import Unavailable, stack_of
-from flashnotify.queue.async_queue import AsyncQueue, QueueClosed
+from flashnotify.queue.base import Queue, QueueClosed
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class WorkerPool:
     """
 
     size: int
-    queue: AsyncQueue
+    queue: Queue
     execute: Callable[[Job], Awaitable[int | None]]
     wake_up: Callable[[Lane, int], None]
     in_flight: InFlight

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashnotify.domain import Job, Priority
-from flashnotify.queue.async_queue import AsyncQueue, QueueClosed
+from flashnotify.queue.async_queue import AsyncQueue
+from flashnotify.queue.base import QueueClosed
 from flashnotify.queue.lanes import WEIGHTS
 
 ALL = frozenset(Priority)

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from flashnotify.domain import Job, Lane, Priority
-from flashnotify.queue.async_queue import QueueClosed
+from flashnotify.queue.base import QueueClosed
 from flashnotify.queue.dispatch import Dispatch
 
 ALL = frozenset(Priority)
