@@ -16,7 +16,7 @@ from tests.support.serve_process import ServeProcess
 from tests.support.watching import logged
 
 
-async def test_second_serve_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+async def test_a_second_serve_is_refused_with_a_remedy(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path) as first:
         second = await first.cli("serve", "--port", "0")
         assert second.code == 1

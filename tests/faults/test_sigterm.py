@@ -145,7 +145,7 @@ async def test_an_open_event_stream_ends_first(tmp_path: Path) -> None:
         assert time.monotonic() - began < A_LITTLE
 
 
-async def test_slow_request_that_comes_to_its_end_is_told_to_come_again(tmp_path: Path) -> None:
+async def test_a_slow_request_at_shutdown_is_answered_with_retry_after(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path, DRAIN_SECONDS="50") as serve:
         slow = await SlowRequest.open(serve, await serve.key("notify:*"))
         serve.signal(signal.SIGTERM)
@@ -161,7 +161,7 @@ async def test_slow_request_that_comes_to_its_end_is_told_to_come_again(tmp_path
             assert ids(archive, "SELECT id FROM notifications") == []
 
 
-async def test_what_a_server_has_taken_gets_time_to_be_answered(tmp_path: Path) -> None:
+async def test_a_message_in_progress_gets_time_to_finish_on_sigterm(tmp_path: Path) -> None:
     async with (
         MailLedger() as mail,
         ServeProcess(tmp_path, EMAIL_URL=mail.url, DRAIN_SECONDS="50") as serve,

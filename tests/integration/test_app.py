@@ -25,7 +25,7 @@ from tests.support.running import Running
         " ",
     ],
 )
-def test_a_wrong_url_is_told_with_the_variable_and_an_example(
+def test_a_wrong_url_is_reported_with_its_variable_and_an_example(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", url)
@@ -37,7 +37,7 @@ def test_a_wrong_url_is_told_with_the_variable_and_an_example(
     assert "hunter2" not in message
 
 
-def test_a_wrong_setting_of_a_transport_is_told_by_its_own_name(
+def test_a_wrong_setting_of_a_transport_is_reported_by_its_own_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", "smtp://mail.univ.example")

@@ -85,7 +85,7 @@ async def test_a_channel_named_twice_counts_once(service: Running) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff", b'{"kind": "\\ud800"}'])
-async def test_what_is_no_json_object_is_a_400(service: Running, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_a_400(service: Running, body: bytes) -> None:
     answer = await service.http.post(
         "/v1/notifications", content=body, headers={"Content-Type": "application/json"}
     )

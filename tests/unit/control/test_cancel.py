@@ -205,7 +205,7 @@ async def test_a_refused_write_stops_no_batch_in_flight(
     assert stored(delivering, job.notification_id) is NotificationStatus.completed
 
 
-async def test_what_waits_comes_up_at_once_if_the_cancellation_is_just_being_written(
+async def test_a_batch_rescheduled_during_a_cancellation_is_due_at_once(
     delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     """The batch is rescheduled after the write that makes its job due."""

@@ -377,7 +377,7 @@ async def test_each_item_wakes_a_waiting_consumer() -> None:
         max_size=10,
     )
 )
-async def test_nothing_is_lost_and_nobody_waits_in_vain(
+async def test_no_item_is_lost_and_no_waiter_is_forgotten(
     rounds: list[tuple[list[frozenset[Priority]], list[Priority], list[int]]],
 ) -> None:
     """Some begin to wait, some items come, and gets are cancelled while an item is on its way."""

@@ -66,7 +66,7 @@ def test_a_url_that_is_not_a_file_is_refused_with_an_example(url: str) -> None:
     assert "hunter2" not in str(failure.value)
 
 
-def test_a_second_process_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_a_remedy(tmp_path: Path) -> None:
     first, second = ArchiveLock(tmp_path / "a.db"), ArchiveLock(tmp_path / "a.db")
     first.acquire()
     with pytest.raises(ArchiveLocked, match=r"process \d+.*FLASHNOTIFY_DATABASE_URL"):
