@@ -120,8 +120,12 @@ class Unavailable(FlashNotifyError, code="unavailable", status=503):
         self.retry_after = retry_after
 
 
-class RateLimited(Unavailable, code="rate_limited"):
+class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="too-fast"):
     """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class DeclarationError(FlashNotifyError):

@@ -72,7 +72,7 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     return _response(scope, problem(error), headers)
 
