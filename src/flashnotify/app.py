@@ -198,7 +198,9 @@ def _open_channels(service: Service) -> dict[str, OpenChannel]:
         service.clock, threads, names, config.beside, config.public_url, service.token
     )
     specs = [channel.__channel__ for channel in CHANNELS.values()]
-    return {spec.name: open_channel(spec, TRANSPORTS[spec.name], resources) for spec in specs}
+    return {
+        spec.name: open_channel(spec, TRANSPORTS.get(spec.name, ()), resources) for spec in specs
+    }
 
 
 def _pools(service: Service) -> Mapping[str, WorkerPool]:

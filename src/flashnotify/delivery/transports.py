@@ -139,7 +139,15 @@ class OpenChannel:
 def open_channel(
     spec: ChannelSpec, known: Sequence[type[Transport[Any]]], resources: Resources
 ) -> OpenChannel:
-    """Return a channel with the transports in its settings, or raise `SettingsError`."""
+    """Return a channel with the transports in its settings, or raise `SettingsError`.
+
+    Raise `DeclarationError` if no transport is `known` for the channel.
+    """
+    if not known:
+        raise errors.DeclarationError(
+            f"{spec.mixin.__name__}: its channel {spec.name!r} has no transports; add them to "
+            "TRANSPORTS in app.py."
+        )
     assert spec.config is not None
     config = spec.config()
     # All are read, also those that no URL names: a wrong setting is reported at the start.

@@ -53,7 +53,7 @@ async def _channel(
     assert spec.config is not None
     variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")
     try:
-        opened = open_channel(spec, TRANSPORTS[spec.name], resources)
+        opened = open_channel(spec, TRANSPORTS.get(spec.name, ()), resources)
     except SettingsError as error:
         if any(name in str(error) for name in reported):
             return []
