@@ -47,8 +47,9 @@ def application(
         app.include_router(router)
     _install_docs(app)
     install_problems(app)
-    # As FastAPI's manual has it. Made when it is first asked for: it takes a tenth of a second.
-    app.openapi = cache(partial(openapi_document, app, kinds, bodies))  # type: ignore[method-assign]
+    # Made when it is first asked for: it takes a tenth of a second.
+    document = cache(partial(openapi_document, app, kinds, bodies))
+    app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it
     return RequestBoundary(app, ids)
 
 

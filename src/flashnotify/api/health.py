@@ -17,6 +17,7 @@ from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import FAN_OUT, Metrics
+from flashnotify.telemetry.statistics import seconds_due
 
 # Seconds for a read of the archive; a slower one makes the service not ready.
 _READ_TIMEOUT = 2.0
@@ -100,8 +101,7 @@ def health_router(
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(_READ_TIMEOUT):
                 for lane in dispatch.lanes():
-                    oldest = await archive.jobs.oldest_due(lane)
-                    age = 0.0 if oldest is None else max(0, clock.now() - oldest) / 1000
+                    age = seconds_due(await archive.jobs.oldest_due(lane), clock.now())
                     labels = (lane.channel or FAN_OUT, lane.priority.name)
                     metrics.queue_age.labels(*labels).set(age)
 

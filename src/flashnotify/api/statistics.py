@@ -13,7 +13,7 @@ from flashnotify.archive.records import ACCEPTED
 from flashnotify.clock import Clock
 from flashnotify.domain import moment
 from flashnotify.queue.dispatch import Dispatch
-from flashnotify.telemetry.statistics import percentile
+from flashnotify.telemetry.statistics import percentile, seconds_due
 
 _HOUR = 3_600_000
 _WINDOWS = {"1h": _HOUR, "24h": 24 * _HOUR, "7d": 7 * 24 * _HOUR, "30d": 30 * 24 * _HOUR}
@@ -82,7 +82,7 @@ def statistics_router(
         lanes = []
         for lane in dispatch.lanes():
             queue = dispatch.queue(lane.channel)
-            oldest = await jobs.oldest_due(lane)
+            oldest = seconds_due(await jobs.oldest_due(lane), clock.now())
             lanes.append(
                 LaneOut(
                     channel=lane.channel,
@@ -91,7 +91,7 @@ def statistics_router(
                     in_flight=queue.in_flight(lane.priority),
                     bound=queue.bound,
                     more_on_disk=queue.has_overflowed(lane.priority),
-                    oldest_seconds=0.0 if oldest is None else max(0, clock.now() - oldest) / 1000,
+                    oldest_seconds=oldest,
                 )
             )
         return QueueOut(lanes=lanes)

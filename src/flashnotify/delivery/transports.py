@@ -152,7 +152,7 @@ def open_channel(
     config = spec.config()
     # All are read, also those that no URL names: a wrong setting is reported at the start.
     settings = {cls: cls.config() if cls.config else None for cls in known}
-    setting = next(s for s in spec.config.__config__.settings if s.attribute == "url")
+    setting = spec.url_setting
     transports: list[OpenTransport] = []
     names: Counter[str] = Counter()
     for only, url in config.transports:

@@ -20,8 +20,8 @@ from flashnotify.meta.descriptors import Priority as Priority
 from flashnotify.meta.descriptors import Slug as Slug
 from flashnotify.meta.descriptors import Text as Text
 from flashnotify.meta.descriptors import TimeWindow as TimeWindow
-from flashnotify.meta.descriptors import check_text as check_text
 from flashnotify.meta.metaclasses import Channel as Channel
 from flashnotify.meta.metaclasses import Notifier as Notifier
 from flashnotify.meta.templates import Templates as Templates
 from flashnotify.meta.templates import Wording as Wording
+from flashnotify.meta.text import check_text as check_text

@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 from flashnotify import domain
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.errors import InvalidValue
+from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
 
@@ -92,25 +93,6 @@ class Text(Field[str]):
         """Return the schema of a string with its maximum length."""
         limit = {} if self.max_length is None else {"maxLength": self.max_length}
         return {"type": "string", "minLength": 1, **limit}
-
-
-_REJECTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-_REJECTED_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-
-
-def check_text(value: str, *, multiline: bool) -> None:
-    """Reject characters that must not reach a header or a line of text.
-
-    Raise `InvalidValue` if the text has a control character (category Cc), a lone surrogate (Cs),
-    or a line or paragraph separator. `multiline` allows line feed, carriage return and tab.
-    """
-    found = (_REJECTED_IN_LINES if multiline else _REJECTED).search(value)
-    if found is not None:
-        if found[0] in "\r\n":
-            raise InvalidValue("line_break", "must be a single line")
-        character = f"U+{ord(found[0]):04X}"
-        message = f"must not contain the control character {character}"
-        raise InvalidValue("control_character", message)
 
 
 class Moment(Field[datetime]):

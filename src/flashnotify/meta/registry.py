@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flashnotify.errors import DeclarationError
@@ -49,10 +50,10 @@ class Registry(dict[str, T]):
 
 
 class DeclarationMeta(type):
-    """Base of the metaclasses: calls `_declare` with the keywords of a class once it is complete.
+    """Base of the metaclasses: calls `_declare` with the class keywords of a complete class."""
 
-    `_declare` compiles the class and registers it.
-    """
+    # Compiles a class and registers it; each metaclass has its own.
+    _declare: Callable[..., None]
 
     def __new__(  # noqa: D102  # documented on the class
         metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any
@@ -60,9 +61,6 @@ class DeclarationMeta(type):
         cls = super().__new__(metacls, name, bases, namespace)
         cls._declare(**keywords)
         return cls
-
-    def _declare(cls, *args: Any, **keywords: Any) -> None:
-        raise NotImplementedError
 
 
 CHANNELS: Registry[type[Channel]] = Registry("channel")

@@ -87,6 +87,13 @@ class ChannelSpec:
     tracked: bool = False
     rings: bool = False
 
+    @property
+    def url_setting(self) -> SettingSpec:
+        """The setting that names the channel's transports."""
+        assert self.config is not None
+        settings: tuple[SettingSpec, ...] = self.config.__config__.settings
+        return next(setting for setting in settings if setting.attribute == "url")
+
 
 # How long notifications are kept once they are over, unless their kind says otherwise.
 DEFAULT_RETENTION = timedelta(days=365)

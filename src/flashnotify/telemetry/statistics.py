@@ -1,8 +1,13 @@
-"""Percentiles from the latency histograms that the archive keeps."""
+"""Ages of what is due, and percentiles of the latency histograms that the archive keeps."""
 
 from collections.abc import Mapping
 
 from flashnotify.archive.records import LATENCY_BOUNDS
+
+
+def seconds_due(due: int | None, now: int) -> float:
+    """Return for how long something has been due; 0 if nothing is. Times are milliseconds."""
+    return 0.0 if due is None else max(0, now - due) / 1000
 
 
 def percentile(buckets: Mapping[int, int], fraction: float) -> float | None:

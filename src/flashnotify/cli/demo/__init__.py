@@ -68,11 +68,8 @@ def _capture_settings() -> Mapping[str, str]:
     """Return settings that make every channel capture its messages. They override `.env`."""
     urls = {}
     for channel in CHANNELS.values():
-        spec = channel.__channel__
-        assert spec.config is not None
-        variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")
         destination = f"{CHAT.partition(':')[2]}=" if channel is ChatMixin else ""
-        urls[variable] = f"{destination}capture://"
+        urls[channel.__channel__.url_setting.env] = f"{destination}capture://"
     return urls
 
 

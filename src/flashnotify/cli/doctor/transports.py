@@ -50,8 +50,7 @@ async def _channel(
     channel: type[Channel], resources: Resources, reported: Collection[str]
 ) -> Sequence[Finding]:
     spec = channel.__channel__
-    assert spec.config is not None
-    variable = next(s.env for s in spec.config.__config__.settings if s.attribute == "url")
+    variable = spec.url_setting.env
     try:
         opened = open_channel(spec, TRANSPORTS.get(spec.name, ()), resources)
     except SettingsError as error:
