@@ -1,7 +1,7 @@
 """`/v1/notifications`: send one, list them, get one, cancel or retry one."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from flashnotify.api.auth import Reader, Sender
 from flashnotify.api.bodies import read_json
 from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp, read_from
-from flashnotify.api.problems import problems
+from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import CancelAndRetry, find_notification
@@ -22,12 +22,21 @@ from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
 
 
-class AcceptedOut(BaseModel):
-    """A notification that is on disk and will be sent."""
+class StatusOut(BaseModel):
+    """A notification's status, and where to find more."""
 
     id: UUID
     status: NotificationStatus
     href: str
+
+
+class AcceptedOut(StatusOut):
+    """A notification that is on disk and will be sent.
+
+    `warnings` name what it asks for and does not get.
+    """
+
+    warnings: list[FieldProblem] | None = None
 
 
 _href = "/v1/notifications/{}".format
@@ -80,7 +89,9 @@ def accepted_response(accepted: Accepted) -> JSONResponse:
     headers = {"Location": href}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    content = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    content: dict[str, Any] = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    if accepted.warnings:
+        content["warnings"] = [*map(asdict, accepted.warnings)]
     return JSONResponse(content, 202, headers)
 
 
@@ -123,7 +134,7 @@ def notifications_router(
     return router
 
 
-class ControlOut(AcceptedOut):
+class ControlOut(StatusOut):
     """The notification's status, and its deliveries counted by channel and status.
 
     Its content is left out: the scope to send does not include the scope to read.

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from flashnotify.cli.client import JsonOption, call, connect
 from flashnotify.cli.output import print_json, print_table
+from flashnotify.cli.problems import explain_fault
 
 
 def send(
@@ -113,6 +114,8 @@ async def _send(document: dict[str, Any], headers: dict[str, str]) -> None:
     async with await connect() as client:
         accepted = await client.call("POST", "/v1/notifications", json=document, headers=headers)
         print(accepted["id"])
+        for fault in accepted.get("warnings", ()):
+            print(f"Warning: {explain_fault(fault, document)}", file=sys.stderr)
         if not client.served:
             print("Accepted. It will be sent when `flashnotify serve` next runs.", file=sys.stderr)
 

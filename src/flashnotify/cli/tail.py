@@ -18,7 +18,8 @@ from rich.text import Text
 
 from flashnotify.archive.sqlite.location import beside
 from flashnotify.archive.sqlite.lock import ArchiveLock
-from flashnotify.cli.client import CommandFailed, archive_file, explain, over_socket
+from flashnotify.cli.client import CommandFailed, archive_file, over_socket
+from flashnotify.cli.problems import explain
 from flashnotify.telemetry.events import HEARTBEAT
 
 # Seconds between two attempts to connect: the first wait and the longest.
