@@ -116,6 +116,8 @@ async def test_recipients_are_kept_in_canonical_form_and_once(accepting: Running
     to = ["mailto:Ada@UNIV.example", "MAILTO:Ada@univ.example", "mailto:bob%40univ.example"]
     answer = await post(accepting, to=to)
     shown = await accepting.get(answer.json()["href"])
+    assert (shown["recipients"], "to" in shown) == (2, False)
+    shown = await accepting.get(answer.json()["href"], include="to")
     assert shown["to"] == ["mailto:Ada@univ.example", "mailto:bob@univ.example"]
 
 

@@ -20,7 +20,7 @@ from flashnotify.archive.records import (
 from flashnotify.archive.sql.statistics import TOTAL_SPAN
 from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus
 from flashnotify.errors import WriteRefused
-from tests.support.memory_state import State, matches, page
+from tests.support.memory_state import State, made_within, matches, page
 
 
 class MemoryNotifications:
@@ -67,8 +67,7 @@ class MemoryNotifications:
                     (n.reference, wanted.reference),
                 )
             )
-            and (wanted.since is None or n.id.int >> 80 >= wanted.since)
-            and (wanted.until is None or n.id.int >> 80 < wanted.until)
+            and made_within(n.id, wanted.since, wanted.until)
         ]
         return page(found, lambda n: n.id, limit, cursor)
 

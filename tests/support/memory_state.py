@@ -174,3 +174,9 @@ def page(items: Sequence[T], id_of: Callable[[T], UUID], limit: int, cursor: str
 def matches(pairs: Sequence[tuple[Any, Any]]) -> bool:
     """Return whether each value equals the wanted one beside it, unless that is None."""
     return all(wanted is None or value == wanted for value, wanted in pairs)
+
+
+def made_within(id: UUID, since: int | None, until: int | None) -> bool:
+    """Return whether an id was made at or after `since` and before `until`."""
+    at = id.int >> 80
+    return (since is None or at >= since) and (until is None or at < until)

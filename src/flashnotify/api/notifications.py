@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Reader, Sender
@@ -48,6 +48,7 @@ class NotificationOut(BaseModel):
     id: UUID
     kind: str
     title: str
+    recipients: int
     priority: PriorityName
     status: NotificationStatus
     reference: str | None
@@ -59,11 +60,14 @@ class NotificationOut(BaseModel):
 
 
 class NotificationDetail(NotificationOut):
-    """A notification with its content, and its deliveries counted by channel and status."""
+    """A notification with its content, and its deliveries counted by channel and status.
+
+    `to` is there only if asked for, since it may be long.
+    """
 
     body: str
     data: dict[str, Any]
-    to: Annotated[list[Annotated[str, BeforeValidator(str)]], read_from("audience")]
+    to: Annotated[list[str] | None, Field(exclude_if=lambda to: to is None)] = None
     channels: list[str] | None
     locale: str
     counts: Mapping[str, Mapping[str, int]]
@@ -126,9 +130,17 @@ def notifications_router(
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
     @router.get("/{id}", summary="Get a notification", response_model=NotificationDetail)
-    async def show(id: UUID, _: Reader) -> dict[str, Any]:
-        notification = await find_notification(notifications, id, audience=True)
+    async def show(
+        id: UUID,
+        _: Reader,
+        include: Annotated[
+            list[Literal["to"]] | None, Query(description="`to`: the recipients too.")
+        ] = None,
+    ) -> dict[str, Any]:
+        notification = await find_notification(notifications, id, audience=bool(include))
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
+        if include:
+            shown["to"] = notification.audience
         return shown | {"counts": await notifications.counts(id)}
 
     return router

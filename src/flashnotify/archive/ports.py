@@ -69,9 +69,9 @@ class Deliveries(Protocol):
         """Return a delivery."""
 
     async def page(
-        self, id: UUID, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
+        self, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
     ) -> records.Page[records.Delivery]:
-        """Return a page of the deliveries of notification `id`, with the waits of their jobs."""
+        """Return a page of deliveries, newest first, with the waits of their jobs."""
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[records.Delivery]:
         """Return failed deliveries of notification `id` that follow `after`, in order."""

@@ -101,6 +101,7 @@ class Submission:
             body=request.body,
             data=request.data.model_dump(mode="json", exclude_none=True),
             audience=[str(recipient) for recipient in checked.recipients],
+            recipients=len(checked.recipients),
             priority=checked.priority,
             channels=request.channels,
             locale=request.locale or self.locale,

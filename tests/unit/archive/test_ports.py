@@ -396,8 +396,8 @@ async def test_deliveries_are_listed_with_the_wait_of_their_job(
     await records.record(notification, texts[0], [], SENT, now)
 
     async def listed(limit: int = 9, **wanted: object) -> list[tuple[UUID, int, str | None]]:
-        which = DeliveryFilter(**wanted)  # type: ignore[arg-type]  # as each case says
-        page = await ports.deliveries.page(notification.id, which, limit=limit, cursor=None)
+        which = DeliveryFilter(notification.id, **wanted)  # type: ignore[arg-type]  # as each case says
+        page = await ports.deliveries.page(which, limit=limit, cursor=None)
         return [(item.id, item.due_at, item.reason) for item in page.items]
 
     ready = [(mails[1].id, now, None), (mails[0].id, now + 9000, "451 busy")]
@@ -410,9 +410,9 @@ async def test_deliveries_are_listed_with_the_wait_of_their_job(
     assert await listed(only=frozenset()) == []
     excluding = frozenset([mails[0].id, texts[1].id])
     assert await listed(status=DeliveryStatus.queued, excluding=excluding) == waiting[:1]
-    page = await ports.deliveries.page(notification.id, DeliveryFilter(), limit=3, cursor=None)
+    page = await ports.deliveries.page(DeliveryFilter(), limit=3, cursor=None)
     assert [item.id for item in page.items] == [texts[1].id, texts[0].id, mails[1].id]
-    rest = await ports.deliveries.page(notification.id, DeliveryFilter(), limit=3, cursor=page.next)
+    rest = await ports.deliveries.page(DeliveryFilter(), limit=3, cursor=page.next)
     assert [item.id for item in rest.items] == [mails[0].id]
     # A job that is ready says nothing.
     assert (await delivery(ports, mails[1].id)).due_at == now

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, Executable, Row, Select, func, select
+from sqlalchemy import CursorResult, Executable, Row, Select, func, select, union_all
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,10 +41,27 @@ class Reading:
         self, query: Select[Any], limit: int, cursor: str | None, record: Callable[[Row[Any]], T]
     ) -> Page[T]:
         """Return a page of what `query` finds, newest first, after `cursor`, each as `record`."""
-        id = query.selected_columns.id
+        return await self.merged_page([query], limit, cursor, record)
+
+    async def merged_page(
+        self,
+        queries: Sequence[Select[Any]],
+        limit: int,
+        cursor: str | None,
+        record: Callable[[Row[Any]], T],
+    ) -> Page[T]:
+        """Return a page of what `queries` find together, in one order.
+
+        Each has an index in that order, so that the database merges them and stops at the limit.
+        """
+        if not queries:
+            return Page([], None)
         if cursor is not None:
-            query = query.where(id < _decode(cursor))
-        rows = await self.all(query.order_by(id.desc()).limit(limit + 1), {})
+            last = _decode(cursor)
+            queries = [query.where(query.selected_columns.id < last) for query in queries]
+        merged = union_all(*queries) if len(queries) > 1 else queries[0]
+        newest = merged.selected_columns.id.desc()
+        rows = await self.all(merged.order_by(newest).limit(limit + 1), {})
         more = len(rows) > limit
         rows = rows[:limit]
         return Page([record(row) for row in rows], _encode(rows[-1].id) if more else None)
@@ -110,6 +127,17 @@ class Access:
 def matching(query: Select[Any], *wanted: tuple[Any, Any]) -> Select[Any]:
     """Return `query` for the rows whose columns have the wanted values; None stands for any."""
     return query.where(*(column == value for column, value in wanted if value is not None))
+
+
+def made_within(
+    query: Select[Any], id: InstrumentedAttribute[UUID], since: int | None, until: int | None
+) -> Select[Any]:
+    """Return `query` for the rows whose ids were made at or after `since` and before `until`."""
+    if since is not None:
+        query = query.where(id >= first_id(since))
+    if until is not None:
+        query = query.where(id < first_id(until))
+    return query
 
 
 def first_id(ms: int) -> UUID:

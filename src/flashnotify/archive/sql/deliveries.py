@@ -7,7 +7,19 @@ from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, case, func, insert, literal_column, select, update
+from sqlalchemy import (
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 
 from flashnotify.archive import records
 from flashnotify.archive.models import Attempt as AttemptRow
@@ -15,7 +27,7 @@ from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import JobRow, OutboxMessage
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Delivery, Finish, Notification
-from flashnotify.archive.sql.access import Access, matching
+from flashnotify.archive.sql.access import Access, made_within, matching
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.statistics import count, latency, total
@@ -45,10 +57,31 @@ _waits_longer = and_(
 _of_job = {"due_at": JobRow.due_at, "reason": func.coalesce(JobRow.reason, Table.reason)}
 _with_job = select(
     *(
-        case((_waits_longer, _of_job[name]), else_=column) if name in _of_job else column
+        case((_waits_longer, _of_job[name]), else_=column).label(name)
+        if name in _of_job
+        else column.label(name)
         for name, column in _columns.items()
     )
 ).outerjoin(JobRow, JobRow.id == Table.job_id)
+# With one look into an index for each kind and for each channel of it.
+_kinds_and_channels = text("""
+    WITH RECURSIVE kinds(kind) AS (
+        SELECT min(kind) FROM deliveries
+        UNION ALL
+        SELECT (SELECT min(d.kind) FROM deliveries d WHERE d.kind > kinds.kind)
+        FROM kinds WHERE kind IS NOT NULL
+    ), pairs(kind, channel) AS (
+        SELECT kind, (SELECT min(d.channel) FROM deliveries d WHERE d.kind = kinds.kind)
+        FROM kinds WHERE kind IS NOT NULL
+        UNION ALL
+        SELECT kind, (
+            SELECT min(d.channel) FROM deliveries d
+            WHERE d.kind = pairs.kind AND d.channel > pairs.channel
+        )
+        FROM pairs WHERE channel IS NOT NULL
+    )
+    SELECT kind, channel FROM pairs WHERE channel IS NOT NULL
+""")
 
 # What an attempt, or the end, changes in a delivery.
 _CHANGED = ("status", "reason", "attempts", "first_attempt_at", "due_at")
@@ -94,15 +127,54 @@ class SqlDeliveries(Access):
         return await self._reader.one(_find, {"of": id}, _delivery)
 
     async def page(
-        self, id: UUID, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
+        self, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
     ) -> records.Page[Delivery]:
-        query = _with_job.where(Table.notification_id == id)
-        query = matching(query, (Table.status, wanted.status), (Table.channel, wanted.channel))
-        if wanted.only is not None:
-            query = query.where(Table.id.in_(wanted.only))
+        query = made_within(_with_job, Table.id, wanted.since, wanted.until)
         if wanted.excluding:
             query = query.where(Table.id.not_in(wanted.excluding))
-        return await self._lists.page(query, limit, cursor, _delivery)
+        queries = await self._by_index(query, wanted)
+        return await self._lists.merged_page(queries, limit, cursor, _delivery)
+
+    async def _by_index(
+        self, query: Select[Any], wanted: records.DeliveryFilter
+    ) -> Sequence[Select[Any]]:
+        """Return queries for what is wanted, each of which one index answers in the list's order.
+
+        Recipients, notifications and ids find few rows, of which the other filters pick some. An
+        index of (kind, channel, status) answers these: one query for each of the wanted
+        combinations that the archive holds.
+        """
+        if wanted.to is not None:
+            query = query.where(func.lower(Table.address) == func.lower(wanted.to))
+        if wanted.notification_id is not None:
+            query = query.where(Table.notification_id == wanted.notification_id)
+        if wanted.only is not None:
+            query = query.where(Table.id.in_(wanted.only))
+        filters = {"kind": wanted.kind, "channel": wanted.channel, "status": wanted.status}
+        if (wanted.to, wanted.notification_id, wanted.only) != (None, None, None):
+            # Concatenated, so that the database does not take the other index for them.
+            picked = ((_columns[name].concat(""), value) for name, value in filters.items())
+            return [matching(query, *picked)]
+        if not any(filters.values()):
+            return [query]
+        statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
+        return [
+            query.where(Table.kind == kind, Table.channel == channel, Table.status == status)
+            for kind, channel in await self._kinds_and_channels(wanted)
+            for status in statuses
+        ]
+
+    async def _kinds_and_channels(
+        self, wanted: records.DeliveryFilter
+    ) -> Sequence[tuple[str, str]]:
+        """Return the wanted pairs of kind and channel that any delivery has."""
+        if wanted.kind is not None and wanted.channel is not None:
+            return [(wanted.kind, wanted.channel)]
+        return [
+            (row.kind, row.channel)
+            for row in await self._lists.all(_kinds_and_channels, {})
+            if wanted.kind in (None, row.kind) and wanted.channel in (None, row.channel)
+        ]
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         values = {"notification": id, "after": after, "most": limit}
@@ -161,8 +233,9 @@ class SqlDeliveries(Access):
 
 def _delivery(row: Row[Any]) -> Delivery:
     values: tuple[Any, ...] = tuple(row)
-    id, notification_id, job_id, channel, address, status, *rest = values
-    return Delivery(id, notification_id, job_id, channel, address, DeliveryStatus(status), *rest)
+    id, notification_id, job_id, kind, channel, address, status, *rest = values
+    of = (id, notification_id, job_id, kind, channel, address)
+    return Delivery(*of, DeliveryStatus(status), *rest)
 
 
 def _attempt(row: Row[Any]) -> records.Attempt:

@@ -15,7 +15,7 @@ from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
-from flashnotify.archive.sql.access import Access, first_id, matching, strings
+from flashnotify.archive.sql.access import Access, made_within, matching, strings
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
@@ -78,8 +78,9 @@ class SqlNotifications(Access):
     async def page(
         self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
     ) -> records.Page[Notification]:
+        query = made_within(_without_audience, Table.id, wanted.since, wanted.until)
         query = matching(
-            _without_audience,
+            query,
             (Table.kind, wanted.kind),
             (Table.reference, wanted.reference),
             (Table.priority, wanted.priority),
@@ -88,10 +89,6 @@ class SqlNotifications(Access):
         if wanted.status not in (None, NotificationStatus.completed):
             # Said once more as a literal, so that SQLite can use the partial index.
             query = query.where(literal_column("status <> 'completed'"))
-        if wanted.since is not None:
-            query = query.where(Table.id >= first_id(wanted.since))
-        if wanted.until is not None:
-            query = query.where(Table.id < first_id(wanted.until))
         return await self._lists.page(query, limit, cursor, _notification)
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
