@@ -66,6 +66,8 @@ async def test_notifications_are_filtered(service: Running, clock: ManualClock) 
     assert await ids(service, status="completed") == [security, academic]
     assert await ids(service, status="scheduled") == [scheduled]
     assert await ids(service, status="queued") == []
+    assert await ids(service, outcome="all_sent") == [security, academic]
+    assert await ids(service, outcome="all_failed") == []
     assert await ids(service, priority="high") == [security]
     assert await ids(service, reference="r-1") == [scheduled, academic]
     assert await ids(service, reference="r-1", status="completed", kind="academic") == [academic]
@@ -164,6 +166,7 @@ async def test_a_notification_shows_the_request(service: Running, clock: ManualC
         "locale": "fr",
         "priority": "low",
         "status": "completed",
+        "outcome": "all_sent",
         "reference": "scolarité-8841",
         "accepted_at": "2027-01-15T08:00:00Z",
         "send_at": None,

@@ -63,6 +63,7 @@ class MemoryNotifications:
                 (
                     (n.kind, wanted.kind),
                     (n.status, wanted.status),
+                    (n.outcome, wanted.outcome),
                     (n.priority, wanted.priority),
                     (n.reference, wanted.reference),
                 )
@@ -156,6 +157,7 @@ class MemoryNotifications:
                     status=NotificationStatus.sending,
                     updated_at=now,
                     completed_at=None,
+                    outcome=None,
                 )
             )
 

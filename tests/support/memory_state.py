@@ -22,7 +22,7 @@ from flashnotify.archive.records import (
     RegisteredDevice,
     ScheduledJob,
 )
-from flashnotify.domain import DeliveryStatus, NotificationStatus
+from flashnotify.domain import DeliveryStatus, NotificationStatus, Outcome
 from flashnotify.errors import FieldError, InvalidInput, Unavailable
 
 T = TypeVar("T")
@@ -143,8 +143,17 @@ class State:
             status = notification.status
             if status is NotificationStatus.sending:
                 status = NotificationStatus.completed
-            notification = replace(notification, status=status, completed_at=now)
+            outcome = self._outcome(notification_id)
+            notification = replace(notification, status=status, completed_at=now, outcome=outcome)
         self.put_notification(replace(notification, updated_at=now))
+
+    def _outcome(self, notification_id: UUID) -> Outcome:
+        counts = self.counts.get(notification_id, Counter())
+        having = {status for (_, status), number in counts.items() if number > 0}
+        sent = bool(having & {DeliveryStatus.sent, DeliveryStatus.delivered})
+        if DeliveryStatus.failed in having:
+            return Outcome.some_failed if sent else Outcome.all_failed
+        return Outcome.all_sent if sent else Outcome.none
 
 
 def refusal() -> Unavailable:

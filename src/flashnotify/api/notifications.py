@@ -16,7 +16,7 @@ from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import CancelAndRetry, find_notification
-from flashnotify.domain import NotificationStatus, Priority
+from flashnotify.domain import NotificationStatus, Outcome, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
@@ -51,6 +51,7 @@ class NotificationOut(BaseModel):
     recipients: int
     priority: PriorityName
     status: NotificationStatus
+    outcome: Outcome | None
     reference: str | None
     accepted_at: Time
     send_at: Time | None
@@ -118,6 +119,10 @@ def notifications_router(
         _: Reader,
         kind: str | None = None,
         status: NotificationStatus | None = None,
+        outcome: Annotated[
+            Outcome | None,
+            Query(description="How its deliveries ended. Null before the last one has."),
+        ] = None,
         priority: Literal["low", "medium", "high", "critical"] | None = None,
         reference: str | None = None,
         since: Annotated[Timestamp | None, Query(description="Accepted at or after.")] = None,
@@ -126,7 +131,7 @@ def notifications_router(
         cursor: Cursor = None,
     ) -> records.Page[records.Notification]:
         level = None if priority is None else Priority[priority]
-        wanted = records.NotificationFilter(kind, status, level, reference, since, until)
+        wanted = records.NotificationFilter(kind, status, outcome, level, reference, since, until)
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
     @router.get("/{id}", summary="Get a notification", response_model=NotificationDetail)

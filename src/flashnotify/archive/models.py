@@ -60,6 +60,7 @@ class Notification(Base):
     accepted_at: Mapped[int]
     updated_at: Mapped[int]
     completed_at: Mapped[int | None]
+    outcome: Mapped[str | None]
     expanded: Mapped[int] = mapped_column(server_default="0")  # entries of the audience fanned out
     # Unfinished deliveries, plus 1 until the fan-out is done.
     pending: Mapped[int] = mapped_column(server_default="1")
@@ -68,6 +69,7 @@ class Notification(Base):
         sa.Index("ix_notifications_kind", "kind", "id"),
         _partial("ix_notifications_reference", "reference", "id", where="reference IS NOT NULL"),
         _partial("ix_notifications_unfinished", "status", "id", where="status <> 'completed'"),
+        _partial("ix_notifications_outcome", "outcome", "id", where="outcome <> 'all_sent'"),
     )
 
 

@@ -32,7 +32,7 @@ class Page(Generic[T]):
 class Notification:
     """What a sender asked for, once. `audience` holds the URIs of the `recipients`.
 
-    `fanned_out` of them have deliveries.
+    `fanned_out` of them have deliveries. `outcome` is set when the last delivery ends.
 
     `damaged`: some of its JSON cannot be read; that part is empty.
     """
@@ -54,6 +54,7 @@ class Notification:
     accepted_at: int
     updated_at: int
     completed_at: int | None = None
+    outcome: domain.Outcome | None = None
     recipients: int = 0
     fanned_out: int = 0
     damaged: bool = False
@@ -65,6 +66,7 @@ class NotificationFilter:
 
     kind: str | None = None
     status: domain.NotificationStatus | None = None
+    outcome: domain.Outcome | None = None
     priority: domain.Priority | None = None
     reference: str | None = None
     since: int | None = None

@@ -10,7 +10,7 @@ import pytest
 from flashnotify.archive import schema
 from flashnotify.archive.records import DeliveryFilter, NotificationFilter
 from flashnotify.archive.sqlite.engine import archive_url
-from flashnotify.domain import Job, Lane, NotificationStatus, Priority
+from flashnotify.domain import Job, Lane, NotificationStatus, Outcome, Priority
 from tests.support.archives import Archive, opened
 from tests.support.manual_clock import ManualClock
 
@@ -131,7 +131,7 @@ async def test_the_tables_are_those_of_a_new_archive(old: Archive, migrated: Pat
             assert old.rows(query) == new.execute(query).fetchall()
 
 
-async def test_old_deliveries_are_found_by_recipient_and_kind(of_0002: Archive) -> None:
+async def test_what_lists_filter_by_is_filled_in(of_0002: Archive) -> None:
     async def found(**wanted: str) -> list[tuple[str, str]]:
         which = DeliveryFilter(**wanted)  # type: ignore[arg-type]  # as each case says
         page = await of_0002.ports.deliveries.page(which, limit=99, cursor=None)
@@ -147,3 +147,10 @@ async def test_old_deliveries_are_found_by_recipient_and_kind(of_0002: Archive) 
     recipients = {item.title: item.recipients for item in page.items}
     assert recipients["Retrying"] == 3
     assert recipients["Scheduled"] == 1
+    outcomes = {item.title: item.outcome for item in page.items if item.outcome}
+    assert outcomes == {
+        "All sent": Outcome.all_sent,
+        "Partly expired": Outcome.all_sent,
+        "Expired": Outcome.none,
+        "Quiet hours": Outcome.all_sent,
+    }

@@ -36,6 +36,7 @@ from flashnotify.domain import (
     Job,
     Lane,
     NotificationStatus,
+    Outcome,
     Priority,
 )
 from flashnotify.errors import InvalidInput, WriteRefused
@@ -275,6 +276,51 @@ async def test_the_last_result_completes_the_notification(
     attempts = await ports.deliveries.attempts([first.id, second.id])
     assert attempts[second.id] == [replace(refused, tracked=False)]
     assert len(attempts[first.id]) == 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome"),
+    [
+        ([SENT, SENT], Outcome.all_sent),
+        ([SENT, FAILED], Outcome.some_failed),
+        ([FAILED, FAILED], Outcome.all_failed),
+        ([EXPIRED, EXPIRED], Outcome.none),
+        ([EXPIRED, SENT], Outcome.all_sent),
+        ([EXPIRED, FAILED], Outcome.all_failed),
+    ],
+)
+async def test_the_outcome_tells_how_the_deliveries_ended(
+    ports: Archive, records: Records, ends: list[Finish], outcome: Outcome
+) -> None:
+    notification, [(_, deliveries)] = await records.fanned_out(2)
+    other, [(_, [_queued])] = await records.fanned_out()
+    written = [
+        records.record(notification, delivery, [], end, 5)
+        for delivery, end in zip(deliveries, ends, strict=True)
+    ]
+    assert (await find(ports, other.id)).outcome is None
+    await asyncio.gather(*written)
+    assert (await find(ports, notification.id)).outcome is outcome
+    for wanted in Outcome:
+        which = NotificationFilter(outcome=wanted)
+        page = await ports.notifications.page(which, limit=9, cursor=None)
+        found = [notification.id] if wanted is outcome else []
+        assert [item.id for item in page.items] == found
+
+
+async def test_a_confirmed_delivery_was_sent_and_a_retry_has_no_outcome_yet(
+    ports: Archive, records: Records
+) -> None:
+    notification, [(job, [first, second])] = await records.fanned_out(2)
+    await records.record(notification, first, [], SENT, 1)
+    await ports.deliveries.confirm(await delivery(ports, first.id), notification.kind, 2)
+    await records.record(notification, second, [], FAILED, 3)
+    assert (await find(ports, notification.id)).outcome is Outcome.some_failed
+    again = replace(job, id=records.id())
+    await ports.notifications.requeue(notification.id, [second], [again], 4)
+    assert (await find(ports, notification.id)).outcome is None
+    await records.record(notification, await delivery(ports, second.id), [], SENT, 5)
+    assert (await find(ports, notification.id)).outcome is Outcome.all_sent
 
 
 async def test_recording_a_result_does_not_wait_for_the_commit(

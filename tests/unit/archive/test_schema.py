@@ -64,6 +64,7 @@ def test_indexes_and_tables_are_those_of_the_models(migrated: Path, tmp_path: Pa
         "ix_deliveries_queued",
         "ix_jobs_ready",
         "ix_jobs_waiting",
+        "ix_notifications_outcome",
         "ix_notifications_reference",
         "ix_notifications_unfinished",
     }

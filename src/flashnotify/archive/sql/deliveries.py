@@ -8,14 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Row,
     Select,
     and_,
     bindparam,
     case,
+    exists,
     func,
     insert,
     literal_column,
+    or_,
     select,
     text,
     update,
@@ -23,15 +26,15 @@ from sqlalchemy import (
 
 from flashnotify.archive import records
 from flashnotify.archive.models import Attempt as AttemptRow
+from flashnotify.archive.models import Count, JobRow, OutboxMessage
 from flashnotify.archive.models import Delivery as Table
-from flashnotify.archive.models import JobRow, OutboxMessage
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Delivery, Finish, Notification
 from flashnotify.archive.sql.access import Access, made_within, matching
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.statistics import count, latency, total
-from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus, Outcome
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
 _columns = {field.name: Table.__table__.c[field.name] for field in fields(Delivery)}
@@ -99,7 +102,25 @@ MARK_EXPIRED = update_row(
     NotificationRow, NotificationRow.status == "sending", stage=Stage.expiries
 )
 _last = NotificationRow.pending <= bindparam("ended")
-# The last delivery to end completes its notification.
+
+
+def _any(*statuses: DeliveryStatus) -> ColumnElement[bool]:
+    """Return whether a notification has deliveries in some of the statuses, by its counts."""
+    counted = or_(*(Count.status == status for status in statuses))
+    return exists().where(
+        Count.notification_id == NotificationRow.id, counted, Count.deliveries > 0
+    )
+
+
+_any_sent = _any(DeliveryStatus.sent, DeliveryStatus.delivered)
+_any_failed = _any(DeliveryStatus.failed)
+_outcome = case(
+    (_any_sent & _any_failed, Outcome.some_failed),
+    (_any_sent, Outcome.all_sent),
+    (_any_failed, Outcome.all_failed),
+    else_=Outcome.none,
+)
+# The last delivery to end completes its notification, after the counts of the same commit.
 END_SOME = Statement(
     update(NotificationRow)
     .where(NotificationRow.id == bindparam("of"))
@@ -111,8 +132,9 @@ END_SOME = Statement(
             else_=NotificationRow.status,
         ),
         completed_at=case((_last, bindparam("now")), else_=NotificationRow.completed_at),
+        outcome=case((_last, _outcome), else_=NotificationRow.outcome),
     ),
-    Stage.totals,
+    Stage.completions,
     amounts=("ended",),
 )
 

@@ -20,7 +20,7 @@ from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, up
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
 from flashnotify.archive.sql.statistics import count, total
-from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Priority
+from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Outcome, Priority
 
 # The audience may be long, and is needed only to fan out.
 _without_audience = select(*(c for c in Table.__table__.columns if c.name != "audience"))
@@ -63,6 +63,7 @@ REOPEN_NOTIFICATION = update_row(
     status="sending",
     updated_at=bindparam("now"),
     completed_at=None,
+    outcome=None,
     pending=Table.pending + bindparam("more"),
 )
 
@@ -85,10 +86,13 @@ class SqlNotifications(Access):
             (Table.reference, wanted.reference),
             (Table.priority, wanted.priority),
             (Table.status, wanted.status),
+            (Table.outcome, wanted.outcome),
         )
         if wanted.status not in (None, NotificationStatus.completed):
             # Said once more as a literal, so that SQLite can use the partial index.
             query = query.where(literal_column("status <> 'completed'"))
+        if wanted.outcome not in (None, Outcome.all_sent):
+            query = query.where(literal_column("outcome <> 'all_sent'"))
         return await self._lists.page(query, limit, cursor, _notification)
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
@@ -156,6 +160,7 @@ def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
     """Return a notification; with JSON that cannot be read, it is `damaged` and that is empty."""
     values = {**row._mapping, "fanned_out": row.expanded, "audience": (), "data": {}}
     values |= {"priority": Priority(row.priority), "status": NotificationStatus(row.status)}
+    values["outcome"] = Outcome(row.outcome) if row.outcome is not None else None
     channels, _, _ = values.pop("channels"), values.pop("expanded"), values.pop("pending")
     values |= {"channels": None, "damaged": True}
     with suppress(ValueError):
