@@ -1,13 +1,11 @@
 """The only connection that writes, with group commit.
 
-A write is a value: statements and their rows. The writer takes all writes that arrived during the
+A write is a value: statements and their rows. The writer takes the writes that arrived during the
 last commit, runs equal statements as one executemany, and commits once, with one fsync.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -15,6 +13,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from flashnotify.archive.sql.changes import Change, Row, Statement
+from flashnotify.archive.write_lanes import WaitingWrites, Write, WriteLane
 from flashnotify.clock import Clock
 from flashnotify.errors import Unavailable, WriteRefused, stack_of
 
@@ -22,30 +21,14 @@ log = structlog.get_logger(__name__)
 
 # Rows of one executemany: few enough not to block the event loop for 10 ms.
 _SLICE = 250
-# Rows of one transaction: few enough for an urgent write never to wait long.
-_TRANSACTION = 4000
+# A transaction that has run for this many seconds, or holds this many rows, takes nothing more:
+# few enough for an urgent write never to wait long.
+_TURN, _TRANSACTION = 0.01, 4000
 # The errors of SQLAlchemy and the driver. The last three mean that a value does not fit its column.
 _FAILURES = (exc.SQLAlchemyError, OverflowError, ValueError, TypeError)
 # Those about the values. The driver's interface and programming errors may be about either the
 # values or the statement.
 _DATA_ERRORS = (exc.IntegrityError, exc.DataError, OverflowError, UnicodeError)
-
-
-@dataclass(slots=True)
-class _Write:
-    changes: Sequence[Change]
-    done: asyncio.Future[None]
-    barrier: bool
-
-    def settle(self, error: Exception | None = None) -> None:
-        if self.done.done():
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
-            # Mark it as seen: the caller may be gone.
-            self.done.exception()
 
 
 class Writer:
@@ -62,8 +45,7 @@ class Writer:
         self._clock = clock
         self._max_backlog = max_backlog
         self._max_lag = max_lag
-        self._waiting: deque[_Write] = deque()
-        self._rows = 0
+        self._waiting = WaitingWrites()
         self._arrived = asyncio.Event()
         self._commit_began: float | None = None
         self._closing = False
@@ -75,38 +57,43 @@ class Writer:
         """Whether the disk does not keep up, so that new work should be refused for now."""
         began = self._commit_began
         stuck = began is not None and self._clock.monotonic() - began > self._max_lag
-        return stuck or self._rows > self._max_backlog
+        return stuck or self._waiting.rows > self._max_backlog
 
     def when_committed(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""
         self._on_commit.append(call)
 
-    def submit(self, changes: Sequence[Change], *, barrier: bool = False) -> asyncio.Future[None]:
+    def submit(
+        self,
+        changes: Sequence[Change],
+        lane: WriteLane = WriteLane.answer,
+        *,
+        barrier: bool = False,
+    ) -> asyncio.Future[None]:
         """Hand over a write; the future is done once it is committed and fsynced.
 
         All changes of one write are committed together or not at all. A `barrier` takes effect
-        after the writes that came before it and before those that come after it; other writes of
-        one commit are grouped by statement. The future fails with `WriteRefused` if the data
-        cannot be written, with `Unavailable` if nothing can be written now, and with
+        after the writes of its lane that came before it and before those that come after it; other
+        writes of one commit are grouped by statement. The future fails with `WriteRefused` if the
+        data cannot be written, with `Unavailable` if nothing can be written now, and with
         `RuntimeError` if a statement is wrong.
         """
-        write = _Write(changes, asyncio.get_running_loop().create_future(), barrier)
+        write = Write(changes, asyncio.get_running_loop().create_future(), barrier)
         if self._ended or self._closing:
             write.settle(Unavailable("The archive is closed."))
             return write.done
-        self._waiting.append(write)
-        self._rows += len(changes)
+        self._waiting.put(write, lane)
         self._arrived.set()
         return write.done
 
-    async def write(self, *changes: Change) -> None:
+    async def write(self, *changes: Change, lane: WriteLane = WriteLane.answer) -> None:
         """Write `changes` together, and return once they are on disk.
 
         Raises:
             WriteRefused: the data cannot be written.
             Unavailable: nothing can be written now (disk full, shutting down).
         """
-        await self.submit(changes)
+        await self.submit(changes, lane)
 
     def close(self) -> None:
         """Let `run` end once all writes handed over are done."""
@@ -120,27 +107,17 @@ class Writer:
                 while True:
                     await self._arrived.wait()
                     self._arrived.clear()
-                    while self._waiting:
-                        await self._commit(connection, self._take())
+                    while taken := self._waiting.take():
+                        await self._commit(connection, taken)
                     if self._closing:
                         return
         finally:
             self._ended = True
-            for write in self._waiting:
-                write.settle(Unavailable("The archive's writer has ended."))
-            self._waiting.clear()
+            while taken := self._waiting.take():
+                for write in taken:
+                    write.settle(Unavailable("The archive's writer has ended."))
 
-    def _take(self) -> list[_Write]:
-        taken: list[_Write] = []
-        rows = 0
-        while self._waiting and (not taken or rows + len(self._waiting[0].changes) <= _TRANSACTION):
-            write = self._waiting.popleft()
-            rows += len(write.changes)
-            taken.append(write)
-        self._rows -= rows
-        return taken
-
-    async def _commit(self, connection: AsyncConnection, writes: list[_Write]) -> None:
+    async def _commit(self, connection: AsyncConnection, writes: list[Write]) -> None:
         self._commit_began = self._clock.monotonic()
         ending = Unavailable("The archive's writer has ended.")
         try:
@@ -157,17 +134,25 @@ class Writer:
         for call in self._on_commit:
             call()
 
-    async def _together(self, connection: AsyncConnection, writes: Iterable[_Write]) -> None:
+    async def _together(self, connection: AsyncConnection, writes: list[Write]) -> None:
+        """Commit `writes`, and add those to them that arrive while there is time."""
+        end = self._clock.monotonic() + _TURN
+        rows, taken = 0, list(writes)
         try:
             async with connection.begin():
-                for changes in _between_barriers(writes):
-                    await _execute(connection, changes)
+                while taken:
+                    for changes in _between_barriers(taken):
+                        await _execute(connection, changes)
+                        rows += len(changes)
+                    in_time = self._clock.monotonic() < end and rows < _TRANSACTION
+                    taken = self._waiting.take() if in_time else []
+                    writes += taken
         except _FAILURES as error:
             raise _classify(error) from error
         for write in writes:
             write.settle()
 
-    async def _one_by_one(self, connection: AsyncConnection, writes: list[_Write]) -> None:
+    async def _one_by_one(self, connection: AsyncConnection, writes: list[Write]) -> None:
         """Find the bad writes: each runs in its own savepoint, all in one commit."""
         refusals: dict[int, WriteRefused | RuntimeError] = {}
         try:
@@ -190,7 +175,7 @@ class Writer:
             write.settle(refusals.get(index))
 
 
-def _between_barriers(writes: Iterable[_Write]) -> Iterator[Sequence[Change]]:
+def _between_barriers(writes: Iterable[Write]) -> Iterator[Sequence[Change]]:
     """Yield the changes that may be grouped: between two barriers, and each barrier alone."""
     group: list[Change] = []
     for write in writes:
