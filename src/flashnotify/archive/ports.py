@@ -248,4 +248,4 @@ class Archive(Protocol):
         """Whether the disk does not keep up, so that new work should be refused for now."""
 
     async def ping(self) -> None:
-        """Raise `Unavailable` if the archive cannot be read."""
+        """Raise `Unavailable` if the archive cannot be read, or nothing can be accepted now."""

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import exc
+from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from flashnotify.archive.sql.changes import Change, Row, Statement
+from flashnotify.archive.sql.changes import Change, Row, Stage, Statement
+from flashnotify.archive.write_errors import FAILURES, classify, plain, unavailable
 from flashnotify.archive.write_lanes import WaitingWrites, Write, WriteLane
 from flashnotify.clock import Clock
-from flashnotify.errors import Unavailable, WriteRefused, stack_of
+from flashnotify.errors import SyncFailed, Unavailable, WriteRefused, stack_of
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +25,10 @@ _SLICE = 250
 # A transaction that has run for this many seconds, or holds this many rows, takes nothing more:
 # few enough for an urgent write never to wait long.
 _TURN, _TRANSACTION = 0.01, 4000
-# The errors of SQLAlchemy and the driver. The last three mean that a value does not fit its column.
-_FAILURES = (exc.SQLAlchemyError, OverflowError, ValueError, TypeError)
-# Those about the values. The driver's interface and programming errors may be about either the
-# values or the statement.
-_DATA_ERRORS = (exc.IntegrityError, exc.DataError, OverflowError, UnicodeError)
+# Changes nothing, but is written and fsynced as any change is.
+_PROBE = Statement(text("PRAGMA user_version = 0"), Stage.changes)
+# Seconds for which the result of a commit says whether the next one will succeed.
+_FRESH = 1.0
 
 
 class Writer:
@@ -48,6 +48,9 @@ class Writer:
         self._waiting = WaitingWrites()
         self._arrived = asyncio.Event()
         self._commit_began: float | None = None
+        # When the last commit ended, and its error.
+        self._last: tuple[float, Unavailable | None] | None = None
+        self._probe: asyncio.Future[None] | None = None
         self._closing = False
         self._ended = False
         self._on_commit: list[Callable[[], None]] = []
@@ -95,6 +98,23 @@ class Writer:
         """
         await self.submit(changes, lane)
 
+    async def check(self) -> None:
+        """Raise `Unavailable` if nothing can be written now.
+
+        The last commit tells; without a recent one, something is written to see. Callers share it.
+        """
+        if self.overloaded:
+            raise Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")
+        if self._last is not None and not self._ended:
+            ended, error = self._last
+            if self._clock.monotonic() - ended <= (_FRESH if error is None else error.retry_after):
+                if error is not None:
+                    raise Unavailable(str(error), retry_after=error.retry_after)
+                return
+        if self._probe is None or self._probe.done():
+            self._probe = self.submit([(_PROBE, {})])
+        await asyncio.shield(self._probe)
+
     def close(self) -> None:
         """Let `run` end once all writes handed over are done."""
         self._closing = True
@@ -119,16 +139,21 @@ class Writer:
 
     async def _commit(self, connection: AsyncConnection, writes: list[Write]) -> None:
         self._commit_began = self._clock.monotonic()
-        ending = Unavailable("The archive's writer has ended.")
+        ending: Unavailable | None = Unavailable("The archive's writer has ended.")
         try:
             try:
                 await self._together(connection, writes)
             except (WriteRefused, RuntimeError):
                 await self._one_by_one(connection, writes)
+            ending = None
+        except SyncFailed as error:
+            ending = error
+            raise
         except Unavailable as error:
             ending = error
         finally:
             self._commit_began = None
+            self._last = self._clock.monotonic(), ending
             for write in writes:
                 write.settle(ending)
         for call in self._on_commit:
@@ -147,8 +172,8 @@ class Writer:
                     in_time = self._clock.monotonic() < end and rows < _TRANSACTION
                     taken = self._waiting.take() if in_time else []
                     writes += taken
-        except _FAILURES as error:
-            raise _classify(error) from error
+        except FAILURES as error:
+            raise classify(error) from error
         for write in writes:
             write.settle()
 
@@ -161,16 +186,16 @@ class Writer:
                     try:
                         async with connection.begin_nested():
                             await _execute(connection, write.changes)
-                    except _FAILURES as error:
-                        verdict = _classify(error)
+                    except FAILURES as error:
+                        verdict = classify(error)
                         if isinstance(verdict, Unavailable):
                             raise verdict from error
                         if isinstance(verdict, RuntimeError):
-                            plain, stack = _plain(error), stack_of(error)
-                            log.error("archive.wrong_statement", error=plain, stack=stack)
+                            reason, stack = plain(error), stack_of(error)
+                            log.error("archive.wrong_statement", error=reason, stack=stack)
                         refusals[index] = verdict
         except exc.SQLAlchemyError as error:
-            raise Unavailable(f"The archive cannot be written to: {_plain(error)}.") from error
+            raise unavailable(error) from error
         for index, write in enumerate(writes):
             write.settle(refusals.get(index))
 
@@ -212,27 +237,3 @@ def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
             for amount in amounts:
                 known[amount] += row[amount]
     return list(sums.values())
-
-
-def _classify(error: Exception) -> WriteRefused | Unavailable | RuntimeError:
-    """Return whether the data, the archive as a whole or a statement of ours is at fault."""
-    if _about_data(error):
-        return WriteRefused(_plain(error))
-    if isinstance(error, exc.DBAPIError) and not isinstance(
-        error, exc.InterfaceError | exc.ProgrammingError
-    ):
-        log.error("archive.write_failed", error=_plain(error))
-        return Unavailable(f"The archive cannot be written to: {_plain(error)}.", retry_after=5)
-    return RuntimeError(f"A statement cannot be run: {_plain(error)}.")
-
-
-def _about_data(error: Exception) -> bool:
-    if isinstance(error, exc.InterfaceError | exc.ProgrammingError):
-        # SQLite's driver: "type 'X' is not supported", before Python 3.12 "unsupported type".
-        return "supported" in str(error.orig)
-    return isinstance(error, _DATA_ERRORS) or "too big" in str(getattr(error, "orig", ""))
-
-
-def _plain(error: Exception) -> str:
-    """Return the driver's message: SQLAlchemy's would show the parameters."""
-    return str(error.orig) if isinstance(error, exc.DBAPIError) else type(error).__name__
