@@ -63,6 +63,7 @@ class SessionPool:
         """Quit all idle sessions at the same time: some servers never answer."""
         if self._expiring is not None:
             self._expiring.cancel()
+            await asyncio.wait({self._expiring})
         idle, self._idle = self._idle, []
         await asyncio.gather(*(session.quit() for _, session in idle))
 

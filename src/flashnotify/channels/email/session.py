@@ -80,10 +80,12 @@ class Session:
 
     async def quit(self) -> None:
         """End the session, with QUIT if the server answers soon."""
-        with suppress(SMTPException, OSError):
-            if self.usable:
-                await self._reply("QUIT", _BRIEF)
-        self.close()
+        try:
+            with suppress(SMTPException, OSError):
+                if self.usable:
+                    await self._reply("QUIT", _BRIEF)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the connection, without waiting for anything."""
