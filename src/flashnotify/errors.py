@@ -200,7 +200,14 @@ class Unsendable(Rejected):
 
 
 class Misconfigured(TransportError):
-    """Refused because of our settings (credentials, sender), which a person has to fix."""
+    """Refused because of our settings (credentials, sender), which a person has to fix.
+
+    `remedy` names the setting and a value for it, where that is known.
+    """
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 def stack_of(error: BaseException) -> str:
