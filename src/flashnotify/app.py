@@ -65,6 +65,7 @@ from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, R
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from flashnotify.runtime import watch
 from flashnotify.runtime.maintenance import Maintenance
 from flashnotify.runtime.scheduler import Scheduler
 from flashnotify.runtime.supervisor import Supervisor
@@ -119,6 +120,9 @@ class Service:
         self.dispatch = Dispatch(self.channels, config.queue_bound)
         self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
         self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
+        self.watch = watch.Watch(
+            config.archive_file, self.lock.in_place, self.supervisor, self.clock
+        )
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
 
@@ -133,6 +137,7 @@ class Service:
         self.lock.acquire()
         await schema.upgrade(self.config.archive)
         self.supervisor.start("writer", self.writer.run())
+        self.supervisor.start(watch.PART, self.watch.run())
 
     async def start(self) -> None:
         """Start to deliver; unfinished work comes first."""
@@ -155,7 +160,7 @@ class Service:
         # First: an open stream would hold up the end of the server.
         self.events.close()
         self.dispatch.close()
-        for loop in ("scheduler", "maintenance"):
+        for loop in ("scheduler", "maintenance", watch.PART):
             await self.supervisor.stop(loop, within=0)
         within = self.config.drain_seconds
         await asyncio.gather(*(self.supervisor.stop(pool, within=within) for pool in self.pools))

@@ -120,7 +120,7 @@ def another_file(folder: Path) -> str:
     ("make", "words"),
     [
         (no_folder, "cannot be written"),
-        (a_folder, "unable to open database file"),
+        (a_folder, "Is a directory"),
         (another_file, "file is not a database"),
     ],
 )

@@ -206,6 +206,13 @@ class MemoryJobs:
                 waiting = replace(self._state.jobs[job.id].job, turn=None)
                 self._state.jobs[job.id] = ScheduledJob(waiting, until.due_at, until.reason)
 
+    async def reconsider(self, beyond: int, now: int, *, sparing: str) -> None:
+        for id, scheduled in list(self._state.jobs.items()):
+            job = scheduled.job
+            waits = job.turn is None and job.channel is not None and scheduled.due_at > beyond
+            if waits and scheduled.reason != sparing:
+                self._state.jobs[id] = replace(scheduled, due_at=now)
+
     async def finish(self, job: Job) -> None:
         async with self._state.write("jobs.finish"):
             self._state.jobs.pop(job.id, None)

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_, update
 
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
@@ -19,6 +19,17 @@ _jobs = select(*(JobRow.__table__.c[field.name] for field in fields(Job)))
 
 ADD_JOB = Statement(insert(JobRow), Stage.children)
 RESCHEDULE_JOB = update_row(JobRow, stage=Stage.endings)
+RECONSIDER_JOBS = Statement(
+    update(JobRow)
+    .where(
+        JobRow.turn.is_(None),
+        JobRow.channel.is_not(None),
+        JobRow.due_at > bindparam("beyond"),
+        func.coalesce(JobRow.reason, "") != bindparam("sparing"),
+    )
+    .values(due_at=bindparam("now")),
+    Stage.endings,
+)
 FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 
 
@@ -59,6 +70,10 @@ class SqlJobs(Access):
     async def reschedule(self, job: Job, until: Reschedule) -> None:
         row = {"of": job.id, "turn": None, "due_at": until.due_at, "reason": until.reason}
         await self._writer.write((RESCHEDULE_JOB, row), lane=WriteLane.of(job.priority))
+
+    async def reconsider(self, beyond: int, now: int, *, sparing: str) -> None:
+        row = {"beyond": beyond, "now": now, "sparing": sparing}
+        await self._writer.write((RECONSIDER_JOBS, row), lane=WriteLane.bulk)
 
     async def finish(self, job: Job) -> None:
         await self._writer.write(finish_job(job), lane=WriteLane.of(job.priority))
