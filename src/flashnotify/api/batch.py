@@ -22,16 +22,6 @@ from flashnotify.intake.idempotency import Accepted
 _SLICE = 200
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
-# Any element is taken, since an invalid one is rejected by itself.
-_BODY = {
-    "required": True,
-    "description": "Each element, or line, is a body of `POST /v1/notifications`.",
-    "content": {
-        "application/json": {"schema": {"type": "array", "items": {}}},
-        "application/x-ndjson": {"schema": {"type": "string"}},
-    },
-}
-
 
 class ResultOut(BaseModel):
     """The result for the notification at `index`, from 0: its id or its error."""
@@ -59,8 +49,7 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
         response_model=BatchOut,
         summary="Send many notifications",
         description="The body is a JSON array or NDJSON. Each notification is accepted or rejected "
-        "by itself.",
-        openapi_extra={"requestBody": _BODY},
+        "by itself: see `results`.",
     )
     async def accept(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None

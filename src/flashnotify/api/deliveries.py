@@ -44,7 +44,11 @@ def deliveries_router(archive: Archive, in_flight: InFlight) -> APIRouter:
     """Return the endpoint `/v1/notifications/{id}/deliveries`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-    @router.get("/{id}/deliveries", summary="List the deliveries of a notification")
+    @router.get(
+        "/{id}/deliveries",
+        summary="List the deliveries of a notification",
+        description="Each delivery has its attempts, with the provider's answers.",
+    )
     async def deliveries(
         _: Reader,
         id: UUID,
