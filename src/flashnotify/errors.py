@@ -88,6 +88,10 @@ class InvalidInput(FlashNotifyError, code="invalid_input", status=422):
         self.errors = tuple(errors)
 
 
+class AllRejected(FlashNotifyError, code="all_rejected", status=422):
+    """Every notification of a batch was rejected."""
+
+
 class MalformedDocument(FlashNotifyError, code="malformed_document", status=400):
     """The body is not the JSON that the endpoint expects."""
 

@@ -139,6 +139,7 @@ async def _documents(wording: Wording) -> None:
         await wording.ask(title, "POST", NOTIFICATIONS, content=body, headers=JSON)
     for body in (b"\xe9", b"{}", b"[{}", b"[{}] x", b"[{},", b"[NaN]"):
         await wording.ask(f"Array {body!r}", "POST", BATCH, content=body, headers=JSON)
+    await wording.ask("Batch without a valid notification", "POST", BATCH, json=[{}])
     await wording.ask("Large batch", "POST", BATCH, json=[ACADEMIC] * 3)
     await wording.ask("Large body", "POST", NOTIFICATIONS, content=b" " * 300_001, headers=JSON)
     await wording.ask("Not JSON", "POST", NOTIFICATIONS, data=ACADEMIC)
