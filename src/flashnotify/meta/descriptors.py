@@ -175,6 +175,8 @@ class Phone(Field[str]):
     """A phone number in international form, stored as E.164 (ITU-T)."""
 
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": r"^\+[0-9 ().-]{4,38}$"}
+    # phonenumbers drops what stands before or behind a number, and reads letters as digits.
+    _other = re.compile(r"[^\W\d_]|[\x00-\x1f\x7f]")
 
     def validate(self, value: object) -> str:
         """Return the number as E.164: `+33612345678`."""
@@ -190,6 +192,11 @@ class Phone(Field[str]):
             ) from None
         if number.extension or not phonenumbers.is_valid_number(number):
             raise InvalidValue("not_a_phone_number", "not a valid phone number; check its digits")
+        if self._other.search(value.removeprefix("tel:")):
+            raise InvalidValue(
+                "not_a_phone_number",
+                "must be a phone number without letters or control characters, as in +33612345678",
+            )
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
