@@ -120,6 +120,10 @@ class Unavailable(FlashNotifyError, code="unavailable", status=503):
         self.retry_after = retry_after
 
 
+class SyncFailed(Unavailable):
+    """An fsync failed: what the log on disk holds is unknown until the next start."""
+
+
 class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="too-fast"):
     """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
 
