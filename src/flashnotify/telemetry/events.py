@@ -67,9 +67,12 @@ class EventPage:
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """The pages that a follower has yet to take. The oldest make room for new ones."""
+    """The pages that a follower has yet to take. The oldest make room for new ones.
 
-    follower: str
+    Without a `follower`, a request waits for a change.
+    """
+
+    follower: str | None
     pages: deque[EventPage] = field(default_factory=lambda: deque(maxlen=_BUFFER))
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -105,7 +108,7 @@ class Events:
 
     def require_room(self, follower: str) -> None:
         """Raise `Unavailable` if there are too many streams, or the service is stopping."""
-        others = [each.follower for each in self._followers]
+        others = [each.follower for each in self._followers if each.follower is not None]
         if len(others) >= _MAX_FOLLOWERS or others.count(follower) >= _MAX_PER_KEY or self._closed:
             raise Unavailable(
                 "There are too many event streams. Connect again later.", retry_after=30
@@ -145,7 +148,7 @@ class Events:
                 yield page
 
     @contextmanager
-    def subscribed(self, follower: str) -> Iterator[Subscription]:
+    def subscribed(self, follower: str | None = None) -> Iterator[Subscription]:
         """Give a follower the pages that are read from `reached()` on."""
         subscription = Subscription(follower)
         self._followers.add(subscription)
