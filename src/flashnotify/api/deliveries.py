@@ -53,7 +53,11 @@ def deliveries_router(
     """Return the endpoints `/v1/deliveries` and `/v1/notifications/{id}/deliveries`."""
     router = APIRouter(prefix="/v1", tags=["notifications"])
 
-    @router.get("/notifications/{id}/deliveries", summary="List the deliveries of a notification")
+    @router.get(
+        "/notifications/{id}/deliveries",
+        summary="List the deliveries of a notification",
+        description="Each delivery has its attempts, with the provider's answers.",
+    )
     async def deliveries(
         _: Reader,
         id: UUID,
@@ -66,7 +70,12 @@ def deliveries_router(
         wanted = DeliveryFilter(notification_id=id, status=status, channel=channel)
         return await listed(wanted, limit, cursor)
 
-    @router.get("/deliveries", summary="List the deliveries of all notifications")
+    @router.get(
+        "/deliveries",
+        summary="List the deliveries of all notifications",
+        description="Newest first. Every filter, and every combination, is fast however many "
+        "deliveries there are.",
+    )
     async def all_deliveries(
         _: Reader,
         status: DeliveryStatus | None = None,

@@ -1,7 +1,7 @@
 """`/v1/notifications`: send one, list them, get one, cancel or retry one."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -22,7 +22,7 @@ from flashnotify.api.fields import (
     Wait,
     read_from,
 )
-from flashnotify.api.problems import problems
+from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import CancelAndRetry, find_notification
@@ -33,12 +33,21 @@ from flashnotify.intake.submission import Submission
 from flashnotify.telemetry.waiting import Waiting
 
 
-class AcceptedOut(BaseModel):
-    """A notification that is on disk and will be sent."""
+class StatusOut(BaseModel):
+    """A notification's status, and where to find more."""
 
     id: UUID
     status: NotificationStatus
     href: str
+
+
+class AcceptedOut(StatusOut):
+    """A notification that is on disk and will be sent.
+
+    `warnings` name what it asks for and does not get.
+    """
+
+    warnings: list[FieldProblem] | None = None
 
 
 _href = "/v1/notifications/{}".format
@@ -96,7 +105,9 @@ def accepted_response(accepted: Accepted) -> JSONResponse:
     headers = {"Location": href}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    content = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    content: dict[str, Any] = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    if accepted.warnings:
+        content["warnings"] = [*map(asdict, accepted.warnings)]
     return JSONResponse(content, 202, headers)
 
 
@@ -114,7 +125,14 @@ def notifications_router(
     """Return the endpoints of `/v1/notifications`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-    @router.post("", summary="Send a notification", responses=problems(409), **ACCEPTED)
+    @router.post(
+        "",
+        summary="Send a notification",
+        description="A 202 means that it is on disk and will be sent. Only `kind`, `title`, "
+        "`body` and `to` are required, and what the kind requires in `data`.",
+        responses=problems(409),
+        **ACCEPTED,
+    )
     async def accept(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
@@ -122,7 +140,12 @@ def notifications_router(
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)
 
-    @router.get("", summary="List notifications", response_model=Page[NotificationOut])
+    @router.get(
+        "",
+        summary="List notifications",
+        description="Newest first, without content and addresses. Filters can be combined.",
+        response_model=Page[NotificationOut],
+    )
     async def index(
         _: Reader,
         kind: str | None = None,
@@ -145,7 +168,8 @@ def notifications_router(
     @router.get(
         "/{id}",
         summary="Get a notification",
-        description="With `wait`, the answer comes once all deliveries have ended.",
+        description="The notification with its content, and its deliveries counted by channel and "
+        "status. With `wait`, the answer comes once all deliveries have ended.",
         response_model=NotificationDetail,
     )
     async def show(
@@ -166,7 +190,7 @@ def notifications_router(
     return router
 
 
-class ControlOut(AcceptedOut):
+class ControlOut(StatusOut):
     """The notification's status, and its deliveries counted by channel and status.
 
     Its content is left out: the scope to send does not include the scope to read.
@@ -189,7 +213,11 @@ def control_router(control: CancelAndRetry, notifications: Notifications) -> API
     async def cancel(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.cancel)
 
-    @router.post("/retry", summary="Retry failed deliveries")
+    @router.post(
+        "/retry",
+        summary="Retry failed deliveries",
+        description="Failed deliveries are queued again; the other deliveries are untouched.",
+    )
     async def retry(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.retry)
 

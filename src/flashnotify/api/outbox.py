@@ -35,8 +35,9 @@ def outbox_router(outbox: Outbox, notifications: Notifications, waiting: Waiting
     @router.get(
         "",
         summary="List captured messages",
-        description="With `wait`, the answer comes once a message is there, or all deliveries of "
-        "the notification have ended.",
+        description="Newest first: the messages of channels whose transport is `capture://`, "
+        "which sends nothing. With `wait`, the answer comes once a message is there, or all "
+        "deliveries of the notification have ended.",
         response_model=Page[OutboxOut],
     )
     async def index(
