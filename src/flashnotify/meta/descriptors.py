@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from flashnotify import domain
 from flashnotify.bounded_cache import BoundedCache
-from flashnotify.errors import InvalidValue
+from flashnotify.errors import InvalidValue, MissingOffset
 from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class Moment(Field[datetime]):
     """A moment with an offset, in ISO 8601 as RFC 3339 profiles it."""
 
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "date-time"}
-    _form = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)")
+    _form = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?")
 
     def validate(self, value: object) -> datetime:
         """Return the moment, with the offset that it was written with."""
@@ -119,8 +119,7 @@ class Moment(Field[datetime]):
                 "in a URL, write + as %2B",
             )
         if moment.utcoffset() is None:
-            expected = "must have an offset, as in 2026-12-01T08:00:00+01:00"
-            raise InvalidValue("missing_offset", expected)
+            raise MissingOffset(moment)
         try:
             # Reject what could be stored but not be shown again.
             domain.moment(domain.milliseconds(moment))
