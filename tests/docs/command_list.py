@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,3 +54,7 @@ def _row(parameter: Any) -> str:
         shown = " ".join(given) if isinstance(given, list) else given
         default = f"`{shown}`" if has_one else ""
     return f"| `{option}` | {parameter.help} | {default} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(command_list())

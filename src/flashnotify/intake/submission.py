@@ -1,7 +1,7 @@
 """Accepts notifications: validates, stores, queues. An accepted notification is on disk."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -47,7 +47,7 @@ class Submission:
 
         Raises:
             MalformedDocument: the document is not a JSON object.
-            InvalidInput: the document has mistakes; all are listed.
+            InvalidInput: the document has mistakes.
             NotPermitted: the caller may not send this.
             IdempotencyMismatch: the key was used for another document.
             Unavailable: nothing can be accepted now.
@@ -60,9 +60,11 @@ class Submission:
     ) -> Accepted:
         """Accept a parsed document; raise what `accept` raises for it."""
         if key is None:
-            return await self._accept(caller, document)
-        accept = partial(self._accept, caller, document)
-        return await self.idempotency.once(caller.id, key, document, accept)
+            accepted = await self._accept(caller, document)
+        else:
+            accept = partial(self._accept, caller, document)
+            accepted = await self.idempotency.once(caller.id, key, document, accept)
+        return replace(accepted, warnings=self.validation.warnings(document))
 
     async def _accept(
         self,
@@ -90,7 +92,7 @@ class Submission:
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:
         request = checked.request
-        send_at = milliseconds(request.send_at) if request.send_at else None
+        send_at = milliseconds(checked.send_at) if checked.send_at else None
         later = send_at is not None and send_at > now
         return Notification(
             id=self.ids(),
@@ -99,6 +101,7 @@ class Submission:
             body=request.body,
             data=request.data.model_dump(mode="json", exclude_none=True),
             audience=[str(recipient) for recipient in checked.recipients],
+            recipients=len(checked.recipients),
             priority=checked.priority,
             channels=request.channels,
             locale=request.locale or self.locale,

@@ -122,6 +122,20 @@ class NotifierSpec:
         return f"notify:{self.kind}"
 
     @property
+    def example(self) -> dict[str, Any]:
+        """A harmless request of this kind, which the documentation shows."""
+        title, body = self.notifier.example
+        data = {name: field.example for name, field in self.fields.items() if field.example}
+        return {
+            "kind": self.kind,
+            "title": title,
+            "body": body,
+            "to": ["mailto:ada@univ.example"],
+            "priority": Priority.low.name,
+            "data": data,
+        }
+
+    @property
     def schemes(self) -> frozenset[str]:
         """The address schemes of this kind's channels."""
         return frozenset(channel.scheme for channel in self.channels.values())
@@ -147,8 +161,12 @@ class TemplatesSpec:
         )
 
     def nearest(self, locale: str) -> str:
-        """Return the locale of these templates that matches `locale` best (RFC 4647, 3.4)."""
+        """Return the locale of these templates that matches `locale` best, or the first one."""
+        return self.find(locale) or next(iter(self.locales))
+
+    def find(self, locale: str) -> str | None:
+        """Return the locale of these templates that `locale` falls back to (RFC 4647, 3.4)."""
         known = {name.lower(): name for name in self.locales}
         tags = locale.replace("_", "-").lower().split("-")
         candidates = ("-".join(tags[:length]) for length in range(len(tags), 0, -1))
-        return next((known[tag] for tag in candidates if tag in known), next(iter(self.locales)))
+        return next((known[tag] for tag in candidates if tag in known), None)
