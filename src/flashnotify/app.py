@@ -241,7 +241,8 @@ def _api(service: Service) -> ASGIApp:
         {PushNotificationMixin.scheme: archive.devices.find_all},
     )
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
-    validation = Validation(kinds, service.wordings, audience, limits)
+    zone = ZoneInfo(config.timezone)
+    validation = Validation(kinds, service.wordings, audience, limits, zone)
     once = Idempotency(archive.notifications, clock)
     parts, metrics = service.supervisor, service.metrics
     submission = Submission(
@@ -264,15 +265,12 @@ def _api(service: Service) -> ASGIApp:
         statistics_router(archive.statistics, dispatch, archive.jobs, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
         api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
-    )
-    # These check the query themselves: it holds the fields of kinds, or what a probe adds.
-    lenient = (
         text_router(submission, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
-    return application(routers, lenient, authentication, kinds, bodies, ids)
+    return application(routers, authentication, kinds, bodies, ids, zone)
 
 
 # Tasks that fan notifications out.

@@ -8,6 +8,7 @@ transport (these decide whether a delivery is retried).
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from typing import Self
 
 
@@ -44,6 +45,17 @@ class InvalidValue(ValueError):
         self.code = code
 
 
+class MissingOffset(InvalidValue):
+    """A time without an offset: it could be any of two dozen moments."""
+
+    def __init__(self, naive: datetime, zone: tzinfo = UTC) -> None:
+        shown = {naive.replace(tzinfo=zone, fold=fold).isoformat() for fold in (0, 1)}
+        meant = " or ".join(sorted(shown, reverse=True))
+        hint = "in a URL, write + as %2B"
+        super().__init__("missing_offset", f"has no offset; write {meant} for {zone}; {hint}")
+        self.naive = naive
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One mistake in the client's document.
@@ -69,11 +81,15 @@ class FieldError:
 
 
 class InvalidInput(FlashNotifyError, code="invalid_input", status=422):
-    """The document failed validation. Carries all mistakes found."""
+    """The document failed validation. Carries the mistakes found; checks go in stages."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
         self.errors = tuple(errors)
+
+
+class AllRejected(FlashNotifyError, code="all_rejected", status=422):
+    """Every notification of a batch was rejected."""
 
 
 class MalformedDocument(FlashNotifyError, code="malformed_document", status=400):
@@ -118,6 +134,10 @@ class Unavailable(FlashNotifyError, code="unavailable", status=503):
     def __init__(self, detail: str, *, retry_after: int = 1, code: str | None = None) -> None:
         super().__init__(detail, code=code)
         self.retry_after = retry_after
+
+
+class SyncFailed(Unavailable):
+    """An fsync failed: what the log on disk holds is unknown until the next start."""
 
 
 class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="too-fast"):
@@ -196,7 +216,14 @@ class Unsendable(Rejected):
 
 
 class Misconfigured(TransportError):
-    """Refused because of our settings (credentials, sender), which a person has to fix."""
+    """Refused because of our settings (credentials, sender), which a person has to fix.
+
+    `remedy` names the setting and a value for it, where that is known.
+    """
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 def stack_of(error: BaseException) -> str:

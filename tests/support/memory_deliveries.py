@@ -96,7 +96,10 @@ class MemoryDeliveries:
             id: [replace(a, tracked=False) for a in self._state.attempts.get(id, ())] for id in ids
         }
 
-    def record(self, kind: str, result: DeliveryResult, now: int) -> asyncio.Future[None]:
+    def record(
+        self, notification: Notification, result: DeliveryResult, now: int
+    ) -> asyncio.Future[None]:
+        kind = notification.kind
         return self._state.hand_over("deliveries.record", lambda: self._record(kind, result, now))
 
     def _record(self, kind: str, result: DeliveryResult, now: int) -> None:

@@ -18,7 +18,7 @@ from flashnotify.archive.records import (
     ScheduledJob,
 )
 from flashnotify.archive.sql.statistics import TOTAL_SPAN
-from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus
+from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, made_within, matches, page
 
@@ -110,7 +110,7 @@ class MemoryNotifications:
                 state.end_some(id, 1, now)
                 state.jobs.pop(job.id, None)
 
-    async def cancel(self, id: UUID, now: int) -> None:
+    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
         async with self._state.write("notifications.cancel"):
             notification = self._state.notifications.get(id)
             if notification is None or notification.status.final:

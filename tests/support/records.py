@@ -128,7 +128,7 @@ class Records:
     ) -> asyncio.Future[None]:
         """Hand over the result of a delivery."""
         result = DeliveryResult(delivery, attempts, disposition, captured)
-        return self.archive.deliveries.record(notification.kind, result, now)
+        return self.archive.deliveries.record(notification, result, now)
 
     async def status(self, id: UUID) -> NotificationStatus:
         """Return the status of a notification."""

@@ -53,7 +53,11 @@ def deliveries_router(
     """Return the endpoints `/v1/deliveries` and `/v1/notifications/{id}/deliveries`."""
     router = APIRouter(prefix="/v1", tags=["notifications"])
 
-    @router.get("/notifications/{id}/deliveries", summary="List the deliveries of a notification")
+    @router.get(
+        "/notifications/{id}/deliveries",
+        summary="List the deliveries of a notification",
+        description="Each delivery has its attempts, with the provider's answers.",
+    )
     async def deliveries(
         _: Reader,
         id: UUID,

@@ -106,7 +106,14 @@ def notifications_router(
     """Return the endpoints of `/v1/notifications`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-    @router.post("", summary="Send a notification", responses=problems(409), **ACCEPTED)
+    @router.post(
+        "",
+        summary="Send a notification",
+        description="A 202 means that it is on disk and will be sent. Only `kind`, `title`, "
+        "`body` and `to` are required, and what the kind requires in `data`.",
+        responses=problems(409),
+        **ACCEPTED,
+    )
     async def accept(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
@@ -114,7 +121,12 @@ def notifications_router(
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)
 
-    @router.get("", summary="List notifications", response_model=Page[NotificationOut])
+    @router.get(
+        "",
+        summary="List notifications",
+        description="Newest first, without content and addresses. Filters can be combined.",
+        response_model=Page[NotificationOut],
+    )
     async def index(
         _: Reader,
         kind: str | None = None,
@@ -134,7 +146,13 @@ def notifications_router(
         wanted = records.NotificationFilter(kind, status, outcome, level, reference, since, until)
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
-    @router.get("/{id}", summary="Get a notification", response_model=NotificationDetail)
+    @router.get(
+        "/{id}",
+        summary="Get a notification",
+        description="The notification with its content, and its deliveries counted by channel and "
+        "status.",
+        response_model=NotificationDetail,
+    )
     async def show(
         id: UUID,
         _: Reader,
@@ -174,7 +192,11 @@ def control_router(control: CancelAndRetry, notifications: Notifications) -> API
     async def cancel(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.cancel)
 
-    @router.post("/retry", summary="Retry failed deliveries")
+    @router.post(
+        "/retry",
+        summary="Retry failed deliveries",
+        description="Failed deliveries are queued again; the other deliveries are untouched.",
+    )
     async def retry(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.retry)
 

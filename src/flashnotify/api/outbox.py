@@ -30,7 +30,13 @@ def outbox_router(outbox: Outbox) -> APIRouter:
     """Return the endpoint `/v1/outbox`."""
     router = APIRouter(prefix="/v1/outbox", tags=["outbox"])
 
-    @router.get("", summary="List captured messages", response_model=Page[OutboxOut])
+    @router.get(
+        "",
+        summary="List captured messages",
+        description="Newest first: the messages of channels whose transport is `capture://`, "
+        "which sends nothing.",
+        response_model=Page[OutboxOut],
+    )
     async def index(
         _: Reader,
         notification: Annotated[

@@ -77,7 +77,12 @@ def statistics_router(
     """Return the endpoints `/v1/queue`, `/v1/stats` and `/v1/performance`."""
     router = APIRouter(prefix="/v1", tags=["statistics"])
 
-    @router.get("/queue", summary="Get the depth and age of the queues")
+    @router.get(
+        "/queue",
+        summary="Get the depth and age of the queues",
+        description="A lane for each channel and priority: how many jobs wait, and how long the "
+        "oldest has been due.",
+    )
     async def show_queue(_: Reader) -> QueueOut:
         lanes = []
         for lane in dispatch.lanes():
@@ -96,7 +101,11 @@ def statistics_router(
             )
         return QueueOut(lanes=lanes)
 
-    @router.get("/stats", summary="Count notifications and deliveries")
+    @router.get(
+        "/stats",
+        summary="Count notifications and deliveries",
+        description="Counts by kind, channel and status, over a window of time that ends now.",
+    )
     async def show_stats(_: Reader, window: Window = "24h") -> StatsOut:
         since = clock.now() - _WINDOWS[window]
         accepted: dict[str, int] = {}
@@ -111,7 +120,12 @@ def statistics_router(
             window=window, since=moment(since), accepted=accepted, deliveries=deliveries
         )
 
-    @router.get("/performance", summary="Get latency percentiles by transport")
+    @router.get(
+        "/performance",
+        summary="Get latency percentiles by transport",
+        description="Attempts, failures and the 50th, 95th and 99th percentile of the duration of "
+        "an attempt.",
+    )
     async def show_performance(_: Reader, window: Window = "1h") -> PerformanceList:
         since = clock.now() - _WINDOWS[window]
         items = [

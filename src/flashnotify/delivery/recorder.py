@@ -24,7 +24,7 @@ from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.disposition import dispose
 from flashnotify.delivery.transports import SendResult
-from flashnotify.domain import DeliveryStatus, Sent
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Sent
 from flashnotify.errors import Unavailable, WriteRefused
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,8 @@ class Recorder:
     _writes: list[tuple[Delivery, _Write, asyncio.Future[None]]] = field(
         default_factory=list, init=False
     )
+    # Those that failed for good, by their last transport and its outcome.
+    _failed: dict[tuple[str, AttemptOutcome], list[UUID]] = field(default_factory=dict, init=False)
 
     def record(
         self, deliveries: Sequence[Delivery], attempts: Sequence[Attempt], result: SendResult
@@ -61,11 +63,13 @@ class Recorder:
             disposition = disposed(delivery, attempts, device=device, now=now)
             if isinstance(disposition, Reschedule):
                 batch.until.append(disposition)
+            elif disposition.status is DeliveryStatus.failed:
+                last = attempts[-1]
+                self._failed.setdefault((last.transport, last.outcome), []).append(delivery.id)
             del batch.due[delivery.id]
             captured = self._captured(delivery, result, now)
             recorded = DeliveryResult(delivery, attempts, disposition, captured)
-            kind = batch.notification.kind
-            write = partial(self.archive.deliveries.record, kind, recorded, now)
+            write = partial(self.archive.deliveries.record, batch.notification, recorded, now)
             self._writes.append((delivery, write, write()))
 
     def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:
@@ -83,6 +87,7 @@ class Recorder:
         """
         batch, now = self.batch, self.clock.now()
         await self._see_results_written()
+        self._log_failed()
         for end, deliveries in batch.ended.items():
             finish = self.archive.deliveries.finish
             await self._until_written(partial(finish, batch.notification, deliveries, end, now))
@@ -92,6 +97,19 @@ class Recorder:
             return None
         await self._until_written(partial(self.archive.jobs.reschedule, batch.job, until))
         return until.due_at
+
+    def _log_failed(self) -> None:
+        """Log what failed for good: a line for the batch, without addresses or providers' texts."""
+        for (transport, outcome), deliveries in self._failed.items():
+            log.warning(
+                "deliveries.failed",
+                notification=str(self.batch.notification.id),
+                channel=self.batch.open_channel.spec.name,
+                transport=transport,
+                outcome=outcome.value,
+                deliveries=len(deliveries),
+                first=str(deliveries[0]),
+            )
 
     def _due_again(self) -> Reschedule | None:
         """Return when the first of the deliveries that are left is due."""

@@ -38,26 +38,29 @@ class Audience:
     async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
         """Return the recipients in canonical form and in order, without duplicates.
 
+        Addresses that differ only in case are the same person's: the first one is kept.
         `schemes` are those that the channels of the kind send to. Raise `InvalidInput` if some
         entries are wrong; each has a pointer (`/to/3`).
         """
-        found: dict[Address, int] = {}
+        found: dict[str, tuple[Address, int]] = {}
         errors: list[FieldError] = []
         for start in range(0, len(to), _SLICE):
             if start:
                 await asyncio.sleep(0)
             for index, entry in enumerate(to[start : start + _SLICE], start):
                 try:
-                    found.setdefault(self._parse(entry, schemes), index)
+                    address = self._parse(entry, schemes)
+                    found.setdefault(str(address).lower(), (address, index))
                 except ValueError as error:
                     errors.append(FieldError.of(f"/to/{index}", error))
             if len(errors) >= _SHOWN_ERRORS:
                 break
+        recipients = dict(found.values())
         if not errors:
-            errors += await self._unregistered(found)
+            errors += await self._unregistered(recipients)
         if errors:
             raise InvalidInput(errors[:_SHOWN_ERRORS])
-        return list(found)
+        return list(recipients)
 
     async def _unregistered(self, found: Mapping[Address, int]) -> list[FieldError]:
         errors: list[FieldError] = []

@@ -47,7 +47,7 @@ class Submission:
 
         Raises:
             MalformedDocument: the document is not a JSON object.
-            InvalidInput: the document has mistakes; all are listed.
+            InvalidInput: the document has mistakes.
             NotPermitted: the caller may not send this.
             IdempotencyMismatch: the key was used for another document.
             Unavailable: nothing can be accepted now.
@@ -92,7 +92,7 @@ class Submission:
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:
         request = checked.request
-        send_at = milliseconds(request.send_at) if request.send_at else None
+        send_at = milliseconds(checked.send_at) if checked.send_at else None
         later = send_at is not None and send_at > now
         return Notification(
             id=self.ids(),

@@ -5,6 +5,7 @@ A descriptor validates attribute assignment. In `Annotated` it validates in a py
 """
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from flashnotify import domain
 from flashnotify.bounded_cache import BoundedCache
-from flashnotify.errors import InvalidValue
+from flashnotify.errors import InvalidValue, MissingOffset
 from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class Moment(Field[datetime]):
     """A moment with an offset, in ISO 8601 as RFC 3339 profiles it."""
 
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "date-time"}
-    _form = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)")
+    _form = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?")
 
     def validate(self, value: object) -> datetime:
         """Return the moment, with the offset that it was written with."""
@@ -118,8 +119,7 @@ class Moment(Field[datetime]):
                 "in a URL, write + as %2B",
             )
         if moment.utcoffset() is None:
-            expected = "must have an offset, as in 2026-12-01T08:00:00+01:00"
-            raise InvalidValue("missing_offset", expected)
+            raise MissingOffset(moment)
         try:
             # Reject what could be stored but not be shown again.
             domain.moment(domain.milliseconds(moment))
@@ -181,7 +181,7 @@ class Phone(Field[str]):
         if not isinstance(value, str) or len(value) > 40:
             raise InvalidValue("not_a_phone_number", "must be a phone number such as +33612345678")
         try:
-            number = phonenumbers.parse(value, None)
+            number = phonenumbers.parse(_with_plain_spaces(value), None)
         except phonenumbers.NumberParseException:
             raise InvalidValue(
                 "not_a_phone_number",
@@ -191,6 +191,11 @@ class Phone(Field[str]):
         if number.extension or not phonenumbers.is_valid_number(number):
             raise InvalidValue("not_a_phone_number", "not a valid phone number; check its digits")
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _with_plain_spaces(value: str) -> str:
+    """Return the text with a space for each other space or invisible mark, as pages have them."""
+    return "".join(" " if unicodedata.category(c) in ("Zs", "Cf") else c for c in value)
 
 
 class Choice(Field[str]):

@@ -122,6 +122,20 @@ class NotifierSpec:
         return f"notify:{self.kind}"
 
     @property
+    def example(self) -> dict[str, Any]:
+        """A harmless request of this kind, which the documentation shows."""
+        title, body = self.notifier.example
+        data = {name: field.example for name, field in self.fields.items() if field.example}
+        return {
+            "kind": self.kind,
+            "title": title,
+            "body": body,
+            "to": ["mailto:ada@univ.example"],
+            "priority": Priority.low.name,
+            "data": data,
+        }
+
+    @property
     def schemes(self) -> frozenset[str]:
         """The address schemes of this kind's channels."""
         return frozenset(channel.scheme for channel in self.channels.values())

@@ -474,7 +474,7 @@ async def test_cancelling_makes_the_jobs_due_at_once(
     other, _ = await records.accepted()
     await ports.jobs.reschedule(job, Reschedule(clock.now() + 9000, "451 busy"))
     await clock.advance(1)
-    await ports.notifications.cancel(notification.id, clock.now())
+    await ports.notifications.cancel(notification.id, notification.priority, clock.now())
     found = await find(ports, notification.id)
     assert (found.status, found.completed_at) == (NotificationStatus.cancelled, clock.now())
     [due] = await ports.jobs.waited(EMAIL, clock.now(), None, 9)
@@ -497,11 +497,15 @@ async def test_results_and_cancellations_take_effect_in_order_of_arrival(
             await asyncio.sleep(0)
         cancelling = asyncio.ensure_future(asyncio.sleep(0))
         if cancel_first:
-            cancelling = asyncio.ensure_future(ports.notifications.cancel(notification.id, 5))
+            cancelling = asyncio.ensure_future(
+                ports.notifications.cancel(notification.id, notification.priority, 5)
+            )
             await asyncio.sleep(0)
         written = records.record(notification, last, [records.attempt()], SENT, 6)
         if not cancel_first:
-            cancelling = asyncio.ensure_future(ports.notifications.cancel(notification.id, 7))
+            cancelling = asyncio.ensure_future(
+                ports.notifications.cancel(notification.id, notification.priority, 7)
+            )
         await asyncio.gather(written, cancelling, other)
         assert await records.status(notification.id) is status
         assert (await delivery(ports, last.id)).status is DeliveryStatus.sent
@@ -665,7 +669,7 @@ async def test_changes_are_events_in_the_order_of_commits(ports: Archive, record
     ports.events.on_commit(lambda: commits.append(1))
     notification, [(_, [mail, _other])] = await records.fanned_out(2)
     await records.record(notification, mail, [records.attempt()], SENT, 5)
-    await ports.notifications.cancel(notification.id, 6)
+    await ports.notifications.cancel(notification.id, notification.priority, 6)
     events = await ports.events.after(0, 9)
     assert [(e.type, e.status, e.delivery_id, e.channel) for e in events] == [
         ("notification", "queued", None, None),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
@@ -54,6 +55,21 @@ async def test_a_captured_message_is_kept_with_its_result(delivering: Delivering
     (message,) = delivering.archive.state.outbox.values()
     assert (message.subject, message.delivery_id) == ("Fire", delivering.deliveries()[0].id)
     assert delivering.archive.writes == ["deliveries.record", "jobs.finish"]
+
+
+async def test_deliveries_that_fail_for_good_leave_one_line_without_addresses(
+    delivering: Delivering,
+) -> None:
+    delivering.open(EmailMixin, [Rejected("550 no mailbox for a@univ.example")] * 2)
+    (job,) = await delivering.batches(*TWO)
+    with capture_logs() as logs:
+        await delivering.execute(job)
+    (line,) = [entry for entry in logs if entry["event"] == "deliveries.failed"]
+    first, _ = delivering.deliveries()
+    assert (line["log_level"], line["channel"], line["outcome"]) == ("warning", "email", "rejected")
+    assert (line["notification"], line["deliveries"]) == (str(job.notification_id), 2)
+    assert line["first"] == str(first.id)
+    assert "univ.example" not in str(line)
 
 
 async def test_content_is_prepared_once_for_all_recipients(
@@ -215,7 +231,7 @@ async def test_a_cancelled_batch_ends_in_one_write(
     delivering: Delivering, clock: ManualClock
 ) -> None:
     (job,) = await delivering.batches(*TWO)
-    await delivering.archive.notifications.cancel(job.notification_id, clock.now())
+    await delivering.archive.notifications.cancel(job.notification_id, job.priority, clock.now())
     delivering.archive.writes.clear()
     assert await delivering.execute(job) is None
     assert delivering.archive.writes == ["deliveries.finish", "jobs.finish"]
@@ -248,7 +264,7 @@ async def test_a_delivery_that_waits_when_its_notification_is_cancelled_ends_at_
     running = asyncio.create_task(delivering.execute(job))
     await reached.wait()
     delivering.in_flight.cancel(job.notification_id)
-    await delivering.archive.notifications.cancel(job.notification_id, clock.now())
+    await delivering.archive.notifications.cancel(job.notification_id, job.priority, clock.now())
     go_on.set()
     assert await running == clock.now()
     assert await delivering.execute(job) is None

@@ -34,6 +34,14 @@ async def test_an_address_is_put_in_canonical_form(entry: str, canonical: str) -
     assert await checked(entry) == [canonical]
 
 
+async def test_addresses_that_differ_in_case_are_one_recipient() -> None:
+    entries = ("mailto:Ada@univ.example", "mailto:ada@univ.example", "mailto:ADA@UNIV.EXAMPLE")
+    assert await checked(*entries, "mailto:bob@univ.example") == [
+        "mailto:Ada@univ.example",
+        "mailto:bob@univ.example",
+    ]
+
+
 @pytest.mark.parametrize(
     ("entry", "code"),
     [

@@ -99,12 +99,17 @@ class Reading:
         try:
             async with self._engine.connect() as connection:
                 result: CursorResult[Any] = await connection.execute(query, values)
-                return result.all()
+                try:
+                    return result.all()
+                except (ValueError, TypeError) as error:
+                    raise _unreadable("a damaged value") from error
         except PoolTimeout:
             raise Unavailable("Too many reads are under way.", retry_after=5) from None
         except DBAPIError as error:
-            log.error("archive.read_failed", error=str(error.orig))
-            raise Unavailable("The archive cannot be read now.", retry_after=5) from error
+            raise _unreadable(str(error.orig)) from error
+        except (OSError, RuntimeError) as error:
+            # A new connection takes a thread.
+            raise _unreadable(str(error)) from error
 
     def _read(self, reading: asyncio.Task[Sequence[Row[Any]]]) -> None:
         self._reading.discard(reading)
@@ -152,6 +157,11 @@ def strings(text: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError("not an array of strings")
     return values
+
+
+def _unreadable(reason: str) -> Unavailable:
+    log.error("archive.read_failed", error=reason)
+    return Unavailable("The archive cannot be read now.", retry_after=5)
 
 
 def _encode(id: UUID) -> str:

@@ -34,6 +34,7 @@ from flashnotify.archive.sql.access import Access, made_within, matching
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.statistics import count, latency, total
+from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus, Outcome
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
@@ -213,7 +214,9 @@ class SqlDeliveries(Access):
             found[row.delivery_id].append(_attempt(row))
         return found
 
-    def record(self, kind: str, result: records.DeliveryResult, now: int) -> asyncio.Future[None]:
+    def record(
+        self, notification: Notification, result: records.DeliveryResult, now: int
+    ) -> asyncio.Future[None]:
         delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
         changes = _attempts(delivery, attempts)
         if attempts:
@@ -224,10 +227,10 @@ class SqlDeliveries(Access):
             waiting = replace(delivery, due_at=disposition.due_at, reason=disposition.reason)
             changes.append(_change(waiting, now))
         else:
-            changes += _end([delivery], kind, disposition, now)
+            changes += _end([delivery], notification.kind, disposition, now)
         if result.captured is not None:
             changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
-        return self._writer.submit(changes)
+        return self._writer.submit(changes, WriteLane.of(notification.priority))
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
@@ -235,7 +238,7 @@ class SqlDeliveries(Access):
         changes = _end(deliveries, notification.kind, end, now)
         if end.reason == EXPIRED:
             changes.append(mark_expired(notification.id, now))
-        await self._writer.write(*changes)
+        await self._writer.write(*changes, lane=WriteLane.of(notification.priority))
 
     async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
         id, channel = delivery.notification_id, delivery.channel
@@ -246,11 +249,12 @@ class SqlDeliveries(Access):
             count(id, channel, DeliveryStatus.sent, -1),
             count(id, channel, delivered, 1),
             total(now, kind, channel, delivered),
+            lane=WriteLane.bulk,
         )
 
     async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
         row = {"of": id, "status": DeliveryStatus.sent, "reason": reason, "updated_at": now}
-        await self._writer.write((CHANGE_SENT, row))
+        await self._writer.write((CHANGE_SENT, row), lane=WriteLane.bulk)
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -20,6 +20,7 @@ from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, up
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
 from flashnotify.archive.sql.statistics import count, total
+from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Outcome, Priority
 
 # The audience may be long, and is needed only to fan out.
@@ -129,13 +130,12 @@ class SqlNotifications(Access):
             changes.append(mark_expired(id, now))
         if done.finished:
             changes += [end_some(id, 1, now), finish_job(job)]
-        await self._writer.write(*changes)
+        await self._writer.write(*changes, lane=WriteLane.of(job.priority))
 
-    async def cancel(self, id: UUID, now: int) -> None:
+    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
         values = {"of": id, "now": now}
-        await self._writer.submit(
-            [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)], barrier=True
-        )
+        changes = [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)]
+        await self._writer.submit(changes, WriteLane.of(priority), barrier=True)
 
     async def requeue(
         self, id: UUID, failed: Sequence[records.Delivery], jobs: Sequence[Job], now: int
@@ -153,7 +153,7 @@ class SqlNotifications(Access):
             changes.append(count(id, channel, DeliveryStatus.queued, number))
         changes += [add_job(ScheduledJob(job, now)) for job in jobs]
         changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
-        await self._writer.submit(changes, barrier=True)
+        await self._writer.submit(changes, WriteLane.of(jobs[0].priority), barrier=True)
 
 
 def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
