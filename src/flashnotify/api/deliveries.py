@@ -70,7 +70,12 @@ def deliveries_router(
         wanted = DeliveryFilter(notification_id=id, status=status, channel=channel)
         return await listed(wanted, limit, cursor)
 
-    @router.get("/deliveries", summary="List the deliveries of all notifications")
+    @router.get(
+        "/deliveries",
+        summary="List the deliveries of all notifications",
+        description="Newest first. Every filter, and every combination, is fast however many "
+        "deliveries there are.",
+    )
     async def all_deliveries(
         _: Reader,
         status: DeliveryStatus | None = None,
