@@ -256,7 +256,7 @@ def _api(service: Service) -> ASGIApp:
     routers = (
         batch_router(Bulk(submission, config.max_batch), config.max_batch_bytes, max_bytes),
         notifications_router(submission, archive.notifications, max_bytes),
-        deliveries_router(archive, service.in_flight),
+        deliveries_router(archive, service.in_flight, channels),
         control_router(control, archive.notifications),
         outbox_router(archive.outbox),
         receipts_router(Receipts(archive, clock, service.token)),

@@ -54,6 +54,15 @@ class NotificationStatus(StrEnum):
         return self in (self.completed, self.cancelled, self.expired)
 
 
+class Outcome(StrEnum):
+    """How the deliveries of a notification ended. Those skipped or cancelled do not count."""
+
+    all_sent = "all_sent"
+    some_failed = "some_failed"
+    all_failed = "all_failed"
+    none = "none"
+
+
 class DeliveryStatus(StrEnum):
     """The status of one delivery."""
 

@@ -136,6 +136,10 @@ class Unavailable(FlashNotifyError, code="unavailable", status=503):
         self.retry_after = retry_after
 
 
+class SyncFailed(Unavailable):
+    """An fsync failed: what the log on disk holds is unknown until the next start."""
+
+
 class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="too-fast"):
     """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
 
@@ -212,7 +216,14 @@ class Unsendable(Rejected):
 
 
 class Misconfigured(TransportError):
-    """Refused because of our settings (credentials, sender), which a person has to fix."""
+    """Refused because of our settings (credentials, sender), which a person has to fix.
+
+    `remedy` names the setting and a value for it, where that is known.
+    """
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 def stack_of(error: BaseException) -> str:

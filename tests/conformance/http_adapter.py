@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from tests.conformance.adapter import RETRY_AFTER, WORDS, Adapter, Case, Lent
-from tests.support.http_server import DROP_HALF, GARBAGE, HANG, Answer, HttpServer, Received, Reply
+from tests.support.http_server import DROP, GARBAGE, HANG, Answer, HttpServer, Received, Reply
 
 
 class HttpAdapter(Adapter):
@@ -53,6 +53,6 @@ _USUAL: Mapping[Case, Answer] = {
     Case.bad_config: Reply(403, WORDS),
     Case.hang: HANG,
     Case.cancelled: HANG,
-    Case.dropped: DROP_HALF,
+    Case.dropped: DROP,
     Case.garbage: GARBAGE,
 }

@@ -38,7 +38,9 @@ from tests.conformance.adapters.kannel import KannelAdapter
 from tests.conformance.adapters.ntfy import NtfyAdapter
 from tests.conformance.adapters.smtp import SmtpAdapter
 from tests.conformance.adapters.webpush import WebPushAdapter
+from tests.conformance.http_adapter import HttpAdapter
 from tests.support.eventually import eventually
+from tests.support.http_server import DROP_HALF
 
 ADAPTERS: tuple[type[Adapter], ...] = (
     CaptureAdapter,
@@ -49,6 +51,9 @@ ADAPTERS: tuple[type[Adapter], ...] = (
     WebPushAdapter,
     NtfyAdapter,
 )
+
+# Apprise has an HTTP client of its own.
+OVER_OUR_CLIENT = (KannelAdapter, HttpJsonAdapter, WebPushAdapter, NtfyAdapter)
 
 Made = Callable[..., Transport[Any]]
 
@@ -186,6 +191,15 @@ async def test_a_failure_concerns_only_its_own_message(
     assert case not in REFUSALS or WORDS in error.reason
     await send(adapter, transport)
     assert len(adapter.received) == 1
+
+
+@pytest.mark.parametrize("adapter", OVER_OUR_CLIENT, indirect=True)
+async def test_a_success_that_breaks_off_is_one(
+    adapter: HttpAdapter, transport: Transport[Any]
+) -> None:
+    adapter.server.next(DROP_HALF)
+    sent = await transport.send(adapter.content(adapter.message()))
+    assert sent.answer == "200 half an answer"
 
 
 @capable_of(Case.too_fast)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,3 +52,7 @@ def _row(parameter: Any) -> str:
         has_one = parameter.default is not None and not getattr(parameter, "is_flag", False)
         default = f"`{parameter.default}`" if has_one else ""
     return f"| `{option}` | {parameter.help} | {default} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(command_list())

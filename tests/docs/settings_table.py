@@ -1,5 +1,7 @@
 """The table of docs/settings.md, as the declarations have it."""
 
+import sys
+
 from flashnotify import app
 from flashnotify.meta.registry import CONFIGS
 
@@ -21,3 +23,7 @@ def settings_table() -> str:
                 f"| {name} | {setting.type} | {default} | {setting.help} | `{setting.example}` |"
             )
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table())

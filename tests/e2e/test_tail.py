@@ -63,7 +63,8 @@ async def test_ctrl_c_ends_it_silently(tmp_path: Path) -> None:
             await send(serve)
             await tail.until("completed")
             assert await tail.interrupt() == 130
-        assert tail.stderr == ""
+        followed = f"serve (process {serve.pid}) on {serve.archive}"
+        assert tail.stderr == f"Following {followed}. Ctrl-C ends this.\n"
         assert serve.code is None
 
 

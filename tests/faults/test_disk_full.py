@@ -4,6 +4,7 @@ import asyncio
 import resource
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
+from flashnotify.api import health
 from flashnotify.app import Service
 from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Sent
@@ -148,6 +150,56 @@ async def test_outcome_is_written_later_and_the_message_not_sent_twice(
         assert [attempt["outcome"] for attempt in delivery["attempts"]] == ["sent"]
 
 
+async def readiness(service: Running) -> tuple[int, str]:
+    """Return the status of `/readyz`, and what it says of the archive."""
+    answer = await service.anonymous.get("/readyz")
+    return answer.status_code, answer.json()["parts"]["archive"]
+
+
+async def test_readiness_is_what_accepting_would_do(
+    service: Running, disk: Disk, clock: ManualClock
+) -> None:
+    disk.full = True
+    assert (await _post(service)).status_code == 503
+    assert await readiness(service) == (503, "Unavailable")
+    disk.full = False
+    # Nobody sends anything to a service that is not ready: it finds out by itself.
+    await clock.advance(AGAIN + 1)
+    assert await readiness(service) == (200, "ok")
+
+
+async def test_readiness_needs_no_request_that_fails_first(
+    service: Running, disk: Disk, clock: ManualClock
+) -> None:
+    assert await readiness(service) == (200, "ok")
+    await clock.advance(2)
+    disk.broken = True
+    assert await readiness(service) == (503, "Unavailable")
+    # Asked often, it writes no more for that.
+    tried = disk.transactions
+    assert [await readiness(service) for _ in range(9)] == [(503, "Unavailable")] * 9
+    assert disk.transactions == tried
+    disk.broken = False
+    await clock.advance(AGAIN + 1)
+    assert await readiness(service) == (200, "ok")
+
+
+async def test_a_held_write_lock_is_not_ready(
+    service: Running, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_READ_TIMEOUT", 0.1)
+    await clock.advance(2)
+    with closing(sqlite3.connect(service.service.config.archive_file)) as other:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        assert await readiness(service) == (503, "TimeoutError")
+        assert await readiness(service) == (503, "TimeoutError")
+        other.execute("ROLLBACK")
+        assert service.service.writer._waiting.rows <= 1, "they share one write"
+    monkeypatch.undo()
+    assert await readiness(service) == (200, "ok")
+
+
 async def test_scheduler_outlives_it(service: Running, disk: Disk, clock: ManualClock) -> None:
     """A full disk must not end the task that purges the archive."""
     headers = {"Idempotency-Key": "k"}
@@ -160,7 +212,8 @@ async def test_scheduler_outlives_it(service: Running, disk: Disk, clock: Manual
         tried = disk.transactions
         while disk.transactions == tried:
             await clock.advance(60)
-    assert (await service.get("/readyz"))["parts"]["scheduler"] == "ok"
+    ready = await service.anonymous.get("/readyz")
+    assert ready.json()["parts"]["scheduler"] == "ok"
     disk.broken = False
     assert (await service.completed(await service.send()))["counts"] == {"email": {"sent": 1}}
 
@@ -185,12 +238,13 @@ async def test_of_a_process(tmp_path: Path) -> None:
         codes = [await post() for _ in range(8)]
         assert 503 in codes
         assert set(codes) <= {202, 503}
-        assert (await serve.http.get("/readyz")).status_code == 200
+        assert (await serve.http.get("/readyz")).status_code == 503
 
         resource.prlimit(serve.pid, resource.RLIMIT_FSIZE, before)
         # Work that waits for the disk tries again after some seconds.
         for id in accepted:
             await completed(serve, id)
+        assert (await serve.http.get("/readyz")).status_code == 200
         assert await post() == 202
         assert await serve.terminate() == 0
         with copy_of(serve.archive) as archive:

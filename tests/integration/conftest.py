@@ -7,18 +7,14 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.settings import ServiceConfig
-from tests.support.certificates import Authority
+from tests.support.certificates import authority
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running
 from tests.support.smtp_server import SmtpServer
 
+__all__ = ["authority"]
+
 Emailing = Callable[..., AbstractAsyncContextManager[Running]]
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Return the certificate authority of the tests' servers."""
-    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

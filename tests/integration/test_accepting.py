@@ -67,6 +67,19 @@ async def test_the_same_key_later_gets_the_same_answer(
     assert "idempotent-replayed" not in first.headers
 
 
+async def test_a_language_without_wording_is_said(accepting: Running) -> None:
+    plain, regional = await post(accepting), await post(accepting, locale="fr-CA")
+    assert {"warnings"}.isdisjoint({*plain.json(), *regional.json()})
+    first, again = await post(accepting, "k", locale="de"), await post(accepting, "k", locale="de")
+    assert (first.status_code, again.json()) == (202, first.json())
+    (warning,) = first.json()["warnings"]
+    assert (warning["pointer"], warning["code"]) == ("/locale", "no_wording")
+    assert "'en'" in warning["detail"]
+    batch = [ACADEMIC, ACADEMIC | {"locale": "de"}]
+    answer = await accepting.http.post("/v1/notifications/batch", json=batch)
+    assert [result.get("warnings") for result in answer.json()["results"]] == [None, [warning]]
+
+
 async def test_the_same_key_with_another_body_is_refused(accepting: Running) -> None:
     await post(accepting, "k-1")
     answer = await post(accepting, "k-1", title="Another")
@@ -103,6 +116,8 @@ async def test_recipients_are_kept_in_canonical_form_and_once(accepting: Running
     to = ["mailto:Ada@UNIV.example", "MAILTO:Ada@univ.example", "mailto:bob%40univ.example"]
     answer = await post(accepting, to=to)
     shown = await accepting.get(answer.json()["href"])
+    assert (shown["recipients"], "to" in shown) == (2, False)
+    shown = await accepting.get(answer.json()["href"], include="to")
     assert shown["to"] == ["mailto:Ada@univ.example", "mailto:bob@univ.example"]
 
 

@@ -66,6 +66,8 @@ async def test_notifications_are_filtered(service: Running, clock: ManualClock) 
     assert await ids(service, status="completed") == [security, academic]
     assert await ids(service, status="scheduled") == [scheduled]
     assert await ids(service, status="queued") == []
+    assert await ids(service, outcome="all_sent") == [security, academic]
+    assert await ids(service, outcome="all_failed") == []
     assert await ids(service, priority="high") == [security]
     assert await ids(service, reference="r-1") == [scheduled, academic]
     assert await ids(service, reference="r-1", status="completed", kind="academic") == [academic]
@@ -91,6 +93,46 @@ async def test_deliveries_are_filtered_by_status_and_channel(service: Running) -
     assert all(len(item["attempts"]) == 1 for page in found for item in page)
     assert await pages(service, path, status="failed") == [[]]
     assert await pages(service, path, channel="sms") == [[]]
+
+
+async def test_deliveries_of_all_notifications_are_filtered(
+    service: Running, clock: ManualClock
+) -> None:
+    mails = await service.send(to=["mailto:Ada@univ.example", "mailto:bob@univ.example"])
+    both = await service.send(
+        **SECURITY, to=["mailto:ada@univ.example", "tel:+33612345678"], title="Leave"
+    )
+    for id in (mails, both):
+        await service.completed(id)
+    await let_pass(service, clock, 2)
+    boundary = moment(clock.now()).isoformat()
+    late = await service.send(to=["mailto:bob@univ.example"])
+    await service.completed(late)
+
+    async def found(**query: str) -> list[tuple[str, str, str]]:
+        (page,) = await pages(service, "/v1/deliveries", **query)
+        return sorted((item["notification_id"], item["kind"], item["to"]) for item in page)
+
+    ada, bob = "Ada@univ.example", "bob@univ.example"
+    text = (both, "security", "+33612345678")
+    written_to_ada = [(mails, "academic", ada), (both, "security", "ada@univ.example")]
+    for to in ("mailto:ada@UNIV.example", "ADA@univ.example", "mailto:%41da@univ.example"):
+        assert await found(to=to) == written_to_ada
+    assert await found(to="mailto:ada@univ.example", kind="academic") == written_to_ada[:1]
+    for to in ("tel:+33 6 12 34 56 78", "+33612345678", " 33612345678"):
+        assert await found(to=to) == [text]
+    assert await found(channel="sms") == await found(kind="security", channel="sms") == [text]
+    assert await found(kind="security", status="sent") == sorted([written_to_ada[1], text])
+    assert await found(since=boundary) == [(late, "academic", bob)]
+    assert len(await found(until=boundary, status="sent")) == 4
+    assert len(await found()) == len(await found(status="sent")) == 5
+    assert await found(status="failed") == await found(channel="fax") == []
+    (*_, last) = listed = await pages(service, "/v1/deliveries", limit=2, status="sent")
+    assert [len(page) for page in listed] == [2, 2, 1]
+    assert last[0]["notification_id"] == mails
+    answer = await service.http.get("/v1/deliveries", params={"to": "tel:12"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/to"
 
 
 async def test_the_outbox_is_filtered_by_notification_and_channel(service: Running) -> None:
@@ -119,11 +161,12 @@ async def test_a_notification_shows_the_request(service: Running, clock: ManualC
         "title": "Room changed",
         "body": "The exam takes place in room B204.",
         "data": {"course": "ALG-2", "starts_at": "2027-02-01T09:00:00+01:00"},
-        "to": ["mailto:Ada@univ.example", "mailto:bob@univ.example"],
+        "recipients": 2,
         "channels": ["email"],
         "locale": "fr",
         "priority": "low",
         "status": "completed",
+        "outcome": "all_sent",
         "reference": "scolarité-8841",
         "accepted_at": "2027-01-15T08:00:00Z",
         "send_at": None,
@@ -132,3 +175,5 @@ async def test_a_notification_shows_the_request(service: Running, clock: ManualC
         "href": f"/v1/notifications/{id}",
         "counts": {"email": {"sent": 2}},
     }
+    to = ["mailto:Ada@univ.example", "mailto:bob@univ.example"]
+    assert await service.get(f"/v1/notifications/{id}", include="to") == shown | {"to": to}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import string
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+import uvloop
 from pydantic import SecretStr
 
 from flashnotify.channels.net.answers import raise_for_status
@@ -30,8 +33,8 @@ from tests.support.http_server import (
     HttpServer,
     Reply,
 )
-from tests.support.listener import Misbehaviour
 from tests.support.manual_clock import ManualClock
+from tests.support.raw_servers import listening, raw_http
 
 
 @pytest.fixture
@@ -150,14 +153,20 @@ async def test_undecodable_bytes_do_no_harm(client: HttpClient, server: HttpServ
     assert error.reason.encode()
 
 
-@pytest.mark.parametrize("how", [HANG, HANG_HALF])
-async def test_the_timeout_covers_the_whole_request(
-    server: HttpServer, clock: ManualClock, how: Misbehaviour
-) -> None:
+async def test_a_hang_times_out(server: HttpServer) -> None:
     client = HttpClient(timeout=0.3)
-    server.next(how)
+    server.next(HANG)
     with pytest.raises(Unreachable, match=r"no answer within 0\.3 s"):
         await client.request("GET", server.url)
+    await eventually(lambda: server.open == 0)
+    await client.close()
+
+
+async def test_the_timeout_covers_the_body_too(server: HttpServer) -> None:
+    client = HttpClient(timeout=0.3)
+    server.next(HANG_HALF)
+    answer = await client.request("POST", server.url)
+    assert (answer.status_code, answer.text) == (200, "half an answer")
     await eventually(lambda: server.open == 0)
     await client.close()
 
@@ -167,19 +176,18 @@ async def answering(
     answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
     """Run a server that answers each connection as given, and return its URL."""
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    async with listening(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def test_endless_interim_responses_are_not_read(client: HttpClient) -> None:
     """Each arrives in time, and they would keep the event loop busy."""
 
     async def interim(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while True:
-                writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
-                await writer.drain()
-                await asyncio.sleep(0)
+        while True:
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+            await writer.drain()
+            await asyncio.sleep(0)
 
     async with answering(interim) as url:
         with pytest.raises(Unreachable, match="interim answers"):
@@ -191,40 +199,165 @@ async def test_a_response_may_follow_interim_ones(client: HttpClient) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + b"HTTP/1.1 204 No Content\r\n\r\n")
         await writer.drain()
-        writer.close()
 
     async with answering(answer) as url:
         assert (await client.request("GET", url)).status_code == 204
 
 
-async def test_a_slow_response_times_out(server: HttpServer, clock: ManualClock) -> None:
-    """Each piece arrives in time: only the whole response is too slow."""
-    dripping = asyncio.Event()
+@asynccontextmanager
+async def writing(
+    *, head: bytes = b"", forever: bytes = b"", close: bool = True
+) -> AsyncIterator[str]:
+    """Run a server that answers each request with `head`, then `forever` again and again."""
 
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-        try:
-            while not dripping.is_set():
-                writer.write(b".")
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(head)
+            while forever:
+                writer.write(forever)
                 await writer.drain()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.01):
-                        await dripping.wait()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
+                await asyncio.sleep(0)
+            if close:
+                break
 
-    listening = await asyncio.start_server(drip, "127.0.0.1", 0)
-    client = HttpClient(timeout=0.5)
-    port = listening.sockets[0].getsockname()[1]
-    with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
-        await client.request("GET", f"http://127.0.0.1:{port}")
-    dripping.set()
-    await client.close()
-    listening.close()
-    await listening.wait_closed()
+    async with answering(answer) as url:
+        yield url
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"Content-Length: 100\r\n\r\nfine", "fine"),
+        (b"Content-Length: 2\r\n\r\nfine", "fi"),
+        (b"Content-Length: many\r\n\r\nfine", "fine"),
+        (b"Content-Length: -4\r\n\r\nfine", "fine"),
+        (b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nfine", "fine"),
+        (b"a line without a colon\r\nContent-Length: 4\r\n\r\nfine", "fine"),
+        (b"Name with spaces : x\r\n: nameless\r\n\x00\xff: y\r\n folded\r\n\r\nfine", "fine"),
+        (b"Content-Length: 4\n\nfine", "fine"),
+        (b"X: " + b"x" * 40_000 + b"\r\n\r\nfine", "fine"),
+        (b"X: " + b"x" * 200_000, ""),
+        (b"X: y\r\n" * 10_000, ""),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n", "fine"),
+        (b"Transfer-Encoding: chunked\r\n\r\n4;x=y\nfine\n0\n\n", "fine"),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n", "fine"),
+        (b"Transfer-Encoding: chunked\r\n\r\n4\r\nfine\r\nzz\r\nmore", "fine"),
+        (b"Transfer-Encoding: chunked\r\n\r\nfine", ""),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n4\r\nfine\r\n0\r\n\r\n", "fine"),
+        (b"Content-Encoding: gzip\r\n\r\nfine", "fine"),
+        (b"Set-Cookie: a=b\r\nLocation: \xff\r\n\r\nfine", "fine"),
+        (b"", ""),
+        (b"X", ""),
+    ],
+)
+async def test_nothing_read_after_the_status_undoes_it(
+    client: HttpClient, answer: bytes, text: str
+) -> None:
+    for interim in (b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103\nno colon\n\n"):
+        async with writing(head=interim + OK + answer) as url:
+            got = await client.request("POST", url)
+            assert (got.status_code, got.text) == (200, text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"HTTP/1.1 202 ", b"HTTP/1.0 202 x\r\n", b"HTTP/1.1 202\n", b"\r\nHTTP/1.1  202 \xff\n"],
+)
+async def test_a_status_line_is_read_leniently(client: HttpClient, line: bytes) -> None:
+    async with writing(head=line) as url:
+        assert (await client.request("GET", url)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "line", [b"HTTP/1.1 20", b"HTTP/1.1 2000 OK\r\n", b"SMTP/1.1 200\r\n", b"200 OK\r\n"]
+)
+async def test_anything_else_is_not_http(client: HttpClient, line: bytes) -> None:
+    async with writing(head=line) as url:
+        with pytest.raises(Unreachable, match="the answer is not HTTP"):
+            await client.request("GET", url)
+
+
+@pytest.mark.parametrize(
+    ("head", "forever"),
+    [
+        (OK, b"X: " + b"x" * 10_000),
+        (OK, b"X: y\r\n" * 1000),
+        (OK + b"\r\n", b"x" * 10_000),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n1", b";extension" * 1000),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1;extension\r\nx\r\n" * 1000),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n" * 1000),
+    ],
+)
+async def test_every_part_of_an_answer_is_bounded(
+    client: HttpClient, head: bytes, forever: bytes
+) -> None:
+    """None of them waits for the timeout of the body."""
+    async with asyncio.timeout(1.5), writing(head=head, forever=forever) as url:
+        answer = await client.request("GET", url)
+        assert answer.status_code == 200
+        assert len(answer.content) <= 64 * 1024
+
+
+async def test_a_status_line_is_bounded_too(client: HttpClient) -> None:
+    async with writing(head=b"HTTP/1.1", forever=b" " * 1000) as url:
+        with pytest.raises(Unreachable, match="the answer is not HTTP"):
+            await client.request("GET", url)
+
+
+async def test_a_body_that_never_ends_is_not_waited_for_long(client: HttpClient) -> None:
+    """A gateway whose Content-Length is too long would hold every connection."""
+    began = asyncio.get_running_loop().time()
+    async with writing(head=OK + b"Content-Length: 9\r\n\r\nfine", close=False) as url:
+        assert (await client.request("GET", url)).text == "fine"
+    assert asyncio.get_running_loop().time() - began < 10
+
+
+@pytest.mark.parametrize("late", [b"", b"HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n"])
+async def test_what_comes_unasked_answers_no_request(client: HttpClient, late: bytes) -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(OK + b"Content-Length: 0\r\n\r\n" + late)
+
+    async with answering(answer) as url:
+        for _ in range(3):
+            assert (await client.request("GET", url)).status_code == 200
+    assert connections == (3 if late else 1)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/wpush?token=BQ%2bx%2fy%3d",
+        "/a%2Fb/%7E;c='d'?e=f+g&&h==&i=%E9%2B%2b",
+        "//double/./dots/../kept?x=[1]&y=|",
+        "/?",
+        "/%zz%",
+        "/caf\u00e9 au lait",
+    ],
+)
+async def test_urls_are_used_byte_for_byte(client: HttpClient, target: str) -> None:
+    async with raw_http(b"{}") as server:
+        await client.request("POST", f"http://127.0.0.1:{server.port}{target}")
+        line = server.http[0].line.decode()
+    assert line == f"POST {quote(target, safe=string.punctuation)} HTTP/1.1"
+
+
+async def test_a_url_without_a_path_asks_for_the_root(client: HttpClient) -> None:
+    async with raw_http(b"{}") as server:
+        for end in ("", "?a=%2b", "#part"):
+            await client.request("GET", f"http://127.0.0.1:{server.port}{end}")
+    assert [r.line for r in server.http] == [
+        b"GET / HTTP/1.1",
+        b"GET /?a=%2b HTTP/1.1",
+        b"GET / HTTP/1.1",
+    ]
 
 
 async def test_only_the_kept_part_is_read(client: HttpClient, server: HttpServer) -> None:
@@ -295,3 +428,17 @@ async def test_a_certificate_must_be_trusted(
         friend = HttpClient()
         assert (await friend.request("GET", server.url)).text == "fine"
         await friend.close()
+
+
+def test_works_on_uvloop() -> None:
+    """The loop that `serve` runs on."""
+
+    async def twice() -> int:
+        async with HttpServer(Reply(200, "fine")) as server:
+            client = HttpClient()
+            for _ in range(2):
+                assert (await client.request("POST", server.url, content=b"{}")).text == "fine"
+            await client.close()
+            return server.connections
+
+    assert uvloop.run(twice()) == 1

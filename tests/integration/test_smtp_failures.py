@@ -300,16 +300,24 @@ async def test_both_urls_down_retries(
             assert [a["number"] for a in (await tried(service, id, 3))["attempts"]] == [1, 2, 3]
 
 
-async def test_a_refused_sender_is_misconfigured(
-    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("EHLO", "550 5.7.1 who are you"),
+        ("MAIL", "553 5.7.1 not your address"),
+        ("RCPT", "504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname"),
+    ],
+)
+async def test_what_a_server_says_about_us_is_misconfigured_and_ends_nothing(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock, command: str, answer: str
 ) -> None:
-    smtp.always("MAIL", "553 5.7.1 not your address")
+    smtp.always(command, answer)
     async with emailing(smtp.url) as service:
         id = await service.send()
         delivery = await tried(service, id)
         assert outcomes(delivery) == ["misconfigured"]
         assert await ready(service) == ("degraded", "misconfigured")
-        smtp.always("MAIL", None)
+        smtp.always(command, None)
         await let_pass(service, clock, 60)
         await service.completed(id)
         assert await ready(service) == ("ok", "ok")

@@ -1,4 +1,4 @@
-"""A long-running `flashnotify` command as a process, with its output."""
+"""Long-running commands as processes, with their output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pty
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tests.support.processes import start_process
 
@@ -95,14 +95,8 @@ class CommandProcess:
         ours, theirs = pty.openpty() if self.terminal else os.pipe()
         errors, their_errors = (ours, theirs) if self.terminal else os.pipe()
         try:
-            self._process = await start_process(
-                self.folder,
-                *self.arguments,
-                settings=self.settings,
-                environment=_ENVIRONMENT,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=theirs,
-                stderr=their_errors,
+            self._process = await self._spawn(
+                stdin=asyncio.subprocess.DEVNULL, stdout=theirs, stderr=their_errors
             )
         finally:
             for end in {theirs, their_errors}:
@@ -115,8 +109,17 @@ class CommandProcess:
     async def __aexit__(self, *_: object) -> None:
         assert self._process is not None
         if self._process.returncode is None:
-            self._process.kill()
+            self.signal(signal.SIGKILL)
         await self.ends()
+
+    async def _spawn(self, **streams: Any) -> asyncio.subprocess.Process:
+        return await start_process(
+            self.folder,
+            *self.arguments,
+            settings=self.settings,
+            environment=_ENVIRONMENT,
+            **streams,
+        )
 
     async def _read(self, file: int, *, to_errors: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -138,3 +141,30 @@ class CommandProcess:
         finally:
             transport.close()
             self._news.set()
+
+
+class ShellProcess(CommandProcess):
+    """A bash script in `folder`, with exactly this environment. It ends at the first failure.
+
+    Its errors are in `seen` too. A signal goes to every process that it has started, as from a
+    terminal.
+    """
+
+    def __init__(self, folder: Path, script: str, environment: Mapping[str, str]) -> None:
+        super().__init__(folder, "-euo", "pipefail", "-c", f"exec 2>&1\n{script}")
+        self._variables = environment
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
+    async def _spawn(self, **streams: Any) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            "bash",
+            *self.arguments,
+            cwd=self.folder,
+            env=self._variables,
+            start_new_session=True,
+            **streams,
+        )

@@ -22,7 +22,7 @@ from flashnotify.archive.records import (
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
 from flashnotify.errors import WriteRefused
-from tests.support.memory_state import State, matches, page
+from tests.support.memory_state import State, made_within, matches, page
 
 
 class MemoryDeliveries:
@@ -47,14 +47,22 @@ class MemoryDeliveries:
         return self._state.deliveries.get(id)
 
     async def page(
-        self, id: UUID, wanted: DeliveryFilter, *, limit: int, cursor: str | None
+        self, wanted: DeliveryFilter, *, limit: int, cursor: str | None
     ) -> Page[Delivery]:
         await self._state.read()
         found = [
             self._with_job(d)
             for d in self._state.deliveries.values()
-            if d.notification_id == id
-            and matches(((d.status, wanted.status), (d.channel, wanted.channel)))
+            if matches(
+                (
+                    (d.notification_id, wanted.notification_id),
+                    (d.address.lower(), wanted.to and wanted.to.lower()),
+                    (d.kind, wanted.kind),
+                    (d.channel, wanted.channel),
+                    (d.status, wanted.status),
+                )
+            )
+            and made_within(d.id, wanted.since, wanted.until)
             and (wanted.only is None or d.id in wanted.only)
             and d.id not in wanted.excluding
         ]
@@ -88,7 +96,10 @@ class MemoryDeliveries:
             id: [replace(a, tracked=False) for a in self._state.attempts.get(id, ())] for id in ids
         }
 
-    def record(self, kind: str, result: DeliveryResult, now: int) -> asyncio.Future[None]:
+    def record(
+        self, notification: Notification, result: DeliveryResult, now: int
+    ) -> asyncio.Future[None]:
+        kind = notification.kind
         return self._state.hand_over("deliveries.record", lambda: self._record(kind, result, now))
 
     def _record(self, kind: str, result: DeliveryResult, now: int) -> None:

@@ -18,9 +18,9 @@ from flashnotify.archive.records import (
     ScheduledJob,
 )
 from flashnotify.archive.sql.statistics import TOTAL_SPAN
-from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus
+from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority
 from flashnotify.errors import WriteRefused
-from tests.support.memory_state import State, matches, page
+from tests.support.memory_state import State, made_within, matches, page
 
 
 class MemoryNotifications:
@@ -63,12 +63,12 @@ class MemoryNotifications:
                 (
                     (n.kind, wanted.kind),
                     (n.status, wanted.status),
+                    (n.outcome, wanted.outcome),
                     (n.priority, wanted.priority),
                     (n.reference, wanted.reference),
                 )
             )
-            and (wanted.since is None or n.id.int >> 80 >= wanted.since)
-            and (wanted.until is None or n.id.int >> 80 < wanted.until)
+            and made_within(n.id, wanted.since, wanted.until)
         ]
         return page(found, lambda n: n.id, limit, cursor)
 
@@ -110,7 +110,7 @@ class MemoryNotifications:
                 state.end_some(id, 1, now)
                 state.jobs.pop(job.id, None)
 
-    async def cancel(self, id: UUID, now: int) -> None:
+    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
         async with self._state.write("notifications.cancel"):
             notification = self._state.notifications.get(id)
             if notification is None or notification.status.final:
@@ -157,6 +157,7 @@ class MemoryNotifications:
                     status=NotificationStatus.sending,
                     updated_at=now,
                     completed_at=None,
+                    outcome=None,
                 )
             )
 

@@ -22,7 +22,7 @@ from flashnotify.archive.records import (
     RegisteredDevice,
     ScheduledJob,
 )
-from flashnotify.domain import DeliveryStatus, NotificationStatus
+from flashnotify.domain import DeliveryStatus, NotificationStatus, Outcome
 from flashnotify.errors import FieldError, InvalidInput, Unavailable
 
 T = TypeVar("T")
@@ -143,8 +143,17 @@ class State:
             status = notification.status
             if status is NotificationStatus.sending:
                 status = NotificationStatus.completed
-            notification = replace(notification, status=status, completed_at=now)
+            outcome = self._outcome(notification_id)
+            notification = replace(notification, status=status, completed_at=now, outcome=outcome)
         self.put_notification(replace(notification, updated_at=now))
+
+    def _outcome(self, notification_id: UUID) -> Outcome:
+        counts = self.counts.get(notification_id, Counter())
+        having = {status for (_, status), number in counts.items() if number > 0}
+        sent = bool(having & {DeliveryStatus.sent, DeliveryStatus.delivered})
+        if DeliveryStatus.failed in having:
+            return Outcome.some_failed if sent else Outcome.all_failed
+        return Outcome.all_sent if sent else Outcome.none
 
 
 def refusal() -> Unavailable:
@@ -174,3 +183,9 @@ def page(items: Sequence[T], id_of: Callable[[T], UUID], limit: int, cursor: str
 def matches(pairs: Sequence[tuple[Any, Any]]) -> bool:
     """Return whether each value equals the wanted one beside it, unless that is None."""
     return all(wanted is None or value == wanted for value, wanted in pairs)
+
+
+def made_within(id: UUID, since: int | None, until: int | None) -> bool:
+    """Return whether an id was made at or after `since` and before `until`."""
+    at = id.int >> 80
+    return (since is None or at >= since) and (until is None or at < until)

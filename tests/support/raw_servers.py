@@ -73,7 +73,7 @@ async def raw_smtp() -> AsyncIterator[Listening]:
                 return
             writer.write(b"250 fine\r\n")
 
-    async with _listening(session) as port:
+    async with listening(session) as port:
         yield Listening(port, found, [])
 
 
@@ -91,14 +91,15 @@ async def raw_http(answer: bytes) -> AsyncIterator[Listening]:
             found.append(HttpRequest(line, headers, body))
             writer.write(head.encode() + b"\r\n\r\n" + answer)
 
-    async with _listening(connection) as port:
+    async with listening(connection) as port:
         yield Listening(port, [], found)
 
 
 @asynccontextmanager
-async def _listening(
+async def listening(
     talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[int]:
+    """Run `talk` on each connection until the end of the block; yield the port."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

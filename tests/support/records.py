@@ -58,7 +58,8 @@ class Records:
             "accepted_at": now,
             "updated_at": now,
         }
-        return Notification(**(values | changes))
+        values |= changes
+        return Notification(**({"recipients": len(values["audience"])} | values))
 
     def delivery(self, job: Job, **changes: Any) -> Delivery:
         """Return a queued delivery of the batch `job`."""
@@ -67,6 +68,7 @@ class Records:
             "id": self.id(),
             "notification_id": job.notification_id,
             "job_id": job.id,
+            "kind": "academic",
             "channel": str(job.channel),
             "address": "ada@univ.example",
             "status": DeliveryStatus.queued,
@@ -126,7 +128,7 @@ class Records:
     ) -> asyncio.Future[None]:
         """Hand over the result of a delivery."""
         result = DeliveryResult(delivery, attempts, disposition, captured)
-        return self.archive.deliveries.record(notification.kind, result, now)
+        return self.archive.deliveries.record(notification, result, now)
 
     async def status(self, id: UUID) -> NotificationStatus:
         """Return the status of a notification."""

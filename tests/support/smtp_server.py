@@ -65,6 +65,12 @@ class SmtpServer(Listener):
         # Contents of complete messages that were refused.
         self.refused: list[bytes] = []
         self.most_at_once = 0
+        # Further connections get a 421.
+        self.allowed: int | None = None
+        # The end of a message is answered once this is set.
+        self.scanned: asyncio.Event | None = None
+        # (connection, command, name) of each EHLO and HELO.
+        self.hellos: list[tuple[int, str, str]] = []
         self.recipients: list[str] = []
         self.plaintext = b""
         self._answers: dict[str, deque[Answer]] = defaultdict(deque)
@@ -79,13 +85,14 @@ class SmtpServer(Listener):
 
     @property
     def open(self) -> int:
-        """The number of open connections."""
-        return len(self._open)
+        """The number of open connections, without those refused by `allowed`."""
+        return sum(not protocol.refused for protocol in self._open.values())
 
     def next(self, command: str, *answers: Answer) -> None:
         """Give `answers`, one each time, to the next of `command`.
 
-        That is CONNECT (the greeting), MAIL, RCPT, DATA or CONTENT (the end of the message).
+        That is CONNECT (the greeting), EHLO, HELO, STARTTLS, MAIL, RCPT, DATA or CONTENT (the end
+        of the message).
         """
         self._answers[command].extend(answers)
 
@@ -108,6 +115,11 @@ class SmtpServer(Listener):
             assert isinstance(protocol.transport, asyncio.Transport)
             protocol.transport.write(b"421 4.4.2 idle for too long\r\n")
             protocol.transport.close()
+
+    def forget(self) -> None:
+        """Read nothing more on the open connections, as behind a firewall that forgot them."""
+        for protocol in self._open.values():
+            protocol.forgotten = True
 
     def _protocol(self) -> asyncio.Protocol:
         return _Protocol(self)
@@ -145,11 +157,15 @@ class _Protocol(SMTP):
         self._auth_required = owner.accounts is not None
         self.owner = owner
         self.number = 0
+        self.forgotten = False
+        self.refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.number:  # not again after STARTTLS
             self.number = next(self.owner._numbers)
             self.owner._open[self.number] = self
+            allowed = self.owner.allowed
+            self.refused = allowed is not None and self.owner.open > allowed
             self.owner.most_at_once = max(self.owner.most_at_once, self.owner.open)
         super().connection_made(transport)
 
@@ -158,6 +174,8 @@ class _Protocol(SMTP):
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
+        if self.forgotten:
+            return
         assert self.transport is not None
         if self.transport.get_extra_info("sslcontext") is None:
             self.owner.plaintext += data
@@ -167,6 +185,11 @@ class _Protocol(SMTP):
         """Send an answer; the greeting is the answer to CONNECT."""
         if isinstance(status, str) and status.startswith("220 mail.test"):
             status = await self.instead("CONNECT") or status
+            if self.refused:
+                await super().push("421 4.7.0 too many connections from you")
+                assert isinstance(self.transport, asyncio.Transport)
+                self.transport.close()
+                return
         await super().push(status)
 
     async def instead(self, command: str, argument: str = "") -> str | None:
@@ -181,6 +204,23 @@ class _Protocol(SMTP):
             # The end of the connection cancels this.
             await asyncio.get_running_loop().create_future()
         return cast("str | None", answer)
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        """Say hello, or refuse to."""
+        self.owner.hellos.append((self.number, "EHLO", hostname))
+        answer = await self.instead("EHLO")
+        await (super().smtp_EHLO(hostname) if answer is None else self.push(answer))
+
+    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        """Say hello, or refuse to."""
+        self.owner.hellos.append((self.number, "HELO", hostname))
+        answer = await self.instead("HELO")
+        await (super().smtp_HELO(hostname) if answer is None else self.push(answer))
+
+    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
+        """Start TLS, or refuse to."""
+        answer = await self.instead("STARTTLS")
+        await (super().smtp_STARTTLS(arg) if answer is None else self.push(answer))
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         """Start to receive a message, or refuse it."""
@@ -220,6 +260,8 @@ class _Handler:
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
+        if self.owner.scanned is not None:
+            await self.owner.scanned.wait()
         answer = self.owner.answer("CONTENT")
         if answer is TAKE_AND_DROP or answer is None:
             self._take(session, envelope)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from flashnotify import __version__
 from flashnotify.api.auth import Authentication
 from flashnotify.api.middleware import RequestBoundary
+from flashnotify.api.newline import FinalNewline
 from flashnotify.api.openapi import openapi_document
 from flashnotify.api.problems import install_problems
 from flashnotify.meta.registry import Registry
@@ -48,7 +49,7 @@ def application(
     # Made when it is first asked for: it takes a tenth of a second.
     document = cache(partial(openapi_document, app, kinds, bodies))
     app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it
-    return RequestBoundary(app, ids)
+    return FinalNewline(RequestBoundary(app, ids))
 
 
 def _install_docs(app: FastAPI) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.notifications import IdempotencyHeader
-from flashnotify.api.problems import MEDIA_TYPE, ProblemDetails, problem
+from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result, read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
@@ -28,6 +29,7 @@ class ResultOut(BaseModel):
 
     index: int
     id: UUID | None = None
+    warnings: list[FieldProblem] | None = None
     error: ProblemDetails | None = None
 
 
@@ -106,5 +108,7 @@ async def _encode(results: Sequence[Result], more: Mapping[str, Any]) -> str:
 
 def _result(result: Result) -> dict[str, Any]:
     if isinstance(result.outcome, Accepted):
-        return {"index": result.index, "id": str(result.outcome.id)}
+        warnings = [*map(asdict, result.outcome.warnings)]
+        accepted = {"index": result.index, "id": str(result.outcome.id)}
+        return accepted | {"warnings": warnings} if warnings else accepted
     return {"index": result.index, "error": problem(result.outcome)}

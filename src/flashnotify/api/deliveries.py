@@ -1,18 +1,23 @@
-"""`/v1/notifications/{id}/deliveries`: the deliveries of a notification and their attempts."""
+"""Deliveries and their attempts: those of a notification, and those of all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated
+from urllib.parse import unquote
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from flashnotify.api.auth import Reader
-from flashnotify.api.fields import Cursor, Limit, Page, Time
+from flashnotify.api.fields import Cursor, Limit, Page, Time, Timestamp
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, DeliveryFilter
 from flashnotify.control.cancel_and_retry import find_notification
 from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, moment
+from flashnotify.errors import FieldError, InvalidInput
 
 
 class AttemptOut(BaseModel):
@@ -31,6 +36,8 @@ class DeliveryOut(BaseModel):
     """One notification to one recipient on one channel. `next_attempt_at` while it is queued."""
 
     id: UUID
+    notification_id: UUID
+    kind: str
     channel: str
     to: str
     status: DeliveryStatus
@@ -40,12 +47,14 @@ class DeliveryOut(BaseModel):
     attempts: list[AttemptOut]
 
 
-def deliveries_router(archive: Archive, in_flight: InFlight) -> APIRouter:
-    """Return the endpoint `/v1/notifications/{id}/deliveries`."""
-    router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+def deliveries_router(
+    archive: Archive, in_flight: InFlight, channels: Mapping[str, OpenChannel]
+) -> APIRouter:
+    """Return the endpoints `/v1/deliveries` and `/v1/notifications/{id}/deliveries`."""
+    router = APIRouter(prefix="/v1", tags=["notifications"])
 
     @router.get(
-        "/{id}/deliveries",
+        "/notifications/{id}/deliveries",
         summary="List the deliveries of a notification",
         description="Each delivery has its attempts, with the provider's answers.",
     )
@@ -58,15 +67,40 @@ def deliveries_router(archive: Archive, in_flight: InFlight) -> APIRouter:
         cursor: Cursor = None,
     ) -> Page[DeliveryOut]:
         await find_notification(archive.notifications, id)
+        wanted = DeliveryFilter(notification_id=id, status=status, channel=channel)
+        return await listed(wanted, limit, cursor)
+
+    @router.get("/deliveries", summary="List the deliveries of all notifications")
+    async def all_deliveries(
+        _: Reader,
+        status: DeliveryStatus | None = None,
+        channel: str | None = None,
+        to: Annotated[
+            str | None,
+            Query(
+                description="An address, in any case: `ada@univ.example`, or as it was sent to: "
+                "`mailto:ada@univ.example`.",
+                max_length=1000,
+            ),
+        ] = None,
+        kind: str | None = None,
+        since: Annotated[Timestamp | None, Query(description="Created at or after.")] = None,
+        until: Annotated[Timestamp | None, Query(description="Created before.")] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Page[DeliveryOut]:
+        address = None if to is None else _address(to, channels)
+        wanted = DeliveryFilter(None, address, kind, status, channel, since, until)
+        return await listed(wanted, limit, cursor)
+
+    async def listed(wanted: DeliveryFilter, limit: int, cursor: str | None) -> Page[DeliveryOut]:
         # The archive knows no `sending`: those are queued deliveries that are in flight.
-        sending = in_flight.sending(id)
-        wanted = DeliveryFilter(
-            status=DeliveryStatus.queued if status is DeliveryStatus.sending else status,
-            channel=channel,
-            only=sending if status is DeliveryStatus.sending else None,
-            excluding=sending if status is DeliveryStatus.queued else frozenset(),
-        )
-        page = await archive.deliveries.page(id, wanted, limit=limit, cursor=cursor)
+        sending = in_flight.sending(wanted.notification_id)
+        if wanted.status is DeliveryStatus.sending:
+            wanted = replace(wanted, status=DeliveryStatus.queued, only=sending)
+        elif wanted.status is DeliveryStatus.queued:
+            wanted = replace(wanted, excluding=sending)
+        page = await archive.deliveries.page(wanted, limit=limit, cursor=cursor)
         attempts = await archive.deliveries.attempts([found.id for found in page.items])
         items = [_delivery(found, attempts[found.id], found.id in sending) for found in page.items]
         return Page[DeliveryOut](items=items, next=page.next)
@@ -74,10 +108,25 @@ def deliveries_router(archive: Archive, in_flight: InFlight) -> APIRouter:
     return router
 
 
+def _address(to: str, channels: Mapping[str, OpenChannel]) -> str:
+    """Return an address as deliveries have it, from an address or its URI."""
+    scheme, colon, value = to.partition(":")
+    for channel in channels.values():
+        if colon and channel.spec.scheme == scheme.lower():
+            try:
+                return channel.check_address(unquote(value))
+            except ValueError as error:
+                raise InvalidInput([FieldError.of("/to", error)]) from None
+    # A plus sign that was not encoded.
+    return f"+{to.strip()}" if to.startswith(" ") else to.strip()
+
+
 def _delivery(delivery: Delivery, attempts: Sequence[Attempt], sending: bool) -> DeliveryOut:
     queued = delivery.status is DeliveryStatus.queued
     return DeliveryOut(
         id=delivery.id,
+        notification_id=delivery.notification_id,
+        kind=delivery.kind,
         channel=delivery.channel,
         to=delivery.address,
         status=DeliveryStatus.sending if queued and sending else delivery.status,

@@ -1,33 +1,42 @@
 """`/v1/notifications`: send one, list them, get one, cancel or retry one."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Reader, Sender
 from flashnotify.api.bodies import read_json
 from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp, read_from
-from flashnotify.api.problems import problems
+from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import CancelAndRetry, find_notification
-from flashnotify.domain import NotificationStatus, Priority
+from flashnotify.domain import NotificationStatus, Outcome, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
 
 
-class AcceptedOut(BaseModel):
-    """A notification that is on disk and will be sent."""
+class StatusOut(BaseModel):
+    """A notification's status, and where to find more."""
 
     id: UUID
     status: NotificationStatus
     href: str
+
+
+class AcceptedOut(StatusOut):
+    """A notification that is on disk and will be sent.
+
+    `warnings` name what it asks for and does not get.
+    """
+
+    warnings: list[FieldProblem] | None = None
 
 
 _href = "/v1/notifications/{}".format
@@ -39,8 +48,10 @@ class NotificationOut(BaseModel):
     id: UUID
     kind: str
     title: str
+    recipients: int
     priority: PriorityName
     status: NotificationStatus
+    outcome: Outcome | None
     reference: str | None
     accepted_at: Time
     send_at: Time | None
@@ -50,11 +61,14 @@ class NotificationOut(BaseModel):
 
 
 class NotificationDetail(NotificationOut):
-    """A notification with its content, and its deliveries counted by channel and status."""
+    """A notification with its content, and its deliveries counted by channel and status.
+
+    `to` is there only if asked for, since it may be long.
+    """
 
     body: str
     data: dict[str, Any]
-    to: Annotated[list[Annotated[str, BeforeValidator(str)]], read_from("audience")]
+    to: Annotated[list[str] | None, Field(exclude_if=lambda to: to is None)] = None
     channels: list[str] | None
     locale: str
     counts: Mapping[str, Mapping[str, int]]
@@ -80,7 +94,9 @@ def accepted_response(accepted: Accepted) -> JSONResponse:
     headers = {"Location": href}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    content = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    content: dict[str, Any] = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    if accepted.warnings:
+        content["warnings"] = [*map(asdict, accepted.warnings)]
     return JSONResponse(content, 202, headers)
 
 
@@ -115,6 +131,10 @@ def notifications_router(
         _: Reader,
         kind: str | None = None,
         status: NotificationStatus | None = None,
+        outcome: Annotated[
+            Outcome | None,
+            Query(description="How its deliveries ended. Null before the last one has."),
+        ] = None,
         priority: Literal["low", "medium", "high", "critical"] | None = None,
         reference: str | None = None,
         since: Annotated[Timestamp | None, Query(description="Accepted at or after.")] = None,
@@ -123,7 +143,7 @@ def notifications_router(
         cursor: Cursor = None,
     ) -> records.Page[records.Notification]:
         level = None if priority is None else Priority[priority]
-        wanted = records.NotificationFilter(kind, status, level, reference, since, until)
+        wanted = records.NotificationFilter(kind, status, outcome, level, reference, since, until)
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
     @router.get(
@@ -133,15 +153,23 @@ def notifications_router(
         "status.",
         response_model=NotificationDetail,
     )
-    async def show(id: UUID, _: Reader) -> dict[str, Any]:
-        notification = await find_notification(notifications, id, audience=True)
+    async def show(
+        id: UUID,
+        _: Reader,
+        include: Annotated[
+            list[Literal["to"]] | None, Query(description="`to`: the recipients too.")
+        ] = None,
+    ) -> dict[str, Any]:
+        notification = await find_notification(notifications, id, audience=bool(include))
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
+        if include:
+            shown["to"] = notification.audience
         return shown | {"counts": await notifications.counts(id)}
 
     return router
 
 
-class ControlOut(AcceptedOut):
+class ControlOut(StatusOut):
     """The notification's status, and its deliveries counted by channel and status.
 
     Its content is left out: the scope to send does not include the scope to read.

@@ -48,6 +48,7 @@ class Notification(Base):
     body: Mapped[str]
     data: Mapped[str]  # JSON object: the fields of the kind
     audience: Mapped[str]  # JSON array of URIs, checked and without duplicates
+    recipients: Mapped[int] = mapped_column(server_default="0")  # entries of the audience
     priority: Mapped[int]
     channels: Mapped[str | None]  # JSON array; null: all channels of the kind
     locale: Mapped[str]
@@ -59,6 +60,7 @@ class Notification(Base):
     accepted_at: Mapped[int]
     updated_at: Mapped[int]
     completed_at: Mapped[int | None]
+    outcome: Mapped[str | None]
     expanded: Mapped[int] = mapped_column(server_default="0")  # entries of the audience fanned out
     # Unfinished deliveries, plus 1 until the fan-out is done.
     pending: Mapped[int] = mapped_column(server_default="1")
@@ -67,6 +69,7 @@ class Notification(Base):
         sa.Index("ix_notifications_kind", "kind", "id"),
         _partial("ix_notifications_reference", "reference", "id", where="reference IS NOT NULL"),
         _partial("ix_notifications_unfinished", "status", "id", where="status <> 'completed'"),
+        _partial("ix_notifications_outcome", "outcome", "id", where="outcome <> 'all_sent'"),
     )
 
 
@@ -102,6 +105,8 @@ class Delivery(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     notification_id: Mapped[UUID] = mapped_column(sa.ForeignKey("notifications.id"))
     job_id: Mapped[UUID]
+    # The notification's, so that one index serves every filter.
+    kind: Mapped[str] = mapped_column(server_default="unknown")
     channel: Mapped[str]
     address: Mapped[str]
     status: Mapped[str]
@@ -114,6 +119,8 @@ class Delivery(Base):
     __table_args__ = (
         sa.Index("ix_deliveries_notification", "notification_id", "id"),
         _partial("ix_deliveries_queued", "job_id", where="status = 'queued'"),
+        sa.Index("ix_deliveries_filters", "kind", "channel", "status", "id"),
+        sa.Index("ix_deliveries_address", sa.text("lower(address)"), "id"),
         {"sqlite_with_rowid": False},
     )
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from flashnotify.archive import records
-from flashnotify.domain import Device, Job, Lane
+from flashnotify.domain import Device, Job, Lane, Priority
 
 
 class Notifications(Protocol):
@@ -47,8 +47,8 @@ class Notifications(Protocol):
     async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         """Store the next slice of a fan-out; the last one finishes the fan-out job."""
 
-    async def cancel(self, id: UUID, now: int) -> None:
-        """Cancel a notification that is not over, and make its jobs due at once.
+    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
+        """Cancel a notification of `priority` that is not over, and make its jobs due at once.
 
         Takes effect in the order of arrival with the results of its deliveries.
         """
@@ -69,9 +69,9 @@ class Deliveries(Protocol):
         """Return a delivery."""
 
     async def page(
-        self, id: UUID, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
+        self, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
     ) -> records.Page[records.Delivery]:
-        """Return a page of the deliveries of notification `id`, with the waits of their jobs."""
+        """Return a page of deliveries, newest first, with the waits of their jobs."""
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[records.Delivery]:
         """Return failed deliveries of notification `id` that follow `after`, in order."""
@@ -79,8 +79,10 @@ class Deliveries(Protocol):
     async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
         """Return the attempts at some deliveries, oldest first."""
 
-    def record(self, kind: str, result: records.DeliveryResult, now: int) -> asyncio.Future[None]:
-        """Hand over what one run did with a delivery of a notification of `kind`, in one write.
+    def record(
+        self, notification: records.Notification, result: records.DeliveryResult, now: int
+    ) -> asyncio.Future[None]:
+        """Hand over what one run did with a delivery of `notification`, in one write.
 
         The future is done once it is on disk, so that the next send need not wait for a commit.
         A delivery that has ended keeps its status.
@@ -246,4 +248,4 @@ class Archive(Protocol):
         """Whether the disk does not keep up, so that new work should be refused for now."""
 
     async def ping(self) -> None:
-        """Raise `Unavailable` if the archive cannot be read."""
+        """Raise `Unavailable` if the archive cannot be read, or nothing can be accepted now."""

@@ -30,7 +30,9 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a sender asked for, once. `audience` holds URIs, of which `fanned_out` are done.
+    """What a sender asked for, once. `audience` holds the URIs of the `recipients`.
+
+    `fanned_out` of them have deliveries. `outcome` is set when the last delivery ends.
 
     `damaged`: some of its JSON cannot be read; that part is empty.
     """
@@ -52,6 +54,8 @@ class Notification:
     accepted_at: int
     updated_at: int
     completed_at: int | None = None
+    outcome: domain.Outcome | None = None
+    recipients: int = 0
     fanned_out: int = 0
     damaged: bool = False
 
@@ -62,6 +66,7 @@ class NotificationFilter:
 
     kind: str | None = None
     status: domain.NotificationStatus | None = None
+    outcome: domain.Outcome | None = None
     priority: domain.Priority | None = None
     reference: str | None = None
     since: int | None = None
@@ -75,6 +80,7 @@ class Delivery:
     id: UUID
     notification_id: UUID
     job_id: UUID
+    kind: str
     channel: str
     address: str
     status: domain.DeliveryStatus
@@ -87,13 +93,19 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which deliveries of a notification a list shows.
+    """Which deliveries a list shows.
 
-    `only` restricts the list to these ids, `excluding` leaves these out.
+    `to` is an address in any case. `since` and `until` bound when the delivery was created. `only`
+    restricts the list to these ids, `excluding` leaves these out.
     """
 
+    notification_id: UUID | None = None
+    to: str | None = None
+    kind: str | None = None
     status: domain.DeliveryStatus | None = None
     channel: str | None = None
+    since: int | None = None
+    until: int | None = None
     only: frozenset[UUID] | None = None
     excluding: frozenset[UUID] = frozenset()
 

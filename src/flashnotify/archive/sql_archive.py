@@ -45,6 +45,7 @@ class SqlArchive(ports.Archive):
 
     async def ping(self) -> None:
         await self._readings[0].value(select(ApiKey.id).limit(1))
+        await self._writer.check()
 
     async def close(self) -> None:
         """Close the connections that read, once the reads under way are done.

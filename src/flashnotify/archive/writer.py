@@ -1,51 +1,34 @@
 """The only connection that writes, with group commit.
 
-A write is a value: statements and their rows. The writer takes all writes that arrived during the
+A write is a value: statements and their rows. The writer takes the writes that arrived during the
 last commit, runs equal statements as one executemany, and commits once, with one fsync.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import exc
+from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from flashnotify.archive.sql.changes import Change, Row, Statement
+from flashnotify.archive.sql.changes import Change, Row, Stage, Statement
+from flashnotify.archive.write_errors import FAILURES, classify, plain, unavailable
+from flashnotify.archive.write_lanes import WaitingWrites, Write, WriteLane
 from flashnotify.clock import Clock
-from flashnotify.errors import Unavailable, WriteRefused, stack_of
+from flashnotify.errors import SyncFailed, Unavailable, WriteRefused, stack_of
 
 log = structlog.get_logger(__name__)
 
 # Rows of one executemany: few enough not to block the event loop for 10 ms.
 _SLICE = 250
-# Rows of one transaction: few enough for an urgent write never to wait long.
-_TRANSACTION = 4000
-# The errors of SQLAlchemy and the driver. The last three mean that a value does not fit its column.
-_FAILURES = (exc.SQLAlchemyError, OverflowError, ValueError, TypeError)
-# Those about the values. The driver's interface and programming errors may be about either the
-# values or the statement.
-_DATA_ERRORS = (exc.IntegrityError, exc.DataError, OverflowError, UnicodeError)
-
-
-@dataclass(slots=True)
-class _Write:
-    changes: Sequence[Change]
-    done: asyncio.Future[None]
-    barrier: bool
-
-    def settle(self, error: Exception | None = None) -> None:
-        if self.done.done():
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
-            # Mark it as seen: the caller may be gone.
-            self.done.exception()
+# A transaction that has run for this many seconds, or holds this many rows, takes nothing more:
+# few enough for an urgent write never to wait long.
+_TURN, _TRANSACTION = 0.01, 4000
+# Changes nothing, but is written and fsynced as any change is.
+_PROBE = Statement(text("PRAGMA user_version = 0"), Stage.changes)
+# Seconds for which the result of a commit says whether the next one will succeed.
+_FRESH = 1.0
 
 
 class Writer:
@@ -62,10 +45,12 @@ class Writer:
         self._clock = clock
         self._max_backlog = max_backlog
         self._max_lag = max_lag
-        self._waiting: deque[_Write] = deque()
-        self._rows = 0
+        self._waiting = WaitingWrites()
         self._arrived = asyncio.Event()
         self._commit_began: float | None = None
+        # When the last commit ended, and its error.
+        self._last: tuple[float, Unavailable | None] | None = None
+        self._probe: asyncio.Future[None] | None = None
         self._closing = False
         self._ended = False
         self._on_commit: list[Callable[[], None]] = []
@@ -75,38 +60,60 @@ class Writer:
         """Whether the disk does not keep up, so that new work should be refused for now."""
         began = self._commit_began
         stuck = began is not None and self._clock.monotonic() - began > self._max_lag
-        return stuck or self._rows > self._max_backlog
+        return stuck or self._waiting.rows > self._max_backlog
 
     def when_committed(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""
         self._on_commit.append(call)
 
-    def submit(self, changes: Sequence[Change], *, barrier: bool = False) -> asyncio.Future[None]:
+    def submit(
+        self,
+        changes: Sequence[Change],
+        lane: WriteLane = WriteLane.answer,
+        *,
+        barrier: bool = False,
+    ) -> asyncio.Future[None]:
         """Hand over a write; the future is done once it is committed and fsynced.
 
         All changes of one write are committed together or not at all. A `barrier` takes effect
-        after the writes that came before it and before those that come after it; other writes of
-        one commit are grouped by statement. The future fails with `WriteRefused` if the data
-        cannot be written, with `Unavailable` if nothing can be written now, and with
+        after the writes of its lane that came before it and before those that come after it; other
+        writes of one commit are grouped by statement. The future fails with `WriteRefused` if the
+        data cannot be written, with `Unavailable` if nothing can be written now, and with
         `RuntimeError` if a statement is wrong.
         """
-        write = _Write(changes, asyncio.get_running_loop().create_future(), barrier)
+        write = Write(changes, asyncio.get_running_loop().create_future(), barrier)
         if self._ended or self._closing:
             write.settle(Unavailable("The archive is closed."))
             return write.done
-        self._waiting.append(write)
-        self._rows += len(changes)
+        self._waiting.put(write, lane)
         self._arrived.set()
         return write.done
 
-    async def write(self, *changes: Change) -> None:
+    async def write(self, *changes: Change, lane: WriteLane = WriteLane.answer) -> None:
         """Write `changes` together, and return once they are on disk.
 
         Raises:
             WriteRefused: the data cannot be written.
             Unavailable: nothing can be written now (disk full, shutting down).
         """
-        await self.submit(changes)
+        await self.submit(changes, lane)
+
+    async def check(self) -> None:
+        """Raise `Unavailable` if nothing can be written now.
+
+        The last commit tells; without a recent one, something is written to see. Callers share it.
+        """
+        if self.overloaded:
+            raise Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")
+        if self._last is not None and not self._ended:
+            ended, error = self._last
+            if self._clock.monotonic() - ended <= (_FRESH if error is None else error.retry_after):
+                if error is not None:
+                    raise Unavailable(str(error), retry_after=error.retry_after)
+                return
+        if self._probe is None or self._probe.done():
+            self._probe = self.submit([(_PROBE, {})])
+        await asyncio.shield(self._probe)
 
     def close(self) -> None:
         """Let `run` end once all writes handed over are done."""
@@ -120,54 +127,57 @@ class Writer:
                 while True:
                     await self._arrived.wait()
                     self._arrived.clear()
-                    while self._waiting:
-                        await self._commit(connection, self._take())
+                    while taken := self._waiting.take():
+                        await self._commit(connection, taken)
                     if self._closing:
                         return
         finally:
             self._ended = True
-            for write in self._waiting:
-                write.settle(Unavailable("The archive's writer has ended."))
-            self._waiting.clear()
+            while taken := self._waiting.take():
+                for write in taken:
+                    write.settle(Unavailable("The archive's writer has ended."))
 
-    def _take(self) -> list[_Write]:
-        taken: list[_Write] = []
-        rows = 0
-        while self._waiting and (not taken or rows + len(self._waiting[0].changes) <= _TRANSACTION):
-            write = self._waiting.popleft()
-            rows += len(write.changes)
-            taken.append(write)
-        self._rows -= rows
-        return taken
-
-    async def _commit(self, connection: AsyncConnection, writes: list[_Write]) -> None:
+    async def _commit(self, connection: AsyncConnection, writes: list[Write]) -> None:
         self._commit_began = self._clock.monotonic()
-        ending = Unavailable("The archive's writer has ended.")
+        ending: Unavailable | None = Unavailable("The archive's writer has ended.")
         try:
             try:
                 await self._together(connection, writes)
             except (WriteRefused, RuntimeError):
                 await self._one_by_one(connection, writes)
+            ending = None
+        except SyncFailed as error:
+            ending = error
+            raise
         except Unavailable as error:
             ending = error
         finally:
             self._commit_began = None
+            self._last = self._clock.monotonic(), ending
             for write in writes:
                 write.settle(ending)
         for call in self._on_commit:
             call()
 
-    async def _together(self, connection: AsyncConnection, writes: Iterable[_Write]) -> None:
+    async def _together(self, connection: AsyncConnection, writes: list[Write]) -> None:
+        """Commit `writes`, and add those to them that arrive while there is time."""
+        end = self._clock.monotonic() + _TURN
+        rows, taken = 0, list(writes)
         try:
             async with connection.begin():
-                for changes in _between_barriers(writes):
-                    await _execute(connection, changes)
-        except _FAILURES as error:
-            raise _classify(error) from error
+                while taken:
+                    for changes in _between_barriers(taken):
+                        await _execute(connection, changes)
+                        rows += len(changes)
+                    in_time = self._clock.monotonic() < end and rows < _TRANSACTION
+                    taken = self._waiting.take() if in_time else []
+                    writes += taken
+        except FAILURES as error:
+            raise classify(error) from error
         for write in writes:
             write.settle()
 
-    async def _one_by_one(self, connection: AsyncConnection, writes: list[_Write]) -> None:
+    async def _one_by_one(self, connection: AsyncConnection, writes: list[Write]) -> None:
         """Find the bad writes: each runs in its own savepoint, all in one commit."""
         refusals: dict[int, WriteRefused | RuntimeError] = {}
         try:
@@ -176,21 +186,21 @@ class Writer:
                     try:
                         async with connection.begin_nested():
                             await _execute(connection, write.changes)
-                    except _FAILURES as error:
-                        verdict = _classify(error)
+                    except FAILURES as error:
+                        verdict = classify(error)
                         if isinstance(verdict, Unavailable):
                             raise verdict from error
                         if isinstance(verdict, RuntimeError):
-                            plain, stack = _plain(error), stack_of(error)
-                            log.error("archive.wrong_statement", error=plain, stack=stack)
+                            reason, stack = plain(error), stack_of(error)
+                            log.error("archive.wrong_statement", error=reason, stack=stack)
                         refusals[index] = verdict
         except exc.SQLAlchemyError as error:
-            raise Unavailable(f"The archive cannot be written to: {_plain(error)}.") from error
+            raise unavailable(error) from error
         for index, write in enumerate(writes):
             write.settle(refusals.get(index))
 
 
-def _between_barriers(writes: Iterable[_Write]) -> Iterator[Sequence[Change]]:
+def _between_barriers(writes: Iterable[Write]) -> Iterator[Sequence[Change]]:
     """Yield the changes that may be grouped: between two barriers, and each barrier alone."""
     group: list[Change] = []
     for write in writes:
@@ -227,27 +237,3 @@ def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
             for amount in amounts:
                 known[amount] += row[amount]
     return list(sums.values())
-
-
-def _classify(error: Exception) -> WriteRefused | Unavailable | RuntimeError:
-    """Return whether the data, the archive as a whole or a statement of ours is at fault."""
-    if _about_data(error):
-        return WriteRefused(_plain(error))
-    if isinstance(error, exc.DBAPIError) and not isinstance(
-        error, exc.InterfaceError | exc.ProgrammingError
-    ):
-        log.error("archive.write_failed", error=_plain(error))
-        return Unavailable(f"The archive cannot be written to: {_plain(error)}.", retry_after=5)
-    return RuntimeError(f"A statement cannot be run: {_plain(error)}.")
-
-
-def _about_data(error: Exception) -> bool:
-    if isinstance(error, exc.InterfaceError | exc.ProgrammingError):
-        # SQLite's driver: "type 'X' is not supported", before Python 3.12 "unsupported type".
-        return "supported" in str(error.orig)
-    return isinstance(error, _DATA_ERRORS) or "too big" in str(getattr(error, "orig", ""))
-
-
-def _plain(error: Exception) -> str:
-    """Return the driver's message: SQLAlchemy's would show the parameters."""
-    return str(error.orig) if isinstance(error, exc.DBAPIError) else type(error).__name__

@@ -11,10 +11,19 @@ class ConnectionLimiter:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        # With more than one, both urgent and other deliveries have at least one.
-        self.reserved = max(1, total // 4) if total > 1 else 0
         self._used = 0
         self._waiting: dict[bool, deque[asyncio.Future[None]]] = {True: deque(), False: deque()}
+
+    @property
+    def reserved(self) -> int:
+        """The connections for urgent use only."""
+        # With more than one, both urgent and other deliveries have at least one.
+        return max(1, self.total // 4) if self.total > 1 else 0
+
+    def resize(self, total: int) -> None:
+        """Allow `total` connections from now on; those in use stay in use."""
+        self.total = total
+        self._admit()
 
     def capacity(self, *, urgent: bool) -> int:
         """Return how many connections deliveries of this urgency may use at the same time."""
@@ -41,6 +50,9 @@ class ConnectionLimiter:
 
     def _release(self) -> None:
         self._used -= 1
+        self._admit()
+
+    def _admit(self) -> None:
         for urgent in (True, False):
             waiting = self._waiting[urgent]
             while waiting and self._used < self.capacity(urgent=urgent):

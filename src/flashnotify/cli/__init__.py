@@ -12,15 +12,23 @@ import typer.main
 from flashnotify import __version__
 from flashnotify.errors import FlashNotifyError
 
-# The module of each command, in the order of `--help`. Only the module of the given command is
-# imported: commands that talk to a running `serve` need none of its code.
+# The module of each command, and its function there if that has another name, in the order of
+# `--help`. Only the module of the given command is imported: commands that talk to a running
+# `serve` need none of its code.
 _MODULES = {
     "serve": "serve",
     "demo": "demo",
     "send": "notifications",
-    "status": "notifications",
+    "status": "one_notification",
+    "cancel": "one_notification",
+    "retry": "one_notification",
+    "list": "lists:notifications",
+    "deliveries": "lists",
     "outbox": "notifications",
     "tail": "tail",
+    "kinds": "lists",
+    "channels": "lists",
+    "devices": "lists",
     "doctor": "doctor",
     "migrate": "archive",
     "backup": "archive",
@@ -37,8 +45,8 @@ class _Commands(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _MODULES:
             return None
-        module = import_module(f"flashnotify.cli.{_MODULES[cmd_name]}")
-        command = getattr(module, cmd_name)
+        module, _, name = _MODULES[cmd_name].partition(":")
+        command = getattr(import_module(f"flashnotify.cli.{module}"), name or cmd_name)
         if not isinstance(command, typer.Typer):
             function, command = command, typer.Typer(add_completion=False)
             command.command(cmd_name)(function)

@@ -9,6 +9,7 @@ import httpx
 import typer
 
 from flashnotify.archive.sqlite.location import beside, configured_archive
+from flashnotify.cli.problems import explain
 from flashnotify.errors import FlashNotifyError
 
 # Seconds to wait for `serve` to answer: accepting waits for the disk.
@@ -43,7 +44,7 @@ class Client(httpx.AsyncClient):
                 "Check its log, or stop it."
             ) from None
         if not response.is_success:
-            raise CommandFailed(explain(response))
+            raise CommandFailed(explain(response, request.get("json")))
         return response.json() if response.content else None
 
 
@@ -87,14 +88,3 @@ async def answers(socket: Path) -> bool:
 def over_socket(socket: Path) -> Client:
     """Return a client of the `serve` that listens on a Unix socket."""
     return Client(httpx.AsyncHTTPTransport(uds=str(socket)))
-
-
-def explain(response: httpx.Response) -> str:
-    """Return the message of a problem response, for a person."""
-    try:
-        problem = response.json()
-        faults = problem.get("errors") or []
-        lines = [f"{fault['pointer']} {fault['detail']}" for fault in faults]
-        return "\n".join(lines) or str(problem["detail"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"serve answered {response.status_code} without a reason. Check its log."

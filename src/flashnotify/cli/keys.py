@@ -2,15 +2,15 @@
 
 import asyncio
 from datetime import datetime
+from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from flashnotify.cli.client import JsonOption, call
-from flashnotify.cli.output import print_json, print_table
+from flashnotify.cli.listing import Listing
+from flashnotify.cli.output import local_time
 
 keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
 
@@ -42,21 +42,7 @@ def create(
 @keys.command("list")
 def index(as_json: JsonOption = False) -> None:
     """List all API keys, without their secrets."""
-    page = asyncio.run(call("GET", "/v1/api-keys"))
-    if as_json:
-        print_json(page)
-        return
-    table = Table("id", "name", "scopes", "max priority", "last used", "state")
-    for key in page["items"]:
-        table.add_row(
-            key["id"],
-            escape(key["name"]),
-            " ".join(key["scopes"]),
-            key["max_priority"],
-            key["last_used_at"] or "never",
-            _state(key),
-        )
-    print_table(table)
+    _KEYS.show(as_json=as_json)
 
 
 @keys.command()
@@ -69,3 +55,17 @@ def _state(key: dict[str, Any]) -> str:
     if key["revoked_at"]:
         return f"revoked {key['revoked_at']}"
     return f"expires {key['expires_at']}" if key["expires_at"] else "valid"
+
+
+_KEYS = Listing(
+    "/v1/api-keys",
+    {
+        "id": itemgetter("id"),
+        "name": itemgetter("name"),
+        "scopes": lambda key: " ".join(key["scopes"]),
+        "max priority": itemgetter("max_priority"),
+        "last used": lambda key: local_time(key["last_used_at"]) or "never",
+        "state": _state,
+    },
+    "There are no API keys: create one with `keys create`.",
+)

@@ -1,17 +1,16 @@
-"""`flashnotify send`, `status`, `outbox`: notifications from the command line."""
+"""`flashnotify send` and `outbox`: what goes in, and what capture:// kept of it."""
 
 import asyncio
 import sys
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from flashnotify.cli.client import JsonOption, call, connect
-from flashnotify.cli.output import print_json, print_table
+from flashnotify.cli.output import print_json
+from flashnotify.cli.problems import explain_fault
 
 
 def send(
@@ -54,35 +53,6 @@ def send(
     asyncio.run(_send({k: v for k, v in document.items() if v is not None}, headers))
 
 
-def status(
-    id: Annotated[str, typer.Argument(help="The id from `send`.")], as_json: JsonOption = False
-) -> None:
-    """Show the status of a notification and of each of its deliveries."""
-    found = asyncio.run(_status(quote(id, safe="")))
-    if as_json:
-        print_json(found)
-        return
-    console = Console()
-    console.print(f"{found['kind']}: {found['title']}", markup=False)
-    console.print(f"{found['status']}, {found['priority']}, accepted {found['accepted_at']}")
-    if found["status"] == "scheduled":
-        console.print(f"It will be sent at {found['send_at']}.")
-    table = Table("channel", "to", "status", "attempts", "last answer")
-    for delivery in found["deliveries"]:
-        attempts = delivery["attempts"]
-        answer = attempts[-1]["answer"] if attempts else delivery["reason"]
-        table.add_row(
-            delivery["channel"],
-            escape(delivery["to"]),
-            delivery["status"],
-            str(len(attempts)),
-            escape(answer or ""),
-        )
-    print_table(table)
-    if found["more"]:
-        console.print(f"… and more: GET /v1/notifications/{found['id']}/deliveries lists all.")
-
-
 def outbox(
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
     as_json: JsonOption = False,
@@ -113,15 +83,7 @@ async def _send(document: dict[str, Any], headers: dict[str, str]) -> None:
     async with await connect() as client:
         accepted = await client.call("POST", "/v1/notifications", json=document, headers=headers)
         print(accepted["id"])
+        for fault in accepted.get("warnings", ()):
+            print(f"Warning: {explain_fault(fault, document)}", file=sys.stderr)
         if not client.served:
             print("Accepted. It will be sent when `flashnotify serve` next runs.", file=sys.stderr)
-
-
-async def _status(id: str) -> dict[str, Any]:
-    path = f"/v1/notifications/{id}"
-    async with await connect() as client:
-        found: dict[str, Any] = await client.call("GET", path)
-        page = await client.call("GET", f"{path}/deliveries", params={"limit": 200})
-        found["deliveries"] = page["items"]
-        found["more"] = page["next"] is not None
-        return found

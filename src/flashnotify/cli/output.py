@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -32,3 +33,8 @@ def progress_bar() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+def local_time(moment: str | None) -> str | None:
+    """Return a time of the API in this machine's time zone, to the second."""
+    return moment and f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -19,7 +18,8 @@ from rich.text import Text
 
 from flashnotify.archive.sqlite.location import beside
 from flashnotify.archive.sqlite.lock import ArchiveLock
-from flashnotify.cli.client import CommandFailed, archive_file, explain, over_socket
+from flashnotify.cli.client import CommandFailed, archive_file, over_socket
+from flashnotify.cli.problems import explain
 from flashnotify.telemetry.events import HEARTBEAT
 
 # Seconds between two attempts to connect: the first wait and the longest.
@@ -52,18 +52,22 @@ def tail(
     """
     # Exit at once: nothing here needs cleaning up.
     signal.signal(signal.SIGINT, _interrupted)
-    asyncio.run(_tail(archive_file(), since, as_json=as_json))
-
-
-async def _tail(archive: Path, since: int | None, *, as_json: bool) -> None:
+    archive = archive_file()
     lock = ArchiveLock(archive)
-    if lock.holder() is None:
-        raise CommandFailed(f"No `serve` is running on {archive}. Start `flashnotify serve`.")
+    process, place = lock.holder(), archive.absolute()
+    if process is None:
+        raise CommandFailed(f"No `serve` is running on {place}. Start `flashnotify serve`.")
+    welcome = f"Following serve (process {process}) on {place}. Ctrl-C ends this."
+    http = over_socket(beside(archive, "sock"))
+    after = None if since is None else str(since)
+    asyncio.run(_tail(http, _follow(http, lock, after, welcome), as_json=as_json))
+
+
+async def _tail(
+    http: httpx.AsyncClient, followed: AsyncGenerator[dict[str, Any], None], *, as_json: bool
+) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    async with (
-        over_socket(beside(archive, "sock")) as http,
-        aclosing(_follow(http, lock, None if since is None else str(since))) as events,
-    ):
+    async with http, aclosing(followed) as events:
         async for event in events:
             if as_json:
                 print(json.dumps(event), flush=True)
@@ -78,10 +82,11 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
 
 
 async def _follow(
-    http: httpx.AsyncClient, lock: ArchiveLock, after: str | None
+    http: httpx.AsyncClient, lock: ArchiveLock, after: str | None, welcome: str
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the events from now on, or those after event `after`, until `serve` stops.
 
+    Print `welcome` on standard error once events are followed, so that none can be missed.
     Raise `CommandFailed` if `serve` refuses the request.
     """
     wait, reported = _FIRST_WAIT, False
@@ -89,6 +94,9 @@ async def _follow(
         try:
             async for fields in _connection(http, after):
                 wait, reported = _FIRST_WAIT, False
+                if welcome:
+                    print(welcome, file=sys.stderr)
+                    welcome = ""
                 after = fields.get("id", after)
                 # Without data it is a heartbeat.
                 if "data" in fields:

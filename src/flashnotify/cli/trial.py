@@ -28,7 +28,7 @@ async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> 
         works = (await anyone.get("/v1/outbox", headers={"X-API-Key": key})).is_success
     if not works:
         async with in_process(app) as admin:
-            request = {"name": "trial", "scopes": ["notify:*", "read"]}
+            request = {"name": "trial", "scopes": ["notify:*", "read", "devices"]}
             key = (await admin.call("POST", "/v1/api-keys", json=request))["key"]
         with replacing(path) as draft:
             draft.write_text(key + "\n")
@@ -37,6 +37,7 @@ async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> 
     print(
         f"""
 FlashNotify answers at {address}
+API documentation: {address}/docs
 Trial API key, kept in {path}: {key}
 
 Send a notification:

@@ -42,7 +42,7 @@ class CancelAndRetry:
                 raise _over(notification)
             now = self.clock.now()
             with self.in_flight.cancelling(id):
-                await self.archive.notifications.cancel(id, now)
+                await self.archive.notifications.cancel(id, notification.priority, now)
                 # Not before: a cancellation that is refused must stop nothing. From here on, jobs
                 # in flight send nothing new.
                 self.in_flight.cancel(id)

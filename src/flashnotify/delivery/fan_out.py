@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -54,7 +55,7 @@ class FanOut:
             return
         if notification.damaged and not notification.audience:
             log.error("notification.damaged", notification=str(notification.id))
-            await self._store(job, self._damaged(job))
+            await self._store(job, self._damaged(notification, job))
             return
         latest: dict[str, Job] = {}
         entries = len(notification.audience)
@@ -84,11 +85,12 @@ class FanOut:
         end = self.decider.end(job, notification)
         deliveries: list[Delivery] = []
         queued: dict[str, list[Route]] = defaultdict(list)
+        planned = partial(self._delivery, notification.kind, now=now)
         recipients = [Address.parse(uri) for uri in notification.audience[start:upto]]
         for route in self.routing.routes(kind, recipients, notification.channels):
             skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
             if finish := end or skipped:
-                deliveries.append(self._delivery(job, route, finish.status, finish.reason, now))
+                deliveries.append(planned(job, route, finish.status, finish.reason))
             else:
                 queued[route.channel].append(route)
         batches: list[ScheduledJob] = []
@@ -100,7 +102,7 @@ class FanOut:
                 latest[channel] = batch.job
                 batches.append(batch)
                 deliveries += [
-                    self._delivery(batch.job, route, DeliveryStatus.queued, batch.reason, now)
+                    planned(batch.job, route, DeliveryStatus.queued, batch.reason)
                     for route in routes[at : at + BATCH_SIZE]
                 ]
         finished = upto == len(notification.audience)
@@ -116,14 +118,22 @@ class FanOut:
         return ScheduledJob(self.dispatch.in_turn(batch, latest), self.clock.now())
 
     def _delivery(
-        self, job: Job, route: Route, status: DeliveryStatus, reason: str | None, now: int
+        self,
+        kind: str,
+        job: Job,
+        route: Route,
+        status: DeliveryStatus,
+        reason: str | None,
+        *,
+        now: int,
     ) -> Delivery:
-        of, to = (job.notification_id, job.id), (route.channel, route.address.value)
+        of, to = (job.notification_id, job.id), (kind, route.channel, route.address.value)
         return Delivery(self.ids(), *of, *to, status, due_at=now, updated_at=now, reason=reason)
 
-    def _damaged(self, job: Job) -> FanOutSlice:
+    def _damaged(self, notification: Notification, job: Job) -> FanOutSlice:
         """Return the trace of a notification whose audience cannot be read."""
         route = Route("unknown", Address("unknown", "unreadable"))
         failed, reason = DeliveryStatus.failed, "the audience in the archive cannot be read"
-        delivery = self._delivery(job, route, failed, reason, self.clock.now())
+        now = self.clock.now()
+        delivery = self._delivery(notification.kind, job, route, failed, reason, now=now)
         return FanOutSlice(0, [delivery], [], finished=True)

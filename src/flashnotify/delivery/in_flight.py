@@ -46,8 +46,10 @@ class InFlight:
         finally:
             sending.discard(delivery_id)
 
-    def sending(self, notification_id: UUID) -> frozenset[UUID]:
-        """Return the deliveries of a notification that are being sent now."""
+    def sending(self, notification_id: UUID | None = None) -> frozenset[UUID]:
+        """Return the deliveries of a notification, or of all, that are being sent now."""
+        if notification_id is None:
+            return frozenset().union(*(held.sending for held in self._notifications.values()))
         held = self._notifications.get(notification_id)
         return frozenset(held.sending) if held is not None else frozenset()
 

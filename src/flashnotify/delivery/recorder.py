@@ -69,8 +69,7 @@ class Recorder:
             del batch.due[delivery.id]
             captured = self._captured(delivery, result, now)
             recorded = DeliveryResult(delivery, attempts, disposition, captured)
-            kind = batch.notification.kind
-            write = partial(self.archive.deliveries.record, kind, recorded, now)
+            write = partial(self.archive.deliveries.record, batch.notification, recorded, now)
             self._writes.append((delivery, write, write()))
 
     def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:

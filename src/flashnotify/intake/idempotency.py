@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,17 +11,21 @@ from flashnotify.archive.ports import Notifications
 from flashnotify.archive.records import IdempotencyRecord
 from flashnotify.clock import Clock
 from flashnotify.domain import IDEMPOTENCY_LIFETIME, NotificationStatus
-from flashnotify.errors import IdempotencyMismatch
+from flashnotify.errors import FieldError, IdempotencyMismatch
 from flashnotify.keyed_locks import KeyedLocks
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to a notification that is on disk. `replayed`: it was accepted before."""
+    """The answer to a notification that is on disk. `replayed`: it was accepted before.
+
+    `warnings` name what the notification asks for and does not get.
+    """
 
     id: UUID
     status: NotificationStatus
     replayed: bool = False
+    warnings: Sequence[FieldError] = ()
 
 
 # Accepts a document; the function it is given makes the record to store with the notification.

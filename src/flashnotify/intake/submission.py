@@ -1,7 +1,7 @@
 """Accepts notifications: validates, stores, queues. An accepted notification is on disk."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -60,9 +60,11 @@ class Submission:
     ) -> Accepted:
         """Accept a parsed document; raise what `accept` raises for it."""
         if key is None:
-            return await self._accept(caller, document)
-        accept = partial(self._accept, caller, document)
-        return await self.idempotency.once(caller.id, key, document, accept)
+            accepted = await self._accept(caller, document)
+        else:
+            accept = partial(self._accept, caller, document)
+            accepted = await self.idempotency.once(caller.id, key, document, accept)
+        return replace(accepted, warnings=self.validation.warnings(document))
 
     async def _accept(
         self,
@@ -99,6 +101,7 @@ class Submission:
             body=request.body,
             data=request.data.model_dump(mode="json", exclude_none=True),
             audience=[str(recipient) for recipient in checked.recipients],
+            recipients=len(checked.recipients),
             priority=checked.priority,
             channels=request.channels,
             locale=request.locale or self.locale,

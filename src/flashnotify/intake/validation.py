@@ -79,6 +79,15 @@ class Validation:
         _check_reach(kind, request.channels, recipients)
         return Checked(kind, request, priority, recipients, send_at)
 
+    def warnings(self, document: Mapping[str, Any]) -> list[FieldError]:
+        """Return what a valid document asks for and does not get."""
+        locale, templates = document.get("locale"), self.templates[document["kind"]]
+        if locale is None or templates.find(locale) is not None:
+            return []
+        known = ", ".join(templates.locales)
+        detail = f"has no wording; messages are in {templates.nearest(locale)!r}. There is {known}"
+        return [FieldError("/locale", "no_wording", detail)]
+
     def kind(self, name: object) -> NotifierSpec:
         """Return the kind called `name`, or raise `InvalidInput` with a list of the kinds."""
         kind = self.kinds.get(name) if isinstance(name, str) else None

@@ -5,6 +5,7 @@ A descriptor validates attribute assignment. In `Annotated` it validates in a py
 """
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -180,7 +181,7 @@ class Phone(Field[str]):
         if not isinstance(value, str) or len(value) > 40:
             raise InvalidValue("not_a_phone_number", "must be a phone number such as +33612345678")
         try:
-            number = phonenumbers.parse(value, None)
+            number = phonenumbers.parse(_with_plain_spaces(value), None)
         except phonenumbers.NumberParseException:
             raise InvalidValue(
                 "not_a_phone_number",
@@ -190,6 +191,11 @@ class Phone(Field[str]):
         if number.extension or not phonenumbers.is_valid_number(number):
             raise InvalidValue("not_a_phone_number", "not a valid phone number; check its digits")
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _with_plain_spaces(value: str) -> str:
+    """Return the text with a space for each other space or invisible mark, as pages have them."""
+    return "".join(" " if unicodedata.category(c) in ("Zs", "Cf") else c for c in value)
 
 
 class Choice(Field[str]):

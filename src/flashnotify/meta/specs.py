@@ -161,8 +161,12 @@ class TemplatesSpec:
         )
 
     def nearest(self, locale: str) -> str:
-        """Return the locale of these templates that matches `locale` best (RFC 4647, 3.4)."""
+        """Return the locale of these templates that matches `locale` best, or the first one."""
+        return self.find(locale) or next(iter(self.locales))
+
+    def find(self, locale: str) -> str | None:
+        """Return the locale of these templates that `locale` falls back to (RFC 4647, 3.4)."""
         known = {name.lower(): name for name in self.locales}
         tags = locale.replace("_", "-").lower().split("-")
         candidates = ("-".join(tags[:length]) for length in range(len(tags), 0, -1))
-        return next((known[tag] for tag in candidates if tag in known), next(iter(self.locales)))
+        return next((known[tag] for tag in candidates if tag in known), None)

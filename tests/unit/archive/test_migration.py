@@ -2,15 +2,15 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
 from flashnotify.archive import schema
-from flashnotify.archive.records import DeliveryFilter
+from flashnotify.archive.records import DeliveryFilter, NotificationFilter
 from flashnotify.archive.sqlite.engine import archive_url
-from flashnotify.domain import Job, Lane, NotificationStatus, Priority
+from flashnotify.domain import Job, Lane, NotificationStatus, Outcome, Priority
 from tests.support.archives import Archive, opened
 from tests.support.manual_clock import ManualClock
 
@@ -23,9 +23,22 @@ HOUR = 3_600_000
 @pytest.fixture
 async def old(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Archive]:
     """The archive of version 0001, migrated and opened."""
-    file = tmp_path / "archive.db"
+    async with migrated_from(DUMP, tmp_path, clock) as archive:
+        yield archive
+
+
+@pytest.fixture
+async def of_0002(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Archive]:
+    """The archive of version 0002, migrated and opened."""
+    async with migrated_from(DUMP.with_name("archive_0002.sql"), tmp_path, clock) as archive:
+        yield archive
+
+
+@asynccontextmanager
+async def migrated_from(dump: Path, folder: Path, clock: ManualClock) -> AsyncIterator[Archive]:
+    file = folder / "archive.db"
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript(DUMP.read_text())
+        connection.executescript(dump.read_text())
     await schema.upgrade(archive_url(f"sqlite:///{file}"))
     async with opened(file, clock) as archive:
         yield archive
@@ -99,7 +112,7 @@ async def test_the_records_are_read_as_they_were_written(old: Archive) -> None:
         "half3@univ.example",
         "half4@univ.example",
     ]
-    page = await old.ports.deliveries.page(notification.id, DeliveryFilter(), limit=9, cursor=None)
+    page = await old.ports.deliveries.page(DeliveryFilter(notification.id), limit=9, cursor=None)
     assert len(page.items) == 4
     answer = await old.ports.notifications.idempotent_answer("local", "a-key")
     assert answer is not None
@@ -116,3 +129,28 @@ async def test_the_tables_are_those_of_a_new_archive(old: Archive, migrated: Pat
     with closing(sqlite3.connect(migrated)) as new:
         for query in (columns, indexes):
             assert old.rows(query) == new.execute(query).fetchall()
+
+
+async def test_what_lists_filter_by_is_filled_in(of_0002: Archive) -> None:
+    async def found(**wanted: str) -> list[tuple[str, str]]:
+        which = DeliveryFilter(**wanted)  # type: ignore[arg-type]  # as each case says
+        page = await of_0002.ports.deliveries.page(which, limit=99, cursor=None)
+        return [(delivery.kind, delivery.address) for delivery in page.items]
+
+    ada = [("security", "Ada@univ.example"), ("academic", "ada@univ.example")]
+    assert await found(to="ada@univ.example") == ada
+    assert await found(kind="weather") == [
+        ("weather", "+33612345679"),
+        ("weather", "+33612345678"),
+    ]
+    page = await of_0002.ports.notifications.page(NotificationFilter(), limit=99, cursor=None)
+    recipients = {item.title: item.recipients for item in page.items}
+    assert recipients["Retrying"] == 3
+    assert recipients["Scheduled"] == 1
+    outcomes = {item.title: item.outcome for item in page.items if item.outcome}
+    assert outcomes == {
+        "All sent": Outcome.all_sent,
+        "Partly expired": Outcome.all_sent,
+        "Expired": Outcome.none,
+        "Quiet hours": Outcome.all_sent,
+    }

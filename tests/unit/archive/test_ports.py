@@ -36,6 +36,7 @@ from flashnotify.domain import (
     Job,
     Lane,
     NotificationStatus,
+    Outcome,
     Priority,
 )
 from flashnotify.errors import InvalidInput, WriteRefused
@@ -277,6 +278,51 @@ async def test_the_last_result_completes_the_notification(
     assert len(attempts[first.id]) == 1
 
 
+@pytest.mark.parametrize(
+    ("ends", "outcome"),
+    [
+        ([SENT, SENT], Outcome.all_sent),
+        ([SENT, FAILED], Outcome.some_failed),
+        ([FAILED, FAILED], Outcome.all_failed),
+        ([EXPIRED, EXPIRED], Outcome.none),
+        ([EXPIRED, SENT], Outcome.all_sent),
+        ([EXPIRED, FAILED], Outcome.all_failed),
+    ],
+)
+async def test_the_outcome_tells_how_the_deliveries_ended(
+    ports: Archive, records: Records, ends: list[Finish], outcome: Outcome
+) -> None:
+    notification, [(_, deliveries)] = await records.fanned_out(2)
+    other, [(_, [_queued])] = await records.fanned_out()
+    written = [
+        records.record(notification, delivery, [], end, 5)
+        for delivery, end in zip(deliveries, ends, strict=True)
+    ]
+    assert (await find(ports, other.id)).outcome is None
+    await asyncio.gather(*written)
+    assert (await find(ports, notification.id)).outcome is outcome
+    for wanted in Outcome:
+        which = NotificationFilter(outcome=wanted)
+        page = await ports.notifications.page(which, limit=9, cursor=None)
+        found = [notification.id] if wanted is outcome else []
+        assert [item.id for item in page.items] == found
+
+
+async def test_a_confirmed_delivery_was_sent_and_a_retry_has_no_outcome_yet(
+    ports: Archive, records: Records
+) -> None:
+    notification, [(job, [first, second])] = await records.fanned_out(2)
+    await records.record(notification, first, [], SENT, 1)
+    await ports.deliveries.confirm(await delivery(ports, first.id), notification.kind, 2)
+    await records.record(notification, second, [], FAILED, 3)
+    assert (await find(ports, notification.id)).outcome is Outcome.some_failed
+    again = replace(job, id=records.id())
+    await ports.notifications.requeue(notification.id, [second], [again], 4)
+    assert (await find(ports, notification.id)).outcome is None
+    await records.record(notification, await delivery(ports, second.id), [], SENT, 5)
+    assert (await find(ports, notification.id)).outcome is Outcome.all_sent
+
+
 async def test_recording_a_result_does_not_wait_for_the_commit(
     ports: Archive, records: Records
 ) -> None:
@@ -396,8 +442,8 @@ async def test_deliveries_are_listed_with_the_wait_of_their_job(
     await records.record(notification, texts[0], [], SENT, now)
 
     async def listed(limit: int = 9, **wanted: object) -> list[tuple[UUID, int, str | None]]:
-        which = DeliveryFilter(**wanted)  # type: ignore[arg-type]  # as each case says
-        page = await ports.deliveries.page(notification.id, which, limit=limit, cursor=None)
+        which = DeliveryFilter(notification.id, **wanted)  # type: ignore[arg-type]  # as each case says
+        page = await ports.deliveries.page(which, limit=limit, cursor=None)
         return [(item.id, item.due_at, item.reason) for item in page.items]
 
     ready = [(mails[1].id, now, None), (mails[0].id, now + 9000, "451 busy")]
@@ -410,9 +456,9 @@ async def test_deliveries_are_listed_with_the_wait_of_their_job(
     assert await listed(only=frozenset()) == []
     excluding = frozenset([mails[0].id, texts[1].id])
     assert await listed(status=DeliveryStatus.queued, excluding=excluding) == waiting[:1]
-    page = await ports.deliveries.page(notification.id, DeliveryFilter(), limit=3, cursor=None)
+    page = await ports.deliveries.page(DeliveryFilter(), limit=3, cursor=None)
     assert [item.id for item in page.items] == [texts[1].id, texts[0].id, mails[1].id]
-    rest = await ports.deliveries.page(notification.id, DeliveryFilter(), limit=3, cursor=page.next)
+    rest = await ports.deliveries.page(DeliveryFilter(), limit=3, cursor=page.next)
     assert [item.id for item in rest.items] == [mails[0].id]
     # A job that is ready says nothing.
     assert (await delivery(ports, mails[1].id)).due_at == now
@@ -428,7 +474,7 @@ async def test_cancelling_makes_the_jobs_due_at_once(
     other, _ = await records.accepted()
     await ports.jobs.reschedule(job, Reschedule(clock.now() + 9000, "451 busy"))
     await clock.advance(1)
-    await ports.notifications.cancel(notification.id, clock.now())
+    await ports.notifications.cancel(notification.id, notification.priority, clock.now())
     found = await find(ports, notification.id)
     assert (found.status, found.completed_at) == (NotificationStatus.cancelled, clock.now())
     [due] = await ports.jobs.waited(EMAIL, clock.now(), None, 9)
@@ -451,11 +497,15 @@ async def test_results_and_cancellations_take_effect_in_order_of_arrival(
             await asyncio.sleep(0)
         cancelling = asyncio.ensure_future(asyncio.sleep(0))
         if cancel_first:
-            cancelling = asyncio.ensure_future(ports.notifications.cancel(notification.id, 5))
+            cancelling = asyncio.ensure_future(
+                ports.notifications.cancel(notification.id, notification.priority, 5)
+            )
             await asyncio.sleep(0)
         written = records.record(notification, last, [records.attempt()], SENT, 6)
         if not cancel_first:
-            cancelling = asyncio.ensure_future(ports.notifications.cancel(notification.id, 7))
+            cancelling = asyncio.ensure_future(
+                ports.notifications.cancel(notification.id, notification.priority, 7)
+            )
         await asyncio.gather(written, cancelling, other)
         assert await records.status(notification.id) is status
         assert (await delivery(ports, last.id)).status is DeliveryStatus.sent
@@ -619,7 +669,7 @@ async def test_changes_are_events_in_the_order_of_commits(ports: Archive, record
     ports.events.on_commit(lambda: commits.append(1))
     notification, [(_, [mail, _other])] = await records.fanned_out(2)
     await records.record(notification, mail, [records.attempt()], SENT, 5)
-    await ports.notifications.cancel(notification.id, 6)
+    await ports.notifications.cancel(notification.id, notification.priority, 6)
     events = await ports.events.after(0, 9)
     assert [(e.type, e.status, e.delivery_id, e.channel) for e in events] == [
         ("notification", "queued", None, None),

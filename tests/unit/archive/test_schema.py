@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
@@ -40,25 +41,30 @@ def definitions(file: Path) -> dict[str, str]:
     return {name: " ".join(sql.replace('"', "").split()) for name, sql in rows}
 
 
+# The other test compares the index of an expression.
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
 def test_alembic_finds_nothing_to_change(migrated: Path) -> None:
     assert differences(migrated) == []
 
 
 def test_indexes_and_tables_are_those_of_the_models(migrated: Path, tmp_path: Path) -> None:
-    """Alembic compares neither partial indexes nor tables without a rowid."""
+    """Alembic compares neither partial indexes, expressions in them, nor tables without a rowid."""
     engine = create_engine(f"sqlite:///{tmp_path}/models.db")
     Base.metadata.create_all(engine)
     engine.dispose()
     models, migrations = definitions(tmp_path / "models.db"), definitions(migrated)
     assert set(models) == set(migrations)
     for name, sql in models.items():
-        assert sql.partition("WHERE")[2] == migrations[name].partition("WHERE")[2], name
+        if name.startswith("ix_"):
+            assert sql == migrations[name]
         assert sql.endswith("WITHOUT ROWID") == migrations[name].endswith("WITHOUT ROWID"), name
     partial = {name for name, sql in migrations.items() if " WHERE " in sql}
     assert partial == {
         "ix_deliveries_queued",
         "ix_jobs_ready",
         "ix_jobs_waiting",
+        "ix_notifications_outcome",
         "ix_notifications_reference",
         "ix_notifications_unfinished",
     }

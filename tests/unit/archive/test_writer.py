@@ -15,7 +15,7 @@ from flashnotify.archive.sql.deliveries import ADD_DELIVERY, CHANGE_QUEUED, END_
 from flashnotify.archive.sql.devices import REMOVE_DEVICE
 from flashnotify.archive.sql.notifications import ADD_NOTIFICATION, CANCEL_NOTIFICATION
 from flashnotify.archive.sql.statistics import ADD_COUNT
-from flashnotify.errors import Unavailable, WriteRefused
+from flashnotify.errors import SyncFailed, Unavailable, WriteRefused
 from tests.support.archives import Archive, opened
 from tests.support.manual_clock import ManualClock
 
@@ -297,6 +297,29 @@ async def test_a_damaged_archive_is_not_a_data_error(
     async with opened(tmp_path / "damaged.db", clock) as archive:
         with pytest.raises(Unavailable, match="malformed"):
             await archive.writer.write(archive.notification())
+
+
+async def test_a_failed_fsync_ends_the_writer(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the log holds is unknown then: neither this write nor the next one may be trusted."""
+    await archive.writer.write()
+    failure = sqlite3.OperationalError("disk I/O error")
+    failure.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+
+    def fail(_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(archive.engines[1].sync_engine.dialect, "do_commit", fail)
+    write = archive.writer.submit([archive.notification()])
+    with pytest.raises(SyncFailed, match="send it again with the same Idempotency-Key"):
+        await write
+    assert archive.writing is not None
+    await asyncio.wait({archive.writing})
+    assert isinstance(archive.writing.exception(), SyncFailed)
+    for refused in (archive.writer.write(archive.notification()), archive.writer.check()):
+        with pytest.raises(Unavailable):
+            await refused
 
 
 async def test_a_cancelled_caller_affects_no_other_write(archive: Archive) -> None:

@@ -10,11 +10,16 @@ import pytest
 
 from flashnotify.archive import schema
 from flashnotify.cli.doctor import transports
-from flashnotify.cli.doctor.configuration import key_findings, setting_findings
+from flashnotify.cli.doctor.configuration import (
+    doubtful_findings,
+    key_findings,
+    setting_findings,
+)
 from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding
 from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.settings import ServiceConfig
+from tests.support.http_server import HttpServer, Reply
 from tests.support.smtp_server import HANG, SmtpServer
 
 ARCHIVE = Path("var/flashnotify.db")
@@ -78,6 +83,43 @@ def test_names_that_set_nothing_are_found_in_the_environment_and_in_the_file(
     }
     assert "FLASHNOTIFY_EMAIL_URL?" in str(found["FLASHNOTIFY_EMIAL_URL"].remedy)
     assert "FLASHNOTIFY_WORKERS?" in str(found["FLASHNOTIFY_WROKERS"].remedy)
+
+
+def test_settings_that_are_hardly_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(states(doubtful_findings(ServiceConfig()))) == {"FLASHNOTIFY_TIMEZONE"}
+    monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", "capture:// smtp://mail.univ.example")
+    monkeypatch.setenv("FLASHNOTIFY_LOCALE", "de")
+    found = by_part(doubtful_findings(ServiceConfig()))
+    assert {finding.state for finding in found.values()} == {"warning"}
+    assert set(found) == {
+        "FLASHNOTIFY_EMAIL_FROM",
+        "FLASHNOTIFY_TIMEZONE",
+        "FLASHNOTIFY_LOCALE",
+    }
+    assert "FLASHNOTIFY_EMAIL_FROM='Campus <" in str(found["FLASHNOTIFY_EMAIL_FROM"].remedy)
+    assert "FLASHNOTIFY_TIMEZONE=Europe/Paris" in str(found["FLASHNOTIFY_TIMEZONE"].remedy)
+    assert "FLASHNOTIFY_LOCALE=en or fr" in str(found["FLASHNOTIFY_LOCALE"].remedy)
+
+
+def test_settings_that_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "EMAIL_URL": "smtp://mail.univ.example",
+        "EMAIL_FROM": "Campus <noreply@u-paris.fr>",
+        "TIMEZONE": "UTC",
+        "LOCALE": "fr-CA",
+    }.items():
+        monkeypatch.setenv(f"FLASHNOTIFY_{name}", value)
+    assert states(doubtful_findings(ServiceConfig())) == {}
+
+
+@pytest.mark.parametrize(("status", "state"), [(405, "ok"), (501, "ok"), (503, "failed")])
+async def test_a_gateway_without_head_works(
+    monkeypatch: pytest.MonkeyPatch, status: int, state: str
+) -> None:
+    async with HttpServer(Reply(status)) as gateway:
+        monkeypatch.setenv("FLASHNOTIFY_SMS_URL", f"http+json://{gateway.host}/sms")
+        found, _ = await transport_findings(ServiceConfig(), ())
+    assert states(found)[f"sms http+json://{gateway.host}"] == state
 
 
 def test_keys_that_others_can_get_at_fail() -> None:

@@ -15,7 +15,7 @@ SERVER = {
 }
 
 
-@pytest.mark.parametrize("command", ["send", "status", "outbox", "keys", "tail"])
+@pytest.mark.parametrize("command", ["send", "status", "list", "outbox", "keys", "tail"])
 def test_client_commands_import_no_server_code(command: str) -> None:
     program = (
         "import sys; from flashnotify.cli import app; import typer; "

@@ -105,10 +105,10 @@ async def test_a_job_that_is_taken_while_the_write_is_under_way_sends_nothing(
     write = delivering.archive.notifications.cancel
     reached, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(id: UUID, now: int) -> None:
+    async def slow(id: UUID, priority: Priority, now: int) -> None:
         reached.set()
         await go_on.wait()
-        await write(id, now)
+        await write(id, priority, now)
 
     delivering.archive.notifications.cancel = slow  # type: ignore[method-assign]
     cancelling = asyncio.create_task(control.cancel(job.notification_id))
@@ -164,13 +164,13 @@ async def test_one_whose_last_delivery_ends_first_is_a_conflict(
     (job,) = await delivering.batches()
     write = delivering.archive.notifications.cancel
 
-    async def after_the_result(id: UUID, now: int) -> None:
+    async def after_the_result(id: UUID, priority: Priority, now: int) -> None:
         # The delivery was being sent, and is not stopped.
         notification = delivering.archive.state.notifications[id]
         (delivery,) = delivering.deliveries()
         sent = Finish(DeliveryStatus.sent)
         await delivering.archive.deliveries.finish(notification, [delivery], sent, now)
-        await write(id, now)
+        await write(id, priority, now)
 
     delivering.archive.notifications.cancel = after_the_result  # type: ignore[method-assign]
     with pytest.raises(Conflict, match="completed"):
@@ -221,8 +221,8 @@ async def test_a_batch_rescheduled_during_a_cancellation_is_due_at_once(
     await reached.wait()
     write = delivering.archive.notifications.cancel
 
-    async def slow(id: UUID, now: int) -> None:
-        await write(id, now)
+    async def slow(id: UUID, priority: Priority, now: int) -> None:
+        await write(id, priority, now)
         go_on.set()
         assert await running == clock.now()
 

@@ -207,7 +207,7 @@ async def test_a_cancelled_notification_is_a_conflict(
     delivering: Delivering, control: CancelAndRetry, clock: ManualClock
 ) -> None:
     (job,) = await delivering.batches()
-    await delivering.archive.notifications.cancel(job.notification_id, clock.now())
+    await delivering.archive.notifications.cancel(job.notification_id, job.priority, clock.now())
     with pytest.raises(Conflict, match="cancelled"):
         await control.retry(job.notification_id)
 

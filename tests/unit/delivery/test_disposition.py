@@ -59,7 +59,7 @@ def disposition(
         result,
         notification(None if expires_in is None else NOW + round(expires_in * 1000), priority),
         records.Delivery(
-            ONE, ONE, ONE, "email", "a@univ.example", DeliveryStatus.queued, NOW, NOW,
+            ONE, ONE, ONE, "academic", "email", "a@univ.example", DeliveryStatus.queued, NOW, NOW,
             attempts=made, first_attempt_at=None if age is None else NOW - round(age * 1000),
         ),
         attempts(now_made),

@@ -231,7 +231,7 @@ async def test_a_cancelled_batch_ends_in_one_write(
     delivering: Delivering, clock: ManualClock
 ) -> None:
     (job,) = await delivering.batches(*TWO)
-    await delivering.archive.notifications.cancel(job.notification_id, clock.now())
+    await delivering.archive.notifications.cancel(job.notification_id, job.priority, clock.now())
     delivering.archive.writes.clear()
     assert await delivering.execute(job) is None
     assert delivering.archive.writes == ["deliveries.finish", "jobs.finish"]
@@ -264,7 +264,7 @@ async def test_a_delivery_that_waits_when_its_notification_is_cancelled_ends_at_
     running = asyncio.create_task(delivering.execute(job))
     await reached.wait()
     delivering.in_flight.cancel(job.notification_id)
-    await delivering.archive.notifications.cancel(job.notification_id, clock.now())
+    await delivering.archive.notifications.cancel(job.notification_id, job.priority, clock.now())
     go_on.set()
     assert await running == clock.now()
     assert await delivering.execute(job) is None

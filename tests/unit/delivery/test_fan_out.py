@@ -277,7 +277,7 @@ async def test_a_cancelled_notification_cancels_each_entry(
     delivering: Delivering, clock: ManualClock
 ) -> None:
     job = await delivering.accept(people(1000))
-    await delivering.archive.notifications.cancel(job.notification_id, clock.now())
+    await delivering.archive.notifications.cancel(job.notification_id, job.priority, clock.now())
     await fan_out(delivering, job)
     assert Counter(delivery.status for delivery in delivering.deliveries()) == {
         DeliveryStatus.cancelled: 1000
@@ -294,7 +294,9 @@ async def test_one_that_is_cancelled_half_way_cancels_the_others(
 
     async def cancel() -> None:
         delivering.in_flight.cancel(job.notification_id)
-        await delivering.archive.notifications.cancel(job.notification_id, clock.now())
+        await delivering.archive.notifications.cancel(
+            job.notification_id, job.priority, clock.now()
+        )
 
     monkeypatch.setattr(between, "happens", cancel)
     await fan_out(delivering, job)

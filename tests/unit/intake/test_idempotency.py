@@ -64,7 +64,7 @@ async def test_the_first_is_accepted_and_the_next_is_its_answer(once: Once) -> N
 
 async def test_the_answer_is_the_first_one_regardless_of_later_changes(once: Once) -> None:
     first = await once.send()
-    await once.archive.notifications.cancel(first.id, 1)
+    await once.archive.notifications.cancel(first.id, Priority.low, 1)
     assert (await once.send()).status is NotificationStatus.scheduled
 
 

@@ -394,3 +394,21 @@ def test_quiet_hours_without_hours_fail_when_declared(wrong: Field[Any]) -> None
 def test_invalid_hours_fail_when_declared() -> None:
     with pytest.raises(ValueError, match="such as 22:00-07:00"):
         TimeWindow("22-7")
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        "\N{NARROW NO-BREAK SPACE}",
+        "\N{NO-BREAK SPACE}",
+        "\N{FIGURE SPACE}",
+        "\N{THIN SPACE}",
+        "\N{IDEOGRAPHIC SPACE}",
+        "\N{ZERO WIDTH SPACE}",
+        "\N{LEFT-TO-RIGHT EMBEDDING}",
+        "\N{WORD JOINER}",
+    ],
+)
+def test_a_phone_number_may_have_any_space_or_invisible_mark(space: str) -> None:
+    written = f"{space}+33{space}6 12{space}34 56 78{space}"
+    assert Phone().validate(written) == "+33612345678"

@@ -398,7 +398,7 @@ async def test_a_cancelled_notification_comes_up_at_once(
         NotificationStatus.sending, 0, 0,
     )  # fmt: skip
     await scheduled.start()
-    await stored.archive.notifications.cancel(id, clock.now())
+    await stored.archive.notifications.cancel(id, Priority.low, clock.now())
     scheduled.dispatch.wake_up(LOW, clock.now())
     await scheduled.settle()
     assert (await scheduled.take()).id == job.id

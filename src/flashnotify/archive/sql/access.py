@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, Executable, Row, Select, func, select
+from sqlalchemy import CursorResult, Executable, Row, Select, func, select, union_all
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,10 +41,27 @@ class Reading:
         self, query: Select[Any], limit: int, cursor: str | None, record: Callable[[Row[Any]], T]
     ) -> Page[T]:
         """Return a page of what `query` finds, newest first, after `cursor`, each as `record`."""
-        id = query.selected_columns.id
+        return await self.merged_page([query], limit, cursor, record)
+
+    async def merged_page(
+        self,
+        queries: Sequence[Select[Any]],
+        limit: int,
+        cursor: str | None,
+        record: Callable[[Row[Any]], T],
+    ) -> Page[T]:
+        """Return a page of what `queries` find together, in one order.
+
+        Each has an index in that order, so that the database merges them and stops at the limit.
+        """
+        if not queries:
+            return Page([], None)
         if cursor is not None:
-            query = query.where(id < _decode(cursor))
-        rows = await self.all(query.order_by(id.desc()).limit(limit + 1), {})
+            last = _decode(cursor)
+            queries = [query.where(query.selected_columns.id < last) for query in queries]
+        merged = union_all(*queries) if len(queries) > 1 else queries[0]
+        newest = merged.selected_columns.id.desc()
+        rows = await self.all(merged.order_by(newest).limit(limit + 1), {})
         more = len(rows) > limit
         rows = rows[:limit]
         return Page([record(row) for row in rows], _encode(rows[-1].id) if more else None)
@@ -82,12 +99,17 @@ class Reading:
         try:
             async with self._engine.connect() as connection:
                 result: CursorResult[Any] = await connection.execute(query, values)
-                return result.all()
+                try:
+                    return result.all()
+                except (ValueError, TypeError) as error:
+                    raise _unreadable("a damaged value") from error
         except PoolTimeout:
             raise Unavailable("Too many reads are under way.", retry_after=5) from None
         except DBAPIError as error:
-            log.error("archive.read_failed", error=str(error.orig))
-            raise Unavailable("The archive cannot be read now.", retry_after=5) from error
+            raise _unreadable(str(error.orig)) from error
+        except (OSError, RuntimeError) as error:
+            # A new connection takes a thread.
+            raise _unreadable(str(error)) from error
 
     def _read(self, reading: asyncio.Task[Sequence[Row[Any]]]) -> None:
         self._reading.discard(reading)
@@ -112,6 +134,17 @@ def matching(query: Select[Any], *wanted: tuple[Any, Any]) -> Select[Any]:
     return query.where(*(column == value for column, value in wanted if value is not None))
 
 
+def made_within(
+    query: Select[Any], id: InstrumentedAttribute[UUID], since: int | None, until: int | None
+) -> Select[Any]:
+    """Return `query` for the rows whose ids were made at or after `since` and before `until`."""
+    if since is not None:
+        query = query.where(id >= first_id(since))
+    if until is not None:
+        query = query.where(id < first_id(until))
+    return query
+
+
 def first_id(ms: int) -> UUID:
     """Return the least UUIDv7 of a millisecond since the epoch."""
     ms = min(max(ms, 0), (1 << 48) - 1)
@@ -124,6 +157,11 @@ def strings(text: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError("not an array of strings")
     return values
+
+
+def _unreadable(reason: str) -> Unavailable:
+    log.error("archive.read_failed", error=reason)
+    return Unavailable("The archive cannot be read now.", retry_after=5)
 
 
 def _encode(id: UUID) -> str:

@@ -11,6 +11,7 @@ from flashnotify.archive.models import ApiKey as Table
 from flashnotify.archive.records import ApiKey
 from flashnotify.archive.sql.access import Access, strings
 from flashnotify.archive.sql.changes import Stage, Statement, row_of, update_row
+from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Priority
 
 _find = select(Table.__table__).where(Table.id == bindparam("of"))
@@ -39,7 +40,8 @@ class SqlApiKeys(Access):
         await self._writer.write((REVOKE_API_KEY, {"of": id, "revoked_at": now}))
 
     def record_use(self, id: str, now: int) -> asyncio.Future[None]:
-        return self._writer.submit([(USE_API_KEY, {"of": id, "last_used_at": now})])
+        change = (USE_API_KEY, {"of": id, "last_used_at": now})
+        return self._writer.submit([change], WriteLane.bulk)
 
 
 def _api_key(row: Row[Any]) -> ApiKey:

@@ -21,7 +21,8 @@ class Stage(IntEnum):
     changes = 3
     expiries = 4
     totals = 5
-    endings = 6
+    completions = 6
+    endings = 7
 
 
 @dataclass(frozen=True, eq=False, slots=True)

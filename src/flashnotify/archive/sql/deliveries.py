@@ -7,19 +7,35 @@ from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, case, func, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from flashnotify.archive import records
 from flashnotify.archive.models import Attempt as AttemptRow
+from flashnotify.archive.models import Count, JobRow, OutboxMessage
 from flashnotify.archive.models import Delivery as Table
-from flashnotify.archive.models import JobRow, OutboxMessage
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Delivery, Finish, Notification
-from flashnotify.archive.sql.access import Access, matching
+from flashnotify.archive.sql.access import Access, made_within, matching
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.statistics import count, latency, total
-from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
+from flashnotify.archive.write_lanes import WriteLane
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus, Outcome
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
 _columns = {field.name: Table.__table__.c[field.name] for field in fields(Delivery)}
@@ -45,10 +61,31 @@ _waits_longer = and_(
 _of_job = {"due_at": JobRow.due_at, "reason": func.coalesce(JobRow.reason, Table.reason)}
 _with_job = select(
     *(
-        case((_waits_longer, _of_job[name]), else_=column) if name in _of_job else column
+        case((_waits_longer, _of_job[name]), else_=column).label(name)
+        if name in _of_job
+        else column.label(name)
         for name, column in _columns.items()
     )
 ).outerjoin(JobRow, JobRow.id == Table.job_id)
+# With one look into an index for each kind and for each channel of it.
+_kinds_and_channels = text("""
+    WITH RECURSIVE kinds(kind) AS (
+        SELECT min(kind) FROM deliveries
+        UNION ALL
+        SELECT (SELECT min(d.kind) FROM deliveries d WHERE d.kind > kinds.kind)
+        FROM kinds WHERE kind IS NOT NULL
+    ), pairs(kind, channel) AS (
+        SELECT kind, (SELECT min(d.channel) FROM deliveries d WHERE d.kind = kinds.kind)
+        FROM kinds WHERE kind IS NOT NULL
+        UNION ALL
+        SELECT kind, (
+            SELECT min(d.channel) FROM deliveries d
+            WHERE d.kind = pairs.kind AND d.channel > pairs.channel
+        )
+        FROM pairs WHERE channel IS NOT NULL
+    )
+    SELECT kind, channel FROM pairs WHERE channel IS NOT NULL
+""")
 
 # What an attempt, or the end, changes in a delivery.
 _CHANGED = ("status", "reason", "attempts", "first_attempt_at", "due_at")
@@ -66,7 +103,25 @@ MARK_EXPIRED = update_row(
     NotificationRow, NotificationRow.status == "sending", stage=Stage.expiries
 )
 _last = NotificationRow.pending <= bindparam("ended")
-# The last delivery to end completes its notification.
+
+
+def _any(*statuses: DeliveryStatus) -> ColumnElement[bool]:
+    """Return whether a notification has deliveries in some of the statuses, by its counts."""
+    counted = or_(*(Count.status == status for status in statuses))
+    return exists().where(
+        Count.notification_id == NotificationRow.id, counted, Count.deliveries > 0
+    )
+
+
+_any_sent = _any(DeliveryStatus.sent, DeliveryStatus.delivered)
+_any_failed = _any(DeliveryStatus.failed)
+_outcome = case(
+    (_any_sent & _any_failed, Outcome.some_failed),
+    (_any_sent, Outcome.all_sent),
+    (_any_failed, Outcome.all_failed),
+    else_=Outcome.none,
+)
+# The last delivery to end completes its notification, after the counts of the same commit.
 END_SOME = Statement(
     update(NotificationRow)
     .where(NotificationRow.id == bindparam("of"))
@@ -78,8 +133,9 @@ END_SOME = Statement(
             else_=NotificationRow.status,
         ),
         completed_at=case((_last, bindparam("now")), else_=NotificationRow.completed_at),
+        outcome=case((_last, _outcome), else_=NotificationRow.outcome),
     ),
-    Stage.totals,
+    Stage.completions,
     amounts=("ended",),
 )
 
@@ -94,15 +150,54 @@ class SqlDeliveries(Access):
         return await self._reader.one(_find, {"of": id}, _delivery)
 
     async def page(
-        self, id: UUID, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
+        self, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
     ) -> records.Page[Delivery]:
-        query = _with_job.where(Table.notification_id == id)
-        query = matching(query, (Table.status, wanted.status), (Table.channel, wanted.channel))
-        if wanted.only is not None:
-            query = query.where(Table.id.in_(wanted.only))
+        query = made_within(_with_job, Table.id, wanted.since, wanted.until)
         if wanted.excluding:
             query = query.where(Table.id.not_in(wanted.excluding))
-        return await self._lists.page(query, limit, cursor, _delivery)
+        queries = await self._by_index(query, wanted)
+        return await self._lists.merged_page(queries, limit, cursor, _delivery)
+
+    async def _by_index(
+        self, query: Select[Any], wanted: records.DeliveryFilter
+    ) -> Sequence[Select[Any]]:
+        """Return queries for what is wanted, each of which one index answers in the list's order.
+
+        Recipients, notifications and ids find few rows, of which the other filters pick some. An
+        index of (kind, channel, status) answers these: one query for each of the wanted
+        combinations that the archive holds.
+        """
+        if wanted.to is not None:
+            query = query.where(func.lower(Table.address) == func.lower(wanted.to))
+        if wanted.notification_id is not None:
+            query = query.where(Table.notification_id == wanted.notification_id)
+        if wanted.only is not None:
+            query = query.where(Table.id.in_(wanted.only))
+        filters = {"kind": wanted.kind, "channel": wanted.channel, "status": wanted.status}
+        if (wanted.to, wanted.notification_id, wanted.only) != (None, None, None):
+            # Concatenated, so that the database does not take the other index for them.
+            picked = ((_columns[name].concat(""), value) for name, value in filters.items())
+            return [matching(query, *picked)]
+        if not any(filters.values()):
+            return [query]
+        statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
+        return [
+            query.where(Table.kind == kind, Table.channel == channel, Table.status == status)
+            for kind, channel in await self._kinds_and_channels(wanted)
+            for status in statuses
+        ]
+
+    async def _kinds_and_channels(
+        self, wanted: records.DeliveryFilter
+    ) -> Sequence[tuple[str, str]]:
+        """Return the wanted pairs of kind and channel that any delivery has."""
+        if wanted.kind is not None and wanted.channel is not None:
+            return [(wanted.kind, wanted.channel)]
+        return [
+            (row.kind, row.channel)
+            for row in await self._lists.all(_kinds_and_channels, {})
+            if wanted.kind in (None, row.kind) and wanted.channel in (None, row.channel)
+        ]
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         values = {"notification": id, "after": after, "most": limit}
@@ -119,7 +214,9 @@ class SqlDeliveries(Access):
             found[row.delivery_id].append(_attempt(row))
         return found
 
-    def record(self, kind: str, result: records.DeliveryResult, now: int) -> asyncio.Future[None]:
+    def record(
+        self, notification: Notification, result: records.DeliveryResult, now: int
+    ) -> asyncio.Future[None]:
         delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
         changes = _attempts(delivery, attempts)
         if attempts:
@@ -130,10 +227,10 @@ class SqlDeliveries(Access):
             waiting = replace(delivery, due_at=disposition.due_at, reason=disposition.reason)
             changes.append(_change(waiting, now))
         else:
-            changes += _end([delivery], kind, disposition, now)
+            changes += _end([delivery], notification.kind, disposition, now)
         if result.captured is not None:
             changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
-        return self._writer.submit(changes)
+        return self._writer.submit(changes, WriteLane.of(notification.priority))
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
@@ -141,7 +238,7 @@ class SqlDeliveries(Access):
         changes = _end(deliveries, notification.kind, end, now)
         if end.reason == EXPIRED:
             changes.append(mark_expired(notification.id, now))
-        await self._writer.write(*changes)
+        await self._writer.write(*changes, lane=WriteLane.of(notification.priority))
 
     async def confirm(self, delivery: Delivery, kind: str, now: int) -> None:
         id, channel = delivery.notification_id, delivery.channel
@@ -152,17 +249,19 @@ class SqlDeliveries(Access):
             count(id, channel, DeliveryStatus.sent, -1),
             count(id, channel, delivered, 1),
             total(now, kind, channel, delivered),
+            lane=WriteLane.bulk,
         )
 
     async def note_undeliverable(self, id: UUID, reason: str, now: int) -> None:
         row = {"of": id, "status": DeliveryStatus.sent, "reason": reason, "updated_at": now}
-        await self._writer.write((CHANGE_SENT, row))
+        await self._writer.write((CHANGE_SENT, row), lane=WriteLane.bulk)
 
 
 def _delivery(row: Row[Any]) -> Delivery:
     values: tuple[Any, ...] = tuple(row)
-    id, notification_id, job_id, channel, address, status, *rest = values
-    return Delivery(id, notification_id, job_id, channel, address, DeliveryStatus(status), *rest)
+    id, notification_id, job_id, kind, channel, address, status, *rest = values
+    of = (id, notification_id, job_id, kind, channel, address)
+    return Delivery(*of, DeliveryStatus(status), *rest)
 
 
 def _attempt(row: Row[Any]) -> records.Attempt:

@@ -11,6 +11,7 @@ from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
+from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Job, Lane, Priority
 
 # In the order of the record's fields.
@@ -57,10 +58,10 @@ class SqlJobs(Access):
 
     async def reschedule(self, job: Job, until: Reschedule) -> None:
         row = {"of": job.id, "turn": None, "due_at": until.due_at, "reason": until.reason}
-        await self._writer.write((RESCHEDULE_JOB, row))
+        await self._writer.write((RESCHEDULE_JOB, row), lane=WriteLane.of(job.priority))
 
     async def finish(self, job: Job) -> None:
-        await self._writer.write(finish_job(job))
+        await self._writer.write(finish_job(job), lane=WriteLane.of(job.priority))
 
 
 def _in(lane: Lane) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, select
 from flashnotify.archive import models
 from flashnotify.archive.sql.access import Access, first_id
 from flashnotify.archive.sql.changes import Change, Stage, Statement
+from flashnotify.archive.write_lanes import WriteLane
 
 # Notifications of one slice, since their audiences may be long.
 _NOTIFICATIONS = 100
@@ -117,5 +118,5 @@ class SqlMaintenance(Access):
 
     async def _write(self, changes: Sequence[Change]) -> bool:
         if changes:
-            await self._writer.write(*changes)
+            await self._writer.write(*changes, lane=WriteLane.bulk)
         return bool(changes)

@@ -15,12 +15,13 @@ from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
-from flashnotify.archive.sql.access import Access, first_id, matching, strings
+from flashnotify.archive.sql.access import Access, made_within, matching, strings
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
 from flashnotify.archive.sql.statistics import count, total
-from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Priority
+from flashnotify.archive.write_lanes import WriteLane
+from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Outcome, Priority
 
 # The audience may be long, and is needed only to fan out.
 _without_audience = select(*(c for c in Table.__table__.columns if c.name != "audience"))
@@ -63,6 +64,7 @@ REOPEN_NOTIFICATION = update_row(
     status="sending",
     updated_at=bindparam("now"),
     completed_at=None,
+    outcome=None,
     pending=Table.pending + bindparam("more"),
 )
 
@@ -78,20 +80,20 @@ class SqlNotifications(Access):
     async def page(
         self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
     ) -> records.Page[Notification]:
+        query = made_within(_without_audience, Table.id, wanted.since, wanted.until)
         query = matching(
-            _without_audience,
+            query,
             (Table.kind, wanted.kind),
             (Table.reference, wanted.reference),
             (Table.priority, wanted.priority),
             (Table.status, wanted.status),
+            (Table.outcome, wanted.outcome),
         )
         if wanted.status not in (None, NotificationStatus.completed):
             # Said once more as a literal, so that SQLite can use the partial index.
             query = query.where(literal_column("status <> 'completed'"))
-        if wanted.since is not None:
-            query = query.where(Table.id >= first_id(wanted.since))
-        if wanted.until is not None:
-            query = query.where(Table.id < first_id(wanted.until))
+        if wanted.outcome not in (None, Outcome.all_sent):
+            query = query.where(literal_column("outcome <> 'all_sent'"))
         return await self._lists.page(query, limit, cursor, _notification)
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
@@ -128,13 +130,12 @@ class SqlNotifications(Access):
             changes.append(mark_expired(id, now))
         if done.finished:
             changes += [end_some(id, 1, now), finish_job(job)]
-        await self._writer.write(*changes)
+        await self._writer.write(*changes, lane=WriteLane.of(job.priority))
 
-    async def cancel(self, id: UUID, now: int) -> None:
+    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
         values = {"of": id, "now": now}
-        await self._writer.submit(
-            [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)], barrier=True
-        )
+        changes = [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)]
+        await self._writer.submit(changes, WriteLane.of(priority), barrier=True)
 
     async def requeue(
         self, id: UUID, failed: Sequence[records.Delivery], jobs: Sequence[Job], now: int
@@ -152,13 +153,14 @@ class SqlNotifications(Access):
             changes.append(count(id, channel, DeliveryStatus.queued, number))
         changes += [add_job(ScheduledJob(job, now)) for job in jobs]
         changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
-        await self._writer.submit(changes, barrier=True)
+        await self._writer.submit(changes, WriteLane.of(jobs[0].priority), barrier=True)
 
 
 def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
     """Return a notification; with JSON that cannot be read, it is `damaged` and that is empty."""
     values = {**row._mapping, "fanned_out": row.expanded, "audience": (), "data": {}}
     values |= {"priority": Priority(row.priority), "status": NotificationStatus(row.status)}
+    values["outcome"] = Outcome(row.outcome) if row.outcome is not None else None
     channels, _, _ = values.pop("channels"), values.pop("expanded"), values.pop("pending")
     values |= {"channels": None, "damaged": True}
     with suppress(ValueError):

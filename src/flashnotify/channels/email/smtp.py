@@ -1,25 +1,32 @@
 """Email over SMTP (RFC 5321), with TLS from the start or by STARTTLS (RFC 3207)."""
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import aiosmtplib
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from flashnotify import errors
-from flashnotify.channels.email.channel import EmailToOne
+from flashnotify.channels.email.access import Access, Encryption
+from flashnotify.channels.email.channel import EmailConfig, EmailToOne
+from flashnotify.channels.email.connecting import expects_tls
+from flashnotify.channels.email.pool import SessionPool
+from flashnotify.channels.email.remedies import speak_tls
+from flashnotify.channels.email.session import Session
 from flashnotify.channels.transport import Resources, Transport, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
 from flashnotify.meta import setting
 
-_STARTTLS = {"auto": None, "require": True, "never": False}
-# What aiosmtplib raises for a refusal or a broken connection.
-_FAILURES = (aiosmtplib.SMTPException, OSError)
+_STARTTLS: dict[str, Encryption] = {"auto": "auto", "require": "require", "never": "never"}
+_PORTS: dict[Encryption, int] = {"tls": 465, "require": 587, "auto": 25, "never": 25}
+# Seconds without a greeting until `check` tries whether the server expects TLS.
+_PATIENCE = 3.0
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)*")
 
 
 def _certificates(path: Path | None) -> Path | None:
@@ -34,6 +41,24 @@ def _certificates(path: Path | None) -> Path | None:
     return path
 
 
+def _ehlo_name(name: str | None) -> str | None:
+    if name is not None and not _is_host(name) and not _is_literal(name):
+        raise ValueError("it must be a host name, or an address in brackets; never localhost")
+    return name
+
+
+def _is_host(name: str) -> bool:
+    """Return whether `name` says who we are: no server believes that we are localhost."""
+    return bool(_HOST_NAME.fullmatch(name)) and name.lower().split(".")[0] != "localhost"
+
+
+def _is_literal(name: str) -> bool:
+    try:
+        return bool(ip_address(name.removeprefix("[").removeprefix("IPv6:").removesuffix("]")))
+    except ValueError:
+        return False
+
+
 class SmtpConfig(TransportConfig):
     """Settings for SMTP servers."""
 
@@ -43,7 +68,27 @@ class SmtpConfig(TransportConfig):
         help="Certificates to trust besides the system's, as PEM.",
         example="/etc/ssl/campus-ca.pem",
     )
-    connections, timeout = limits("SMTP", item="email", to="an SMTP server")
+    ehlo_name: Annotated[str | None, AfterValidator(_ehlo_name)] = setting(
+        None,
+        env="SMTP_EHLO_NAME",
+        help="Name of this machine for SMTP servers; by default the domain of EMAIL_FROM.",
+        example="notify.univ.example",
+    )
+    connections = limits("SMTP", item="email", to="an SMTP server")[0]
+    idle: Annotated[float, Field(gt=0, le=600)] = setting(
+        30.0,
+        env="SMTP_IDLE_SECONDS",
+        help="Seconds that an unused connection to an SMTP server is kept. Less than firewalls do.",
+        example="10",
+    )
+    timeout: Annotated[float, Field(gt=0, le=7200)] = setting(
+        3600.0,
+        env="SMTP_TIMEOUT",
+        help="Timeout of one email to an SMTP server, in seconds. Each step has its own as well, "
+        "as RFC 5321 recommends. With less than ten minutes, a server that is slow to accept a "
+        "message may get copies of it.",
+        example="60",
+    )
 
 
 class SmtpTransport(Transport[EmailToOne]):
@@ -59,123 +104,75 @@ class SmtpTransport(Transport[EmailToOne]):
 
     def __init__(self, url: TransportURL, config: SmtpConfig, resources: Resources) -> None:
         super().__init__(url, config, resources)
-        url.allow_options("starttls")
-        choice = url.options.get("starttls", "require" if url.password else "auto")
-        if choice not in _STARTTLS:
-            known = ", ".join(_STARTTLS)
-            raise errors.SettingsError(f"starttls must be one of {known}, not {choice!r}")
-        self._starttls = _STARTTLS[choice] if url.scheme == "smtp" else False
-        self._tls = resources.tls
-        if config.ca_file is not None:
-            self._tls = ssl.create_default_context()
-            self._tls.load_verify_locations(config.ca_file)
-        self._idle: list[aiosmtplib.SMTP] = []
+        self._sender = parseaddr(EmailConfig().sender)[1]
+        domain = self._sender.rpartition("@")[2]
+        encryption = _encryption(url)
+        self._access = Access(
+            url.host,
+            url.port or _PORTS[encryption],
+            encryption,
+            _tls(config, resources),
+            config.ehlo_name or (domain if _is_host(domain) else None),
+            url.username,
+            url.password or "",
+        )
+        self._pool = SessionPool(self._open, self.connections, config.idle, resources.clock)
 
     async def close(self) -> None:
-        """Quit all idle connections at the same time: some servers never answer."""
-        idle, self._idle = self._idle, []
-        await asyncio.gather(*map(_quit, idle))
+        """End all sessions that are kept."""
+        await self._pool.close()
 
     async def check(self) -> str:
-        """Connect, say hello and log in, if the URL has a user."""
+        """Go through a session as a delivery does, up to MAIL: it sends no message."""
+        session = await self._open_or_find_tls()
         try:
-            await _quit(await self._connect())
-        except _FAILURES as error:
-            raise _explain(error) from error
-        accepted = ", and accepts the user and password" if self.url.username else ""
-        return f"it says hello{accepted}"
+            await session.mail(self._sender)
+            await session.reset()
+        finally:
+            await session.quit()
+        login = "accepts the user and password, " if self.url.username else ""
+        return f"it says hello, {login}and accepts mail from {self._sender}"
 
     async def send(self, content: EmailToOne) -> Sent:
         """Send one email; the result has the server's answer."""
         # Before any command, since this also checks the addresses in the commands.
         message = content.as_bytes()
-        try:
-            async with self._transaction(content.content.sender_address) as client:
-                await client.rcpt(content.to)
-                answer = await client.data(message)
-        except _FAILURES as error:
-            raise _explain(error) from error
+        async with self._pool.message(content.content.sender_address) as session:
+            await session.rcpt(content.to)
+            answer = await session.data(message)
         return Sent(answer=excerpt(f"{answer.code} {answer.message}"), reference=content.message_id)
 
-    @asynccontextmanager
-    async def _transaction(self, sender: str) -> AsyncIterator[aiosmtplib.SMTP]:
-        client = await self._begin(sender)
+    async def _open(self) -> Session:
+        return await Session.open(self._access)
+
+    async def _open_or_find_tls(self) -> Session:
+        """Return a session. Raise `Misconfigured` if the server waits for us to begin TLS."""
         try:
-            yield client
-        except aiosmtplib.SMTPResponseException:
-            # The server answered: the session can go on after a reset.
-            with suppress(*_FAILURES), _closed_on_error(client):
-                await client.rset()
-                self._idle.append(client)
-            raise
-        except BaseException:
-            client.close()
-            raise
-        self._idle.append(client)
-
-    async def _begin(self, sender: str) -> aiosmtplib.SMTP:
-        """Return a connection, idle or new, on which the server has accepted MAIL."""
-        while self._idle:
-            client = self._idle.pop()
-            # Servers close idle sessions (RFC 5321, section 3.8), which does not fail this email.
-            with suppress(*_FAILURES), _closed_on_error(client):
-                await client.mail(sender)
-                return client
-        client = await self._connect()
-        with _closed_on_error(client):
-            await client.mail(sender)
-        return client
-
-    async def _connect(self) -> aiosmtplib.SMTP:
-        client = aiosmtplib.SMTP(
-            hostname=self.url.host,
-            port=self.url.port,
-            username=self.url.username,
-            password=self.url.password,
-            timeout=self.timeout,
-            use_tls=self.url.scheme == "smtps",
-            start_tls=self._starttls,
-            tls_context=self._tls,
-        )
-        with _closed_on_error(client):
-            await client.connect()
-            await client.ehlo()
-        return client
+            async with asyncio.timeout(_PATIENCE):
+                return await self._open()
+        except TimeoutError:
+            access = self._access
+            if access.encryption != "tls" and await expects_tls(access):
+                reason = "the server sends no greeting, since it expects TLS from the start"
+                remedy = speak_tls(access)
+                raise errors.Misconfigured(reason, remedy=remedy) from None
+        return await self._open()
 
 
-@contextmanager
-def _closed_on_error(client: aiosmtplib.SMTP) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        client.close()
-        raise
+def _encryption(url: TransportURL) -> Encryption:
+    url.allow_options("starttls")
+    if url.scheme == "smtps":
+        return "tls"
+    choice = url.options.get("starttls", "require" if url.password else "auto")
+    if choice not in _STARTTLS:
+        known = ", ".join(_STARTTLS)
+        raise errors.SettingsError(f"starttls must be one of {known}, not {choice!r}")
+    return _STARTTLS[choice]
 
 
-async def _quit(client: aiosmtplib.SMTP) -> None:
-    with suppress(*_FAILURES):
-        await client.quit(timeout=1)
-    client.close()
-
-
-def _explain(error: aiosmtplib.SMTPException | OSError) -> errors.TransportError:
-    """Return the error for a failure: 4yz for now, 5yz for good (RFC 5321, section 4.2.1)."""
-    if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
-        return errors.Misconfigured(excerpt(str(error)))
-    # aiosmtplib raises exactly its base class for a missing STARTTLS or AUTH only.
-    if type(error) is aiosmtplib.SMTPException or isinstance(error, aiosmtplib.SMTPNotSupported):
-        return errors.Misconfigured(excerpt(f"the server does not support the settings: {error}"))
-    if not isinstance(error, aiosmtplib.SMTPResponseException):
-        return errors.Unreachable(excerpt(str(error)))
-    reason = excerpt(f"{error.code} {error.message}")
-    if error.code == 421 or isinstance(error, aiosmtplib.SMTPConnectError):
-        return errors.Unreachable(reason)
-    if 400 <= error.code < 500:
-        return errors.Retryable(reason)
-    # About our credentials (RFC 4954, section 6) or our sender, not the recipient.
-    ours = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPSenderRefused)
-    if isinstance(error, ours) or error.code in (530, 534, 535, 538):
-        return errors.Misconfigured(reason)
-    if 500 <= error.code < 600:
-        return errors.Rejected(reason)
-    return errors.Unreachable(reason)
+def _tls(config: SmtpConfig, resources: Resources) -> ssl.SSLContext:
+    if config.ca_file is None:
+        return resources.tls
+    tls = ssl.create_default_context()
+    tls.load_verify_locations(config.ca_file)
+    return tls

@@ -14,10 +14,9 @@ from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from flashnotify.channels.transport import Threads
-from flashnotify.errors import InvalidValue, Unavailable
+from flashnotify.errors import InvalidValue
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -78,8 +77,8 @@ def split(url: str) -> SplitResult:
     return parts
 
 
-class NameLookup(AbstractResolver):
-    """The system's resolver in threads of its own; also a resolver for aiohttp.
+class NameLookup:
+    """The system's resolver in threads of its own.
 
     A silent name server blocks a thread for half a minute. The event loop shares a few threads
     among all lookups, so a few such names would keep email from finding its server.
@@ -98,25 +97,6 @@ class NameLookup(AbstractResolver):
         """
         call = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
         return await self._threads.run(call, within=5.0)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the same for aiohttp; raise an OSError for every failure."""
-        try:
-            found = await self.look_up(host, port, family)
-        except (Unavailable, UnicodeError) as error:
-            raise OSError(str(error)) from None
-        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        return [
-            ResolveResult(
-                hostname=host, host=str(ip), port=port, family=family, proto=0, flags=flags
-            )
-            for family, _, _, _, (ip, port, *_) in found
-        ]
-
-    async def close(self) -> None:
-        """Do nothing: the threads belong to the service."""
 
 
 class PublicAddresses:

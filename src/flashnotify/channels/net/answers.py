@@ -6,16 +6,16 @@ import re
 import ssl
 from datetime import UTC
 
-import aiohttp
 import httpx
 
 from flashnotify import errors
+from flashnotify.channels.net.http_connection import NoAnswer
 from flashnotify.channels.transport import excerpt
 
 # Seconds: a longer Retry-After is cut to this.
 _MAX_RETRY_AFTER = 86_400.0
 # What a request may raise; UnicodeError is for an invalid host name.
-FAILURES = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError)
+FAILURES = (httpx.InvalidURL, OSError, UnicodeError)
 
 
 def describe(answer: httpx.Response) -> str:
@@ -76,47 +76,19 @@ class AddressNotPermitted(OSError):
     """The IP address may not be connected to."""
 
     def __str__(self) -> str:
-        # Equal for all addresses of a host, or aiohttp would join them into one text.
         return "its address may not be connected to: it is not public"
 
 
-class TooManyInterimAnswers(aiohttp.ClientError):
-    """The server keeps sending interim answers (RFC 9110, section 15.2)."""
-
-
 def transport_error(failure: BaseException) -> errors.TransportError:
-    """Return the error for one of `FAILURES`."""
-    if _has_cause(failure, ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError):
-        return errors.Misconfigured("the server's certificate cannot be trusted")
-    if _has_cause(failure, AddressNotPermitted):
-        return errors.Unsendable(str(AddressNotPermitted()))
-    return errors.Unreachable(excerpt(_explain(failure)))
-
-
-def _explain(failure: BaseException) -> str:
-    """Describe the failure without the URL, which may hold a password and which errors quote."""
-    # httpx-aiohttp wraps most of aiohttp's errors in one of httpx's.
-    wrapped = isinstance(failure, httpx.HTTPError) and failure.__cause__ is not None
-    match failure.__cause__ if wrapped else failure:
-        case aiohttp.ClientConnectorError() as refused:
-            return f"cannot connect to {refused.host}:{refused.port}: {refused.os_error}"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return "the server closed the connection without an answer"
-        case TooManyInterimAnswers():
-            return "the server keeps sending interim answers (1xx)"
-        case aiohttp.ClientPayloadError():
-            return "the answer broke off"
-        case aiohttp.ClientResponseError():
-            return "the answer is not HTTP"
-        case aiohttp.InvalidURL() | httpx.InvalidURL() | UnicodeError():
-            return "the URL cannot be used"
-        case other:
-            return type(other).__name__
-
-
-def _has_cause(error: BaseException | None, *kinds: type[BaseException]) -> bool:
-    while error is not None:
-        if isinstance(error, kinds):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    """Return the error for one of `FAILURES`, without the URL, which may hold a password."""
+    match failure:
+        case ssl.SSLCertVerificationError():
+            return errors.Misconfigured("the server's certificate cannot be trusted")
+        case AddressNotPermitted():
+            return errors.Unsendable(str(failure))
+        case NoAnswer():
+            return errors.Unreachable(excerpt(str(failure)))
+        case httpx.InvalidURL() | UnicodeError():
+            return errors.Unreachable("the URL cannot be used")
+        case _:
+            return errors.Unreachable(type(failure).__name__)

@@ -1,28 +1,20 @@
-"""The base of transports over HTTP: httpx's API over aiohttp's connections."""
+"""The base of transports over HTTP: httpx's API over our own connections (docs/adr/0010)."""
 
-import asyncio
 import html
 import json
-import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 from urllib.parse import quote, quote_plus
 
-import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver
-from httpx_aiohttp import AiohttpTransport
 
-from flashnotify.channels.net import aiohttp_internals, answers
+from flashnotify.channels.net import answers
+from flashnotify.channels.net.http_connections import Connections, LookUp, request_target
 from flashnotify.channels.transport import C_contra, Resources, Transport, TransportConfig
 from flashnotify.channels.url import TransportURL
 from flashnotify.errors import Misconfigured, Unreachable
 
-# Bytes read of an answer: enough for a provider's words, too few to fill the memory.
-_MAX_ANSWER = 64 * 1024
-# With these, httpx would decode the body, and sometimes fail. We read every body as UTF-8.
-_IGNORED_HEADERS = (b"content-encoding", b"content-length", b"content-type")
 # A shorter secret guards nothing, and would be found within ordinary words.
 _MIN_SECRET = 4
 
@@ -32,7 +24,7 @@ class HttpTransport(Transport[C_contra]):
 
     A subclass builds the requests, with `headers`, and interprets special answers. The password or
     token of the URL and `authorization` are removed from answers. `permits` is called for each new
-    connection with its IP address, and returns whether it may be opened. `resolver` looks up host
+    connection with its IP address, and returns whether it may be opened. `look_up` looks up host
     names instead of the event loop.
     """
 
@@ -48,20 +40,20 @@ class HttpTransport(Transport[C_contra]):
         *,
         authorization: str | None = None,
         permits: Callable[[str], bool] | None = None,
-        resolver: AbstractResolver | None = None,
+        look_up: LookUp | None = None,
     ) -> None:
         super().__init__(url, config, resources)
         self.headers = {"Authorization": authorization} if authorization else {}
-        self._permits = permits
-        self._resolver = resolver
         secrets = (url.password or url.username, authorization)
         forms = {form for secret in secrets if secret for form in _quoted_forms(secret)}
         # Longest first: one secret may contain another.
         self._secrets = sorted(forms, key=len, reverse=True)
+        # A hang must be reported before the sender's own timeout.
+        within = 0.95 * self.timeout
+        total, tls = self.connections.total, resources.tls
         # No redirects, and no proxy or credentials from the environment.
         self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(client=self._session, verify=resources.tls),
-            timeout=None,  # noqa: S113  # `request` limits the whole, not each read
+            transport=Connections(total, within, tls, permits, look_up),
             trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": "FlashNotify", "Accept-Encoding": "identity"},
@@ -79,29 +71,23 @@ class HttpTransport(Transport[C_contra]):
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request, and read at most 64 KiB of the answer.
+        """Send a request to exactly this URL, and read at most 64 KiB of the answer.
 
         Raise the `TransportError` that `answers.transport_error` returns.
         """
-        body = b""
         try:
-            async with (
-                asyncio.timeout(self.timeout),
-                self._http.stream(method, url, content=content, headers=headers) as answer,
-            ):
-                async for chunk in answer.aiter_raw():
-                    body += chunk
-                    if len(body) > _MAX_ANSWER:
-                        break
+            target = {"target": request_target(url)}
+            answer = await self._http.request(
+                method, url, content=content, headers=headers, extensions=target
+            )
         except TimeoutError as error:
             raise Unreachable(f"no answer within {self.timeout:g} s") from error
         except answers.FAILURES as error:
             raise answers.transport_error(error) from error
-        body = body[:_MAX_ANSWER]
+        body = answer.content
         for secret in self._secrets:
             body = body.replace(secret, b"***")
-        kept = [(n, v) for n, v in answer.headers.raw if n.lower() not in _IGNORED_HEADERS]
-        return httpx.Response(answer.status_code, headers=kept, content=body)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
 
     async def post_json(self, url: str, document: Mapping[str, object]) -> httpx.Response:
         """Send `document`, with `headers`."""
@@ -115,27 +101,6 @@ class HttpTransport(Transport[C_contra]):
             described = answers.describe(answer)
             raise Misconfigured(f"nothing accepts messages at this URL: {described}")
         return answers.raise_for_status(answer, self.resources.clock.now())
-
-    def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self.connections.total,
-            ssl=self.resources.tls,
-            resolver=self._resolver,
-            # Not the resolver, which aiohttp skips if the URL has an IP address as host.
-            socket_factory=self._permitted_socket if self._permits is not None else None,
-        )
-        aiohttp_internals.limit_interim_answers(connector)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        aiohttp_internals.never_repeat_requests(session)
-        return session
-
-    def _permitted_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        """Return a socket for a connection to exactly this address."""
-        family, kind, protocol, _, sockaddr = address
-        assert self._permits is not None
-        if not self._permits(str(sockaddr[0])):
-            raise answers.AddressNotPermitted
-        return socket.socket(family, kind, protocol)
 
 
 def _quoted_forms(secret: str) -> Iterator[bytes]:

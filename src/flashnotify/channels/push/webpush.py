@@ -76,7 +76,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
             config,
             resources,
             permits=PublicAddresses(config.allowed_networks).permits,
-            resolver=NameLookup(resources.names),
+            look_up=NameLookup(resources.names).look_up,
         )
         self.name = "webpush:"
         if url.host or url.path or url.options:

@@ -55,8 +55,10 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
     async def check(self) -> str:
         """Send a HEAD. Many gateways support only POST, so most answers are fine."""
         answer = await self.request("HEAD", self._endpoint, headers=self.headers)
-        # 401 and 407 are about our credentials, for any method (RFC 9110, section 15.5).
-        if answer.status_code in (401, 407) or answer.status_code >= 500:
+        status = answer.status_code
+        # 401 and 407 are about our credentials, for any method (RFC 9110, section 15.5); 501 is
+        # about the method (section 15.6.2).
+        if status in (401, 407) or (status >= 500 and status != 501):
             self.require_success(answer)
         return f"it answers (HEAD: {answer.status_code})"
 

@@ -51,7 +51,9 @@ class KannelTransport(HttpTransport[SMSToOne]):
 
     async def check(self) -> str:
         """Ask for an SMS without a number; Kannel answers 400 if it knows the user and password."""
-        self._require(400, await self._ask(self._fixed))
+        answer = await self._ask(self._fixed)
+        if answer.status_code != 400:
+            raise Unreachable(f"not an answer of Kannel's: {self._accepted(answer)}")
         return "it accepts the user and password"
 
     async def send(self, content: SMSToOne) -> Sent:
@@ -65,8 +67,7 @@ class KannelTransport(HttpTransport[SMSToOne]):
             "dlr-mask": str(_DLR_MASK),
             "dlr-url": self._report_url(content.reference),
         }
-        # Another 2xx does not come from Kannel.
-        return Sent(self._require(202, await self._ask(query)), content.reference)
+        return Sent(self._accepted(await self._ask(query)), content.reference)
 
     async def _ask(self, query: dict[str, str]) -> httpx.Response:
         url = f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
@@ -78,11 +79,8 @@ class KannelTransport(HttpTransport[SMSToOne]):
         token = self.resources.token(f"kannel {delivery_id}")
         return f"{base}/v1/receipts/kannel/{delivery_id}/{token}?status=%d"
 
-    def _require(self, status: int, answer: httpx.Response) -> str:
+    def _accepted(self, answer: httpx.Response) -> str:
         described = describe(answer)
         if answer.status_code == 403 and any(w in described.lower() for w in _ABOUT_THE_NUMBER):
             raise Rejected(described)
-        if answer.status_code != status:
-            self.require_success(answer)
-            raise Unreachable(f"not an answer of Kannel's: {described}")
-        return described
+        return self.require_success(answer)

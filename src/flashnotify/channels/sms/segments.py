@@ -1,5 +1,7 @@
 """SMS segments: the number that a text takes, and making it fit (3GPP TS 23.038)."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,31 +74,83 @@ def fit(text: str, max_segments: int) -> Segmented:
 
 
 def economical(text: str, max_segments: int) -> Segmented:
-    """Return `text` in at most `max_segments` segments, with single spaces and plain punctuation.
+    """Return `text` in at most `max_segments` segments, in characters that cost little.
 
-    With one `’` a segment holds 70 characters, not 160. Removes French accents that GSM-7 lacks
-    (`ê`, `ç`) if the text would be cut otherwise and only they prevent GSM-7.
+    With one `’` a segment holds 70 characters, not 160. Accents and other details that GSM-7 lacks
+    (`ê`, `²`) go only if the text would be cut otherwise, and fits GSM-7 without them.
     """
-    text = _plain(text, max_segments)
-    fitted = fit(text, max_segments)
-    if fitted.text != text:
-        unaccented = text.translate(_LETTERS)
-        if fitted.encoding is Encoding.ucs2 and encoding_of(unaccented) is Encoding.gsm7:
-            return fit(unaccented, max_segments)
-    return fitted
+    plain = _plain(text, max_segments)
+    for candidate in (plain, _JOINERS.sub("", plain)):
+        fitted = fit(candidate, max_segments)
+        if fitted.text == candidate:
+            return fitted
+    reduced = _reduced(plain)
+    return fit(reduced if encoding_of(reduced) is Encoding.gsm7 else plain, max_segments)
 
 
 def _plain(text: str, max_segments: int) -> str:
+    """Return the text with single spaces, composed, and without what has no shape."""
+    # Far more than can fit, to bound the work.
+    text = text[: 4000 * max_segments]
+    invisible = {ord(character): None for character in set(text) if _is_shapeless(character)}
+    text = text.translate(invisible)
     # `split` also removes no-break spaces, which GSM-7 lacks.
     lines = (" ".join(line.split()) for line in text.splitlines())
-    # Far more than can fit, to bound the work.
-    text = "\n".join(line for line in lines if line)[: 500 * max_segments]
+    text = "\n".join(line for line in lines if line)[: 300 * max_segments]
+    text = unicodedata.normalize("NFC", _USELESS_JOINERS.sub("", text))
     # French has spaces inside its quotation marks.
     text = text.replace("« ", '"').replace(" »", '"')
-    return text.translate(_PUNCTUATION)
+    return text.translate(_LOOK_ALIKES)
 
 
-_PUNCTUATION = str.maketrans("«»“”„’‘–—‑•", '"""""\'\'----') | str.maketrans({"…": "..."})
-_LETTERS = str.maketrans("âêîôûëïÿçÀÂÈÊËÎÏÔÙÛŸ", "aeioueiycAAEEEIIOUUY") | str.maketrans(
-    {"œ": "oe", "Œ": "OE", "æ": "ae"}
+def _is_shapeless(character: str) -> bool:
+    """Return whether a character shows nothing and takes no room."""
+    if character in _JOINING:
+        return False
+    return unicodedata.category(character) == "Cf" or character in _IGNORABLE
+
+
+def _reduced(text: str) -> str:
+    """Return the text with each character that GSM-7 lacks in a simpler form, if it has one."""
+    simpler = {ord(c): _simpler(c) for c in set(text) - _BASIC - _EXTENSION}
+    return text.translate(simpler)
+
+
+def _simpler(character: str) -> str:
+    parts = unicodedata.normalize("NFKD", character.translate(_LETTERS))
+    return "".join(c for c in parts if not unicodedata.combining(c)).translate(_LOOK_ALIKES)
+
+
+# These shape the letters and emoji around them, but not the letters of GSM-7.
+_JOINING = "\u200c\u200d"
+_JOINERS = re.compile(f"[{_JOINING}]")
+_SHAPED = f"[^{re.escape(''.join(sorted(_BASIC | _EXTENSION)))}]"
+_USELESS_JOINERS = re.compile(f"[{_JOINING}]+(?!{_SHAPED})|(?<!{_SHAPED})[{_JOINING}]+")
+# Of other categories than Cf: variation selectors, and the other "default ignorable" characters
+# (Unicode Standard Annex 44).
+_IGNORABLE = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xE0100, 0xE01EF),
+    )
+    for code in range(first, last + 1)
 )
+# Characters that look like one of GSM-7, or do its work: quotation marks, dashes, full width forms.
+_LOOK_ALIKES = str.maketrans(
+    {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | dict.fromkeys("«»“”„‟″〝〞〟", '"')
+    | dict.fromkeys("‘’‚‛′ʹʻʼʽˈ‹›´`", "'")
+    | dict.fromkeys("‐‑‒–—―−⁃•⸺⸻﹘﹣", "-")
+    | dict.fromkeys("·․‧∙⋅", ".")
+    | dict.fromkeys("⁄∕", "/")
+    | {"…": "...", "‥": "..", "∶": ":", "∗": "*", "∼": "~", "˜": "~", "×": "x"}
+)
+# Letters that do not decompose into a letter of GSM-7 and marks.
+_LETTERS = str.maketrans("ıłŁ°", "ilLo") | str.maketrans({"œ": "oe", "Œ": "OE"})

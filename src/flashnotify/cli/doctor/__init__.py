@@ -10,7 +10,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from flashnotify.cli.doctor.configuration import key_findings, setting_findings
+from flashnotify.cli.doctor.configuration import (
+    doubtful_findings,
+    key_findings,
+    setting_findings,
+)
 from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding, State, failed, warning
 from flashnotify.cli.doctor.serving import serve_findings
@@ -52,6 +56,7 @@ def _examine() -> Iterable[Finding]:
         return
     logs.configure(config.log_format)
     try:
+        yield from doubtful_findings(config)
         yield from key_findings(config)
         yield from archive_findings(config.archive_file)
         yield from asyncio.run(_transports_and_serve(config, {f.part for f in settings}))

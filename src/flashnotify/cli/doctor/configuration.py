@@ -2,15 +2,17 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from email.utils import parseaddr
 from pathlib import Path
 
 from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
+from flashnotify.channels.email.channel import EmailConfig
 from flashnotify.channels.push.webpush import VAPID_FILE
-from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok
+from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
 from flashnotify.errors import SettingsError
 from flashnotify.meta import Config
-from flashnotify.meta.registry import CONFIGS
+from flashnotify.meta.registry import CONFIGS, TEMPLATES
 from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
 
 
@@ -25,6 +27,41 @@ def setting_findings() -> Sequence[Finding]:
     known = {setting.env for config in CONFIGS.values() for setting in config.settings}
     count = f"{len(known & given)} of {len(known)} set, the rest are defaults"
     return findings or [ok("settings", count)]
+
+
+def doubtful_findings(config: ServiceConfig) -> Iterator[Finding]:
+    """Find settings that work but are unlikely to be meant."""
+    yield from _example_sender()
+    if config.timezone == "UTC" and "FLASHNOTIFY_TIMEZONE" not in given_names():
+        yield warning(
+            "FLASHNOTIFY_TIMEZONE",
+            "is UTC, the default: quiet hours are in UTC, and messages show times as their "
+            "senders wrote them",
+            "Set the time zone of the campus, such as FLASHNOTIFY_TIMEZONE=Europe/Paris.",
+        )
+    known = {locale: None for templates in TEMPLATES.values() for locale in templates.locales}
+    lacking = [kind for kind, t in TEMPLATES.items() if t.find(config.locale) is None]
+    if lacking:
+        found = f"is {config.locale}, in which there is no wording for {', '.join(lacking)}"
+        remedy = (
+            f"Set FLASHNOTIFY_LOCALE={' or '.join(known)}: messages are in {next(iter(known))}."
+        )
+        yield warning("FLASHNOTIFY_LOCALE", found, remedy)
+
+
+def _example_sender() -> Iterator[Finding]:
+    with suppress(SettingsError):  # reported by `setting_findings`
+        email = EmailConfig()
+        _, address = parseaddr(email.sender)
+        sent = any(not url.startswith("capture:") for _, url in email.transports)
+        # Nobody owns such a name (RFC 2606, section 2): servers refuse it, and replies are lost.
+        if sent and address.endswith(".example"):
+            yield warning(
+                "FLASHNOTIFY_EMAIL_FROM",
+                f"is {email.sender}, an example, while email is really sent",
+                "Set an address of your own, such as "
+                "FLASHNOTIFY_EMAIL_FROM='Campus <noreply@YOUR-DOMAIN>'.",
+            )
 
 
 def key_findings(config: ServiceConfig) -> Iterator[Finding]:

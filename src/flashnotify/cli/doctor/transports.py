@@ -74,7 +74,8 @@ async def _transport(open_transport: OpenTransport, variable: str) -> Finding:
         async with asyncio.timeout(within):
             found = await transport.check()
     except Misconfigured as error:
-        return failed(part, error.reason, f"Fix {variable} and restart serve.")
+        remedy = error.remedy or f"Fix {variable}."
+        return failed(part, error.reason, f"{remedy} Then restart serve.")
     except (TimeoutError, TransportError) as error:
         remedy = f"Check that it runs and is reachable from here, and that {variable} is right."
         late = f"no answer within {within:g} s"

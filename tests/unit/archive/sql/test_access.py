@@ -1,11 +1,13 @@
 """Reads under load and from a broken archive."""
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from flashnotify.archive.records import NotificationFilter
 from flashnotify.archive.sql.access import Reading
 from flashnotify.archive.sqlite import engine
 from flashnotify.archive.sqlite.engine import archive_url, open_readers
@@ -34,3 +36,30 @@ async def test_an_archive_that_cannot_be_read_is_unavailable(archive: Archive) -
     archive.change("ALTER TABLE api_keys RENAME TO no_api_keys")
     with pytest.raises(Unavailable, match="cannot be read"):
         await archive.ports.ping()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("can't start new thread"), OSError(24, "Too many open files")]
+)
+async def test_a_read_without_a_thread_or_a_file_is_unavailable(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    readers = open_readers(archive_url(f"sqlite:///{archive.file}"))
+    reader = Reading(readers)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(Unavailable, match="cannot be read"):
+            await reader.value(select(literal(1)))
+    assert await reader.value(select(literal(1))) == 1
+    await reader.close()
+
+
+async def test_a_damaged_value_is_unavailable(archive: Archive) -> None:
+    await archive.writer.write(archive.notification())
+    archive.change("UPDATE notifications SET id = x'00'")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await archive.ports.notifications.page(NotificationFilter(), limit=10, cursor=None)

@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flashnotify.channels.email import headers
@@ -45,6 +45,44 @@ def test_display_names_decode_to_the_same_name(name: str) -> None:
     found = value(headers.mailbox_header("From", name, "noreply@univ.example"))
     assert rfc2047.mailbox(found) == (name, "noreply@univ.example")
     assert parseaddr(found)[1] == "noreply@univ.example"
+
+
+LANGUAGES = st.lists(
+    st.sampled_from(
+        (
+            *(
+                "[Campus]",
+                "Accès",
+                "réservé",
+                "à la communauté étudiante",
+                "—",
+                "ALG-2",
+                "le 3 mai",
+            ),
+            *(
+                "تغيير القاعة",
+                "الامتحان",
+                "教室变更",
+                "考试",
+                "通知：",
+                "🔥",
+                "👩🏽‍🎓",
+                "🇫🇷",
+                "e\u0301",
+            ),
+            *(" ", "  ", "\u00a0", "\u200b", "?=", "=?utf-8?q?"),
+        )
+    ),
+    max_size=14,
+)
+
+
+@given(st.one_of(LANGUAGES.map(" ".join), LANGUAGES.map("".join)))
+@example("[Campus] Accès réservé à la communauté étudiante de l’université, dès 8 h")
+def test_subjects_and_names_in_many_languages_keep_every_space(text: str) -> None:
+    assert rfc2047.decoded(value(text_header("Subject", text))) == text
+    found = value(headers.mailbox_header("From", text, "noreply@univ.example"))
+    assert rfc2047.mailbox(found) == (text, "noreply@univ.example")
 
 
 @given(raw_texts)
@@ -215,12 +253,34 @@ def test_malformed_messages_are_refused(message: bytes) -> None:
     assert "Bcc" not in str(refusal.value)
 
 
+SUBJECTS = (
+    "[Campus] Accès réservé à la communauté étudiante de l’université, dès 8 h",
+    "تغيير قاعة الامتحان إلى المبنى ب في الساعة الثامنة صباحا",
+    "考试教室变更：请于上午八点到乙楼二〇四室参加考试，并携带学生证",
+    "🔥 Évacuation du bâtiment B 🔥 👩🏽‍🎓 rendez-vous au point de rassemblement 🇫🇷",
+)
+
+
 def corpus() -> list[str]:
     """Return the examples and random combinations, the same on every run."""
     chance = random.Random(2047)
-    pieces = [*EXAMPLES, " ", "  ", "a", "é", "漢字", "🔥", "=?", "?=", '"', "\\", "word " * 20]
+    pieces = [
+        *EXAMPLES,
+        *SUBJECTS,
+        " ",
+        "  ",
+        "a",
+        "é",
+        "漢字",
+        "🔥",
+        "=?",
+        "?=",
+        '"',
+        "\\",
+        "word " * 20,
+    ]
     made = ["".join(chance.choices(pieces, k=chance.randint(1, 8))) for _ in range(300)]
-    return [*EXAMPLES, "", *made]
+    return [*EXAMPLES, *SUBJECTS, "", *made]
 
 
 def interpreter(minor: int) -> str | None:

@@ -1,0 +1,74 @@
+"""The lanes in which writes wait for the writer, so that urgent ones never wait for bulk."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+from flashnotify.archive.sql.changes import Change
+from flashnotify.domain import Priority
+
+# Rows that each lane may add between two looks at the lanes before it.
+_SHARE = 250
+
+
+class WriteLane(IntEnum):
+    """What waits for a write. Order is kept within a lane only.
+
+    All writes about the deliveries of one notification therefore use the lane of its priority.
+    """
+
+    answer = 0  # a caller
+    urgent = 1  # something urgent
+    bulk = 2
+
+    @classmethod
+    def of(cls, priority: Priority) -> Self:
+        """Return the lane for what becomes of a notification once it is accepted."""
+        return cls.urgent if priority.urgent else cls.bulk
+
+
+@dataclass(slots=True)
+class Write:
+    """Changes that are committed together, and the future that is done once they are on disk."""
+
+    changes: Sequence[Change]
+    done: asyncio.Future[None]
+    barrier: bool
+
+    def settle(self, error: Exception | None = None) -> None:
+        """Tell the caller how it ended, unless it was told before."""
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+            # Mark it as seen: the caller may be gone.
+            self.done.exception()
+
+
+class WaitingWrites:
+    """The writes that wait, by lane. `rows` is the number of their rows."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._lanes: dict[WriteLane, deque[Write]] = {lane: deque() for lane in WriteLane}
+
+    def put(self, write: Write, lane: WriteLane) -> None:
+        """Add a write at the end of its lane."""
+        self._lanes[lane].append(write)
+        self.rows += len(write.changes)
+
+    def take(self) -> list[Write]:
+        """Take a share of each lane, the most urgent first; none waits for the whole of another."""
+        taken: list[Write] = []
+        for lane in self._lanes.values():
+            rows = 0
+            while lane and (not rows or rows + len(lane[0].changes) <= _SHARE):
+                rows += len(lane[0].changes)
+                taken.append(lane.popleft())
+            self.rows -= rows
+        return taken

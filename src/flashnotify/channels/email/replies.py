@@ -1,0 +1,89 @@
+"""What a refusal or failure of an SMTP server is about: us, or the recipient.
+
+Many servers refuse our connection, name or sender only at RCPT (`smtpd_delay_reject` of Postfix).
+Such a reply must never end the delivery to one recipient: everybody gets it.
+"""
+
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import aiosmtplib
+
+from flashnotify import errors
+from flashnotify.channels.email.access import Access
+from flashnotify.channels.email.remedies import is_plain_text, remedy
+from flashnotify.channels.email.stages import Stage
+from flashnotify.channels.transport import excerpt
+
+_GREETING = (Stage.connect, Stage.greeting)
+_OPENING = (*_GREETING, Stage.hello, Stage.starttls, Stage.login)
+# About our login or the encryption (RFC 4954, section 6), or our name in EHLO (504).
+_OUR_SETTINGS = (504, 530, 534, 535, 538)
+# Unknown commands, or commands out of order.
+_OUR_COMMANDS = (500, 502, 503)
+# Enhanced status codes (RFC 3463, RFC 7372) about the recipient …
+_RECIPIENT = re.compile(r"[45]\.(?:1\.[0-6]|2\.\d+|7\.(?:2|17|18|19))\b")
+# … and about the policy for our connection, sender, rate or relaying. x.7.1 may be either.
+_POLICY = re.compile(r"[45]\.(?:7\.(?!1\b)|1\.[78]\b|3\.[25]\b|4\.5\b|5\.1\b)")
+_POLICY_WORDS = re.compile(
+    r"\b(?:[eh]hlo|helo|relay(?! recipient)\w*|(?:client )?host rejected|client host"
+    r"|sender (?:address|domain|verif\w*|rejected|denied)|rate.?limit\w*|throttl\w+"
+    r"|authenticat\w+|(?:dns|r)bl|reverse dns|your (?:ip|host|network|server))\b",
+    re.IGNORECASE,
+)
+
+
+class TooManyConnections(errors.Unreachable):
+    """The server ends a session before it begins (421): it may have enough of ours."""
+
+
+@contextmanager
+def explained(stage: Stage, access: Access) -> Iterator[None]:
+    """Raise the `TransportError` for a failure at `stage` of a session with `access`."""
+    try:
+        yield
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise _explain(error, stage, access) from error
+
+
+def _explain(
+    error: aiosmtplib.SMTPException | OSError, stage: Stage, access: Access
+) -> errors.TransportError:
+    if isinstance(error, aiosmtplib.SMTPResponseException) and 400 <= error.code < 600:
+        return _refusal(error, stage, access)
+    if isinstance(error, aiosmtplib.SMTPNotSupported):
+        reason = f"the server does not support the settings: {error}"
+    elif isinstance(error, ssl.SSLCertVerificationError) or is_plain_text(error):
+        reason = str(error)
+    else:
+        return errors.Unreachable(excerpt(str(error)))
+    return errors.Misconfigured(excerpt(reason), remedy=remedy(error, stage, access))
+
+
+def _refusal(
+    error: aiosmtplib.SMTPResponseException, stage: Stage, access: Access
+) -> errors.TransportError:
+    """Return the error for a reply: 4yz for now, 5yz for good (RFC 5321, section 4.2.1)."""
+    reason, code = excerpt(f"{error.code} {error.message}"), error.code
+    if code == 421 and stage in _OPENING:
+        return TooManyConnections(reason)
+    if code == 421 or stage in _GREETING:
+        return errors.Unreachable(reason)
+    # Whatever comes before RCPT, all recipients get.
+    concerns_all = stage in _OPENING or stage is Stage.sender
+    if code >= 500 and (concerns_all or code in _OUR_SETTINGS):
+        return errors.Misconfigured(reason, remedy=remedy(error, stage, access))
+    if concerns_all or code in _OUR_COMMANDS or _is_policy(error.message):
+        # Messages are judged one by one, which says nothing about the next.
+        content = stage in (Stage.data, Stage.end_of_data)
+        return (errors.Retryable if content else errors.Unreachable)(reason)
+    return (errors.Rejected if code >= 500 else errors.Retryable)(reason)
+
+
+def _is_policy(message: str) -> bool:
+    """Return whether a reply at RCPT or later is about our connection, name, sender or rate."""
+    if _RECIPIENT.match(message):
+        return False
+    return bool(_POLICY.match(message) or _POLICY_WORDS.search(message))

@@ -1,0 +1,116 @@
+"""`flashnotify status`, `cancel`, `retry`: one notification and its deliveries."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+
+from flashnotify.cli.client import Client, JsonOption, call, connect
+from flashnotify.cli.listing import Columns, last_answer, print_items
+from flashnotify.cli.output import local_time, print_json
+
+IdArgument = Annotated[str, typer.Argument(help="The id from `send`.")]
+
+# Rows of the table, and the order of their statuses: what is not sent comes first.
+_ROWS = 200
+_ORDER = ("failed", "sending", "queued", "skipped", "cancelled", "sent", "delivered")
+_COLUMNS: Columns = {
+    "channel": itemgetter("channel"),
+    "to": itemgetter("to"),
+    "status": itemgetter("status"),
+    "attempts": lambda delivery: len(delivery["attempts"]),
+    "next attempt": lambda delivery: local_time(delivery["next_attempt_at"]),
+    "why": last_answer,
+}
+
+
+def status(id: IdArgument, as_json: JsonOption = False) -> None:
+    """Show how a notification went, and its deliveries: what is not sent comes first.
+
+    The exit code is 1 if all of them failed.
+    """
+    found = asyncio.run(_status(_path(id)))
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+    if found["outcome"] == "all_failed":
+        raise typer.Exit(1)
+
+
+def cancel(id: IdArgument) -> None:
+    """Cancel the deliveries of a notification that are not sent yet."""
+    _act(id, "cancel")
+
+
+def retry(id: IdArgument) -> None:
+    """Retry the deliveries of a notification that failed."""
+    _act(id, "retry")
+
+
+def _act(id: str, action: str) -> None:
+    found = asyncio.run(call("POST", f"{_path(id)}/{action}"))
+    print(f"{found['status']}: {_counted(found['counts'])}")
+
+
+def _path(id: str) -> str:
+    return f"/v1/notifications/{quote(id, safe='')}"
+
+
+async def _status(path: str) -> dict[str, Any]:
+    async with await connect() as client:
+        found: dict[str, Any] = await client.call("GET", path)
+        deliveries = found["deliveries"] = await _deliveries(client, path, found["counts"])
+        found["more"] = sum(_totals(found["counts"]).values()) > len(deliveries)
+        return found
+
+
+async def _deliveries(
+    client: Client, path: str, counts: Mapping[str, Mapping[str, int]]
+) -> list[dict[str, Any]]:
+    """Return the first deliveries of a notification, in the order of their status."""
+    found: list[dict[str, Any]] = []
+    totals = _totals(counts)
+    for status in _ORDER:
+        # Counts do not tell apart what is queued and what is being sent.
+        counted = totals["queued"] + totals["sending"] if status == "sending" else totals[status]
+        if counted and (room := _ROWS - len(found)):
+            wanted = {"status": status, "limit": room}
+            found += (await client.call("GET", f"{path}/deliveries", params=wanted))["items"]
+    return found
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    console = Console()
+    failed = found["outcome"] == "all_failed"
+    console.print(
+        f"{'Nothing was sent: ' * failed}{_counted(found['counts'])}",
+        style="bold red" if failed else "bold",
+    )
+    console.print(f"{found['kind']}: {found['title']}", markup=False)
+    accepted = local_time(found["accepted_at"])
+    console.print(f"{found['status']}, {found['priority']}, accepted {accepted}")
+    if found["status"] == "scheduled":
+        console.print(f"It will be sent at {local_time(found['send_at'])}.")
+    if found["deliveries"]:
+        print_items(_COLUMNS, found["deliveries"])
+    if found["more"]:
+        console.print(f"… and more: GET /v1/notifications/{found['id']}/deliveries lists all.")
+
+
+def _totals(counts: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    """Return the number of deliveries by status, over all channels."""
+    totals: Counter[str] = Counter()
+    for of_channel in counts.values():
+        totals.update(of_channel)
+    return totals
+
+
+def _counted(counts: Mapping[str, Mapping[str, int]]) -> str:
+    totals = _totals(counts)
+    return ", ".join(f"{totals[s]} {s}" for s in _ORDER if totals[s]) or "no deliveries yet"

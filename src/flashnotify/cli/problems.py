@@ -1,0 +1,37 @@
+"""The API's problems in the words of the command line."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+# What a person types for a part of the request, if it is not `--` and the part's name.
+_TYPED = {"id": "ID", "body": "BODY", "channels": "--channel", "scopes": "--scope"}
+
+
+def explain(response: httpx.Response, document: Any = None) -> str:
+    """Return the message of a problem response, for the person whose command sent `document`."""
+    try:
+        problem = response.json()
+        faults = problem.get("errors") or []
+        return "\n".join(explain_fault(fault, document) for fault in faults) or problem["detail"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"serve answered {response.status_code} without a reason. Check its log."
+
+
+def explain_fault(fault: Mapping[str, str], document: Any) -> str:
+    """Return the message of one mistake: the option that was typed, and what is wrong with it."""
+    typed = _typed(fault["pointer"], document)
+    return f"{typed}: {fault['detail']}" if typed else fault["detail"]
+
+
+def _typed(pointer: str, document: Any) -> str:
+    """Return what was typed for the value at a JSON Pointer (RFC 6901)."""
+    if not pointer:
+        return ""
+    first, *rest = (s.replace("~1", "/").replace("~0", "~") for s in pointer.split("/")[1:])
+    option = _TYPED.get(first, f"--{first.replace('_', '-')}")
+    given = document.get(first) if isinstance(document, dict) else None
+    if rest and isinstance(given, list):
+        return f"{option} {given[int(rest[0])]}"
+    return " ".join((option, *rest))

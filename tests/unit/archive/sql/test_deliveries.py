@@ -1,0 +1,73 @@
+"""Every filter of the deliveries, and every combination, is answered from an index."""
+
+import sqlite3
+from contextlib import closing
+from itertools import combinations
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from flashnotify.archive.records import DeliveryFilter
+from flashnotify.domain import DeliveryStatus
+from tests.support.archives import Archive
+from tests.support.records import Records
+
+FILTERS: dict[str, Any] = {
+    "to": "ada@univ.example",
+    "kind": "academic",
+    "status": DeliveryStatus.failed,
+    "channel": "email",
+    "since": 5,
+    "until": 2**45,
+}
+CURSOR = "AZtXtgAAcACAAAAAAAAAAA"
+
+
+@pytest.fixture
+async def archive(archive: Archive) -> Archive:
+    """An archive with deliveries of two kinds on two channels."""
+    records = Records(archive.ports, archive.clock.now)
+    for kind in ("academic", "security"):
+        await records.fanned_out(2, ("email", "sms"), kind=kind)
+    return archive
+
+
+async def check_plan(archive: Archive, wanted: DeliveryFilter, index: str) -> None:
+    """Check that the list of `wanted` reads nothing but entries of `index`, in order."""
+    asked: list[tuple[str, Any]] = []
+    engine = archive.engines[0].sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+    await archive.ports.deliveries.page(wanted, limit=9, cursor=CURSOR)
+    steps: list[str] = []
+    with closing(sqlite3.connect(archive.file)) as connection:
+        for query, values in asked:
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", values)
+            steps = [step[3] for step in plan]
+            assert not any("TEMP B-TREE" in step for step in steps), wanted
+            # Of the kinds and channels that there are, which are few.
+            scans = {step for step in steps if step.startswith("SCAN")}
+            assert scans <= {"SCAN kinds", "SCAN pairs", "SCAN CONSTANT ROW"}, wanted
+    lists = [step for step in steps if step.startswith("SEARCH deliveries")]
+    assert lists, wanted
+    assert all(index in step for step in lists), (wanted, lists)
+
+
+async def test_each_combination_of_filters_uses_an_index(archive: Archive) -> None:
+    for number in range(len(FILTERS) + 1):
+        for names in combinations(FILTERS, number):
+            index = "PRIMARY KEY (id"
+            if "to" in names:
+                index = "INDEX ix_deliveries_address (<expr>=? AND id"
+            elif {"kind", "channel", "status"} & set(names):
+                index = "INDEX ix_deliveries_filters (kind=? AND channel=? AND status=? AND id"
+            wanted = DeliveryFilter(**{name: FILTERS[name] for name in names})
+            await check_plan(archive, wanted, index)
+
+
+@pytest.mark.parametrize("names", [(), ("status",), ("channel",), ("status", "channel")])
+async def test_the_deliveries_of_a_notification_use_its_index(
+    archive: Archive, names: tuple[str, ...]
+) -> None:
+    wanted = DeliveryFilter(archive.ids(), **{name: FILTERS[name] for name in names})
+    await check_plan(archive, wanted, "INDEX ix_deliveries_notification (notification_id=? AND id")
