@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from flashnotify import app
-from flashnotify.meta.descriptors import Choice, Field, Moment, Phone, Text
+from flashnotify.meta.descriptors import Choice, Moment, Phone, Text
 from flashnotify.meta.registry import NOTIFIERS
 from flashnotify.meta.specs import NotifierSpec
 
@@ -36,7 +37,7 @@ def _section(kind: NotifierSpec) -> Iterator[str]:
     yield from ("", "```json", example, "```")
 
 
-def _type(field: Field[object]) -> str:
+def _type(field: Any) -> str:
     match field:
         case Text(multiline=multiline, max_length=limit):
             lines = "text" if multiline else "one line"

@@ -46,8 +46,10 @@ def invocations(text: str) -> Iterator[str]:
     code = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in code for line in block.replace("\\\n", " ").splitlines()]
     inline = re.findall(r"`(?:\.venv/bin/)?(flashnotify [a-z][^`]*)`", text)
-    for line in [*lines, *inline]:
-        for found in re.finditer(r"(?:^|[\s(/])flashnotify ((?:[a-z]+|--[a-z])[^|;&)<>]*)", line):
+    for line in (line.replace("docker exec flashnotify ", "") for line in (*lines, *inline)):
+        for found in re.finditer(
+            r"(?:^|[\s(]|bin/)flashnotify ((?:[a-z]+|--version)[^|;&)<>]*)", line
+        ):
             if not found[1].startswith(("/", ".")) and "COMMAND" not in found[1]:
                 yield found[1].replace("'", "").replace('"', "").replace("…", "x")
 

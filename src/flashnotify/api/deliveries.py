@@ -70,7 +70,12 @@ def deliveries_router(
         wanted = DeliveryFilter(notification_id=id, status=status, channel=channel)
         return await listed(wanted, limit, cursor)
 
-    @router.get("/deliveries", summary="List the deliveries of all notifications")
+    @router.get(
+        "/deliveries",
+        summary="List the deliveries of all notifications",
+        description="Newest first, each with its attempts: whether Ada got it, or what failed "
+        "today. Filters can be combined.",
+    )
     async def all_deliveries(
         _: Reader,
         status: DeliveryStatus | None = None,
