@@ -72,6 +72,7 @@ from flashnotify.runtime.worker_pool import WorkerPool
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry.events import Events
 from flashnotify.telemetry.metrics import Metrics
+from flashnotify.telemetry.waiting import Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +122,7 @@ class Service:
         self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
+        self.waiting = Waiting(self.events, self.clock)
 
     async def open(self) -> None:
         """Take the archive, and migrate it to this version.
@@ -255,10 +257,10 @@ def _api(service: Service) -> ASGIApp:
     max_bytes = config.max_request_bytes
     routers = (
         batch_router(Bulk(submission, config.max_batch), config.max_batch_bytes, max_bytes),
-        notifications_router(submission, archive.notifications, max_bytes),
+        notifications_router(submission, archive.notifications, service.waiting, max_bytes),
         deliveries_router(archive, service.in_flight, channels),
         control_router(control, archive.notifications),
-        outbox_router(archive.outbox),
+        outbox_router(archive.outbox, archive.notifications, service.waiting),
         receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),

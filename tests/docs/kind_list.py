@@ -20,7 +20,7 @@ def kind_list() -> str:
 
 def _section(kind: NotifierSpec) -> Iterator[str]:
     hours = kind.quiet_hours
-    yield from ("", f"## `{kind.kind}`", "", kind.notifier.__doc__.strip(), "")
+    yield from ("", f"## `{kind.kind}`", "", str(kind.notifier.__doc__).strip(), "")
     yield "| | |"
     yield "| --- | --- |"
     yield f"| default priority | `{kind.priority.name}` |"

@@ -73,8 +73,8 @@ def deliveries_router(
     @router.get(
         "/deliveries",
         summary="List the deliveries of all notifications",
-        description="Newest first, each with its attempts: whether Ada got it, or what failed "
-        "today. Filters can be combined.",
+        description="Newest first. Every filter, and every combination, is fast however many "
+        "deliveries there are.",
     )
     async def all_deliveries(
         _: Reader,
