@@ -8,6 +8,7 @@ transport (these decide whether a delivery is retried).
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from typing import Self
 
 
@@ -44,6 +45,17 @@ class InvalidValue(ValueError):
         self.code = code
 
 
+class MissingOffset(InvalidValue):
+    """A time without an offset: it could be any of two dozen moments."""
+
+    def __init__(self, naive: datetime, zone: tzinfo = UTC) -> None:
+        shown = {naive.replace(tzinfo=zone, fold=fold).isoformat() for fold in (0, 1)}
+        meant = " or ".join(sorted(shown, reverse=True))
+        hint = "in a URL, write + as %2B"
+        super().__init__("missing_offset", f"has no offset; write {meant} for {zone}; {hint}")
+        self.naive = naive
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One mistake in the client's document.
@@ -69,15 +81,31 @@ class FieldError:
 
 
 class InvalidInput(FlashNotifyError, code="invalid_input", status=422):
-    """The document failed validation. Carries all mistakes found."""
+    """The document failed validation. Carries the mistakes found; checks go in stages."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
         self.errors = tuple(errors)
 
 
+class AllRejected(FlashNotifyError, code="all_rejected", status=422):
+    """Every notification of a batch was rejected."""
+
+
 class MalformedDocument(FlashNotifyError, code="malformed_document", status=400):
     """The body is not the JSON that the endpoint expects."""
+
+
+class MalformedRequest(FlashNotifyError, code="malformed_request", status=400):
+    """The request is not valid HTTP."""
+
+
+class UrlTooLong(FlashNotifyError, code="url_too_long", status=414):
+    """The URL of the request exceeds its size limit."""
+
+
+class HeadTooLarge(FlashNotifyError, code="head_too_large", status=431):
+    """The head of the request exceeds its limits."""
 
 
 class DocumentTooLarge(FlashNotifyError, code="document_too_large", status=413):
@@ -85,7 +113,7 @@ class DocumentTooLarge(FlashNotifyError, code="document_too_large", status=413):
 
 
 class RequestTimeout(FlashNotifyError, code="request_timeout", status=408):
-    """The body of a request did not arrive in time."""
+    """The head or the body of a request did not arrive in time."""
 
 
 class UnsupportedMediaType(FlashNotifyError, code="unsupported_media_type", status=415):
@@ -173,6 +201,10 @@ class Retryable(TransportError):
     def __init__(self, reason: str, *, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
+
+
+class Throttled(Retryable):
+    """The transport takes no more messages for now, whoever they are to."""
 
 
 class Unreachable(Retryable):

@@ -319,15 +319,56 @@ async def test_an_unknown_parameter_is_refused(api: Running) -> None:
     assert (await api.anonymous.get("/readyz?from=probe")).status_code == 200
 
 
+async def test_nothing_is_said_of_parameters_before_authentication(api: Running) -> None:
+    for path in ("/v1/notifications?token=x", "/v1/kinds?token=x", "/v1/notify/academic?token=x"):
+        method = "POST" if "notify" in path else "GET"
+        answer = await api.anonymous.request(method, path)
+        problem(answer, 401, "not_authenticated")
+    # Nor of the kinds that there are.
+    answer = await api.anonymous.post("/v1/notify/academic?token=x", headers=await api.key("read"))
+    assert "'notify:academic'" in lacks_scope(answer)
+
+
+async def test_events_name_the_header_to_resume_with(api: Running) -> None:
+    answer = await api.http.get("/v1/events?since=7")
+    assert codes(answer) == {"/since": "unknown_parameter"}
+    assert "the header Last-Event-ID" in answer.json()["errors"][0]["detail"]
+
+
+async def test_the_allowed_methods_are_named(api: Running) -> None:
+    for method, path, allowed in (
+        ("PUT", "/v1/notifications", "GET, POST"),
+        ("DELETE", "/v1/notifications", "GET, POST"),
+        ("PUT", "/v1/notifications/7", "GET"),
+        ("GET", "/v1/notify/academic", "POST"),
+        ("POST", "/v1/api-keys/7", "DELETE"),
+    ):
+        answer = await api.http.request(method, path)
+        found = problem(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == allowed
+        assert found["detail"] == f"This endpoint does not support {method}; use {allowed}."
+
+
+async def test_lines_of_json_name_their_media_type(api: Running) -> None:
+    lines = "".join(f"{json.dumps(ACADEMIC)}\n" for _ in range(2))
+    for path in ("/v1/notifications", "/v1/notifications/batch"):
+        answer = await api.http.post(path, content=lines, headers=JSON)
+        found = problem(answer, 400, "malformed_document")
+        assert "Content-Type: application/x-ndjson" in found["detail"]
+
+
 async def test_get_on_the_batch_path_is_refused(api: Running) -> None:
     problem(await api.http.get("/v1/notifications/batch"), 405, "method_not_allowed")
     answer = await api.http.get("/v1/notifications/batch?limit=1")
-    assert codes(answer) == {"/limit": "unknown_parameter"}
+    problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
 
 
 async def test_a_trailing_slash_is_not_redirected(api: Running) -> None:
     """Few clients would follow a redirect, and most of them with GET."""
-    problem(await api.http.post("/v1/notifications/", json=ACADEMIC), 404, "not_found")
+    answer = await api.http.post("/v1/notifications/", json=ACADEMIC)
+    found = problem(answer, 404, "not_found")
+    assert "did you mean /v1/notifications?" in found["detail"]
 
 
 async def test_an_unexpected_error_is_a_problem(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from flashnotify.errors import Unavailable
 from tests.support.running import ACADEMIC, Running
 
 PATH = "/v1/notifications/batch"
@@ -99,3 +100,29 @@ async def test_a_repeated_key_accepts_only_missing_notifications(service: Runnin
 async def test_a_batch_of_another_type_is_refused(service: Running) -> None:
     answer = await service.http.post(PATH, content=b"a,b", headers={"Content-Type": "text/csv"})
     assert answer.status_code == 415
+
+
+async def test_a_batch_of_which_nothing_is_accepted_is_a_problem(service: Running) -> None:
+    wrong = ACADEMIC | {"title": ""}
+    answer = await service.http.post(PATH, json=[wrong, wrong])
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    content = answer.json()
+    assert (content["code"], content["status"]) == ("all_rejected", 422)
+    assert content["request_id"] == answer.headers["x-request-id"]
+    assert (content["accepted"], content["rejected"]) == (0, 2)
+    assert [result["error"]["code"] for result in content["results"]] == ["invalid_input"] * 2
+    # Nothing was asked for, so nothing is wrong.
+    assert (await service.http.post(PATH, json=[])).status_code == 202
+
+
+async def test_a_batch_that_cannot_be_stored_now_may_be_sent_again(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise Unavailable("The disk is full.", retry_after=7)
+
+    monkeypatch.setattr(service.service.archive.notifications, "accept", full)
+    answer = await service.http.post(PATH, json=[ACADEMIC, ACADEMIC | {"title": ""}])
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "7"

@@ -15,6 +15,10 @@ from tests.support.running import running
         ("Europe/Paris", "2026-12-03T23:30:00.000Z", "Friday 4 December 2026 at 00:30"),
         ("Europe/Paris", "2026-07-03T17:00:00+00:00", "Friday 3 July 2026 at 19:00"),
         ("Europe/Paris", "2026-12-03T18:00:00+01:00", "Thursday 3 December 2026 at 18:00"),
+        # Clocks show this hour twice.
+        ("Europe/Paris", "2026-10-25T00:30:00Z", "Sunday 25 October 2026 at 02:30 (GMT+02:00)\n"),
+        ("Europe/Paris", "2026-10-25T01:30:00Z", "Sunday 25 October 2026 at 02:30 (GMT+01:00)\n"),
+        ("Europe/Paris", "2026-10-25T02:30:00Z", "Sunday 25 October 2026 at 03:30\n"),
         # As long as nobody has set one, a sender's own clock is the best there is.
         ("UTC", "2026-12-03T18:00:00+01:00", "Thursday 3 December 2026 at 18:00"),
     ],

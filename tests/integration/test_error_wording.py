@@ -132,12 +132,14 @@ async def _documents(wording: Wording) -> None:
     await wording.ask("No Web Push", "GET", "/v1/vapid-key")
     await wording.ask("No such delivery", "GET", f"/v1/receipts/kannel/{NO_ID}/x?status=1")
     await wording.ask("Unknown kind in the path", "POST", "/v1/notify/party", content="x")
+    await wording.ask("Trailing slash", "POST", f"{NOTIFICATIONS}/", json=ACADEMIC)
     await wording.ask("Method", "PUT", NOTIFICATIONS)
-    for body in (b"", b"{", b"[]", b'{"title": "\xe9"}'):
+    for body in (b"", b"{", b"[]", b'{"title": "\xe9"}', b'{"a": 1}\n{"a": 1}'):
         title = f"Body {body!r}"
         await wording.ask(title, "POST", NOTIFICATIONS, content=body, headers=JSON)
     for body in (b"\xe9", b"{}", b"[{}", b"[{}] x", b"[{},", b"[NaN]"):
         await wording.ask(f"Array {body!r}", "POST", BATCH, content=body, headers=JSON)
+    await wording.ask("Batch without a valid notification", "POST", BATCH, json=[{}])
     await wording.ask("Large batch", "POST", BATCH, json=[ACADEMIC] * 3)
     await wording.ask("Large body", "POST", NOTIFICATIONS, content=b" " * 300_001, headers=JSON)
     await wording.ask("Not JSON", "POST", NOTIFICATIONS, data=ACADEMIC)
@@ -168,7 +170,8 @@ async def _fields(wording: Wording) -> None:
         headers = {"Idempotency-Key": key}
         title = f"Idempotency-Key {short(key)}"
         await wording.ask(title, "POST", NOTIFICATIONS, json=ACADEMIC, headers=headers)
-    for more in ("&course=X", "&colour=red"):
+    await wording.ask("Parameter for a header", "GET", "/v1/events?since=7")
+    for more in ("&course=X", "&colour=red", "&message=x"):
         await wording.ask(f"Text {more}", "POST", CURL + more, content="x")
     await wording.ask("Text in Latin-1", "POST", CURL, content=b"\xe9")
 

@@ -1,7 +1,12 @@
 """`POST /v1/notify/{kind}`: the curl way."""
 
+from datetime import datetime, timedelta
+from time import process_time
+
 import pytest
 
+from flashnotify.domain import moment
+from tests.support.manual_clock import ManualClock
 from tests.support.running import Running
 
 
@@ -87,3 +92,134 @@ async def test_a_repeated_key_returns_the_same_notification(service: Running) ->
     assert first.json() == again.json()
     assert again.headers["Idempotent-Replayed"] == "true"
     assert other.status_code == 422
+
+
+URL = "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2"
+
+
+async def test_whitespace_in_the_first_line_folds(service: Running) -> None:
+    """Nobody sent a title that could be wrong."""
+    body = b"\xef\xbb\xbf\tRoom\tchanged\r\ntoday\xc2\xa0 only\rnow\nIt is B204."
+    for text, title in (
+        (body, "Room changed"),
+        (b"Room\tB204\rchanged \nToday", "Room B204 changed"),
+    ):
+        answer = await service.http.post(URL, content=text)
+        assert answer.status_code == 202, answer.text
+        assert (await service.get(answer.json()["href"]))["title"] == title
+
+
+async def test_a_control_character_is_reported_once(service: Running) -> None:
+    answer = await service.http.post(URL, content="Room\x1bchanged")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/body"]
+    answer = await service.http.post(URL + "&title=a%07", content="Room\x1bchanged")
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/title", "/body"}
+    answer = await service.http.post(URL, content="")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/body"]
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        (b"Room changed", "Room changed"),
+        ("Salle modifiée".encode(), "Salle modifiée"),
+        ("Salle modifiée".encode("latin-1"), "Salle modifiée"),
+        (b"=?UTF-8?B?U2FsbGUgbW9kaWZpw6ll?=", "Salle modifiée"),
+        (b"=?UTF-8?Q?Salle_modifi=C3=A9e?=", "Salle modifiée"),
+        (b"=?nonsense?B?U2FsbGU=?=", "=?nonsense?B?U2FsbGU=?="),
+    ],
+)
+async def test_the_title_may_be_a_header(service: Running, title: bytes, shown: str) -> None:
+    answer = await service.http.post(URL, content="x", headers={b"Title": title})
+    assert answer.status_code == 202, answer.text
+    assert (await service.get(answer.json()["href"]))["title"] == shown
+
+
+@pytest.mark.parametrize(
+    ("header", "priority"),
+    [
+        ("high", "high"),
+        *(("1", "low"), ("min", "low"), ("4", "high"), ("5", "critical"), ("urgent", "critical")),
+        # The kind's own.
+        *(("3", "low"), ("default", "low"), ("", "low")),
+        # RFC 9218: a browser says how soon it wants the response.
+        *(("u=1", "low"), ("u=1, i", "low"), ("i", "low")),
+    ],
+)
+async def test_the_priority_may_be_a_header(service: Running, header: str, priority: str) -> None:
+    answer = await service.http.post(URL, content="x", headers={"Priority": header})
+    assert answer.status_code == 202, answer.text
+    assert (await service.get(answer.json()["href"]))["priority"] == priority
+
+
+async def test_recipients_may_be_in_headers(service: Running) -> None:
+    answer = await service.http.post(
+        "/v1/notify/academic?course=ALG-2",
+        content="x",
+        headers=[
+            ("To", "mailto:ada@univ.example, tel:+33612345678"),
+            ("To", "mailto:emmy@univ.example"),
+        ],
+    )
+    shown = await service.completed(answer.json()["id"])
+    assert shown["counts"] == {"email": {"sent": 2}, "sms": {"sent": 1}}
+    refused = await service.http.post(
+        URL, content="x", headers={"Priority": "soon", "To": "mailto:ada"}
+    )
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/priority"]
+    refused = await service.http.post(URL + "&title=a", content="x", headers={"Title": "b"})
+    (error,) = refused.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/title", "repeated")
+
+
+async def test_a_delay_schedules_the_notification(service: Running, clock: ManualClock) -> None:
+    answer = await service.http.post(URL + "&delay=30min", content="x")
+    assert answer.json()["status"] == "scheduled"
+    shown = await service.get(answer.json()["href"])
+    assert datetime.fromisoformat(shown["send_at"]) == moment(clock.now()) + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("tile=x", "did you mean title?"),
+        ("subject=x", "did you mean title?"),
+        ("recipients=x", "did you mean to?"),
+        ("message=x", "send the message as the body of the request"),
+        ("body=x", "send the message as the body of the request"),
+        ("course_name=x", "did you mean course?"),
+    ],
+)
+async def test_a_misspelt_parameter_names_the_nearest(
+    service: Running, query: str, hint: str
+) -> None:
+    answer = await service.http.post(f"{URL}&{query}", content="x")
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "unknown_parameter"
+    assert hint in error["detail"]
+
+
+async def test_thousands_of_parameters_are_refused_at_once(service: Running) -> None:
+    query = "&".join(f"n{number}=" for number in range(9000))
+    before = process_time()
+    answer = await service.http.post(f"{URL}&{query}", content="x")
+    assert process_time() - before < 1, "not in time that grows with the square"
+    assert len(answer.json()["errors"]) == 20
+
+
+async def test_a_request_may_wait_for_the_outcome(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends = await service.key("notify:academic")
+    answer = await service.anonymous.post(URL + "&wait=60", content="x", headers=sends)
+    found = answer.json()
+    assert answer.status_code == 202
+    assert (found["status"], found["outcome"]) == ("completed", "all_sent")
+    # It is accepted, although nothing more can wait.
+    monkeypatch.setattr("flashnotify.telemetry.waiting._MAX_WAITING", 0)
+    answer = await service.http.post(URL + "&wait=60&delay=1h", content="x")
+    assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
+    assert "outcome" not in answer.json()
+    refused = await service.http.post(URL + "&wait=1000", content="x")
+    (error,) = refused.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/wait", "out_of_range")

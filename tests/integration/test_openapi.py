@@ -124,6 +124,70 @@ def test_the_required_scope_is_documented(document: dict[str, Any]) -> None:
         assert {"401", "422", "429", "503"} <= set(operation["responses"]), name
 
 
+def test_every_operation_says_what_it_does_and_what_it_requires(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        *said, requires = operation["description"].split("\n\n")
+        assert said, f"{name} has no description"
+        assert requires.startswith("Requires "), name
+        if "security" not in operation:
+            assert requires == "Requires no API key.", name
+
+
+def test_a_batch_has_the_bodies_of_single_requests(document: dict[str, Any]) -> None:
+    one = document["paths"]["/v1/notifications"]["post"]["requestBody"]["content"]
+    many = document["paths"]["/v1/notifications/batch"]["post"]["requestBody"]
+    assert many["required"]
+    assert many["content"]["application/json"]["schema"] == {
+        "type": "array",
+        "items": one["application/json"]["schema"],
+    }
+    # Generators of clients take the first media type that they know.
+    assert list(many["content"]) == ["application/json", "application/x-ndjson"]
+
+
+async def test_the_examples_are_harmless_and_accepted(
+    service: Running, document: dict[str, Any]
+) -> None:
+    one = document["paths"]["/v1/notifications"]["post"]["requestBody"]["content"]
+    examples = one["application/json"]["examples"]
+    assert list(examples) == list(NOTIFIERS)
+    for kind, example in examples.items():
+        request = example["value"]
+        assert (request["kind"], request["priority"]) == (kind, "low")
+        assert set(request["data"]) == set(NOTIFIERS[kind].fields)
+        assert all(entry.endswith(".example") for entry in request["to"])
+        answer = await service.http.post("/v1/notifications", json=request)
+        assert answer.status_code == 202, answer.text
+    path = "/v1/notifications/batch"
+    many = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    answer = await service.http.post(path, json=many["example"])
+    assert answer.json()["accepted"] == len(NOTIFIERS)
+
+
+async def test_the_text_endpoint_has_the_fields_of_every_kind(
+    service: Running, document: dict[str, Any]
+) -> None:
+    operation = document["paths"]["/v1/notify/{kind}"]["post"]
+    parameters = {(p["in"], p["name"]): p for p in operation["parameters"]}
+    assert parameters["path", "kind"]["schema"]["enum"] == list(NOTIFIERS)
+    for spec in NOTIFIERS.values():
+        for name, field in spec.fields.items():
+            found = parameters["query", name]
+            assert found["schema"] == field.schema(), (spec.kind, name)
+            needed = ", required" if field.required else ""
+            assert f"{field.help} (`{spec.kind}`{needed})" in found["description"]
+    assert {"title", "priority", "to", "delay"} <= {
+        n for where, n in parameters if where == "query"
+    }
+    assert {"Title", "Priority", "To"} <= {n for where, n in parameters if where == "header"}
+    # Everything that it documents is accepted, with its example.
+    for spec in NOTIFIERS.values():
+        own = (*spec.fields, "to", "title", "priority", "reference", "locale", "delay")
+        params = {name: parameters["query", name]["example"] for name in own}
+        answer = await service.http.post(f"/v1/notify/{spec.kind}", params=params, content="x")
+        assert answer.status_code == 202, answer.text
+
+
 def test_each_kind_is_a_branch(document: dict[str, Any]) -> None:
     body = document["paths"]["/v1/notifications"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]

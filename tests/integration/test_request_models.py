@@ -40,7 +40,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"channels": ["email", "pigeon"]}, "/channels/1"),
     ({"channels": [{}]}, "/channels/0"),
     ({"channels": [["email"], ["email"]]}, "/channels/0"),
-    ({"data": None}, "/data"),
+    ({"data": None}, "/data/course"),
     ({"data": []}, "/data"),
     ({"data": {}}, "/data/course"),
     ({"data": {"course": "A", "colour": "red"}}, "/data/colour"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from flashnotify.archive.records import Notification
@@ -37,7 +38,7 @@ class Accepting:
         channels = self.delivering.channels.values()
         audience = Audience({c.spec.scheme: c.check_address for c in channels}, {})
         self.submission = Submission(
-            Validation(KINDS, TEMPLATES, audience, Limits(500, 10_000, 100)),
+            Validation(KINDS, TEMPLATES, audience, Limits(500, 10_000, 100), UTC),
             self.archive,
             Idempotency(self.archive.notifications, clock),
             self.supervisor,

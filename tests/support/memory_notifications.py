@@ -18,7 +18,7 @@ from flashnotify.archive.records import (
     ScheduledJob,
 )
 from flashnotify.archive.sql.statistics import TOTAL_SPAN
-from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority
+from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority, WaitReason
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, made_within, matches, page
 
@@ -204,13 +204,16 @@ class MemoryJobs:
         async with self._state.write("jobs.reschedule"):
             if job.id in self._state.jobs:
                 waiting = replace(self._state.jobs[job.id].job, turn=None)
-                self._state.jobs[job.id] = ScheduledJob(waiting, until.due_at, until.reason)
+                self._state.jobs[job.id] = ScheduledJob(
+                    waiting, until.due_at, until.reason, until.waiting
+                )
 
-    async def reconsider(self, beyond: int, now: int, *, sparing: str) -> None:
+    async def reconsider(self, beyond: int, now: int) -> None:
+        reasons = (WaitReason.retrying, WaitReason.breaker_open)
         for id, scheduled in list(self._state.jobs.items()):
             job = scheduled.job
             waits = job.turn is None and job.channel is not None and scheduled.due_at > beyond
-            if waits and scheduled.reason != sparing:
+            if waits and scheduled.waiting in reasons:
                 self._state.jobs[id] = replace(scheduled, due_at=now)
 
     async def finish(self, job: Job) -> None:

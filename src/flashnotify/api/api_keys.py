@@ -21,8 +21,13 @@ class ApiKeyIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    scopes: Annotated[list[str], Field(min_length=1, max_length=50)]
+    name: Annotated[
+        str,
+        Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["registrar"]),
+    ]
+    scopes: Annotated[
+        list[str], Field(min_length=1, max_length=50, examples=[["notify:academic", "read"]])
+    ]
     max_priority: Literal["low", "medium", "high", "critical"] = "high"
     expires_at: Timestamp | None = None
 
@@ -57,11 +62,13 @@ def api_keys_router(
         "",
         status_code=201,
         summary="Create an API key",
+        description="The key is shown only in this answer: only an HMAC of it is stored.",
         response_model=NewApiKeyOut,
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
     async def create(request: Request, _: Admin) -> NewKey:
-        wanted = validated(ApiKeyIn, parse(await read_json(request, max_request_bytes)))
+        document = parse(await read_json(request, max_request_bytes))
+        wanted = validated(ApiKeyIn, document, request.app.state.zone)
         detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [
             FieldError(f"/scopes/{index}", "unknown_scope", detail)
@@ -77,11 +84,22 @@ def api_keys_router(
             wanted.name, wanted.scopes, max_priority=highest, expires_at=wanted.expires_at
         )
 
-    @router.get("", summary="List API keys", response_model=Page[ApiKeyOut])
+    @router.get(
+        "",
+        summary="List API keys",
+        description="All keys, without their secrets, also those that are expired or revoked.",
+        response_model=Page[ApiKeyOut],
+    )
     async def index(_: Admin) -> records.Page[records.ApiKey]:
         return records.Page(await keys.all(), next=None)
 
-    @router.delete("/{id}", status_code=204, summary="Revoke an API key")
+    @router.delete(
+        "/{id}",
+        status_code=204,
+        summary="Revoke an API key",
+        description="The key is refused from the next request on. Revoking it again changes "
+        "nothing.",
+    )
     async def revoke(id: str, _: Admin) -> None:
         await keys.revoke(id)
 

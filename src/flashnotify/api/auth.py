@@ -11,6 +11,7 @@ from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from fastapi.security.http import HTTPAuthorizationCredentials
 
+from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.errors import NotAuthenticated, RateLimited
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal
@@ -73,6 +74,8 @@ async def _principal(
     for scope in scopes.scopes:
         if scope != NOTIFY_KIND:
             principal.require(scope)
+    # Not before: whoever has no key learns nothing else.
+    await refuse_unknown_parameters(request)
     return principal
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -14,24 +14,14 @@ from starlette.responses import Response
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.notifications import IdempotencyHeader
-from flashnotify.api.problems import FieldProblem, ProblemDetails, problem
-from flashnotify.errors import UnsupportedMediaType
+from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
+from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result, read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
 
 # Results encoded before the event loop gets a turn.
 _SLICE = 200
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-
-# Any element is taken, since an invalid one is rejected by itself.
-_BODY = {
-    "required": True,
-    "description": "Each element, or line, is a body of `POST /v1/notifications`.",
-    "content": {
-        "application/json": {"schema": {"type": "array", "items": {}}},
-        "application/x-ndjson": {"schema": {"type": "string"}},
-    },
-}
 
 
 class ResultOut(BaseModel):
@@ -61,8 +51,8 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
         response_model=BatchOut,
         summary="Send many notifications",
         description="The body is a JSON array or NDJSON. Each notification is accepted or rejected "
-        "by itself.",
-        openapi_extra={"requestBody": _BODY},
+        "by itself: see `results`. If all are rejected, the answer is a problem (422) that has "
+        "the same `accepted`, `rejected` and `results`.",
     )
     async def accept(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
@@ -76,7 +66,11 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
         read = read_lines if given in _NDJSON else read_array
         documents = read(await read_body(request, max_bytes), max_bytes_of_one)
         results = await bulk.accept(principal, documents, idempotency_key)
-        return Response(await _encode(results), 202, media_type="application/json")
+        if results and not any(isinstance(each.outcome, Accepted) for each in results):
+            refused = problem(_all_rejected(results))
+            refused["request_id"] = request.scope["state"]["request_id"]
+            return Response(await _encode(results, refused), 422, media_type=MEDIA_TYPE)
+        return Response(await _encode(results, {}), 202, media_type="application/json")
 
     @router.get("", include_in_schema=False)
     async def refuse() -> None:
@@ -86,18 +80,30 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
     return router
 
 
-async def _encode(results: Sequence[Result]) -> str:
-    """Return a `BatchOut` as JSON, made in slices so that the event loop stays responsive."""
+def _all_rejected(results: Sequence[Result]) -> AllRejected:
+    """Return the error for a batch without an accepted notification.
+
+    Raise `Unavailable` if that is why: the same batch may be accepted later.
+    """
+    for result in results:
+        if isinstance(result.outcome, Unavailable):
+            raise result.outcome
+    return AllRejected("Every notification was rejected; `results` has the error of each.")
+
+
+async def _encode(results: Sequence[Result], more: Mapping[str, Any]) -> str:
+    """Return a `BatchOut` with `more` members as JSON.
+
+    It is made in slices so that the event loop stays responsive.
+    """
     accepted = sum(isinstance(result.outcome, Accepted) for result in results)
+    head = {**more, "accepted": accepted, "rejected": len(results) - accepted}
     parts: list[str] = []
     for number, result in enumerate(results, 1):
         parts.append(json.dumps(_result(result)))
         if number % _SLICE == 0:
             await asyncio.sleep(0)
-    return (
-        f'{{"accepted": {accepted}, "rejected": {len(results) - accepted}, '
-        f'"results": [{", ".join(parts)}]}}'
-    )
+    return f'{json.dumps(head)[:-1]}, "results": [{", ".join(parts)}]}}'
 
 
 def _result(result: Result) -> dict[str, Any]:

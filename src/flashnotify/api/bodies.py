@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -64,12 +65,12 @@ async def read_json(request: Request, limit: int) -> bytes:
     return await read_body(request, limit)
 
 
-def validated(model: type[M], document: object) -> M:
-    """Return a document as a `model`, or raise `InvalidInput` with every mistake."""
+def validated(model: type[M], document: object, zone: tzinfo = UTC) -> M:
+    """Return a document as a `model`, or raise `InvalidInput`. `zone` is the campus's."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise InvalidInput(field_errors(error, model)) from None
+        raise InvalidInput(field_errors(error, model, zone)) from None
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -78,17 +79,17 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def body_of_one(models: Mapping[str, type[BaseModel]], discriminator: str) -> dict[str, Any]:
-    """Return the OpenAPI description of a JSON body that is one of `models`.
+    """Return the OpenAPI description of a JSON body that is one of `models`."""
+    return _json_body(one_of(models, discriminator))
 
-    The field `discriminator` tells them apart.
-    """
+
+def one_of(models: Mapping[str, type[BaseModel]], discriminator: str) -> dict[str, Any]:
+    """Return the schema of one of `models`, which the field `discriminator` tells apart."""
     refs = {value: _REF + model.__name__ for value, model in models.items()}
-    return _json_body(
-        {
-            "oneOf": [{"$ref": ref} for ref in refs.values()],
-            "discriminator": {"propertyName": discriminator, "mapping": refs},
-        }
-    )
+    return {
+        "oneOf": [{"$ref": ref} for ref in refs.values()],
+        "discriminator": {"propertyName": discriminator, "mapping": refs},
+    }
 
 
 def _json_body(schema: dict[str, Any]) -> dict[str, Any]:

@@ -143,6 +143,8 @@ def devices_router(
         "/devices",
         status_code=201,
         summary="Register or renew a device",
+        description="A device is addressed as `push:<id>`. Registering the same subscription or "
+        "topic again returns the same id, with a 200.",
         openapi_extra={"requestBody": body_of_one(DEVICE_REQUESTS, "type")},
         responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
         response_model=RegisteredOut,
@@ -164,13 +166,24 @@ def devices_router(
             response.status_code = 200
         return kept
 
-    @router.get("/devices", summary="List devices", response_model=Page[DeviceOut])
+    @router.get(
+        "/devices",
+        summary="List devices",
+        description="Newest first. The endpoints of subscriptions are secret, so only their "
+        "origin is shown.",
+        response_model=Page[DeviceOut],
+    )
     async def index(
         _: Reader, limit: Limit = 50, cursor: Cursor = None
     ) -> records.Page[RegisteredDevice]:
         return await devices.page(limit=limit, cursor=cursor)
 
-    @router.get("/vapid-key", summary="Get the public key for Web Push", responses=problems(404))
+    @router.get(
+        "/vapid-key",
+        summary="Get the public key for Web Push",
+        description="The `applicationServerKey` of `PushManager.subscribe()`.",
+        responses=problems(404),
+    )
     async def show_vapid_key(_: AnyKey) -> VapidKeyOut:
         if vapid_key is None:
             raise NotFound(
@@ -179,11 +192,21 @@ def devices_router(
             )
         return VapidKeyOut(key=vapid_key)
 
-    @router.get("/devices/{id}", summary="Get a device", response_model=DeviceOut)
+    @router.get(
+        "/devices/{id}",
+        summary="Get a device",
+        description="The device as the list shows it.",
+        response_model=DeviceOut,
+    )
     async def show(id: UUID, _: Reader) -> RegisteredDevice:
         return await _find(id)
 
-    @router.delete("/devices/{id}", status_code=204, summary="Remove a device")
+    @router.delete(
+        "/devices/{id}",
+        status_code=204,
+        summary="Remove a device",
+        description="Nothing more is sent to it, and its `push:` address is refused.",
+    )
     async def remove(id: UUID, _: DeviceManager) -> None:
         await _find(id)
         await devices.remove(id)
@@ -202,7 +225,7 @@ def _parse(body: bytes) -> DeviceIn:
 
     Raises:
         MalformedDocument: the body is not a JSON object.
-        InvalidInput: it fails validation; lists every mistake.
+        InvalidInput: it fails validation; lists its mistakes.
     """
     document = parse(body)
     given = document.get("type")

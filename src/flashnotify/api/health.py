@@ -53,13 +53,21 @@ def health_router(
     router = APIRouter(tags=["health"])
     transports = [transport for channel in channels.values() for transport in channel.transports]
 
-    @router.get("/healthz", summary="Check that the process is alive")
+    @router.get(
+        "/healthz",
+        summary="Check that the process is alive",
+        description="A 200 whenever the process answers. It says nothing about the archive or the "
+        "transports.",
+    )
     async def healthz() -> Health:
         return Health(status="ok")
 
     @router.get(
         "/readyz",
         summary="Check that the service is ready",
+        description="A 200 if the service accepts notifications (`ok`, or `degraded` when a "
+        "transport is failing), and a 503 if it does not. `parts` has the state of "
+        "each part.",
         response_model=Readiness,
         responses={503: {"model": Readiness, "description": "The service is not ready."}},
     )
@@ -79,7 +87,12 @@ def health_router(
         content = Readiness(status=status, parts=parts | outward)
         return JSONResponse(content.model_dump(), 503 if status == "failed" else 200)
 
-    @router.get("/metrics", summary="Get the Prometheus metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        summary="Get the Prometheus metrics",
+        description="In the Prometheus text format.",
+        response_class=Response,
+    )
     async def prometheus() -> Response:
         for queue_name, queue in dispatch.queues.items():
             for priority, depth in queue.depth().items():
@@ -104,6 +117,8 @@ def health_router(
                     age = seconds_due(await archive.jobs.oldest_due(lane), clock.now())
                     labels = (lane.channel or FAN_OUT, lane.priority.name)
                     metrics.queue_age.labels(*labels).set(age)
+                waiting = await archive.statistics.waiting()
+                metrics.set_waiting(waiting, dispatch.lanes(), clock.now())
 
     return router
 

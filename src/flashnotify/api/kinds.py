@@ -61,12 +61,21 @@ def kinds_router(kinds: Iterable[NotifierSpec], channels: Mapping[str, OpenChann
         for kind in kinds
     ]
 
-    @router.get("/kinds", summary="List kinds")
+    @router.get(
+        "/kinds",
+        summary="List kinds",
+        description="Each kind with its default priority, its channels, the scope that sends it, "
+        "and the JSON Schema of a request.",
+    )
     async def index_kinds(_: AnyKey) -> Page[KindOut]:
         return Page[KindOut](items=items, next=None)
 
     @router.get(
-        "/channels", summary="List channels and transports", response_model=Page[ChannelOut]
+        "/channels",
+        summary="List channels and transports",
+        description="Transports in the order in which they are tried, each with the state of its "
+        "circuit breaker and what has to be fixed in the settings.",
+        response_model=Page[ChannelOut],
     )
     async def index_channels(_: Reader) -> records.Page[OpenChannel]:
         return records.Page(list(channels.values()), next=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,7 +12,16 @@ from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Reader, Sender
 from flashnotify.api.bodies import read_json
-from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp, read_from
+from flashnotify.api.fields import (
+    Cursor,
+    Limit,
+    Page,
+    PriorityName,
+    Time,
+    Timestamp,
+    Wait,
+    read_from,
+)
 from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
@@ -20,6 +30,7 @@ from flashnotify.domain import NotificationStatus, Outcome, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
+from flashnotify.telemetry.waiting import Waiting
 
 
 class StatusOut(BaseModel):
@@ -33,9 +44,11 @@ class StatusOut(BaseModel):
 class AcceptedOut(StatusOut):
     """A notification that is on disk and will be sent.
 
-    `warnings` name what it asks for and does not get.
+    `warnings` name what it asks for and does not get. `outcome` is there if the request waited
+    until all deliveries ended.
     """
 
+    outcome: Outcome | None = None
     warnings: list[FieldProblem] | None = None
 
 
@@ -88,25 +101,45 @@ IdempotencyHeader = Annotated[
 ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": AcceptedOut}
 
 
-def accepted_response(accepted: Accepted) -> JSONResponse:
-    """Return the 202 of a notification that is on disk."""
+def accepted_response(
+    accepted: Accepted, reached: records.Notification | None = None
+) -> JSONResponse:
+    """Return the 202 of a notification that is on disk, as far as it has `reached`."""
     href = _href(accepted.id)
     headers = {"Location": href}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    content: dict[str, Any] = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    status = reached.status if reached is not None else accepted.status
+    content: dict[str, Any] = {"id": str(accepted.id), "status": status, "href": href}
+    if reached is not None and reached.outcome is not None:
+        content["outcome"] = reached.outcome
     if accepted.warnings:
         content["warnings"] = [*map(asdict, accepted.warnings)]
     return JSONResponse(content, 202, headers)
 
 
+def ended(notification: records.Notification) -> bool:
+    """Return whether all deliveries of a notification have ended."""
+    return notification.outcome is not None
+
+
 def notifications_router(
-    submission: Submission, notifications: Notifications, max_request_bytes: int
+    submission: Submission,
+    notifications: Notifications,
+    waiting: Waiting,
+    max_request_bytes: int,
 ) -> APIRouter:
     """Return the endpoints of `/v1/notifications`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-    @router.post("", summary="Send a notification", responses=problems(409), **ACCEPTED)
+    @router.post(
+        "",
+        summary="Send a notification",
+        description="A 202 means that it is on disk and will be sent. Only `kind`, `title`, "
+        "`body` and `to` are required, and what the kind requires in `data`.",
+        responses=problems(409),
+        **ACCEPTED,
+    )
     async def accept(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
@@ -114,7 +147,12 @@ def notifications_router(
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)
 
-    @router.get("", summary="List notifications", response_model=Page[NotificationOut])
+    @router.get(
+        "",
+        summary="List notifications",
+        description="Newest first, without content and addresses. Filters can be combined.",
+        response_model=Page[NotificationOut],
+    )
     async def index(
         _: Reader,
         kind: str | None = None,
@@ -134,15 +172,23 @@ def notifications_router(
         wanted = records.NotificationFilter(kind, status, outcome, level, reference, since, until)
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
-    @router.get("/{id}", summary="Get a notification", response_model=NotificationDetail)
+    @router.get(
+        "/{id}",
+        summary="Get a notification",
+        description="The notification with its content, and its deliveries counted by channel and "
+        "status. With `wait`, the answer comes once all deliveries have ended.",
+        response_model=NotificationDetail,
+    )
     async def show(
         id: UUID,
-        _: Reader,
+        principal: Reader,
         include: Annotated[
             list[Literal["to"]] | None, Query(description="`to`: the recipients too.")
         ] = None,
+        wait: Wait = 0,
     ) -> dict[str, Any]:
-        notification = await find_notification(notifications, id, audience=bool(include))
+        look = partial(find_notification, notifications, id, audience=bool(include))
+        notification = await waiting.until(principal.id, wait, id, look, ended)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         if include:
             shown["to"] = notification.audience
@@ -174,7 +220,11 @@ def control_router(control: CancelAndRetry, notifications: Notifications) -> API
     async def cancel(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.cancel)
 
-    @router.post("/retry", summary="Retry failed deliveries")
+    @router.post(
+        "/retry",
+        summary="Retry failed deliveries",
+        description="Failed deliveries are queued again; the other deliveries are untouched.",
+    )
     async def retry(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.retry)
 

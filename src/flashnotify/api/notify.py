@@ -1,30 +1,42 @@
 """`/v1/notify/{kind}`: send with curl. The body is the message, the query has the other fields."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import media_type, read_body
-from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response
+from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response, ended
+from flashnotify.api.ntfy_headers import given_headers
+from flashnotify.api.parameters import raise_unknown
 from flashnotify.api.problems import problems
-from flashnotify.errors import FieldError, InvalidInput, NotFound, UnsupportedMediaType
+from flashnotify.api.text_parameters import LISTS, SINGLES, text_parameters
+from flashnotify.archive.ports import Notifications
+from flashnotify.control.cancel_and_retry import find_notification
+from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable, UnsupportedMediaType
 from flashnotify.intake.submission import Submission
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
-
-# Parameters of every kind. Those of the first group may be repeated.
-_LISTS = ("to", "channels")
-_SINGLES = ("title", "priority", "reference", "locale", "send_at", "expires_at")
+from flashnotify.meta.suggestions import SYNONYMS, did_you_mean
+from flashnotify.telemetry.waiting import MAX_WAIT, Waiting
 
 # Media types that clients declare by default for text; curl's -d declares a form.
 _ALSO_TEXT = ("", "application/x-www-form-urlencoded", "application/octet-stream")
+_MESSAGE = "The exam takes place in room B204 instead of A101."
 
 
 def text_router(
-    submission: Submission, kinds: Registry[NotifierSpec], max_bytes: int, max_title: int
+    submission: Submission,
+    notifications: Notifications,
+    waiting: Waiting,
+    kinds: Registry[NotifierSpec],
+    max_bytes: int,
+    max_title: int,
 ) -> APIRouter:
     """Return the endpoint `/v1/notify/{kind}`."""
     router = APIRouter(prefix="/v1/notify", tags=["notifications"])
@@ -32,76 +44,124 @@ def text_router(
     @router.post(
         "/{kind}",
         summary="Send a notification as plain text",
-        description="The body is the message. Parameters named like the kind's fields fill `data`; "
-        "without a title, the first line of the message becomes the title.",
+        description="The body is the message; with curl, `--data-binary @file` keeps its lines. "
+        "Parameters named like the kind's fields fill `data`. Without a title, the first line of "
+        "the message becomes the title. `Title`, `Priority` and `To` may be headers, as for ntfy.",
         responses=problems(409),
         openapi_extra={
-            "parameters": [_parameter(name) for name in (*_LISTS, *_SINGLES)],
+            "parameters": text_parameters(kinds.values()),
             "requestBody": {
                 "required": True,
-                "content": {"text/plain": {"schema": {"type": "string", "minLength": 1}}},
+                "content": {
+                    "text/plain": {
+                        "schema": {"type": "string", "minLength": 1},
+                        "example": _MESSAGE,
+                    },
+                    # Generators of clients know this one.
+                    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                },
             },
         },
         **ACCEPTED,
     )
     async def accept(
-        kind: str, request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
+        kind: Annotated[str, Path(json_schema_extra={"enum": list(kinds)}, examples=["academic"])],
+        request: Request,
+        principal: Sender,
+        wait: Annotated[
+            float,
+            Query(
+                ge=0,
+                le=MAX_WAIT,
+                description="Seconds to wait until all deliveries have ended; the answer then has "
+                "their `outcome`.",
+            ),
+        ] = 0,
+        idempotency_key: IdempotencyHeader = None,
     ) -> JSONResponse:
         spec = kinds.get(kind)
         if spec is None:
-            detail = f"Unknown kind {kind!r}; expected one of {', '.join(kinds)}."
+            hint = did_you_mean(kind, kinds)
+            detail = f"Unknown kind {kind!r}; expected one of {', '.join(kinds)}{hint or '.'}"
             raise NotFound(detail, code="unknown_kind")
+        principal.require(spec.scope)
         submission.require_ready()
         given = media_type(request)
         if not given.startswith("text/") and given not in _ALSO_TEXT:
             raise UnsupportedMediaType(
                 "Send the message as text/plain, or JSON to POST /v1/notifications."
             )
-        document = _document(spec, request, await read_body(request, max_bytes), max_title)
+        document = _document(spec, request)
+        title_given = "title" in document
+        _add_text(document, await read_body(request, max_bytes), max_title)
         try:
             accepted = await submission.accept_parsed(principal, document, idempotency_key)
         except InvalidInput as error:
-            # In the query, a field of the kind is not inside `data`.
-            errors = [replace(e, pointer=e.pointer.removeprefix("/data")) for e in error.errors]
-            raise InvalidInput(errors) from None
+            raise InvalidInput(_as_sent(error.errors, title_given=title_given)) from None
+        if not wait:
+            return accepted_response(accepted)
+        look = partial(find_notification, notifications, accepted.id)
+        # It is accepted, whether there is room to wait for it or not.
+        with suppress(Unavailable):
+            reached = await waiting.until(principal.id, wait, accepted.id, look, ended)
+            return accepted_response(accepted, reached)
         return accepted_response(accepted)
 
     return router
 
 
-def _document(kind: NotifierSpec, request: Request, body: bytes, max_title: int) -> dict[str, Any]:
-    """Return the document that the query and the body stand for."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise InvalidInput([FieldError("", "not_utf8", "the body must be UTF-8")]) from None
-    document: dict[str, Any] = {"kind": kind.kind, "body": text.rstrip("\r\n")}
-    data: dict[str, str] = {}
+def _document(kind: NotifierSpec, request: Request) -> dict[str, Any]:
+    """Return the document that the query and the headers stand for, without the body."""
+    given: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        if name != "wait":
+            given.setdefault(name, []).append(value)
+    _refuse_unknown(kind, list(given))
+    for name, values in given_headers(request).items():
+        given.setdefault(name, []).extend(values)
+    document: dict[str, Any] = {"kind": kind.kind, "data": {}}
     errors: list[FieldError] = []
-    for name in dict.fromkeys(request.query_params.keys()):
-        values = request.query_params.getlist(name)
-        if name in _LISTS:
+    for name, values in given.items():
+        if name in LISTS:
             document[name] = values
-        elif len(values) > 1:
+            continue
+        if len(values) > 1:
             errors.append(FieldError.at((name,), "repeated", "must not be repeated"))
-        elif name in _SINGLES:
-            document[name] = values[0]
-        elif name in kind.fields:
-            data[name] = values[0]
-        else:
-            known = ", ".join((*_LISTS, *_SINGLES, *kind.fields))
-            detail = f"unknown parameter; expected one of {known}"
-            errors.append(FieldError.at((name,), "unknown_parameter", detail))
+        part = document["data"] if name in kind.fields else document
+        part[name] = values[0]
     if errors:
         raise InvalidInput(errors)
-    document["data"] = data
-    first_line = document["body"].lstrip().partition("\n")[0].strip()
-    document.setdefault("title", first_line[:max_title])
     return document
 
 
-def _parameter(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string"}
-    if name in _LISTS:
-        schema = {"type": "array", "items": schema}
-    return {"name": name, "in": "query", "required": name == "to", "schema": schema}
+def _refuse_unknown(kind: NotifierSpec, names: list[str]) -> None:
+    known = [*LISTS, *SINGLES, "wait", *kind.fields]
+    for name in names:
+        if name not in known and "body" in (name.lower(), SYNONYMS.get(name.lower())):
+            detail = "unknown parameter; send the message as the body of the request"
+            raise InvalidInput([FieldError.at((name,), "unknown_parameter", detail)])
+    raise_unknown([name for name in names if name not in known], known, [])
+
+
+def _add_text(document: dict[str, Any], body: bytes, max_title: int) -> None:
+    """Add the message, and a title made of its first line if there is none."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput([FieldError("", "not_utf8", "the body must be UTF-8")]) from None
+    document["body"] = text.rstrip("\r\n")
+    # A title is a single line, so that tabs and carriage returns fold into a space.
+    first_line = " ".join(text.lstrip().partition("\n")[0].split())
+    document.setdefault("title", first_line[:max_title])
+
+
+def _as_sent(errors: Iterable[FieldError], *, title_given: bool) -> list[FieldError]:
+    """Return errors that point into the request as it was sent.
+
+    A field of the kind is a parameter, not inside `data`; and nobody sent a title that was made of
+    the message, whose own mistake is listed too.
+    """
+    found = [replace(error, pointer=error.pointer.removeprefix("/data")) for error in errors]
+    if title_given:
+        return found
+    return [error for error in found if error.pointer != "/title"] or found

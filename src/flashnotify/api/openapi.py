@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from flashnotify.api.bodies import body_of_one
+from flashnotify.api.bodies import one_of
 from flashnotify.api.problems import Problem, problems
 from flashnotify.identity.principal import known_scopes
 from flashnotify.meta.registry import Registry
@@ -31,7 +31,9 @@ def openapi_document(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
     requests = {kind.kind: kind.request for kind in kinds.values()}
-    document["paths"]["/v1/notifications"]["post"]["requestBody"] = body_of_one(requests, "kind")
+    notification = one_of(requests, "kind")
+    document["paths"]["/v1/notifications"]["post"]["requestBody"] = _one(notification, kinds)
+    document["paths"]["/v1/notifications/batch"]["post"]["requestBody"] = _many(notification, kinds)
     models: list[type[BaseModel]] = [*requests.values(), *bodies, Problem]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
@@ -50,18 +52,40 @@ def openapi_document(
     return document
 
 
+def _one(notification: dict[str, Any], kinds: Registry[NotifierSpec]) -> dict[str, Any]:
+    """Return the body that is a notification, with an example of each kind."""
+    examples = {k.kind: {"summary": k.summary, "value": k.example} for k in kinds.values()}
+    content = {"schema": notification, "examples": examples}
+    return {"required": True, "content": {"application/json": content}}
+
+
+def _many(notification: dict[str, Any], kinds: Registry[NotifierSpec]) -> dict[str, Any]:
+    """Return the body of a batch of notifications, with one of each kind as the example."""
+    examples = [kind.example for kind in kinds.values()]
+    array = {"schema": {"type": "array", "items": notification}, "example": examples}
+    return {
+        "required": True,
+        "description": "Each element, or line, is a body of `POST /v1/notifications`.",
+        "content": {
+            "application/json": array,
+            "application/x-ndjson": {"schema": {"type": "string"}},
+        },
+    }
+
+
 def _complete(path: str, operation: dict[str, Any]) -> None:
     """Document the required scope, and the errors that follow from what the operation takes."""
     responses = operation["responses"]
     errors = {422} if "422" in responses else set()
     if "{" in path:
         errors |= {404, 422}
+    requires = "no API key"
     if "security" in operation:
         scopes = next(iter(operation["security"][0].values()))
         errors |= {401, 403, 422, 429, 503} if scopes else {401, 422, 429, 503}
-        scope = f"the scope `{scopes[0]}`" if scopes else "any API key"
-        description = operation.get("description")
-        operation["description"] = "\n\n".join(filter(None, (description, f"Requires {scope}.")))
+        requires = f"the scope `{scopes[0]}`" if scopes else "any API key"
+    paragraphs = (operation.get("description"), f"Requires {requires}.")
+    operation["description"] = "\n\n".join(filter(None, paragraphs))
     if "requestBody" in operation:
         errors |= {400, 408, 413, 415, 422}
     responses |= {str(status): response for status, response in problems(*errors).items()}

@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problem details."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,10 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import compile_path
 from starlette.types import Scope
 
 from flashnotify import errors
+from flashnotify.api.paths import Paths
 from flashnotify.errors import FieldError, FlashNotifyError
 from flashnotify.meta.faults import explain
 
@@ -62,7 +61,7 @@ def problem(error: FlashNotifyError) -> dict[str, Any]:
     """Return the problem details of an error, without the request's id."""
     content = _content(HTTPStatus(error.status), error.problem, error.code, str(error))
     if isinstance(error, errors.InvalidInput):
-        content["detail"] = "The request is invalid; `errors` lists every mistake."
+        content["detail"] = "The request is invalid; `errors` lists the mistakes found."
         content["errors"] = list(map(asdict, error.errors))
     return content
 
@@ -78,7 +77,8 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
 
 
 def install_problems(app: FastAPI) -> None:
-    """Make `app` answer every error with a problem."""
+    """Make `app`, which has all of its routes, answer every error with a problem."""
+    app.state.paths = Paths(app.routes)
     app.add_exception_handler(FlashNotifyError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -96,40 +96,28 @@ async def _on_error(request: Request, error: Exception) -> Response:
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     """Answer a mistake in the path, the query or a header, which FastAPI validates itself."""
     assert isinstance(error, RequestValidationError)
-    mistakes = [FieldError.at(item["loc"][1:], *explain(item)) for item in error.errors()]
+    zone = request.app.state.zone
+    mistakes = [
+        FieldError.at(item["loc"][1:], *explain(item, zone=zone)) for item in error.errors()
+    ]
     return problem_response(request.scope, errors.InvalidInput(mistakes))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router raises: no such path, or not this method."""
     assert isinstance(error, HTTPException)
-    status = HTTPStatus(error.status_code)
-    detail = {
-        404: "No endpoint has this path. See /docs.",
-        405: "This endpoint does not support this method. See /docs.",
-    }.get(status, error.detail)
+    status, detail = HTTPStatus(error.status_code), error.detail
     headers = dict(error.headers or {})
+    paths: Paths = request.app.state.paths
+    path = request.scope["path"]
+    if status is HTTPStatus.NOT_FOUND:
+        detail = f"No endpoint has this path{paths.hint(path) or '.'} See /docs."
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        # In a thread: making the OpenAPI document would hold up the event loop.
-        methods = await asyncio.to_thread(_methods_at, request)
-        headers |= {"Allow": ", ".join(methods)} if methods else {}
+        headers["Allow"] = ", ".join(paths.methods(path))
+        detail = f"This endpoint does not support {request.method}; use {headers['Allow']}."
     name = status.phrase.lower()
     content = _content(status, name.replace(" ", "-"), name.replace(" ", "_"), detail)
     return _response(request.scope, content, headers)
-
-
-def _methods_at(request: Request) -> list[str]:
-    """Return the methods of a path (RFC 9110, section 10.2.1); Starlette knows one route's only."""
-    wanted = request.scope["path"]
-    paths = request.app.openapi()["paths"]
-    if wanted in paths:
-        return [method.upper() for method in paths[wanted]]
-    return [
-        method.upper()
-        for path, operations in paths.items()
-        if compile_path(path)[0].match(wanted)
-        for method in operations
-    ]
 
 
 def _content(status: HTTPStatus, slug: str, code: str, detail: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
+from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.api.problems import problems
 from flashnotify.delivery.receipts import Receipts, Report
 from flashnotify.domain import DeliveryStatus
@@ -24,11 +25,17 @@ class ReceiptOut(BaseModel):
 
 def receipts_router(receipts: Receipts) -> APIRouter:
     """Return the endpoint of Kannel. The token in the path authenticates it, not an API key."""
-    router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
+    router = APIRouter(
+        prefix="/v1/receipts",
+        tags=["receipts"],
+        dependencies=[Depends(refuse_unknown_parameters)],
+    )
 
     @router.get(
         "/kannel/{delivery_id}/{token}",
         summary="Report the delivery of an SMS (Kannel)",
+        description="Called by Kannel, at the URL that it got with the SMS. The token in the path "
+        "proves that.",
         responses=problems(503),
     )
     async def kannel(

@@ -70,7 +70,7 @@ class Deliveries(Protocol):
 
     async def page(
         self, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
-    ) -> records.Page[records.Delivery]:
+    ) -> records.Page[records.ListedDelivery]:
         """Return a page of deliveries, newest first, with the waits of their jobs."""
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[records.Delivery]:
@@ -127,8 +127,8 @@ class Jobs(Protocol):
     async def reschedule(self, job: Job, until: records.Reschedule) -> None:
         """Let a job wait: it loses its turn. Its deliveries are untouched."""
 
-    async def reconsider(self, beyond: int, now: int, *, sparing: str) -> None:
-        """Make batches due at `now` that wait `beyond` a time, unless for the reason `sparing`."""
+    async def reconsider(self, beyond: int, now: int) -> None:
+        """Make batches due at `now` whose wait for a retry or a transport ends after `beyond`."""
 
     async def finish(self, job: Job) -> None:
         """Remove a job that is done."""
@@ -207,6 +207,9 @@ class Statistics(Protocol):
 
     async def latencies(self, since: int) -> Sequence[records.Latency]:
         """Return the latencies of attempts since `since`, by channel and transport."""
+
+    async def waiting(self) -> Sequence[records.Waiting]:
+        """Return what waits, by lane and reason."""
 
 
 class Maintenance(Protocol):

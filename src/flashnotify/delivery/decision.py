@@ -16,9 +16,10 @@ CANCELLED = Finish(domain.DeliveryStatus.cancelled, "the notification was cancel
 EXPIRED = Finish(domain.DeliveryStatus.skipped, "expired")
 SKIPPED = Finish(domain.DeliveryStatus.skipped, NOT_OFFERED)
 UNSERVED = Finish(domain.DeliveryStatus.failed, "no transport in the settings serves this address")
-QUIET = "waits for the end of quiet hours"
-BREAKER_OPEN = "waits for the transport to work again"
-CLOCK = "waits until the clock can be trusted: it would have expired, but the clock jumped"
+# Why a delivery waits, for people and for programs.
+QUIET = "waits for the end of quiet hours", domain.WaitReason.quiet_hours
+BREAKER_OPEN = "waits for the transport to work again", domain.WaitReason.breaker_open
+CLOCK = "would have expired, but the clock jumped", domain.WaitReason.scheduled
 # Milliseconds between two looks at such a clock.
 _DOUBT = 60_000
 
@@ -39,7 +40,7 @@ class Decider:
         if end := self.end(batch.job, notification):
             return end
         if self._past_end(notification):
-            return Reschedule(self.clock.now() + _DOUBT, CLOCK)
+            return Reschedule(self.clock.now() + _DOUBT, *CLOCK)
         if kind is None or channel is None or channel.spec.name not in kind.channels:
             return SKIPPED
         if quiet := self.quiet(kind, channel.spec, notification):
@@ -84,7 +85,7 @@ class Decider:
         return self.cancelled(job, notification) or self.in_flight.ending(job)
 
 
-def _until(at: int, reason: str, notification: Notification) -> Reschedule:
+def _until(at: int, why: tuple[str, domain.WaitReason], notification: Notification) -> Reschedule:
     """Wait until `at`, but no later than the notification expires."""
     expires_at = notification.expires_at
-    return Reschedule(at if expires_at is None else min(at, expires_at), reason)
+    return Reschedule(at if expires_at is None else min(at, expires_at), *why)

@@ -25,7 +25,7 @@ from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.disposition import dispose
 from flashnotify.delivery.transports import SendResult
-from flashnotify.domain import DeliveryStatus, Sent
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Sent, WaitReason
 from flashnotify.errors import Unavailable, WriteRefused
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,8 @@ class Recorder:
     _writes: list[tuple[Delivery, _Write, asyncio.Future[None]]] = field(
         default_factory=list, init=False
     )
+    # Those that failed for good, by their last transport and its outcome.
+    _failed: dict[tuple[str, AttemptOutcome], list[UUID]] = field(default_factory=dict, init=False)
 
     def record(
         self, deliveries: Sequence[Delivery], attempts: Sequence[Attempt], result: SendResult
@@ -65,6 +67,9 @@ class Recorder:
             disposition = disposed(*self._judged(delivery), attempts, device=device, now=now)
             if isinstance(disposition, Reschedule):
                 batch.until.append(disposition)
+            elif disposition.status is DeliveryStatus.failed:
+                last = attempts[-1]
+                self._failed.setdefault((last.transport, last.outcome), []).append(delivery.id)
             del batch.due[delivery.id]
             captured = self._captured(delivery, result, now)
             recorded = DeliveryResult(delivery, attempts, disposition, captured)
@@ -93,6 +98,7 @@ class Recorder:
         """
         batch, now = self.batch, self.clock.now()
         await self._see_results_written()
+        self._log_failed()
         for end, deliveries in batch.ended.items():
             finish = self.archive.deliveries.finish
             await self._until_written(partial(finish, batch.notification, deliveries, end, now))
@@ -103,6 +109,19 @@ class Recorder:
         await self._until_written(partial(self.archive.jobs.reschedule, batch.job, until))
         return until.due_at
 
+    def _log_failed(self) -> None:
+        """Log what failed for good: a line for the batch, without addresses or providers' texts."""
+        for (transport, outcome), deliveries in self._failed.items():
+            log.warning(
+                "deliveries.failed",
+                notification=str(self.batch.notification.id),
+                channel=self.batch.open_channel.spec.name,
+                transport=transport,
+                outcome=outcome.value,
+                deliveries=len(deliveries),
+                first=str(deliveries[0]),
+            )
+
     def _due_again(self) -> Reschedule | None:
         """Return when the first of the deliveries that are left is due."""
         batch, now = self.batch, self.clock.now()
@@ -110,13 +129,13 @@ class Recorder:
         for message in batch.blocked:
             # Asked again: a probe may have succeeded meanwhile.
             decision = self.decider.decide(batch, message)
-            again = decision if isinstance(decision, Reschedule) else Reschedule(now, "")
+            again = decision if isinstance(decision, Reschedule) else _at_once(now)
             until.append(again)
         if not until:
             return None
         if self.decider.ending(batch.job, batch.notification):
             # Due at once, so that the rest end as cancelled.
-            return Reschedule(now, "")
+            return _at_once(now)
         return min(until, key=lambda reschedule: reschedule.due_at)
 
     async def _see_results_written(self) -> None:
@@ -146,3 +165,7 @@ class Recorder:
                 return await write()
             except Unavailable as error:
                 await self.clock.sleep(error.retry_after)
+
+
+def _at_once(now: int) -> Reschedule:
+    return Reschedule(now, "", WaitReason.due)

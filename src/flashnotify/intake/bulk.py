@@ -112,7 +112,8 @@ async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
     at = _skip(text, 0)
     if text[at : at + 1] != "[":
         raise errors.MalformedDocument(
-            "The body must be a JSON array, or NDJSON with its own media type."
+            "The body must be a JSON array. For one notification per line (NDJSON), send "
+            "Content-Type: application/x-ndjson."
         )
     at = _skip(text, at + 1)
     closed = text[at : at + 1] == "]"
@@ -142,6 +143,9 @@ def _element(text: str, at: int) -> tuple[Document, int]:
     """Return the element of an array that begins at `at`, and the position after it."""
     try:
         found, end = _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        reason = f"there is a mistake at line {error.lineno}, column {error.colno}"
+        raise errors.MalformedDocument(f"The body is not valid JSON: {reason}.") from None
     except (ValueError, RecursionError) as error:
         raise errors.MalformedDocument(f"The body is not valid JSON: {error}.") from None
     if not isinstance(found, dict):

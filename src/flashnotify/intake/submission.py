@@ -9,7 +9,7 @@ from uuid import UUID
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.clock import Clock
-from flashnotify.domain import Job, NotificationStatus, milliseconds
+from flashnotify.domain import Job, NotificationStatus, WaitReason, milliseconds
 from flashnotify.errors import Unavailable
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted, Idempotency
@@ -19,7 +19,7 @@ from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
 
 # The reason why the fan-out of a notification with `send_at` waits.
-_SCHEDULED = "scheduled"
+_SCHEDULED = "scheduled", WaitReason.scheduled
 
 
 @dataclass(eq=False, slots=True)
@@ -47,7 +47,7 @@ class Submission:
 
         Raises:
             MalformedDocument: the document is not a JSON object.
-            InvalidInput: the document has mistakes; all are listed.
+            InvalidInput: the document has mistakes.
             NotPermitted: the caller may not send this.
             IdempotencyMismatch: the key was used for another document.
             Unavailable: nothing can be accepted now.
@@ -78,7 +78,7 @@ class Submission:
         job = Job(self.ids(), notification.id, checked.priority)
         if notification.status is NotificationStatus.scheduled:
             assert notification.send_at is not None
-            scheduled = ScheduledJob(job, notification.send_at, _SCHEDULED)
+            scheduled = ScheduledJob(job, notification.send_at, *_SCHEDULED)
         else:
             scheduled = ScheduledJob(self.dispatch.in_turn(job), now)
         record = answer(notification.id, notification.status) if answer is not None else None
@@ -92,7 +92,7 @@ class Submission:
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:
         request = checked.request
-        send_at = milliseconds(request.send_at) if request.send_at else None
+        send_at = milliseconds(checked.send_at) if checked.send_at else None
         later = send_at is not None and send_at > now
         return Notification(
             id=self.ids(),

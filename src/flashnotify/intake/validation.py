@@ -1,7 +1,9 @@
-"""Validates a caller's document as a request of its kind, and reports every mistake."""
+"""Validates a caller's document as a request of its kind, and reports its mistakes."""
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
@@ -11,6 +13,7 @@ from flashnotify.domain import Address, Priority, milliseconds
 from flashnotify.errors import FieldError, InvalidInput, MalformedDocument
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Audience
+from flashnotify.intake.delays import resolve
 from flashnotify.meta.faults import field_errors
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import NotificationRequest
@@ -31,28 +34,33 @@ class Limits(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A valid request."""
+    """A valid request, to be sent no earlier than `send_at`."""
 
     kind: NotifierSpec
     request: NotificationRequest
     priority: Priority
     recipients: list[Address]
+    send_at: datetime | None
 
 
 @dataclass(eq=False, slots=True)
 class Validation:
-    """Checks documents against the kinds, the limits and the permissions of their caller."""
+    """Checks documents against the kinds, the limits and the permissions of their caller.
+
+    `zone` is the campus's.
+    """
 
     kinds: Registry[NotifierSpec]
     templates: Registry[TemplatesSpec]
     audience: Audience
     limits: Limits
+    zone: tzinfo
 
     async def check(self, caller: Principal, document: Mapping[str, Any], now: int) -> Checked:
         """Check a document that `caller` sent at `now`, in milliseconds since the epoch.
 
         Raises:
-            InvalidInput: the document has mistakes; all are listed.
+            InvalidInput: the document has mistakes: all of one stage are listed.
             NotPermitted: the caller may not send this.
         """
         kind = self.kind(document.get("kind"))
@@ -61,23 +69,24 @@ class Validation:
         try:
             request = cast(NotificationRequest, kind.request.model_validate(document))
         except ValidationError as error:
-            errors = field_errors(error, kind.request)
+            errors = field_errors(error, kind.request, self.zone)
             raise InvalidInput([_misplaced(error, kind) for error in errors]) from None
         priority = request.priority if request.priority is not None else kind.priority
         caller.require_priority(priority, kind)
-        self._check_whole(kind, request, now)
+        send_at = self._send_at(request, now)
+        self._check_whole(kind, request, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes)
         _check_reach(kind, request.channels, recipients)
-        return Checked(kind, request, priority, recipients)
+        return Checked(kind, request, priority, recipients, send_at)
 
-    def warnings(self, document: Mapping[str, Any]) -> list[FieldError]:
+    def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
         """Return what a valid document asks for and does not get."""
         locale, templates = document.get("locale"), self.templates[document["kind"]]
         if locale is None or templates.find(locale) is not None:
-            return []
+            return ()
         known = ", ".join(templates.locales)
         detail = f"has no wording; messages are in {templates.nearest(locale)!r}. There is {known}"
-        return [FieldError("/locale", "no_wording", detail)]
+        return (FieldError("/locale", "no_wording", detail),)
 
     def kind(self, name: object) -> NotifierSpec:
         """Return the kind called `name`, or raise `InvalidInput` with a list of the kinds."""
@@ -97,7 +106,20 @@ class Validation:
         known = ", ".join(self.kinds)
         return FieldError("/kind", code, f"{detail}; expected one of {known}{hint}")
 
-    def _check_whole(self, kind: NotifierSpec, request: NotificationRequest, now: int) -> None:
+    def _send_at(self, request: NotificationRequest, now: int) -> datetime | None:
+        if request.delay is None:
+            return request.send_at
+        if request.send_at is not None:
+            error = FieldError("/delay", "conflict", "must not be given together with send_at")
+            raise InvalidInput([error])
+        try:
+            return resolve(request.delay, now, self.zone)
+        except ValueError as error:
+            raise InvalidInput([FieldError.of("/delay", error)]) from None
+
+    def _check_whole(
+        self, kind: NotifierSpec, request: NotificationRequest, send_at: datetime | None, now: int
+    ) -> None:
         """Check whatever depends on several fields or on the settings."""
         body = request.body.encode()
         sizes = (
@@ -114,8 +136,9 @@ class Validation:
         if request.expires_at is not None:
             if milliseconds(request.expires_at) <= now:
                 errors.append(FieldError("/expires_at", "in_the_past", "must not be in the past"))
-            elif request.send_at is not None and request.expires_at <= request.send_at:
-                errors.append(FieldError("/expires_at", "too_early", "must be after send_at"))
+            elif send_at is not None and request.expires_at <= send_at:
+                name = "send_at" if request.delay is None else "the delay"
+                errors.append(FieldError("/expires_at", "too_early", f"must be after {name}"))
         if errors:
             raise InvalidInput(errors)
 
@@ -147,10 +170,23 @@ def parse(document: bytes) -> Mapping[str, Any]:
     try:
         found = from_json(document)
     except ValueError as error:
-        raise MalformedDocument(f"The body is not valid JSON: {error}.") from None
+        raise MalformedDocument(_not_json(document, str(error))) from None
     if not isinstance(found, dict):
         raise MalformedDocument("The body must be a JSON object, {…}.")
     return found
+
+
+def _not_json(document: bytes, reason: str) -> str:
+    """Return the text for a document that is not JSON. `reason` is the parser's."""
+    if reason.startswith("trailing characters") and document.count(b"\n{"):
+        return (
+            "The body is not valid JSON: something follows the object. Send one notification per "
+            "line to /v1/notifications/batch, with Content-Type: application/x-ndjson."
+        )
+    place = re.search(r"line (\d+) column (\d+)", reason)
+    where = f" at line {place[1]}, column {place[2]}" if place else ""
+    what = "the end is missing" if reason.startswith("EOF") else "there is a mistake"
+    return f"The body is not valid JSON: {what}{where}."
 
 
 def _misplaced(error: FieldError, kind: NotifierSpec) -> FieldError:

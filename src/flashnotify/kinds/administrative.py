@@ -10,6 +10,10 @@ class AdministrativeNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMi
 
     priority = Priority(default="low")
     quiet_hours = TimeWindow("22:00-07:00")
+    example = (
+        "Enrol for the second semester",
+        "Enrolment is open. It takes five minutes online.",
+    )
     deadline = Moment(help="When it must be done.", example="2026-12-15T17:00:00+01:00")
     office = Text(help="Where to go or who to ask.", example="Registrar, room A012")
 

@@ -9,6 +9,10 @@ class InfrastructureNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMi
     """Something on the campus that is down, or will be: the network, water, a lift."""
 
     priority = Priority(default="medium")
+    example = (
+        "No Wi-Fi in the library on Saturday evening",
+        "We are replacing the access points. Wired sockets keep working.",
+    )
     building = Text(help="The building that is affected.", example="Library")
     service = Text(help="The service that is down.", example="Wi-Fi")
     starts_at = Moment(help="When it stops working.", example="2026-12-05T20:00:00+01:00")

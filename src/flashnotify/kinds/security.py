@@ -9,6 +9,10 @@ class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, N
     """A danger to people on the campus, and what they must do."""
 
     priority = Priority(default="critical")
+    example = (
+        "Fire drill",
+        "This is only a drill: practise the way out, then come back in.",
+    )
     location = Text(required=True, help="Where the danger is.", example="Building B, 2nd floor")
     instructions = Text(
         required=True,

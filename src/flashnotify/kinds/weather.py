@@ -14,6 +14,7 @@ class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, No
     """Weather that changes what people should do: a storm, snow, a heat wave."""
 
     priority = Priority(default="high")
+    example = ("Strong wind on Thursday evening", "Evening classes take place as planned.")
     # The terms of the Common Alerting Protocol (OASIS CAP 1.2, section 3.2.2, severity).
     severity = Choice(
         "minor",

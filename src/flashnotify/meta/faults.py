@@ -1,12 +1,14 @@
 """Pydantic's validation errors as field errors, in our own codes and wording."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, tzinfo
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from flashnotify.errors import FieldError
+from flashnotify.errors import FieldError, MissingOffset
+from flashnotify.meta.suggestions import did_you_mean
 
 # By pydantic's type of error, or its first word: our code, and a text over its context.
 _TEXTS: Mapping[str, tuple[str, str]] = {
@@ -36,24 +38,45 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def field_errors(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
-    """Return every mistake in a document that `model` refused."""
+def field_errors(
+    error: ValidationError, model: type[BaseModel], zone: tzinfo = UTC
+) -> list[FieldError]:
+    """Return every mistake in a document that `model` refused. `zone` is the campus's."""
     items = error.errors(include_url=False, include_input=False)
-    return [FieldError.at(item["loc"], *explain(item, model)) for item in items]
+    return [
+        FieldError.at((*item["loc"], *within), *explain(item, model, zone))
+        for item in items
+        for within in _missing(item, model)
+    ]
 
 
-def explain(item: Mapping[str, Any], model: type[BaseModel] | None = None) -> tuple[str, str]:
+def _missing(item: Mapping[str, Any], model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """Yield the required fields of an object that is missing; for all others, the object itself."""
+    fields = _fields(model, item["loc"]) if item["type"] == "missing" else {}
+    yield from ((name,) for name, field in fields.items() if field.is_required())
+    if not fields:
+        yield ()
+
+
+def explain(
+    item: Mapping[str, Any], model: type[BaseModel] | None = None, zone: tzinfo = UTC
+) -> tuple[str, str]:
     """Return the code and the text of one of pydantic's errors.
 
-    With its `model`, the text also names the known fields or gives an example.
+    With its `model`, the text also names the known fields or gives an example. A time without an
+    offset is shown with that of `zone`.
     """
     context = item.get("ctx", {})
     if item["type"] == "value_error":
-        refused = FieldError.of("", context["error"])
-        return refused.code, refused.detail
+        refused = context["error"]
+        if isinstance(refused, MissingOffset):
+            refused = MissingOffset(refused.naive, zone)
+        found = FieldError.of("", refused)
+        return found.code, found.detail
     if item["type"] == "extra_forbidden":
-        known = ", ".join(_fields(model, item["loc"][:-1])) or "none"
-        return "unknown_field", f"unknown field; expected one of {known}"
+        known = _fields(model, item["loc"][:-1])
+        hint = did_you_mean(str(item["loc"][-1]), known)
+        return "unknown_field", f"unknown field; expected one of {', '.join(known) or 'none'}{hint}"
     if context.get("min_length") == 1:
         return "empty", "must not be empty"
     texts = (_TEXTS.get(key) for key in (item["type"], item["type"].partition("_")[0]))

@@ -14,10 +14,13 @@ from markupsafe import Markup, escape
 def moment(context: Context, value: datetime, style: str = "full") -> str:
     """Format a moment for the template's locale, in the moment's own offset.
 
-    `style` is "full", or "short" for SMS and push.
+    `style` is "full", or "short" for SMS and push. The offset is named in the hour that clocks show
+    twice.
     """
     locale = str(context["locale"]).replace("-", "_")
     form = _FORMATS[style].get(locale.partition("_")[0], _FORMATS[style][""])
+    if value.replace(fold=0).utcoffset() != value.replace(fold=1).utcoffset():
+        form += "\N{NO-BREAK SPACE}(ZZZZ)"
     return format_datetime(value, form, locale=locale)
 
 

@@ -106,7 +106,7 @@ class NotificationMeta(ChannelMeta):
 
 # Names that a field must not have: every notification has them, or Notifier itself.
 _RESERVED = (NotificationRequest.model_fields.keys() - {"priority"}) | {
-    *("values", "prepare", "check_address")
+    *("values", "prepare", "check_address", "example")
 }
 
 
@@ -166,6 +166,8 @@ class Notifier(metaclass=NotificationMeta, abstract=True):
     __notifier__: ClassVar[NotifierSpec]
     # How long finished notifications of this kind are kept.
     retention: ClassVar[timedelta] = DEFAULT_RETENTION
+    # Title and body of a harmless notification, as the documentation shows it.
+    example: ClassVar[tuple[str, str]] = ("Test", "This is only a test. You need not do anything.")
 
     def __init__(self, **data: object) -> None:
         """Set each field through its descriptor.

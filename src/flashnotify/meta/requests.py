@@ -56,11 +56,18 @@ class NotificationRequest(BaseModel):
             required=True,
             max_length=None,
             help="A single line: the subject of an email, the title of a push.",
+            example="Room changed",
         ),
     ]
     body: Annotated[
         str,
-        Text(required=True, max_length=None, multiline=True, help="The message, as plain text."),
+        Text(
+            required=True,
+            max_length=None,
+            multiline=True,
+            help="The message, as plain text.",
+            example="The exam takes place in room B204.",
+        ),
     ]
     # Fails fast: listing the errors of ten thousand entries would block the loop.
     to: Annotated[list[str], FailFast()] = PydanticField(
@@ -69,7 +76,7 @@ class NotificationRequest(BaseModel):
         examples=[["mailto:ada@univ.example"]],
     )
     priority: Annotated[domain.Priority, Priority(default="low")] | None = _optional(
-        "Overrides the kind's priority, within what the key allows."
+        "Overrides the kind's priority, within what the key allows.", examples=["low"]
     )
     # Each kind allows its own.
     channels: list[str] | None = None
@@ -77,10 +84,19 @@ class NotificationRequest(BaseModel):
     locale: str | None = _optional(
         "The language of the templates (BCP 47).", pattern=_LOCALE, max_length=35, examples=["fr"]
     )
-    send_at: Annotated[datetime, Moment()] | None = _optional("Send no earlier than this.")
-    expires_at: Annotated[datetime, Moment()] | None = _optional("Send no later than this.")
+    send_at: Annotated[datetime, Moment()] | None = _optional(
+        "Send no earlier than this.", examples=["2026-12-01T08:00:00+01:00"]
+    )
+    delay: Annotated[str, Text(max_length=40)] | None = _optional(
+        "Instead of `send_at`: a delay, or a time of day on the campus, such as `30min`, `8am` or "
+        "`tomorrow 8am`.",
+        examples=["30min"],
+    )
+    expires_at: Annotated[datetime, Moment()] | None = _optional(
+        "Send no later than this.", examples=["2026-12-12T09:00:00+01:00"]
+    )
     reference: Annotated[str, Text()] | None = _optional(
-        "The sender's own identifier, to find the notification by."
+        "The sender's own identifier, to find the notification by.", examples=["exam-8841"]
     )
 
 

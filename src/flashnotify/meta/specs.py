@@ -23,14 +23,16 @@ class RetryPolicy:
 
     The wait before attempt n+1 is a random time up to `base * 2**(n-1)`, at most `cap` ("full
     jitter"), until `lifetime` has passed since the first attempt. For `critical` deliveries,
-    `urgent_cap` and `urgent_lifetime` apply if they are less.
+    the cap is `urgent_cap`, if that is less, for the first `urgent_period`, and the lifetime is
+    `urgent_lifetime`, if that is more.
     """
 
     base: float = 2.0
     cap: float = 600.0
     lifetime: float = 24 * 3600.0
     urgent_cap: float = 30.0
-    urgent_lifetime: float = 2 * 3600.0
+    urgent_period: float = 2 * 3600.0
+    urgent_lifetime: float = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,20 @@ class NotifierSpec:
     def scope(self) -> str:
         """The scope that a sender of this kind needs."""
         return f"notify:{self.kind}"
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """A harmless request of this kind, which the documentation shows."""
+        title, body = self.notifier.example
+        data = {name: field.example for name, field in self.fields.items() if field.example}
+        return {
+            "kind": self.kind,
+            "title": title,
+            "body": body,
+            "to": ["mailto:ada@univ.example"],
+            "priority": Priority.low.name,
+            "data": data,
+        }
 
     @property
     def schemes(self) -> frozenset[str]:

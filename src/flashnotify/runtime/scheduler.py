@@ -8,7 +8,6 @@ import structlog
 
 from flashnotify.archive.ports import Jobs
 from flashnotify.clock import Clock
-from flashnotify.delivery.decision import QUIET
 from flashnotify.domain import Job, Lane
 from flashnotify.errors import Unavailable, stack_of
 from flashnotify.queue.dispatch import Dispatch
@@ -73,7 +72,7 @@ class Scheduler:
         if self._beyond is None:
             return
         try:
-            await self._jobs.reconsider(self._beyond, now, sparing=QUIET)
+            await self._jobs.reconsider(self._beyond, now)
         except Unavailable as error:
             log.warning("scheduler.waits", reason=str(error))
         else:

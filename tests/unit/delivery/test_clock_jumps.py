@@ -44,7 +44,7 @@ async def test_a_clock_that_is_set_back_holds_no_delivery(clock: ManualClock) ->
     delivering.transports["email"][0].script.append(Retryable("busy", after=20))
     (job,) = await delivering.batches(priority=Priority.critical)
     await delivering.execute(job)
-    assert delivering.deliveries()[0].due_at == clock.now() + 20_000
+    assert delivering.deliveries()[0].due_at >= clock.now() + 20_000
     clock.step(-3600)
     assert await delivering.execute(job) is None
     assert [status[1] for status in delivering.statuses()] == ["sent"]

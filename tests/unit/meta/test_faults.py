@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from flashnotify.errors import FieldError, InvalidValue
+from flashnotify.meta.descriptors import Moment
 from flashnotify.meta.faults import explain, field_errors
 
 
@@ -87,6 +90,69 @@ def test_every_error_has_a_code_and_our_own_text(
 def test_an_error_that_is_not_in_the_table_shows_nothing_of_pydantic() -> None:
     item = {"type": "new_in_a_later_version", "loc": ("x",), "msg": "Input should be …"}
     assert explain(item) == ("invalid", "is not valid")
+
+
+class Room(BaseModel):
+    name: str
+    floor: int
+    note: str | None = None
+
+
+class Meeting(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = ""
+    room: Room
+    at: Annotated[Any, Moment()] = None
+
+
+def mistakes(document: dict[str, Any], zone: tzinfo = UTC) -> dict[str, tuple[str, str]]:
+    with pytest.raises(ValidationError) as failure:
+        Meeting.model_validate(document)
+    return {e.pointer: (e.code, e.detail) for e in field_errors(failure.value, Meeting, zone)}
+
+
+def test_an_object_that_is_missing_names_what_it_must_have() -> None:
+    assert mistakes({}) == {
+        "/room/name": ("missing", "is required"),
+        "/room/floor": ("missing", "is required"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("titel", "; did you mean title?"),
+        ("subject", "; did you mean title?"),
+        ("Title", "; did you mean title?"),
+        # No such field here.
+        ("message", ""),
+        ("x" * 100_000, ""),
+    ],
+)
+def test_a_misspelt_field_names_the_nearest(name: str, hint: str) -> None:
+    found = mistakes({"room": {"name": "x", "floor": 1}, name: 1})
+    _, detail = found[f"/{name}"]
+    assert detail == f"unknown field; expected one of title, room, at{hint}"
+
+
+@pytest.mark.parametrize(
+    ("time", "meant"),
+    [
+        ("2026-12-01T08:00:00", "2026-12-01T08:00:00+01:00 for Europe/Paris"),
+        ("2026-07-01 08:00", "2026-07-01T08:00:00+02:00 for Europe/Paris"),
+        # Clocks show it twice.
+        (
+            "2026-10-25T02:30:00",
+            "2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00 for Europe/Paris",
+        ),
+    ],
+)
+def test_a_time_without_an_offset_is_shown_with_that_of_the_campus(time: str, meant: str) -> None:
+    found = mistakes({"room": {"name": "x", "floor": 1}, "at": time}, ZoneInfo("Europe/Paris"))
+    code, detail = found["/at"]
+    assert code == "missing_offset"
+    assert detail.startswith(f"has no offset; write {meant};")
 
 
 def test_a_refused_value_is_an_error_at_its_place() -> None:

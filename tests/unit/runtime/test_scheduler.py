@@ -8,8 +8,7 @@ from uuid import UUID
 import pytest
 
 from flashnotify.archive.records import Notification, Reschedule, ScheduledJob
-from flashnotify.delivery.decision import QUIET
-from flashnotify.domain import Job, Lane, NotificationStatus, Priority
+from flashnotify.domain import Job, Lane, NotificationStatus, Priority, WaitReason
 from flashnotify.errors import Unavailable
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.runtime import scheduler
@@ -50,7 +49,8 @@ class Stored:
         id = UUID(int=self._number)
         job = Job(id, id, lane.priority, lane.channel, ordinal, turn)
         reason = "waits" if turn is None else None
-        self.archive.state.jobs[id] = ScheduledJob(job, self.clock.now() + due, reason)
+        waiting = WaitReason.retrying if turn is None else WaitReason.due
+        self.archive.state.jobs[id] = ScheduledJob(job, self.clock.now() + due, reason, waiting)
         return job
 
 
@@ -107,7 +107,7 @@ async def test_a_clock_that_is_set_back_holds_no_retry(
 ) -> None:
     retry, quiet = stored.job(turn=None, due=30_000), stored.job(turn=None, due=30_000)
     state = stored.archive.state.jobs
-    state[quiet.id] = replace(state[quiet.id], reason=QUIET)
+    state[quiet.id] = replace(state[quiet.id], waiting=WaitReason.quiet_hours)
     await scheduled.start()
     await some_turns()
     scheduled.clock.step(-3600)

@@ -1,0 +1,48 @@
+"""The query parameters of an endpoint: those it does not document are refused."""
+
+from fastapi import Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Header, Query
+
+from flashnotify.errors import FieldError, InvalidInput
+from flashnotify.meta.suggestions import did_you_mean
+
+# Mistakes shown of one query: a head of 64 KB has room for thousands.
+_SHOWN = 20
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse query parameters that the endpoint does not document.
+
+    A misspelt filter would otherwise match everything. Raise `InvalidInput` if the query has one.
+    """
+    route = request.scope["route"]
+    # An endpoint that documents its parameters itself checks them itself.
+    if not request.scope["query_string"] or "parameters" in (route.openapi_extra or {}):
+        return
+    flat = get_flat_params(route.dependant)
+    known = [param.alias for param in flat if isinstance(param.field_info, Query)]
+    headers = [
+        param.alias.title().replace("-Id", "-ID")
+        for param in flat
+        if isinstance(param.field_info, Header) and param.alias != "authorization"
+    ]
+    raise_unknown([name for name in request.query_params if name not in known], known, headers)
+
+
+def raise_unknown(names: list[str], known: list[str], headers: list[str]) -> None:
+    """Raise `InvalidInput` if there are `names` of unknown parameters."""
+    expected = f"expected one of {', '.join(known)}" if known else "none is expected"
+    if headers and not known:
+        expected += f", but the header {' or '.join(headers)}"
+    if names:
+        raise InvalidInput(
+            [
+                FieldError.at(
+                    (name,),
+                    "unknown_parameter",
+                    f"unknown parameter; {expected}{did_you_mean(name, known)}",
+                )
+                for name in names[:_SHOWN]
+            ]
+        )
