@@ -31,6 +31,7 @@ from flashnotify.archive import schema
 from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
+from flashnotify.archive.sqlite.placement import doubts
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp import SmtpTransport
@@ -71,7 +72,7 @@ from flashnotify.runtime.maintenance import Maintenance
 from flashnotify.runtime.scheduler import Scheduler
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.runtime.worker_pool import WorkerPool
-from flashnotify.settings import ServiceConfig
+from flashnotify.settings import KEY_FILE, ServiceConfig
 from flashnotify.telemetry.events import Events
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.telemetry.waiting import Waiting
@@ -137,6 +138,8 @@ class Service:
         """
         for registry in (CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES):
             registry.freeze()
+        for doubt in doubts(self.config.archive_file, self.config.beside(KEY_FILE)):
+            log.warning("archive.doubtful", doubt=doubt)
         self.lock.acquire()
         await schema.upgrade(self.config.archive)
         self.supervisor.start("writer", self.writer.run())

@@ -59,7 +59,22 @@ def test_an_archive_is_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "a.db", "sqlite://", "sqlite:///:memory:", "postgresql://me:hunter2@host/db"]
+    "url",
+    [
+        "",
+        "a.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:/// :memory:",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///file:a.db?mode=memory&uri=true",
+        "sqlite:///a.db?timeout=soon",
+        "sqlite:///a.db?wal=1",
+        "sqlite:///a%00.db",
+        "sqlite://var/a.db",
+        "sqlite://host:port/a.db",
+        "postgresql://me:hunter2@host/db",
+    ],
 )
 def test_a_url_that_is_not_a_file_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(SettingsError, match="Example: FLASHNOTIFY_DATABASE_URL=") as failure:
