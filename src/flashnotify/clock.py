@@ -4,10 +4,6 @@ import asyncio
 import time
 from typing import Protocol
 
-import structlog
-
-log = structlog.get_logger(__name__)
-
 # Seconds: a larger difference between the wall clock and the monotonic one is a jump, and for how
 # long a jump is doubted.
 _JUMP, _DOUBT = 60.0, 3600.0
@@ -55,17 +51,13 @@ class SystemClock:
         """
         offset, now = self._offset(), self.monotonic()
         if abs(offset - self._trusted) <= _JUMP:
-            if self._jumped is not None:
-                log.warning("clock.set_back", meaning="it is where it was before it jumped")
-        elif self._jumped is None:
+            self._trusted, self._jumped = offset, None
+            return False
+        if self._jumped is None:
             self._jumped = now
-            meaning = "nothing is purged or given up for an hour"
-            log.error("clock.jumped", seconds=round(offset - self._trusted), meaning=meaning)
-            return True
-        elif now - self._jumped < _DOUBT:
-            return True
-        self._trusted, self._jumped = offset, None
-        return False
+        elif now - self._jumped >= _DOUBT:
+            self._trusted, self._jumped = offset, None
+        return self._jumped is not None
 
     def _offset(self) -> float:
         return self.now() / 1000 - self.monotonic()

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from flashnotify.app import Service
+from flashnotify.archive import schema
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli import local, serve
 from flashnotify.cli.client import call
@@ -125,6 +126,7 @@ async def test_keys(commands: ServeProcess) -> None:
 
 async def test_commands_at_once_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "configure", lambda _form: None)
+    await schema.upgrade(ServiceConfig().archive)
     requests = [{"name": f"key-{n}", "scopes": ["read"]} for n in range(4)]
     await asyncio.gather(*(call("POST", "/v1/api-keys", json=request) for request in requests))
     keys = (await call("GET", "/v1/api-keys"))["items"]

@@ -25,7 +25,7 @@ class Machine(SystemClock):
 
 
 @pytest.mark.parametrize("jump", [400 * 24 * HOUR, -HOUR])
-def test_a_jump_is_doubted_for_an_hour(jump: float, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_jump_is_doubted_for_an_hour(jump: float) -> None:
     machine = Machine()
     assert not machine.in_doubt()
     machine.wall += jump
@@ -36,7 +36,6 @@ def test_a_jump_is_doubted_for_an_hour(jump: float, capsys: pytest.CaptureFixtur
     assert not machine.in_doubt()
     machine.run(24 * HOUR)
     assert not machine.in_doubt()
-    assert capsys.readouterr().out.count("clock.jumped") == 1
 
 
 def test_a_clock_that_is_put_right_is_trusted_at_once() -> None:

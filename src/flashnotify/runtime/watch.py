@@ -29,11 +29,12 @@ class Watch:
         self._in_place = in_place
         self._supervisor = supervisor
         self._clock = clock
+        self._doubted = False
 
     async def run(self) -> None:
         """Watch for ever."""
         while True:
-            self._clock.in_doubt()
+            self._look_at_the_clock()
             found = self._in_place()
             if self._supervisor.suspend(PART, None if found else "deleted or replaced"):
                 if found:
@@ -42,3 +43,12 @@ class Watch:
                     remedy = "nothing is accepted: move it back, or stop serve, restore a backup"
                     log.critical("archive.is_gone", file=str(self._file), remedy=remedy)
             await self._clock.sleep(_PAUSE)
+
+    def _look_at_the_clock(self) -> None:
+        doubted = self._clock.in_doubt()
+        if doubted and not self._doubted:
+            meaning = "for an hour, nothing is purged, expires or is given up: check the clock"
+            log.error("clock.jumped", meaning=meaning)
+        elif self._doubted and not doubted:
+            log.warning("clock.trusted", meaning="it was set back, or an hour is over")
+        self._doubted = doubted

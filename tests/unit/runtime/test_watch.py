@@ -32,3 +32,15 @@ async def test_nothing_is_accepted_while_the_file_is_gone(
     watching.cancel()
     said = capsys.readouterr().out
     assert (said.count("archive.is_gone"), said.count("archive.is_back")) == (1, 1)
+
+
+async def test_a_jump_of_the_clock_is_logged_once(
+    clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watching = asyncio.create_task(Watch(Path("a.db"), lambda: True, Supervisor(), clock).run())
+    for doubted in (True, False):
+        clock.doubted = doubted
+        await clock.advance(30)
+    watching.cancel()
+    said = capsys.readouterr().out
+    assert (said.count("clock.jumped"), said.count("clock.trusted")) == (1, 1)
