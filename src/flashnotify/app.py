@@ -269,7 +269,10 @@ def _api(service: Service) -> ASGIApp:
         statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
         api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
-        text_router(submission, kinds, max_bytes, config.max_title_length),
+        text_router(
+            *(submission, archive.notifications, service.waiting, kinds),
+            *(max_bytes, config.max_title_length),
+        ),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]

@@ -39,6 +39,13 @@ def test_the_rules_are_about_metrics_that_there_are() -> None:
     assert {name for name in named if f"# TYPE {name} " not in declared} == set()
 
 
+def test_the_rule_of_the_page_is_one_of_them() -> None:
+    page = RULES.with_name("monitoring.md").read_text()
+    (example,) = re.findall(r"```yaml\n(- alert: .*?)```", page, re.DOTALL)
+    rules = " ".join(RULES.read_text().split())
+    assert " ".join(example.split()) in rules
+
+
 @requires_program("promtool")
 def test_promtool_takes_the_rules_and_they_alert_when_they_should(tmp_path: Path) -> None:
     subprocess.run(["promtool", "check", "rules", RULES], check=True, capture_output=True)

@@ -94,3 +94,13 @@ async def test_kinds_channels_and_devices(commands: InProcessCli) -> None:
     assert re.search(
         r"push:[0-9a-f-]{36} +│ ntfy +│ ada-5Hk2xQ", (await commands.cli("devices")).stdout
     )
+
+
+async def test_queue_shows_what_waits_and_why(commands: InProcessCli) -> None:
+    assert (await commands.cli("queue")).stdout == "Nothing waits.\n"
+    later = ACADEMIC | {"send_at": "2100-01-01T08:00:00+01:00"}
+    id = (await commands.admin.post("/v1/notifications", json=later)).json()["id"]
+    shown = (await commands.cli("queue")).stdout
+    assert re.search(r"fan-out\s+.*low\s+.*scheduled\s+.*1\s+.*\d s", shown), shown
+    assert '"reason": "scheduled"' in (await commands.cli("queue", "--json")).stdout
+    await commands.admin.post(f"/v1/notifications/{id}/cancel")
