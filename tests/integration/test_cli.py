@@ -49,7 +49,9 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 def commands(request: pytest.FixtureRequest, tmp_path: Path) -> ServeProcess:
     """An archive without a running `serve`, and one with it."""
     if request.param == "alone":
-        return InProcessCli(tmp_path / "service")
+        alone = InProcessCli(tmp_path / "service")
+        assert alone._run(("migrate",), "", alone.settings).code == 0
+        return alone
     process: ServeProcess = request.getfixturevalue("running")
     return process
 
@@ -66,6 +68,28 @@ def assert_failed(command: Finished, *words: str) -> None:
     assert "Traceback" not in command.stderr
     for word in words:
         assert word in command.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("send", *EXAMPLE),
+        ("keys", "create", "--name=x", "--scope=read"),
+        ("keys", "list"),
+        ("outbox",),
+        ("status", "01a215f0-67d1-7001-9ad2-049fe08f6b5c"),
+        ("list",),
+        ("backup", "copy.db"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+async def test_a_command_in_another_folder_makes_no_archive(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    refused = await InProcessCli(tmp_path).cli(*command)
+    looked_for = f"There is no archive at {tmp_path}/var/flashnotify.db."
+    assert_failed(refused, looked_for, "FLASHNOTIFY_DATABASE_URL", "in the folder where")
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_keys(commands: ServeProcess) -> None:

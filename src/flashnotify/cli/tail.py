@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from flashnotify.archive.sqlite.location import beside
+from flashnotify.archive.sqlite.location import beside, missing
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import CommandFailed, archive_file, over_socket
 from flashnotify.cli.problems import explain
@@ -55,6 +55,8 @@ def tail(
     archive = archive_file()
     lock = ArchiveLock(archive)
     process, place = lock.holder(), archive.absolute()
+    if not archive.exists():
+        raise CommandFailed(missing(archive))
     if process is None:
         raise CommandFailed(f"No `serve` is running on {place}. Start `flashnotify serve`.")
     welcome = f"Following serve (process {process}) on {place}. Ctrl-C ends this."

@@ -17,6 +17,7 @@ from flashnotify.archive.records import (
     Delivery,
     DeliveryResult,
     Finish,
+    Notification,
     OutboxMessage,
     Reschedule,
 )
@@ -58,10 +59,13 @@ class Recorder:
         batch, now = self.batch, self.clock.now()
         policy = batch.open_channel.spec.retry
         jitter = random.random()  # noqa: S311  # not a secret
-        disposed = partial(dispose, result, batch.notification, policy=policy, jitter=jitter)
+        disposed = partial(dispose, result, policy=policy, jitter=jitter)
         for delivery in deliveries:
             device = batch.devices.get(delivery.address)
-            disposition = disposed(delivery, attempts, device=device, now=now)
+            if (delivery.first_attempt_at or 0) > now:
+                # It was made while the clock was ahead: the time to give up counts from now on.
+                delivery = replace(delivery, first_attempt_at=None)  # noqa: PLW2901
+            disposition = disposed(*self._judged(delivery), attempts, device=device, now=now)
             if isinstance(disposition, Reschedule):
                 batch.until.append(disposition)
             elif disposition.status is DeliveryStatus.failed:
@@ -72,6 +76,13 @@ class Recorder:
             recorded = DeliveryResult(delivery, attempts, disposition, captured)
             write = partial(self.archive.deliveries.record, batch.notification, recorded, now)
             self._writes.append((delivery, write, write()))
+
+    def _judged(self, delivery: Delivery) -> tuple[Notification, Delivery]:
+        """Return what decides about the end; a clock in doubt ends nothing."""
+        notification = self.batch.notification
+        if self.clock.in_doubt():
+            return replace(notification, expires_at=None), replace(delivery, first_attempt_at=None)
+        return notification, delivery
 
     def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:
         if not isinstance(result, Sent) or result.captured is None:
