@@ -91,6 +91,7 @@ def test_a_wrong_setting_of_a_channel_is_named(
 
 async def test_a_misconfigured_channel_prevents_start(tmp_path: Path) -> None:
     serve = InProcessCli(tmp_path, EMAIL_URL="smtp://user:hunter2@mail.example?tls=1")
+    assert (await serve.cli("migrate")).code == 0
     for command in await asyncio.gather(serve.cli("serve", "--port=0"), serve.cli("keys", "list")):
         assert (command.code, command.stdout) == (1, "")
         assert command.stderr.startswith(
@@ -162,7 +163,8 @@ async def test_an_unknown_setting_is_warned_about(tmp_path: Path) -> None:
 
 async def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
     serve = InProcessCli(tmp_path)
-    assert (await serve.cli("keys", "list")).code == 0
+    for command in ("migrate",), ("keys", "list"):
+        assert (await serve.cli(*command)).code == 0
     secret = serve.archive.with_name("flashnotify.db.secret")
     secret.write_text("damaged\n")
     refused = await serve.cli("serve", "--port=0")

@@ -19,6 +19,15 @@ def configured_archive() -> Path | None:
     return None if url is None else Path(url[1])
 
 
+def none_at(archive: Path) -> str:
+    """Say that there is no archive, where it would be, and what to do."""
+    return (
+        f"There is no archive at {archive.absolute()}. Run this in the folder of serve, or set "
+        f"{VARIABLE} to its archive, such as sqlite:////srv/flashnotify/var/flashnotify.db. "
+        "To make a new one, start `flashnotify serve`."
+    )
+
+
 def beside(archive: Path, name: str) -> Path:
     """Return the path of the archive's companion file `name`."""
     return archive.with_name(f"{archive.name}.{name}")
