@@ -58,6 +58,7 @@ audit: $(DEV_STAMP) ## check the locked runtime packages for known vulnerabiliti
 lock: $(DEV_STAMP) ## update the lock files after a change to pyproject.toml, changing as little as possible
 	$(UV_COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock $(ARGS)
 	$(UV_COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	$(UV_COMPILE) pyproject.toml --extra chat --constraint requirements-dev.lock --output-file requirements-chat.lock
 	$(UV_COMPILE) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
 	@! grep -nE '://|^ *-(-index|-extra-index|-find|-trusted|i |f )| @ |$(CURDIR)' requirements*.lock \
 		|| { echo 'The lines above contain a URL or path: lock files hold only names, versions and hashes.' >&2; exit 1; }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ["requirements.lock", "requirements-build.lock", "requirements-dev.lock"]
+LOCKS = [f"requirements{part}.lock" for part in ("", "-chat", "-build", "-dev")]
 LOCK_LINE = re.compile(
     r"""  (?P<name>[a-z0-9-]+)==(?P<version>[a-z0-9.]+) (?:\ ;\ [^:/]+?)? (?:\ \\)?
       | \ {4}--hash=sha256:[0-9a-f]{64} (?:\ \\)?
@@ -41,11 +41,14 @@ def test_every_requirement_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
     assert required(project["project"]["dependencies"]) <= locked("requirements.lock").keys()
+    chat = project["project"]["optional-dependencies"]["chat"]
+    assert locked("requirements.lock").items() <= locked("requirements-chat.lock").items()
+    assert required(chat) <= locked("requirements-chat.lock").keys()
     assert required(groups["build"]) <= locked("requirements-build.lock").keys()
     assert required(groups["dev"]) <= locked("requirements-dev.lock").keys()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
+@pytest.mark.parametrize("lock", LOCKS[:-1])
 def test_tests_run_with_the_versions_that_are_installed(lock: str) -> None:
     assert locked(lock).items() <= locked("requirements-dev.lock").items()
 

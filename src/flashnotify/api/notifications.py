@@ -44,9 +44,11 @@ class StatusOut(BaseModel):
 class AcceptedOut(StatusOut):
     """A notification that is on disk and will be sent.
 
-    `warnings` name what it asks for and does not get.
+    `warnings` name what it asks for and does not get. `outcome` is there if the request waited
+    until all deliveries ended.
     """
 
+    outcome: Outcome | None = None
     warnings: list[FieldProblem] | None = None
 
 
@@ -99,13 +101,18 @@ IdempotencyHeader = Annotated[
 ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": AcceptedOut}
 
 
-def accepted_response(accepted: Accepted) -> JSONResponse:
-    """Return the 202 of a notification that is on disk."""
+def accepted_response(
+    accepted: Accepted, reached: records.Notification | None = None
+) -> JSONResponse:
+    """Return the 202 of a notification that is on disk, as far as it has `reached`."""
     href = _href(accepted.id)
     headers = {"Location": href}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    content: dict[str, Any] = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    status = reached.status if reached is not None else accepted.status
+    content: dict[str, Any] = {"id": str(accepted.id), "status": status, "href": href}
+    if reached is not None and reached.outcome is not None:
+        content["outcome"] = reached.outcome
     if accepted.warnings:
         content["warnings"] = [*map(asdict, accepted.warnings)]
     return JSONResponse(content, 202, headers)

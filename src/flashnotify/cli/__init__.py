@@ -25,6 +25,7 @@ _MODULES = {
     "retry": "one_notification",
     "list": "lists:notifications",
     "deliveries": "lists",
+    "queue": "queue",
     "outbox": "notifications",
     "tail": "tail",
     "kinds": "lists",

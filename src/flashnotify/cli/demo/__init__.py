@@ -69,7 +69,7 @@ def demo(
                 print(_HINTS.format(url=url, program=program(), folder=folder), flush=True)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(serve.run(service, _HOST, port, welcome, once=once))
+            code = runner.run(serve.run(service, [_HOST], port, welcome, once=once))
     raise typer.Exit(code)
 
 
