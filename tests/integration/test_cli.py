@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from flashnotify.app import Service
+from flashnotify.archive import schema
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli import local, serve
 from flashnotify.cli.client import call
@@ -125,10 +126,33 @@ async def test_keys(commands: ServeProcess) -> None:
 
 async def test_commands_at_once_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "configure", lambda _form: None)
+    await schema.upgrade(ServiceConfig().archive)
     requests = [{"name": f"key-{n}", "scopes": ["read"]} for n in range(4)]
     await asyncio.gather(*(call("POST", "/v1/api-keys", json=request) for request in requests))
     keys = (await call("GET", "/v1/api-keys"))["items"]
     assert sorted(key["name"] for key in keys) == ["key-0", "key-1", "key-2", "key-3"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "create", "--name=x", "--scope=read"),
+        ("send", *EXAMPLE, "x"),
+        ("status", "0196e0a0-0000-7000-8000-000000000000"),
+        ("deliveries",),
+        ("backup", "copy.db"),
+    ],
+)
+async def test_in_another_folder_nothing_is_made(tmp_path: Path, command: tuple[str, ...]) -> None:
+    refused = await InProcessCli(tmp_path).cli(*command)
+    assert_failed(
+        refused,
+        f"There is no archive at {tmp_path}/var/flashnotify.db.",
+        "in the folder of serve",
+        "FLASHNOTIFY_DATABASE_URL",
+        "start `flashnotify serve`",
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_an_invalid_key_is_explained(commands: ServeProcess) -> None:
@@ -291,6 +315,7 @@ async def test_commands_report_that_serve_does_not_answer(
 ) -> None:
     monkeypatch.setattr(local, "_ATTEMPTS", 2)
     commands = InProcessCli(tmp_path)
+    assert (await commands.cli("migrate")).code == 0
     lock = ArchiveLock(commands.archive)
     lock.acquire()
     try:
