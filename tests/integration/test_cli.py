@@ -133,6 +133,28 @@ async def test_commands_at_once_wait_for_each_other(monkeypatch: pytest.MonkeyPa
     assert sorted(key["name"] for key in keys) == ["key-0", "key-1", "key-2", "key-3"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "create", "--name=x", "--scope=read"),
+        ("send", *EXAMPLE, "x"),
+        ("status", "0196e0a0-0000-7000-8000-000000000000"),
+        ("deliveries",),
+        ("backup", "copy.db"),
+    ],
+)
+async def test_in_another_folder_nothing_is_made(tmp_path: Path, command: tuple[str, ...]) -> None:
+    refused = await InProcessCli(tmp_path).cli(*command)
+    assert_failed(
+        refused,
+        f"There is no archive at {tmp_path}/var/flashnotify.db.",
+        "in the folder of serve",
+        "FLASHNOTIFY_DATABASE_URL",
+        "start `flashnotify serve`",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_an_invalid_key_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:party")
     assert_failed(wrong, "--scope notify:party: unknown scope; expected one of read, admin")
@@ -293,6 +315,7 @@ async def test_commands_report_that_serve_does_not_answer(
 ) -> None:
     monkeypatch.setattr(local, "_ATTEMPTS", 2)
     commands = InProcessCli(tmp_path)
+    assert (await commands.cli("migrate")).code == 0
     lock = ArchiveLock(commands.archive)
     lock.acquire()
     try:

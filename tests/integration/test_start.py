@@ -221,6 +221,9 @@ async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
         (message,) = outbox["items"]
         assert message["notification_id"] == accepted["id"]
         assert message["subject"] == "[ALG-2] Room changed"
+        device = {"type": "ntfy", "topic": "ada-5Hk2xQ"}
+        registered = await serve.http.post("/v1/devices", json=device, headers={"X-API-Key": key})
+        assert registered.status_code == 201
         assert await serve.terminate() == 0
         # The same key at the next start.
         before = len(serve.stdout)

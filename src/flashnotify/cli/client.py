@@ -72,12 +72,17 @@ async def call(method: str, path: str, **request: Any) -> Any:
 
 
 def archive_file() -> Path:
-    """Return the archive's file. Reads the other settings only if they are needed for that."""
+    """Return the archive's file. Reads the other settings only if they are needed for that.
+
+    Raise `CommandFailed` if there is none: a command run in another folder must not make one.
+    """
     archive = configured_archive()
     if archive is None:
         from flashnotify.settings import ServiceConfig  # noqa: PLC0415
 
         archive = ServiceConfig().archive_file
+    if not archive.exists():
+        raise CommandFailed(none_at(archive))
     return archive
 
 

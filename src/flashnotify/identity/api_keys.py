@@ -29,6 +29,10 @@ _CHECKSUM_LENGTH = 6  # 62 ** 6 > 2 ** 32
 _USE_RESOLUTION = 60_000
 _CACHED = 10_000
 _CREATE = "Create one: flashnotify keys create"
+_UNKNOWN = (
+    "Unknown API key: it is not in the archive of this service. Create one in the folder of serve, "
+    "or with its FLASHNOTIFY_DATABASE_URL: flashnotify keys create"
+)
 
 
 class NewKey(NamedTuple):
