@@ -120,6 +120,10 @@ class UnsupportedMediaType(FlashNotifyError, code="unsupported_media_type", stat
     """The endpoint does not accept this media type."""
 
 
+class UnsupportedEncoding(UnsupportedMediaType, code="unsupported_encoding"):
+    """The body is compressed."""
+
+
 class NotAuthenticated(FlashNotifyError, code="not_authenticated", status=401):
     """The request has no valid credentials."""
 
