@@ -207,6 +207,10 @@ class Retryable(TransportError):
         self.after = after
 
 
+class Throttled(Retryable):
+    """The transport takes no more messages for now, whoever they are to."""
+
+
 class Unreachable(Retryable):
     """The transport itself failed (connection, timeout). Counts in its breaker."""
 

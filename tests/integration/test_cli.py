@@ -199,6 +199,7 @@ async def test_only_one_serve_holds_the_archive(tmp_path: Path) -> None:
                 "Stop that one first",
                 "FLASHNOTIFY_DATABASE_URL",
             )
+        assert "nothing left to do" in migrate.stderr
         # The first still works.
         assert (await first.http.get("/readyz")).json()["status"] == "ok"
         assert (await first.admin.get("/v1/api-keys")).status_code == 200

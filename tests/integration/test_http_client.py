@@ -21,7 +21,14 @@ from flashnotify.channels.net.http_transport import HttpTransport
 from flashnotify.channels.transport import Content, Resources
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
-from flashnotify.errors import Misconfigured, Rejected, Retryable, TransportError, Unreachable
+from flashnotify.errors import (
+    Misconfigured,
+    Rejected,
+    Retryable,
+    Throttled,
+    TransportError,
+    Unreachable,
+)
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
 from tests.support.http_server import (
@@ -82,7 +89,8 @@ async def test_success_passes(client: HttpClient, server: HttpServer, status: in
 @pytest.mark.parametrize(
     ("kind", "statuses"),
     [
-        (Retryable, [408, 425, 429]),
+        (Retryable, [408, 425]),
+        (Throttled, [429]),
         (Unreachable, [500, 501, 502, 503, 504, 599]),
         (Misconfigured, [301, 302, 304, 307, 308, 401, 403, 407]),
         (Rejected, [400, 404, 405, 410, 413, 422, 451]),
@@ -103,6 +111,9 @@ async def test_statuses_map_to_errors(
     [
         ("0", 0),
         ("120", 120),
+        ("1.5", 1.5),
+        ("1.", None),
+        ("1.5.5", None),
         ("99999999999999999999", None),
         ("999999999", 86_400),
         # The clock says 2027-01-15 08:00:00 UTC.

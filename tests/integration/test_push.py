@@ -159,7 +159,7 @@ async def test_a_busy_push_service_is_retried_after_retry_after(
     assert first["status"] == "queued"
     await clock.advance(119)
     assert len(browsers.requests) == 1
-    await clock.advance(2)
+    await clock.advance(4)
     await service.completed(id)
     topics = {request.headers["Topic"] for request in browsers.requests}
     assert len(browsers.requests) == 2

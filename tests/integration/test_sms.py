@@ -214,6 +214,34 @@ class TestJson:
         assert sent.reference == reference
         assert sent.answer == f"200 {said}".strip()[:500]
 
+    @pytest.mark.parametrize("status", [200, 302, 400, 404, 500])
+    @pytest.mark.parametrize(
+        "quoted",
+        [
+            "{target}",
+            "Cannot POST {target}",
+            "key h+nter2&amp; or h+nter2& or h%2bnter2%26 or h%2Bnter2%26 is wrong",
+            '{{"id": "h+nter2&", "path": "{target}"}}',
+            "h%2Bnter2%26",
+            "/hooks/4f5cT0k3nInThePath9a",
+            "token 4f5cT0k3nInThePath9a",
+        ],
+    )
+    async def test_a_key_in_the_url_is_shown_nowhere(
+        self, server: HttpServer, tmp_path: Path, status: int, quoted: str
+    ) -> None:
+        target = "/hooks/4f5cT0k3nInThePath9a?apikey=h%2bnter2%26&strict=true"
+        server.next(Reply(status, quoted.format(target=target)))
+        transport = gateway(f"http+json://{server.host}{target}", tmp_path)
+        try:
+            shown = repr(await transport.send(sms()))
+        except TransportError as error:
+            shown = f"{error} {error!r} {error.reason}"
+        await transport.close()
+        shown += f"{transport.name} {transport.url!r}"
+        assert "nter2" not in shown
+        assert "T0k3n" not in shown
+
     @pytest.mark.parametrize("status", [401, 403, 404, 405, 410])
     async def test_a_wrong_url_is_misconfigured(
         self, server: HttpServer, tmp_path: Path, status: int

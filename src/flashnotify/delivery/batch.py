@@ -1,5 +1,6 @@
 """A batch in flight: the value that the executor's steps pass on."""
 
+from asyncio import Semaphore
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import Device, Job, Message, Rendering
 from flashnotify.meta import Notifier
 from flashnotify.meta.specs import NotifierSpec
+
+_FIRST_CONTACTS = 8
 
 
 @dataclass(slots=True)
@@ -35,6 +38,8 @@ class Batch:
     notifier: Notifier | None = None
     rendering: Rendering | None = None
     content: Any = None
+    # What a batch may have under way to services that have not answered yet: some may hang.
+    first_contacts: Semaphore = field(default_factory=lambda: Semaphore(_FIRST_CONTACTS))
 
     @property
     def urgent(self) -> bool:

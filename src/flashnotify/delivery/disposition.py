@@ -61,17 +61,21 @@ def next_attempt(
     """Return when to attempt again after `attempts` attempts, or None to give up.
 
     Full jitter: the wait is `jitter` (0 to 1) times a bound that doubles with each attempt. A
-    provider's `retry_after`, in seconds, is the least wait, but the end of the delivery's life is
-    never passed without a last attempt. Other times are milliseconds since the epoch.
+    provider's `retry_after`, in seconds, is the least wait, with some jitter after it, but the end
+    of the delivery's life is never passed without a last attempt. Other times are milliseconds
+    since the epoch.
     """
-    urgent = priority is Priority.critical
-    cap = min(policy.cap, policy.urgent_cap) if urgent else policy.cap
-    lifetime = min(policy.lifetime, policy.urgent_lifetime) if urgent else policy.lifetime
+    critical = priority is Priority.critical
+    lifetime = max(policy.lifetime, policy.urgent_lifetime) if critical else policy.lifetime
     end = first_attempt_at + round(lifetime * 1000)
     if now >= end:
         return None
+    hurried = critical and now < first_attempt_at + policy.urgent_period * 1000
+    cap = min(policy.cap, policy.urgent_cap) if hurried else policy.cap
     bound = min(cap, policy.base * 2 ** min(attempts - 1, 32))
     at = now + round(jitter * bound * 1000)
     if retry_after is not None:
-        at = max(at, min(now + round(retry_after * 1000), end))
+        # All that were refused together must not come back together.
+        asked = now + round((retry_after + jitter * min(bound, retry_after)) * 1000)
+        at = max(at, min(asked, end))
     return at if at <= end else None

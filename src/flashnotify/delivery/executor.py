@@ -4,7 +4,8 @@ The database is never held while a provider is called.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,8 +20,8 @@ from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.recorder import Recorder
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.sender import Sender
-from flashnotify.delivery.transports import OpenChannel
-from flashnotify.domain import AttemptOutcome, Job
+from flashnotify.delivery.transports import OpenChannel, SendResult
+from flashnotify.domain import AttemptOutcome, Job, Message
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 # Deliveries sent before other tasks get the event loop: some transports never wait.
 _SLICE = 32
+# Seconds to wait for one of a batch's few first contacts.
+_FIRST_CONTACT_WAIT = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -120,19 +123,35 @@ class Executor:
 
     async def _send_one(self, batch: Batch, recorder: Recorder, delivery: Delivery) -> None:
         """Decide again, since time has passed; then attempt the delivery and record the result."""
-        message, channel = batch.message(delivery), batch.open_channel
+        message = batch.message(delivery)
         decision = self.decider.decide(batch, message)
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
         if decision is None:
-            assert batch.notifier is not None
-            with self.in_flight.delivery(batch.job, delivery.id):
-                attempts, result = await self.sender.send(batch.notifier, channel, message)
+            attempts, result = await self._attempt(batch, message)
             if result is not None:
                 recorder.record([delivery], attempts, result)
                 return
         batch.blocked.append(message)
+
+    async def _attempt(
+        self, batch: Batch, message: Message
+    ) -> tuple[Sequence[Attempt], SendResult | None]:
+        """Attempt a delivery now. Only a few wait at services that have not answered yet.
+
+        The batch comes back for the others, so that it holds neither its worker nor the rest.
+        """
+        async with AsyncExitStack() as held:
+            if batch.open_channel.is_unproven(message):
+                try:
+                    async with asyncio.timeout(_FIRST_CONTACT_WAIT):
+                        await held.enter_async_context(batch.first_contacts)
+                except TimeoutError:
+                    return (), None
+            held.enter_context(self.in_flight.delivery(batch.job, message.delivery_id))
+            assert batch.notifier is not None
+            return await self.sender.send(batch.notifier, batch.open_channel, message)
 
     def _fail(self, batch: Batch, recorder: Recorder, error: Exception) -> None:
         """Give the due deliveries that were not finished an attempt that names the error."""

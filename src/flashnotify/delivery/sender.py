@@ -42,7 +42,7 @@ class Sender:
             # and again after it.
             if transport.breaker_for(message).wait(urgent=urgent) > 0:
                 continue
-            async with transport.transport.connections.use(urgent=urgent):
+            async with transport.connection(message):
                 if not transport.breaker_for(message).allow(urgent=urgent):
                     continue
                 attempt, result = await self._attempt(notifier, channel, transport, message)

@@ -1,8 +1,9 @@
 """The open channels: their transports in failover order, and the breakers of those."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import structlog
@@ -10,13 +11,21 @@ from pydantic import SecretStr
 
 from flashnotify import errors
 from flashnotify.bounded_cache import BoundedCache
+from flashnotify.channels.limiter import ConnectionLimiter
 from flashnotify.channels.transport import Resources, Transport
 from flashnotify.delivery.breaker import Breaker, BreakerState
+from flashnotify.delivery.retry import RetryConfig
 from flashnotify.domain import AttemptOutcome, Message, Sent
 from flashnotify.meta import Config
 from flashnotify.meta.specs import ChannelSpec
 
 log = structlog.get_logger(__name__)
+
+# What an open breaker means, in the log.
+_FAILING = "it keeps failing and is probed from time to time; see /v1/channels"
+_WRONG_SETTINGS = (
+    "it refuses our settings (credentials, sender, URL): `flashnotify doctor` says which to fix"
+)
 
 # The outcome of an attempt; any other error is retryable.
 _OUTCOMES: Mapping[type, AttemptOutcome] = {
@@ -34,12 +43,20 @@ SendResult: TypeAlias = Sent | errors.TransportError
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """One of the services behind a transport: its breaker, and its share of the connections."""
+
+    breaker: Breaker
+    connections: ConnectionLimiter
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTransport:
     """A transport in use, with its breaker.
 
     `name` identifies it in attempts, metrics and readiness: `smtp://host:25`, `msteams://it-team`.
-    `only` is the one address that it serves, if it serves one. `services` are the breakers of the
-    services behind it, if it has several.
+    `only` is the one address that it serves, if it serves one. `services` are the services behind
+    it, if it has several; each has at most half of the connections.
     """
 
     name: str
@@ -47,7 +64,7 @@ class OpenTransport:
     transport: Transport[Any]
     breaker: Breaker
     only: str | None = None
-    services: BoundedCache[str, Breaker] = field(
+    services: BoundedCache[str, Service] = field(
         default_factory=lambda: BoundedCache(_MAX_SERVICES)
     )
 
@@ -55,18 +72,40 @@ class OpenTransport:
         """Return whether the recipient can be reached this way."""
         return self.only in (None, message.to) and self.transport.serves(message)
 
+    def service(self, message: Message | None) -> Service | None:
+        """Return the service behind `message`, if the transport has several."""
+        name = self.transport.service(message) if message is not None else None
+        if name is None:
+            return None
+        share = max(1, self.transport.connections.total // 2)
+        made = Service(self.breaker.sibling(), ConnectionLimiter(share))
+        return self.services.setdefault(name, made)
+
     def breaker_for(self, message: Message | None) -> Breaker:
         """Return the breaker of the service behind `message`, or else of the transport."""
-        service = self.transport.service(message) if message is not None else None
-        if service is None:
-            return self.breaker
-        return self.services.setdefault(service, self.breaker.sibling())
+        service = self.service(message)
+        return self.breaker if service is None else service.breaker
+
+    def is_unproven(self, message: Message) -> bool:
+        """Return whether the service behind `message` may be a stranger's that hangs."""
+        service = self.service(message)
+        return service is not None and not service.breaker.proven
+
+    @asynccontextmanager
+    async def connection(self, message: Message) -> AsyncIterator[None]:
+        """Hold one of the connections to the service, and so to the transport."""
+        urgent = message.priority.urgent
+        async with AsyncExitStack() as held:
+            if (service := self.service(message)) is not None:
+                await held.enter_async_context(service.connections.use(urgent=urgent))
+            await held.enter_async_context(self.transport.connections.use(urgent=urgent))
+            yield
 
     @property
     def health(self) -> Breaker:
         """The breaker that shows the transport's health: of several services, the best one."""
         return min(
-            self.services.values(),
+            (service.breaker for service in self.services.values()),
             key=lambda breaker: breaker.state is not BreakerState.closed,
             default=self.breaker,
         )
@@ -79,12 +118,13 @@ class OpenTransport:
         after = breaker.state
         # Without the provider's words, which may contain the recipient's address.
         if before is BreakerState.closed and after is not before:
+            wrong = isinstance(result, errors.Misconfigured)
             log.warning(
                 "transport.breaker_opened",
                 channel=self.channel,
                 transport=self.name,
                 error=type(result).__name__,
-                meaning="it keeps failing and is probed from time to time; see /v1/channels",
+                meaning=_WRONG_SETTINGS if wrong else _FAILING,
             )
         elif after is BreakerState.closed and after is not before:
             log.info("transport.breaker_closed", channel=self.channel, transport=self.name)
@@ -97,11 +137,13 @@ def _report(breaker: Breaker, result: SendResult, *, urgent: bool) -> None:
         case errors.Misconfigured():
             breaker.misconfigure(result.reason)
         case errors.Unreachable():
-            breaker.failed()
+            breaker.failed(result.reason)
         case errors.NotTried() | errors.InternalError() | errors.Unsendable():
             breaker.abandoned(urgent=urgent)
         case _:
             breaker.succeeded()
+    if isinstance(result, errors.Throttled) and result.after:
+        breaker.pause(result.after, result.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +170,10 @@ class OpenChannel:
             if message is None or t.serves(message)
         ]
         return min(waits, default=None)
+
+    def is_unproven(self, message: Message) -> bool:
+        """Return whether `message` may go to a service that has not answered yet."""
+        return any(t.is_unproven(message) for t in self.transports if t.serves(message))
 
     def check_address(self, value: str) -> str:
         """Return the canonical form of an address. Raise `ValueError` if it is none."""
@@ -175,7 +221,8 @@ def open_channel(
         raise errors.SettingsError(
             f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"
         )
-    return OpenChannel(spec, config, transports)
+    retry = RetryConfig().applied_to(spec.retry)
+    return OpenChannel(replace(spec, retry=retry), config, transports)
 
 
 def _transport_class(url: str, known: Sequence[type[Transport[Any]]]) -> type[Transport[Any]]:

@@ -1,6 +1,6 @@
 """Validates a caller's document as a request of its kind, and reports its mistakes."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, cast
@@ -77,14 +77,14 @@ class Validation:
         _check_reach(kind, request.channels, recipients)
         return Checked(kind, request, priority, recipients, send_at)
 
-    def warnings(self, document: Mapping[str, Any]) -> list[FieldError]:
+    def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
         """Return what a valid document asks for and does not get."""
         locale, templates = document.get("locale"), self.templates[document["kind"]]
         if locale is None or templates.find(locale) is not None:
-            return []
+            return ()
         known = ", ".join(templates.locales)
         detail = f"has no wording; messages are in {templates.nearest(locale)!r}. There is {known}"
-        return [FieldError("/locale", "no_wording", detail)]
+        return (FieldError("/locale", "no_wording", detail),)
 
     def kind(self, name: object) -> NotifierSpec:
         """Return the kind called `name`, or raise `InvalidInput` with a list of the kinds."""

@@ -26,11 +26,11 @@ def retrying(
 ) -> Callable[[C], C]:
     """Retry for `lifetime` seconds, with waits of `base` seconds doubling to `cap` seconds.
 
-    `urgent=False` retries `critical` deliveries like all others, not faster and for a shorter time.
+    `urgent=False` retries `critical` deliveries like all others, not faster at first.
     """
     policy = RetryPolicy(base, cap, lifetime)
     if not urgent:
-        policy = replace(policy, urgent_cap=cap, urgent_lifetime=lifetime)
+        policy = replace(policy, urgent_cap=cap)
     return _attach("retrying", retry=policy)
 
 

@@ -23,14 +23,16 @@ class RetryPolicy:
 
     The wait before attempt n+1 is a random time up to `base * 2**(n-1)`, at most `cap` ("full
     jitter"), until `lifetime` has passed since the first attempt. For `critical` deliveries,
-    `urgent_cap` and `urgent_lifetime` apply if they are less.
+    the cap is `urgent_cap`, if that is less, for the first `urgent_period`, and the lifetime is
+    `urgent_lifetime`, if that is more.
     """
 
     base: float = 2.0
     cap: float = 600.0
     lifetime: float = 24 * 3600.0
     urgent_cap: float = 30.0
-    urgent_lifetime: float = 2 * 3600.0
+    urgent_period: float = 2 * 3600.0
+    urgent_lifetime: float = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def fail(breaker: Breaker, times: int) -> None:
     """Try, and fail."""
     for _ in range(times):
         assert breaker.allow(urgent=False)
-        breaker.failed()
+        breaker.failed("down")
 
 
 async def probe(breaker: Breaker, clock: ManualClock) -> None:
@@ -108,7 +108,7 @@ async def test_a_probe_that_hangs_holds_up_nothing_urgent(
     breaker.succeeded()
     assert breaker.state is BreakerState.closed
     # The result of the other one counts as any other.
-    breaker.failed()
+    breaker.failed("down")
     fail(breaker, 1)
     assert breaker.state is BreakerState.closed
 
@@ -180,7 +180,7 @@ def report(breaker: Breaker, what: str) -> None:
         case "succeeded":
             breaker.succeeded()
         case "failed":
-            breaker.failed()
+            breaker.failed("down")
         case "misconfigured":
             breaker.misconfigure("no")
         case _:
@@ -208,3 +208,68 @@ async def test_lets_one_at_a_time_probe_and_never_stays_open_for_ever(
             assert breaker.state is BreakerState.open
     await clock.advance(10)
     assert breaker.allow(urgent=False)
+
+
+async def test_a_pause_holds_everything_back_and_then_lets_more_go_each_time(
+    breaker: Breaker, clock: ManualClock
+) -> None:
+    for _ in range(40):
+        assert breaker.allow(urgent=False)
+    for _ in range(40):
+        breaker.succeeded()
+        breaker.pause(30, "429 slow down")
+    assert (breaker.state.value, breaker.error) == ("open", "429 slow down")
+    assert [breaker.wait(urgent=urgent) for urgent in (False, True)] == [30, 30]
+    await clock.advance(29)
+    assert not breaker.allow(urgent=True)
+    await clock.advance(1)
+    at_once = []
+    for _ in range(8):
+        going = 0
+        while breaker.allow(urgent=False) and going < 100:
+            going += 1
+        at_once.append(going)
+        for _ in range(going):
+            breaker.succeeded()
+    assert at_once[:3] == [1, 2, 8]
+    assert at_once[-1] == 100
+
+
+async def test_a_probe_after_a_pause_that_is_refused_too_pauses_again(
+    breaker: Breaker, clock: ManualClock
+) -> None:
+    assert breaker.allow(urgent=False)
+    breaker.succeeded()
+    breaker.pause(3600, "429 quota")
+    # A day's pause must not be believed for a day.
+    await clock.advance(600)
+    assert breaker.allow(urgent=False)
+    assert not breaker.allow(urgent=True)
+    breaker.succeeded()
+    breaker.pause(30, "429 quota")
+    assert breaker.wait(urgent=False) == 30
+    await clock.advance(30)
+    assert breaker.allow(urgent=False)
+    breaker.abandoned(urgent=False)
+    assert breaker.allow(urgent=False)
+    assert not breaker.allow(urgent=False)
+
+
+async def test_tells_since_when_it_fails_and_what_the_last_error_was(
+    breaker: Breaker, clock: ManualClock
+) -> None:
+    def told() -> list[object]:
+        return [breaker.failing_since, breaker.error]
+
+    fail(breaker, 2)
+    assert told() == [None, "down"]
+    fail(breaker, 1)
+    since = clock.now()
+    await clock.advance(30)
+    assert breaker.allow(urgent=False)
+    breaker.failed("no route")
+    assert told() == [since, "no route"]
+    await clock.advance(30)
+    assert breaker.allow(urgent=False)
+    breaker.succeeded()
+    assert told() == [None, None]

@@ -124,7 +124,8 @@ def test_the_jitter_spreads_the_wait() -> None:
     "error", [errors.Retryable("busy", after=60), errors.NotTried("busy", after=60)]
 )
 def test_retry_after_is_honoured(error: errors.TransportError) -> None:
-    assert disposition(error) == records.Reschedule(NOW + 60_000, "busy")
+    assert disposition(error, jitter=0) == records.Reschedule(NOW + 60_000, "busy")
+    assert disposition(error) == records.Reschedule(NOW + 62_000, "busy")
 
 
 def test_gives_up_with_the_last_answer() -> None:
@@ -135,7 +136,7 @@ def test_gives_up_with_the_last_answer() -> None:
 
 def test_the_first_attempt_of_all_decides_when_to_give_up() -> None:
     """Not the first one of this run."""
-    old = disposition(errors.Retryable("busy"), made=1, age=2 * 3600, priority=Priority.critical)
+    old = disposition(errors.Retryable("busy"), made=1, age=24 * 3600, priority=Priority.critical)
     assert isinstance(old, records.Finish)
     assert isinstance(
         disposition(errors.Retryable("busy"), priority=Priority.critical), records.Reschedule

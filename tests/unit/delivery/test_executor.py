@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.channels.sms.channel import SMSMixin
+from flashnotify.delivery import executor
 from flashnotify.domain import (
     Captured,
     DeliveryStatus,
@@ -27,6 +28,7 @@ from flashnotify.errors import (
     WriteRefused,
 )
 from tests.support.delivering import KINDS, Delivering, gate
+from tests.support.eventually import eventually
 from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 
@@ -94,7 +96,9 @@ async def test_a_refusal_for_now_waits_in_the_batch(
 ) -> None:
     delivering.open(EmailMixin, [Retryable("busy", after=60)])
     (job,) = await delivering.batches(*TWO)
-    assert await delivering.execute(job) == clock.now() + 60 * SECOND
+    due = await delivering.execute(job)
+    assert due is not None
+    assert 60 * SECOND <= due - clock.now() <= 62 * SECOND
     assert delivering.archive.writes == ["deliveries.record"] * 2 + ["jobs.reschedule"]
     assert delivering.statuses() == [
         ("a@univ.example", "queued", "busy"),
@@ -102,9 +106,9 @@ async def test_a_refusal_for_now_waits_in_the_batch(
     ]
     # Before its time the delivery is left alone, at no cost but the job's.
     delivering.archive.writes.clear()
-    assert await delivering.execute(job) == clock.now() + 60 * SECOND
+    assert await delivering.execute(job) == due
     assert delivering.archive.writes == ["jobs.reschedule"]
-    await clock.advance(60)
+    await clock.advance(62)
     assert await delivering.execute(job) is None
     assert [delivering.attempts(d.id) for d in delivering.deliveries()] == [
         [("retryable", "busy"), ("sent", "ok")],
@@ -447,3 +451,31 @@ async def test_a_message_that_a_breaker_refused_gets_no_attempt_when_the_batch_f
         "down@univ.example": [],
         "bug@univ.example": [("error", "internal error: ZeroDivisionError")],
     }
+
+
+async def test_strangers_services_that_hang_hold_up_neither_the_others_nor_the_batch(
+    delivering: Delivering, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "_FIRST_CONTACT_WAIT", 0)
+    hung = asyncio.Event()
+
+    async def hang() -> Sent:
+        await hung.wait()
+        raise Unreachable("no answer")
+
+    (transport,) = delivering.open(EmailMixin, [])
+    transport.connections = type(transport.connections)(64)
+    # Each domain is a service.
+    monkeypatch.setattr(transport, "service", lambda message: message.to.partition("@")[2])
+    (first,) = await delivering.batches("mailto:first@known.example")
+    await delivering.execute(first)
+    transport.script.extend([hang] * 8)
+    strangers = [f"mailto:a@{number}.example" for number in range(30)]
+    (job,) = await delivering.batches(*strangers, "mailto:last@known.example")
+    running = asyncio.create_task(delivering.execute(job))
+    await eventually(lambda: "last@known.example" in transport.sent)
+    assert len(transport.sent) == 1 + 8 + 1
+    hung.set()
+    # The batch comes back at once for those that were not attempted.
+    assert await running == clock.now()
+    assert [status[1] for status in delivering.statuses()].count("queued") == 30

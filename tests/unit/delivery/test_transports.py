@@ -1,5 +1,6 @@
 """The open transports of a channel: names, breakers and the effect of results."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from flashnotify.delivery.transports import OpenTransport, open_channel
 from flashnotify.domain import AttemptOutcome, Message, Priority, Rendering, Sent
 from tests.conformance.adapter import Lent
 from tests.support.delivering import Delivering
+from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 
 KNOWN = (KannelTransport, HttpJsonTransport)
@@ -128,6 +130,20 @@ def test_an_opening_breaker_is_logged_once_without_the_providers_words(
     assert "a@univ.example" not in str(logs)
 
 
+@pytest.mark.parametrize(
+    ("result", "meaning"),
+    [(errors.Misconfigured("no"), "doctor"), (errors.Unreachable("down"), "keeps failing")],
+)
+def test_the_log_says_whether_to_wait_or_to_change_settings(
+    opened: OpenTransport, result: errors.TransportError, meaning: str
+) -> None:
+    with capture_logs() as logs:
+        for _ in range(FAILURES):
+            opened.report(message(), result)
+    (entry,) = logs
+    assert meaning in entry["meaning"]
+
+
 def test_a_transport_serves_one_address_only_if_it_is_named_for_it(opened: OpenTransport) -> None:
     assert opened.serves(message("anybody@univ.example"))
     only = replace(opened, only="b@univ.example")
@@ -166,6 +182,36 @@ def test_a_service_that_is_down_keeps_no_batch_from_the_others(
     assert channel.wait(message("a@slow.example"), urgent=False) == 30
     assert channel.wait(None, urgent=False) == 0
     assert channel.wait(message("a@fast.example"), urgent=False) == 0
+
+
+async def test_a_service_has_at_most_half_of_the_connections(several: OpenTransport) -> None:
+    held = 0
+
+    async def hold(to: str) -> None:
+        nonlocal held
+        async with several.connection(message(to)):
+            held += 1
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(hold("a@slow.example")) for _ in range(40)]
+        await some_turns()
+        # A quarter of them is for urgent deliveries.
+        assert held == several.transport.connections.total // 2 * 3 // 4
+        tasks.append(group.create_task(hold("a@fast.example")))
+        await some_turns()
+        assert held == several.transport.connections.total // 2 * 3 // 4 + 1
+        for task in tasks:
+            task.cancel()
+
+
+def test_a_rate_limit_pauses_the_whole_transport(opened: OpenTransport) -> None:
+    opened.report(message(), errors.Retryable("451 greylisted", after=60))
+    assert opened.breaker.wait(urgent=True) == 0
+    opened.report(message(), errors.Throttled("429 slow down"))
+    assert opened.breaker.wait(urgent=True) == 0
+    opened.report(message(), errors.Throttled("429 slow down", after=60))
+    assert opened.breaker.wait(urgent=True) == 60
 
 
 async def test_a_channel_waits_for_the_transport_that_is_ready_first(

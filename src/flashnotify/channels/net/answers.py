@@ -37,7 +37,8 @@ def raise_for_status(answer: httpx.Response, now: int) -> str:
     """Describe a 2xx answer, or raise the error for any other; `now` is in ms since the epoch.
 
     Raises:
-        Retryable: 408, 425 or 429, with the Retry-After.
+        Throttled: 429, with the Retry-After.
+        Retryable: 408 or 425, with the Retry-After.
         Unreachable: 5xx, with the Retry-After.
         Misconfigured: 401, 403, 407 or a redirect: our URL or credentials are wrong.
         Rejected: any other 4xx.
@@ -47,7 +48,8 @@ def raise_for_status(answer: httpx.Response, now: int) -> str:
     if 200 <= status < 300:
         return reason
     if status in (408, 425, 429):
-        raise errors.Retryable(reason, after=_retry_after(answer, now))
+        refused = errors.Throttled if status == 429 else errors.Retryable
+        raise refused(reason, after=_retry_after(answer, now))
     if status >= 500:
         raise errors.Unreachable(reason, after=_retry_after(answer, now))
     if status < 400:
@@ -61,7 +63,7 @@ def raise_for_status(answer: httpx.Response, now: int) -> str:
 def _retry_after(answer: httpx.Response, now: int) -> float | None:
     """Return the seconds to wait (RFC 9110, section 10.2.3), given as a number or a date."""
     value = answer.headers.get("retry-after", "")
-    if re.fullmatch(r"[0-9]{1,9}", value):
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
         return min(float(value), _MAX_RETRY_AFTER)
     try:
         moment = email.utils.parsedate_to_datetime(value)

@@ -3,9 +3,9 @@
 import html
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 import httpx
 
@@ -17,13 +17,18 @@ from flashnotify.errors import Misconfigured, Unreachable
 
 # A shorter secret guards nothing, and would be found within ordinary words.
 _MIN_SECRET = 4
+# An option may have them as its value, and without them an answer is not JSON.
+_JSON_WORDS = ("true", "false", "null")
+# A shorter target has no secret in it, and may be an ordinary word.
+_MIN_TARGET = 12
 
 
 class HttpTransport(Transport[C_contra]):
     """Sends requests over a pool of connections; `timeout`, in seconds, limits a whole request.
 
     A subclass builds the requests, with `headers`, and interprets special answers. The password or
-    token of the URL and `authorization` are removed from answers. `permits` is called for each new
+    token of the URL, `authorization`, other `secrets`, and the target of the request are removed
+    from answers, which may quote them. `permits` is called for each new
     connection with its IP address, and returns whether it may be opened. `look_up` looks up host
     names instead of the event loop.
     """
@@ -39,15 +44,14 @@ class HttpTransport(Transport[C_contra]):
         resources: Resources,
         *,
         authorization: str | None = None,
+        secrets: Iterable[str] = (),
         permits: Callable[[str], bool] | None = None,
         look_up: LookUp | None = None,
     ) -> None:
         super().__init__(url, config, resources)
         self.headers = {"Authorization": authorization} if authorization else {}
-        secrets = (url.password or url.username, authorization)
-        forms = {form for secret in secrets if secret for form in _quoted_forms(secret)}
-        # Longest first: one secret may contain another.
-        self._secrets = sorted(forms, key=len, reverse=True)
+        known = (url.password or url.username, authorization, *secrets)
+        self._secrets = {form for secret in known if secret for form in _quoted_forms(secret)}
         # A hang must be reported before the sender's own timeout.
         within = 0.95 * self.timeout
         total, tls = self.connections.total, resources.tls
@@ -84,10 +88,17 @@ class HttpTransport(Transport[C_contra]):
             raise Unreachable(f"no answer within {self.timeout:g} s") from error
         except answers.FAILURES as error:
             raise answers.transport_error(error) from error
-        body = answer.content
-        for secret in self._secrets:
-            body = body.replace(secret, b"***")
+        body = self._without_secrets(answer.content, target["target"].decode())
         return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+
+    def _without_secrets(self, body: bytes, target: str) -> bytes:
+        secrets = self._secrets
+        if body and len(target) >= _MIN_TARGET:
+            secrets = secrets.union(_quoted_forms(target), _quoted_forms(unquote(target)))
+        # Longest first: one secret may contain another.
+        for secret in sorted(secrets, key=len, reverse=True):
+            body = body.replace(secret, b"***")
+        return body
 
     async def post_json(self, url: str, document: Mapping[str, object]) -> httpx.Response:
         """Send `document`, with `headers`."""
@@ -105,7 +116,7 @@ class HttpTransport(Transport[C_contra]):
 
 def _quoted_forms(secret: str) -> Iterator[bytes]:
     """Yield each form in which an answer may quote `secret`."""
-    if len(secret) >= _MIN_SECRET:
+    if len(secret) >= _MIN_SECRET and secret not in _JSON_WORDS:
         for form in (secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)):
             yield form.encode()
             yield json.dumps(form)[1:-1].encode()

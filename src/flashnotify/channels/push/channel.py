@@ -36,7 +36,8 @@ class PushToOne:
 
 @tracked
 @validated_config(PushConfig)
-# A push is about something happening now; hours later it would only confuse.
+# A push is about something happening now; hours later it would only confuse, unless it is
+# critical.
 @retrying(lifetime=6 * 3600.0)
 class PushNotificationMixin(Channel, channel="push"):
     """Sends a kind by push."""

@@ -1,5 +1,6 @@
 """SMS over any gateway that takes `{to, text, from, reference}` as JSON."""
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, SecretStr
@@ -12,11 +13,22 @@ from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
 from flashnotify.meta import setting
 
+# Characters of a part of the path that may be a key; shorter ones are ordinary words.
+_KEY_IN_PATH = 16
+
 
 def _header_value(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not is_header_value(value.get_secret_value()):
         raise ValueError("it must be printable ASCII on one line")
     return value
+
+
+def _secret_parts(url: TransportURL) -> Iterator[str]:
+    """Yield the parts of the query and path that may be a key, as they are written and decoded."""
+    for pair in url.query.split("&"):
+        yield pair.partition("=")[2]
+    yield from url.options.values()
+    yield from (part for part in url.path.split("/") if len(part) >= _KEY_IN_PATH)
 
 
 class HttpJsonConfig(TransportConfig):
@@ -48,7 +60,9 @@ class HttpJsonTransport(HttpTransport[SMSToOne]):
             authorization = basic_auth(url.username, url.password or "")
         elif config.authorization is not None:
             authorization = config.authorization.get_secret_value()
-        super().__init__(url, config, resources, authorization=authorization)
+        super().__init__(
+            url, config, resources, authorization=authorization, secrets=_secret_parts(url)
+        )
         self.headers["Accept"] = "application/json"
         self._endpoint = url.endpoint(url.scheme.removesuffix("+json"))
 
