@@ -277,9 +277,12 @@ def _api(service: Service) -> ASGIApp:
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
-    return application(routers, authentication, kinds, bodies, ids, zone)
+    body_memory = _LARGEST_BODIES * max(config.max_batch_bytes, config.max_request_bytes)
+    return application(routers, authentication, kinds, bodies, ids, zone, body_memory)
 
 
+# Bodies of the largest size for which there is memory at once.
+_LARGEST_BODIES = 4
 # Tasks that fan notifications out.
 _FAN_OUTS = 4
 # Seconds that the last commits get when the service stops.

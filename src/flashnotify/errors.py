@@ -164,6 +164,13 @@ class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="to
         self.retry_after = retry_after
 
 
+class ResponseBrokenOff(FlashNotifyError):
+    """A response ends before its end. The error that led to it has been logged."""
+
+    def __init__(self) -> None:
+        super().__init__("a response was broken off")
+
+
 class DeclarationError(FlashNotifyError):
     """A class declaration is invalid. Names the class, the attribute and the remedy."""
 

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp
 
 from flashnotify import __version__
 from flashnotify.api.auth import Authentication
-from flashnotify.api.middleware import RequestBoundary
+from flashnotify.api.body_memory import BodyMemory
+from flashnotify.api.middleware import HeadAsGet, RequestBoundary
 from flashnotify.api.newline import FinalNewline
 from flashnotify.api.openapi import openapi_document
 from flashnotify.api.problems import install_problems
@@ -31,11 +32,12 @@ def application(
     bodies: Iterable[type[BaseModel]],
     ids: Callable[[], UUID],
     zone: tzinfo,
+    body_memory: int,
 ) -> ASGIApp:
     """Return the app of these routers.
 
     `bodies` are the models of the bodies that endpoints read themselves, `ids` makes request ids,
-    and `zone` is the campus's.
+    `zone` is the campus's, and `body_memory` limits the bytes of all bodies that are held at once.
     """
     app = FastAPI(
         title="FlashNotify", version=__version__, openapi_url=None, redirect_slashes=False
@@ -49,7 +51,7 @@ def application(
     # Made when it is first asked for: it takes a tenth of a second.
     document = cache(partial(openapi_document, app, kinds, bodies))
     app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it
-    return FinalNewline(RequestBoundary(app, ids))
+    return HeadAsGet(FinalNewline(RequestBoundary(app, ids, BodyMemory(body_memory))))
 
 
 def _install_docs(app: FastAPI) -> None:
