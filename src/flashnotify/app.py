@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -278,7 +279,10 @@ def _api(service: Service) -> ASGIApp:
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
     body_memory = _LARGEST_BODIES * max(config.max_batch_bytes, config.max_request_bytes)
-    return application(routers, authentication, kinds, bodies, ids, zone, body_memory)
+    prefix, proxies = urlsplit(config.public_url).path.rstrip("/"), config.trusted_proxies
+    return application(
+        routers, authentication, kinds, bodies, ids, zone, body_memory, prefix, proxies
+    )
 
 
 # Bodies of the largest size for which there is memory at once.
