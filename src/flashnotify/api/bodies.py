@@ -50,17 +50,20 @@ async def read_body(request: Request, limit: int) -> bytes:
     too_large = DocumentTooLarge(f"The body is longer than {limit} bytes.")
     if declared.isdigit() and int(declared) > limit:
         raise too_large
-    body = bytearray()
+    # Joined at the end: to copy a large body again and again would hold the event loop.
+    chunks: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(_TIMEOUT):
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
                     raise too_large
     except TimeoutError:
         detail = f"The body did not arrive within {_TIMEOUT:g} s. Send it again."
         raise RequestTimeout(detail) from None
-    return bytes(body)
+    return b"".join(chunks)
 
 
 async def read_json(request: Request, limit: int) -> bytes:

@@ -9,7 +9,7 @@ from flashnotify.time_slices import TimeSlices
 MAX_COST = 15_000
 _COSTS = {b"{"[0]: 2, b":"[0]: 2, b"["[0]: 1, b","[0]: 1}
 # Tokens of one value, after which its end is no longer looked for.
-_MAX_TOKENS = 1_000_000
+_MAX_TOKENS = 300_000
 # Tokens read between two looks at the time.
 _STEP = 500
 # A string with the comma after it, or a character of the structure. A lone quote begins a string
