@@ -104,7 +104,7 @@ class Service:
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
-        self.metrics = Metrics(kinds.values())
+        self.metrics = Metrics(kinds.values(), transport_names=config.metrics_transport_names)
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)

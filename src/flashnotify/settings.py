@@ -92,6 +92,12 @@ class ServiceConfig(Config):
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = setting(
         10.0, help="Seconds for work in flight to finish when the service stops.", example="20"
     )
+    metrics_transport_names: bool = setting(
+        False,
+        help="Name transports with their hosts in /metrics, which needs no key: `smtp://host:25`, "
+        "not `smtp`.",
+        example="true",
+    )
     log_format: Literal["console", "json"] = setting(
         "console", help="Format of the log.", example="json"
     )
