@@ -1,6 +1,7 @@
 # Two stages: the first has the build tools, the second only Python, the locked packages and FlashNotify.
 #
-#   docker build -t flashnotify .
+#   docker build -t flashnotify .                                             # without chat
+#   docker build -t flashnotify --build-arg LOCK=requirements-chat.lock .     # with chat
 #   docker run -p 8000:8000 -v flashnotify:/data --stop-timeout 20 flashnotify
 #
 # --stop-timeout: after SIGTERM, work in flight gets FLASHNOTIFY_DRAIN_SECONDS (10) to finish. Docker
@@ -15,11 +16,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /src
 
 # The lock files first: these layers are rebuilt only when a lock changes.
-COPY requirements-build.lock requirements.lock ./
+ARG LOCK=requirements.lock
+COPY requirements-build.lock ${LOCK} ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: -r requirements-build.lock \
     && /opt/build/bin/python -m pip wheel --require-hashes --only-binary :all: --no-binary http-ece \
-        --no-build-isolation --wheel-dir /opt/wheels -r requirements.lock \
+        --no-build-isolation --wheel-dir /opt/wheels -r "${LOCK}" \
     && python -m venv --without-pip /opt/flashnotify \
     && /opt/build/bin/python -m pip --python /opt/flashnotify/bin/python install --no-deps --no-index \
         /opt/wheels/*.whl

@@ -24,6 +24,7 @@ from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
+from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.archive import schema
@@ -72,6 +73,7 @@ from flashnotify.runtime.worker_pool import WorkerPool
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry.events import Events
 from flashnotify.telemetry.metrics import Metrics
+from flashnotify.telemetry.waiting import Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +123,7 @@ class Service:
         self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
+        self.waiting = Waiting(self.events, self.clock)
 
     async def open(self) -> None:
         """Take the archive, and migrate it to this version.
@@ -255,17 +258,21 @@ def _api(service: Service) -> ASGIApp:
     max_bytes = config.max_request_bytes
     routers = (
         batch_router(Bulk(submission, config.max_batch), config.max_batch_bytes, max_bytes),
-        notifications_router(submission, archive.notifications, max_bytes),
+        notifications_router(submission, archive.notifications, service.waiting, max_bytes),
         deliveries_router(archive, service.in_flight, channels),
         control_router(control, archive.notifications),
-        outbox_router(archive.outbox),
+        outbox_router(archive.outbox, archive.notifications, service.waiting),
         receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),
-        statistics_router(archive.statistics, dispatch, archive.jobs, clock),
+        queue_router(archive.statistics, dispatch, archive.jobs, clock),
+        statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
         api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
-        text_router(submission, kinds, max_bytes, config.max_title_length),
+        text_router(
+            *(submission, archive.notifications, service.waiting, kinds),
+            *(max_bytes, config.max_title_length),
+        ),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]

@@ -1,13 +1,15 @@
 """The set-up files say the same as each other, and lead nowhere outside the project."""
 
 import re
+import runpy
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ["requirements.lock", "requirements-build.lock", "requirements-dev.lock"]
+LOCKS = [f"requirements{part}.lock" for part in ("", "-chat", "-build", "-dev")]
 LOCK_LINE = re.compile(
     r"""  (?P<name>[a-z0-9-]+)==(?P<version>[a-z0-9.]+) (?:\ ;\ [^:/]+?)? (?:\ \\)?
       | \ {4}--hash=sha256:[0-9a-f]{64} (?:\ \\)?
@@ -39,13 +41,34 @@ def test_every_requirement_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
     assert required(project["project"]["dependencies"]) <= locked("requirements.lock").keys()
+    chat = project["project"]["optional-dependencies"]["chat"]
+    assert locked("requirements.lock").items() <= locked("requirements-chat.lock").items()
+    assert required(chat) <= locked("requirements-chat.lock").keys()
     assert required(groups["build"]) <= locked("requirements-build.lock").keys()
     assert required(groups["dev"]) <= locked("requirements-dev.lock").keys()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
+@pytest.mark.parametrize("lock", LOCKS[:-1])
 def test_tests_run_with_the_versions_that_are_installed(lock: str) -> None:
     assert locked(lock).items() <= locked("requirements-dev.lock").items()
+
+
+def test_the_installation_shows_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow = runpy.run_path(str(ROOT / "scripts" / "install_locked.py"))["_follow"]
+    lines = ("Collecting a==1", "  Downloading a-1.whl", "Collecting b==1", "Installing collected")
+    follow(lines, total=2)
+    assert capsys.readouterr().out.strip() == "2 packages"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    follow(lines, total=2)
+    steps = [step.strip() for step in capsys.readouterr().out.split("\r")]
+    assert steps == [
+        "found 1 of 2 packages",
+        "found 2 of 2 packages",
+        "installing 2 packages",
+        "2 packages",
+    ]
 
 
 def test_every_make_target_has_help_and_is_in_contributing() -> None:

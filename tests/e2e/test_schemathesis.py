@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.serve_process import ServeProcess
 
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 OPTIONS = (
     "--checks=all",
     # A moment in the past, an address that nobody can have: no schema says all that is refused.
@@ -30,7 +31,8 @@ async def test_the_api_conforms_to_its_document(tmp_path: Path) -> None:
         key = await serve.key("admin", max_priority="critical")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "schemathesis.cli", "run", f"{serve.url}/openapi.json"),
+            *("-m", "schemathesis.cli", "--config-file", str(CONFIG)),
+            *("run", f"{serve.url}/openapi.json"),
             *("--header", f"Authorization: {key['Authorization']}"),
             *OPTIONS,
             cwd=tmp_path,

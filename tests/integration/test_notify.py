@@ -205,3 +205,21 @@ async def test_thousands_of_parameters_are_refused_at_once(service: Running) -> 
     answer = await service.http.post(f"{URL}&{query}", content="x")
     assert process_time() - before < 1, "not in time that grows with the square"
     assert len(answer.json()["errors"]) == 20
+
+
+async def test_a_request_may_wait_for_the_outcome(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends = await service.key("notify:academic")
+    answer = await service.anonymous.post(URL + "&wait=60", content="x", headers=sends)
+    found = answer.json()
+    assert answer.status_code == 202
+    assert (found["status"], found["outcome"]) == ("completed", "all_sent")
+    # It is accepted, although nothing more can wait.
+    monkeypatch.setattr("flashnotify.telemetry.waiting._MAX_WAITING", 0)
+    answer = await service.http.post(URL + "&wait=60&delay=1h", content="x")
+    assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
+    assert "outcome" not in answer.json()
+    refused = await service.http.post(URL + "&wait=1000", content="x")
+    (error,) = refused.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/wait", "out_of_range")

@@ -1,23 +1,40 @@
 """`/v1/events`: changes of notifications and deliveries, as server-sent events."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import format_sse_event
+from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 from flashnotify.api.auth import Reader
 from flashnotify.archive.records import Event
 from flashnotify.domain import moment
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.principal import Principal
-from flashnotify.telemetry.events import Events, Missed
+from flashnotify.telemetry.events import EventPage, Events, Missed
 
 LastEventId = Annotated[
     int | None,
     Header(ge=0, le=2**62, description="Resume after this event. Default: new events only."),
 ]
+# No proxy may keep events back.
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class EventStream(StreamingResponse):
+    """A stream whose follower leaves as soon as the response ends, however it does."""
+
+    media_type: str | None = "text/event-stream"
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the stream."""
+        async with aclosing(self.body_iterator):  # type: ignore[type-var]  # it is a generator
+            await super().stream_response(send)
 
 
 def events_router(events: Events, keys: ApiKeys) -> APIRouter:
@@ -31,27 +48,40 @@ def events_router(events: Events, keys: ApiKeys) -> APIRouter:
 
     @router.get(
         "",
-        response_class=EventSourceResponse,
+        response_class=EventStream,
         summary="Stream events",
         description="The events `notification` and `delivery` carry the new status. The latest "
-        "100,000 events are kept; a client that resumes after an older one first receives an event "
-        "`missed` with the range that is no longer there.",
+        "100,000 events are kept; a client that resumes after an older one, or reads more slowly "
+        "than events come, receives an event `missed` with the range that it did not get.",
     )
     async def follow(
         principal: Annotated[Principal, Depends(follower)], last_event_id: LastEventId = None
-    ) -> AsyncIterator[ServerSentEvent]:
+    ) -> EventStream:
         allowed = partial(keys.is_valid, principal)
-        async for event in events.follow(principal.id, last_event_id, allowed):
-            if isinstance(event, int):
-                # With an id, so that a client that reconnects before the first event misses none.
-                yield ServerSentEvent(id=str(event), comment="still here")
-            elif isinstance(event, Missed):
-                data = {"first": event.first, "last": event.last}
-                yield ServerSentEvent(id=str(event.last), event="missed", data=data)
-            else:
-                yield ServerSentEvent(id=str(event.id), event=event.type, data=_data(event))
+        following = events.follow(principal.id, last_event_id, allowed)
+        return EventStream(_encoded(following), headers=_HEADERS)
 
     return router
+
+
+async def _encoded(following: AsyncIterator[EventPage | Missed | int]) -> AsyncIterator[bytes]:
+    async with aclosing(following) as events:  # type: ignore[type-var]  # it is a generator
+        async for found in events:
+            if isinstance(found, int):
+                # With an id, so that a client that reconnects before the first event misses none.
+                yield format_sse_event(id=str(found), comment="still here")
+            elif isinstance(found, Missed):
+                data = json.dumps({"first": found.first, "last": found.last})
+                yield format_sse_event(id=str(found.last), event="missed", data_str=data)
+            else:
+                yield found.encoded(_encode)
+
+
+def _encode(events: Sequence[Event]) -> bytes:
+    return b"".join(
+        format_sse_event(id=str(event.id), event=event.type, data_str=json.dumps(_data(event)))
+        for event in events
+    )
 
 
 def _data(event: Event) -> dict[str, Any]:

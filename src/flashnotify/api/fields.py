@@ -8,6 +8,7 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, Field, PlainValidato
 
 from flashnotify.domain import Priority, milliseconds, moment
 from flashnotify.meta import descriptors
+from flashnotify.telemetry.waiting import MAX_WAIT
 
 T = TypeVar("T")
 
@@ -17,6 +18,15 @@ Cursor = Annotated[
     Query(
         description="The `next` of the previous page.",
         json_schema_extra={"pattern": "^[A-Za-z0-9_-]{22}$"},
+    ),
+]
+
+Wait = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=MAX_WAIT,
+        description="Seconds to wait for something to show. The answer comes when there is.",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,7 +12,16 @@ from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Reader, Sender
 from flashnotify.api.bodies import read_json
-from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time, Timestamp, read_from
+from flashnotify.api.fields import (
+    Cursor,
+    Limit,
+    Page,
+    PriorityName,
+    Time,
+    Timestamp,
+    Wait,
+    read_from,
+)
 from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
@@ -20,6 +30,7 @@ from flashnotify.domain import NotificationStatus, Outcome, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
+from flashnotify.telemetry.waiting import Waiting
 
 
 class StatusOut(BaseModel):
@@ -33,9 +44,11 @@ class StatusOut(BaseModel):
 class AcceptedOut(StatusOut):
     """A notification that is on disk and will be sent.
 
-    `warnings` name what it asks for and does not get.
+    `warnings` name what it asks for and does not get. `outcome` is there if the request waited
+    until all deliveries ended.
     """
 
+    outcome: Outcome | None = None
     warnings: list[FieldProblem] | None = None
 
 
@@ -88,20 +101,33 @@ IdempotencyHeader = Annotated[
 ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": AcceptedOut}
 
 
-def accepted_response(accepted: Accepted) -> JSONResponse:
-    """Return the 202 of a notification that is on disk."""
+def accepted_response(
+    accepted: Accepted, reached: records.Notification | None = None
+) -> JSONResponse:
+    """Return the 202 of a notification that is on disk, as far as it has `reached`."""
     href = _href(accepted.id)
     headers = {"Location": href}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    content: dict[str, Any] = {"id": str(accepted.id), "status": accepted.status, "href": href}
+    status = reached.status if reached is not None else accepted.status
+    content: dict[str, Any] = {"id": str(accepted.id), "status": status, "href": href}
+    if reached is not None and reached.outcome is not None:
+        content["outcome"] = reached.outcome
     if accepted.warnings:
         content["warnings"] = [*map(asdict, accepted.warnings)]
     return JSONResponse(content, 202, headers)
 
 
+def ended(notification: records.Notification) -> bool:
+    """Return whether all deliveries of a notification have ended."""
+    return notification.outcome is not None
+
+
 def notifications_router(
-    submission: Submission, notifications: Notifications, max_request_bytes: int
+    submission: Submission,
+    notifications: Notifications,
+    waiting: Waiting,
+    max_request_bytes: int,
 ) -> APIRouter:
     """Return the endpoints of `/v1/notifications`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
@@ -150,17 +176,19 @@ def notifications_router(
         "/{id}",
         summary="Get a notification",
         description="The notification with its content, and its deliveries counted by channel and "
-        "status.",
+        "status. With `wait`, the answer comes once all deliveries have ended.",
         response_model=NotificationDetail,
     )
     async def show(
         id: UUID,
-        _: Reader,
+        principal: Reader,
         include: Annotated[
             list[Literal["to"]] | None, Query(description="`to`: the recipients too.")
         ] = None,
+        wait: Wait = 0,
     ) -> dict[str, Any]:
-        notification = await find_notification(notifications, id, audience=bool(include))
+        look = partial(find_notification, notifications, id, audience=bool(include))
+        notification = await waiting.until(principal.id, wait, id, look, ended)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         if include:
             shown["to"] = notification.audience

@@ -1,24 +1,29 @@
 """`/v1/notify/{kind}`: send with curl. The body is the message, the query has the other fields."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import media_type, read_body
-from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response
+from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response, ended
 from flashnotify.api.ntfy_headers import given_headers
 from flashnotify.api.parameters import raise_unknown
 from flashnotify.api.problems import problems
 from flashnotify.api.text_parameters import LISTS, SINGLES, text_parameters
-from flashnotify.errors import FieldError, InvalidInput, NotFound, UnsupportedMediaType
+from flashnotify.archive.ports import Notifications
+from flashnotify.control.cancel_and_retry import find_notification
+from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable, UnsupportedMediaType
 from flashnotify.intake.submission import Submission
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.meta.suggestions import SYNONYMS, did_you_mean
+from flashnotify.telemetry.waiting import MAX_WAIT, Waiting
 
 # Media types that clients declare by default for text; curl's -d declares a form.
 _ALSO_TEXT = ("", "application/x-www-form-urlencoded", "application/octet-stream")
@@ -26,7 +31,12 @@ _MESSAGE = "The exam takes place in room B204 instead of A101."
 
 
 def text_router(
-    submission: Submission, kinds: Registry[NotifierSpec], max_bytes: int, max_title: int
+    submission: Submission,
+    notifications: Notifications,
+    waiting: Waiting,
+    kinds: Registry[NotifierSpec],
+    max_bytes: int,
+    max_title: int,
 ) -> APIRouter:
     """Return the endpoint `/v1/notify/{kind}`."""
     router = APIRouter(prefix="/v1/notify", tags=["notifications"])
@@ -58,6 +68,15 @@ def text_router(
         kind: Annotated[str, Path(json_schema_extra={"enum": list(kinds)}, examples=["academic"])],
         request: Request,
         principal: Sender,
+        wait: Annotated[
+            float,
+            Query(
+                ge=0,
+                le=MAX_WAIT,
+                description="Seconds to wait until all deliveries have ended; the answer then has "
+                "their `outcome`.",
+            ),
+        ] = 0,
         idempotency_key: IdempotencyHeader = None,
     ) -> JSONResponse:
         spec = kinds.get(kind)
@@ -79,6 +98,13 @@ def text_router(
             accepted = await submission.accept_parsed(principal, document, idempotency_key)
         except InvalidInput as error:
             raise InvalidInput(_as_sent(error.errors, title_given=title_given)) from None
+        if not wait:
+            return accepted_response(accepted)
+        look = partial(find_notification, notifications, accepted.id)
+        # It is accepted, whether there is room to wait for it or not.
+        with suppress(Unavailable):
+            reached = await waiting.until(principal.id, wait, accepted.id, look, ended)
+            return accepted_response(accepted, reached)
         return accepted_response(accepted)
 
     return router
@@ -88,7 +114,8 @@ def _document(kind: NotifierSpec, request: Request) -> dict[str, Any]:
     """Return the document that the query and the headers stand for, without the body."""
     given: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
-        given.setdefault(name, []).append(value)
+        if name != "wait":
+            given.setdefault(name, []).append(value)
     _refuse_unknown(kind, list(given))
     for name, values in given_headers(request).items():
         given.setdefault(name, []).extend(values)
@@ -108,7 +135,7 @@ def _document(kind: NotifierSpec, request: Request) -> dict[str, Any]:
 
 
 def _refuse_unknown(kind: NotifierSpec, names: list[str]) -> None:
-    known = [*LISTS, *SINGLES, *kind.fields]
+    known = [*LISTS, *SINGLES, "wait", *kind.fields]
     for name in names:
         if name not in known and "body" in (name.lower(), SYNONYMS.get(name.lower())):
             detail = "unknown parameter; send the message as the body of the request"

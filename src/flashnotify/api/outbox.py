@@ -7,9 +7,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from flashnotify.api.auth import Reader
-from flashnotify.api.fields import Cursor, Limit, Page, Time, read_from
+from flashnotify.api.fields import Cursor, Limit, Page, Time, Wait, read_from
+from flashnotify.api.notifications import ended
 from flashnotify.archive import records
-from flashnotify.archive.ports import Outbox
+from flashnotify.archive.ports import Notifications, Outbox
+from flashnotify.telemetry.waiting import Waiting
 
 
 class OutboxOut(BaseModel):
@@ -26,7 +28,7 @@ class OutboxOut(BaseModel):
     captured_at: Time
 
 
-def outbox_router(outbox: Outbox) -> APIRouter:
+def outbox_router(outbox: Outbox, notifications: Notifications, waiting: Waiting) -> APIRouter:
     """Return the endpoint `/v1/outbox`."""
     router = APIRouter(prefix="/v1/outbox", tags=["outbox"])
 
@@ -34,19 +36,34 @@ def outbox_router(outbox: Outbox) -> APIRouter:
         "",
         summary="List captured messages",
         description="Newest first: the messages of channels whose transport is `capture://`, "
-        "which sends nothing.",
+        "which sends nothing. With `wait`, the answer comes once a message is there, or all "
+        "deliveries of the notification have ended.",
         response_model=Page[OutboxOut],
     )
     async def index(
-        _: Reader,
+        principal: Reader,
         notification: Annotated[
             UUID | None, Query(description="The id of the notification.")
         ] = None,
         channel: str | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
+        wait: Wait = 0,
     ) -> records.Page[records.OutboxMessage]:
         wanted = records.OutboxFilter(notification, channel)
-        return await outbox.page(wanted, limit=limit, cursor=cursor)
+
+        async def look() -> tuple[bool, records.Page[records.OutboxMessage]]:
+            # Asked first: when it is over, all its messages are there.
+            over = wait > 0 and notification is not None and await is_over(notification)
+            return over, await outbox.page(wanted, limit=limit, cursor=cursor)
+
+        _, page = await waiting.until(
+            principal.id, wait, notification, look, lambda found: found[0] or bool(found[1].items)
+        )
+        return page
+
+    async def is_over(id: UUID) -> bool:
+        found = await notifications.find(id, audience=False)
+        return found is None or ended(found)
 
     return router

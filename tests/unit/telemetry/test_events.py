@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from flashnotify.archive.records import Event
 from flashnotify.errors import Unavailable
 from flashnotify.telemetry import events
-from flashnotify.telemetry.events import HEARTBEAT, Events, Missed
+from flashnotify.telemetry.events import HEARTBEAT, EventPage, Events, Missed
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
 
@@ -39,7 +41,18 @@ class Streams:
         return made
 
     def follow(self, after: int | None = None, follower: str = "key") -> Stream:
-        return self.events.follow(follower, after, lambda: self.allowed)
+        return flat(self.events.follow(follower, after, lambda: self.allowed))
+
+
+async def flat(pages: AsyncIterator[EventPage | Missed | int]) -> Stream:
+    """Yield the events of a stream one by one."""
+    async with aclosing(pages) as following:  # type: ignore[type-var]  # it is a generator
+        async for found in following:
+            if isinstance(found, EventPage):
+                for event in found.events:
+                    yield event
+            else:
+                yield found
 
 
 @pytest.fixture
@@ -61,7 +74,9 @@ async def waits(stream: Stream) -> "asyncio.Task[Event | Missed | int]":
     return task
 
 
-async def close(stream: Stream, task: "asyncio.Task[Event | Missed | int] | None" = None) -> None:
+async def close(
+    stream: AsyncIterator[Any], task: "asyncio.Task[Event | Missed | int] | None" = None
+) -> None:
     """Leave a stream."""
     if task is not None:
         task.cancel()
@@ -133,6 +148,7 @@ async def test_followers_at_the_same_event_share_a_read(streams: Streams) -> Non
     await asyncio.sleep(0)
     await close(some[0], tasks[0])
     (made,) = streams.commit()
+    await streams.clock.advance(1)
     assert await tasks[1] == made
     for stream in some[1:]:
         await close(stream)
@@ -256,14 +272,82 @@ async def test_a_follower_that_is_cancelled_leaves_nothing_behind(streams: Strea
     streams.commit()
 
 
-async def test_a_failed_read_ends_its_stream_only(streams: Streams) -> None:
-    first, second = streams.follow(), streams.follow()
-    await take(first, 1)
-    await take(second, 1)
-    streams.archive.refuse_read()
-    with pytest.raises(Unavailable):
-        await anext(first)
-    made = streams.commit()
-    assert await take(second, 1) == made
-    await close(second)
-    streams.events.require_room("key")
+async def test_a_failed_read_ends_no_stream(streams: Streams, clock: ManualClock) -> None:
+    some, waiting = await several_that_wait(streams, 2)
+    streams.archive.refuse_read(OSError("Input/output error"))
+    (made,) = streams.commit()
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
+    await clock.advance(1)
+    assert await asyncio.gather(*waiting) == [made, made]
+    for stream in some:
+        await close(stream)
+
+
+async def test_a_page_is_encoded_once_for_all(streams: Streams) -> None:
+    following = [streams.events.follow("key", None, lambda: True) for _ in range(3)]
+    for stream in following:
+        await anext(stream)
+    streams.commit(2)
+    calls: list[int] = []
+
+    def encode(found: Sequence[Event]) -> bytes:
+        calls.append(len(found))
+        return b"encoded"
+
+    for stream in following:
+        page = await anext(stream)
+        assert isinstance(page, EventPage)
+        assert page.encoded(encode) == b"encoded"
+    assert calls == [2]
+    for stream in following:
+        await close(stream)
+
+
+async def test_a_slow_follower_is_told_what_its_buffer_could_not_hold(
+    streams: Streams, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_BUFFER", 2)
+    slow, quick = streams.follow(), streams.follow()
+    await take(slow, 1)
+    await take(quick, 1)
+    made = []
+    for _ in range(5):
+        made += streams.commit()
+        assert await take(quick, 1) == made[-1:]
+        await clock.advance(1)
+    assert await take(slow, 3) == [Missed(1, 3), *made[3:]]
+    for stream in (slow, quick):
+        await close(stream)
+
+
+async def test_many_followers_get_fewer_pages(streams: Streams, clock: ManualClock) -> None:
+    """So that they do not multiply the cost of each commit."""
+    some, waiting = await several_that_wait(streams, 100)
+    (first,) = streams.commit()
+    assert set(await asyncio.gather(*waiting)) == {first}
+    waiting = [asyncio.ensure_future(anext(stream)) for stream in some]
+    made = [event for _ in range(20) for event in streams.commit()]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
+    await clock.advance(0.025)
+    assert set(await asyncio.gather(*waiting)) == {made[0]}
+    assert await take(some[0], 19) == made[1:]
+    for stream in some:
+        await close(stream)
+
+
+async def test_nothing_is_read_while_nobody_follows(streams: Streams) -> None:
+    stream = streams.follow()
+    await take(stream, 1)
+    await close(stream)
+    streams.archive.refuse_read(AssertionError("read for nobody"))
+    for _ in range(3):
+        streams.commit()
+        await asyncio.sleep(0)
+    streams.archive.state.read_refusals.clear()
+    stream = streams.follow()
+    assert await take(stream, 1) == [3]
+    await close(stream)
