@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -120,7 +121,9 @@ class Service:
         self.in_flight = InFlight()
         self.dispatch = Dispatch(self.channels, config.queue_bound)
         self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
-        self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
+        self.maintenance = Maintenance(
+            kinds, self.archive.maintenance, self.clock, timedelta(days=config.retention_days)
+        )
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
         self.waiting = Waiting(self.events, self.clock)

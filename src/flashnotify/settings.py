@@ -122,6 +122,12 @@ class ServiceConfig(Config):
         "is used, and one may have as many connections as the service serves.",
         example="10.0.3.0/28 fd00:3::/64",
     )
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = setting(
+        365,
+        help="Days for which notifications are kept once they are over, unless their kind says "
+        "otherwise.",
+        example="90",
+    )
     rate_limit: Annotated[str, AfterValidator(_rate)] = setting(
         "6000/minute", help="Limit on the requests of one API key.", example="50/second"
     )
