@@ -3,8 +3,10 @@
 import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -108,7 +110,7 @@ class Service:
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
-        self.metrics = Metrics(kinds.values())
+        self.metrics = Metrics(kinds.values(), transport_names=config.metrics_transport_names)
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
@@ -122,7 +124,9 @@ class Service:
         self.in_flight = InFlight()
         self.dispatch = Dispatch(self.channels, config.queue_bound)
         self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
-        self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
+        self.maintenance = Maintenance(
+            kinds, self.archive.maintenance, self.clock, timedelta(days=config.retention_days)
+        )
         self.watch = watch.Watch(
             config.archive_file, self.lock.in_place, self.supervisor, self.clock
         )
@@ -285,9 +289,15 @@ def _api(service: Service) -> ASGIApp:
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
-    return application(routers, authentication, kinds, bodies, ids, zone)
+    body_memory = _LARGEST_BODIES * max(config.max_batch_bytes, config.max_request_bytes)
+    prefix, proxies = urlsplit(config.public_url).path.rstrip("/"), config.trusted_proxies
+    return application(
+        routers, authentication, kinds, bodies, ids, zone, body_memory, prefix, proxies
+    )
 
 
+# Bodies of the largest size for which there is memory at once.
+_LARGEST_BODIES = 4
 # Tasks that fan notifications out.
 _FAN_OUTS = 4
 # Seconds that the last commits get when the service stops.
