@@ -71,28 +71,6 @@ def assert_failed(command: Finished, *words: str) -> None:
         assert word in command.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("send", *EXAMPLE),
-        ("keys", "create", "--name=x", "--scope=read"),
-        ("keys", "list"),
-        ("outbox",),
-        ("status", "01a215f0-67d1-7001-9ad2-049fe08f6b5c"),
-        ("list",),
-        ("backup", "copy.db"),
-    ],
-    ids=lambda command: " ".join(command[:2]),
-)
-async def test_a_command_in_another_folder_makes_no_archive(
-    tmp_path: Path, command: tuple[str, ...]
-) -> None:
-    refused = await InProcessCli(tmp_path).cli(*command)
-    looked_for = f"There is no archive at {tmp_path}/var/flashnotify.db."
-    assert_failed(refused, looked_for, "FLASHNOTIFY_DATABASE_URL", "in the folder where")
-    assert list(tmp_path.iterdir()) == []
-
-
 async def test_keys(commands: ServeProcess) -> None:
     created = await commands.cli(
         *("keys", "create", "--name", "Registrar's office", "--scope", "read"),
@@ -140,6 +118,7 @@ async def test_commands_at_once_wait_for_each_other(monkeypatch: pytest.MonkeyPa
         ("send", *EXAMPLE, "x"),
         ("status", "0196e0a0-0000-7000-8000-000000000000"),
         ("deliveries",),
+        ("outbox",),
         ("backup", "copy.db"),
     ],
 )

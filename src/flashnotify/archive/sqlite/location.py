@@ -22,9 +22,9 @@ def configured_archive() -> Path | None:
 def missing(archive: Path) -> str:
     """Return what to tell a person whose command finds no archive where it looked."""
     return (
-        f"There is no archive at {archive.absolute()}. Run this in the folder where `flashnotify "
-        f"serve` runs, or set {VARIABLE} to the absolute path of its archive. Start `flashnotify "
-        "serve` or `flashnotify migrate` to create one."
+        f"There is no archive at {archive.absolute()}. Run this in the folder of serve, or set "
+        f"{VARIABLE} to its archive, such as sqlite:////srv/flashnotify/var/flashnotify.db. "
+        "To make a new one, start `flashnotify serve`."
     )
 
 
