@@ -15,13 +15,10 @@ export PIP_NO_INPUT := 1
 # Each of the tests' processes would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Every package is installed as a wheel, by exact version and hash: no compiler is needed, and no
-# code of a package runs during installation. Only http-ece has no wheel: its few lines of Python
-# are built here. The build backends are locked too and installed first, hence no isolation.
-PIP_LOCKED   := $(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: \
-	--no-binary http-ece --no-build-isolation
-PIP_EDITABLE := $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-UV_COMPILE   := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 \
+INSTALL_LOCKED   := @$(BIN)/python scripts/install_locked.py
+INSTALL_EDITABLE := @$(BIN)/python -W ignore -m pip install --quiet --no-deps --no-build-isolation \
+	--editable .
+UV_COMPILE       := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 # A stamp is newer than the files it depends on, so an unchanged environment is not reinstalled.
@@ -78,18 +75,21 @@ $(VENV_STAMP):
 		|| { echo 'FlashNotify needs Python 3.11 or newer: make PYTHON=/path/to/python3 …' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo 'This Python has no venv. On Debian: apt-get install python3-venv' >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo 'Creating $(VENV) with $(PYTHON) …'
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(RUN_STAMP): $(VENV_STAMP) pyproject.toml requirements.lock requirements-build.lock
-	$(PIP_LOCKED) -r requirements-build.lock
-	$(PIP_LOCKED) -r requirements.lock
-	$(PIP_EDITABLE)
+	@echo 'Installing into $(VENV). This takes about a minute, the first time only.'
+	$(INSTALL_LOCKED) requirements-build.lock
+	$(INSTALL_LOCKED) requirements.lock
+	$(INSTALL_EDITABLE)
 	@touch $@
 
 # The development lock contains all packages of the others, in the same versions.
 $(DEV_STAMP): $(VENV_STAMP) pyproject.toml requirements-dev.lock requirements-build.lock
-	$(PIP_LOCKED) -r requirements-build.lock
-	$(PIP_LOCKED) -r requirements-dev.lock
-	$(PIP_EDITABLE)
+	@echo 'Installing into $(VENV), with the tools for development. This takes a minute or two.'
+	$(INSTALL_LOCKED) requirements-build.lock
+	$(INSTALL_LOCKED) requirements-dev.lock
+	$(INSTALL_EDITABLE)
 	@touch $@ $(RUN_STAMP)

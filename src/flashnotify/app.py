@@ -24,6 +24,7 @@ from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
+from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.archive import schema
@@ -264,7 +265,8 @@ def _api(service: Service) -> ASGIApp:
         receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),
-        statistics_router(archive.statistics, dispatch, archive.jobs, clock),
+        queue_router(archive.statistics, dispatch, archive.jobs, clock),
+        statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
         api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
         text_router(

@@ -75,6 +75,16 @@ class DeliveryStatus(StrEnum):
     cancelled = "cancelled"
 
 
+class WaitReason(StrEnum):
+    """Why a delivery, or a whole job, is not attempted yet."""
+
+    due = "due"
+    retrying = "retrying"
+    breaker_open = "breaker_open"
+    quiet_hours = "quiet_hours"
+    scheduled = "scheduled"
+
+
 class AttemptOutcome(StrEnum):
     """The outcome of one attempt."""
 

@@ -96,12 +96,24 @@ class MalformedDocument(FlashNotifyError, code="malformed_document", status=400)
     """The body is not the JSON that the endpoint expects."""
 
 
+class MalformedRequest(FlashNotifyError, code="malformed_request", status=400):
+    """The request is not valid HTTP."""
+
+
+class UrlTooLong(FlashNotifyError, code="url_too_long", status=414):
+    """The URL of the request exceeds its size limit."""
+
+
+class HeadTooLarge(FlashNotifyError, code="head_too_large", status=431):
+    """The head of the request exceeds its limits."""
+
+
 class DocumentTooLarge(FlashNotifyError, code="document_too_large", status=413):
     """The request body exceeds its size limit."""
 
 
 class RequestTimeout(FlashNotifyError, code="request_timeout", status=408):
-    """The body of a request did not arrive in time."""
+    """The head or the body of a request did not arrive in time."""
 
 
 class UnsupportedMediaType(FlashNotifyError, code="unsupported_media_type", status=415):

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from limits import parse as parse_rate
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, DotEnvSettingsSource
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode
 from sqlalchemy import URL
 
 from flashnotify.archive.sqlite.engine import archive_file, archive_url
@@ -20,6 +20,7 @@ from flashnotify.meta import Config, setting
 from flashnotify.meta.configs import ENV_FILE, ENV_PREFIX
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import ConfigSpec
+from flashnotify.networks import Network, networks
 from flashnotify.private_file import read_or_create
 
 # The file that holds the secret key if none is set. Without it, no API key works.
@@ -108,6 +109,12 @@ class ServiceConfig(Config):
         "http://127.0.0.1:8000",
         help="URL of this service as seen from outside, for links and callbacks of gateways.",
         example="https://notify.univ.example",
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(networks)] = setting(
+        "127.0.0.0/8 ::1/128",
+        help="Networks of reverse proxies, separated by spaces: the path prefix that they report "
+        "is used, and one may have as many connections as the service serves.",
+        example="10.0.3.0/28 fd00:3::/64",
     )
     rate_limit: Annotated[str, AfterValidator(_rate)] = setting(
         "6000/minute", help="Limit on the requests of one API key.", example="50/second"

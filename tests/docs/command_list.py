@@ -50,7 +50,9 @@ def _row(parameter: Any) -> str:
         default = "required"
     else:
         has_one = parameter.default is not None and not getattr(parameter, "is_flag", False)
-        default = f"`{parameter.default}`" if has_one else ""
+        given = parameter.default
+        shown = " ".join(given) if isinstance(given, list) else given
+        default = f"`{shown}`" if has_one else ""
     return f"| `{option}` | {parameter.help} | {default} |"
 
 

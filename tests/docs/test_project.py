@@ -1,6 +1,8 @@
 """The set-up files say the same as each other, and lead nowhere outside the project."""
 
 import re
+import runpy
+import sys
 import tomllib
 from pathlib import Path
 
@@ -49,6 +51,24 @@ def test_every_requirement_is_locked() -> None:
 @pytest.mark.parametrize("lock", LOCKS[:-1])
 def test_tests_run_with_the_versions_that_are_installed(lock: str) -> None:
     assert locked(lock).items() <= locked("requirements-dev.lock").items()
+
+
+def test_the_installation_shows_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow = runpy.run_path(str(ROOT / "scripts" / "install_locked.py"))["_follow"]
+    lines = ("Collecting a==1", "  Downloading a-1.whl", "Collecting b==1", "Installing collected")
+    follow(lines, total=2)
+    assert capsys.readouterr().out.strip() == "2 packages"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    follow(lines, total=2)
+    steps = [step.strip() for step in capsys.readouterr().out.split("\r")]
+    assert steps == [
+        "found 1 of 2 packages",
+        "found 2 of 2 packages",
+        "installing 2 packages",
+        "2 packages",
+    ]
 
 
 def test_every_make_target_has_help_and_is_in_contributing() -> None:

@@ -74,6 +74,8 @@ async def test_the_first_hour(checkout: Path) -> None:
         for words in (
             '"status":"queued"',
             '"reference":"scolarite-8841"',
+            '"subject":"[ALG-2] Salle modifiée"',
+            '"outcome":"all_sent"',
             "academic: Room changed",
             "\nfn_",
             '"counts":{"email":{"sent":1}}',

@@ -1,13 +1,17 @@
 """`flashnotify demo`, as a person tries it."""
 
+import contextlib
+import os
 import re
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.command_process import CommandProcess
+from flashnotify.cli.demo import free_port
+from tests.support.command_process import CommandProcess, ShellProcess
 from tests.support.serve_process import ServeProcess
 from tests.support.smtp_server import SmtpServer
 
@@ -60,11 +64,28 @@ async def test_it_shows_everything_and_leaves_nothing_under_any_settings(
                 assert len(page["items"]) == seen.count("╭─")
                 assert (await http.get("/docs")).status_code == 200
             assert Path(key[1]).is_dir()
+            # From another folder.
+            async with ShellProcess(Path("/"), printed_tail(seen), dict(os.environ)) as tail:
+                await tail.until("Following serve")
+                await tail.interrupt()
             assert await demo.interrupt() == 0
         assert "Traceback" not in demo.stderr
         assert smtp.connections == 0
     assert not Path(key[1]).exists()
     assert [file.name for file in tmp_path.iterdir()] == [".env"]
+
+
+def printed_tail(seen: str) -> str:
+    """Return the command that follows events, as it was printed."""
+    return seen.partition("in another terminal:\n")[2].partition("\n")[0]
+
+
+def test_it_takes_another_port_while_the_usual_one_is_taken() -> None:
+    with contextlib.ExitStack() as stack:
+        # By another test, or else by this one.
+        with contextlib.suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        assert free_port() == 0
 
 
 async def test_at_night_it_shows_waiting_deliveries(tmp_path: Path) -> None:

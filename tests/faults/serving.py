@@ -34,8 +34,8 @@ async def serving(service: Service) -> AsyncIterator[Serving]:
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
     ):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(serve, "_listen", lambda _host, _port: listener)
-            task = asyncio.create_task(serve.run(service, "127.0.0.1", port))
+            patch.setattr(serve, "listen", lambda _hosts, _port: [listener])
+            task = asyncio.create_task(serve.run(service, ["127.0.0.1"], port))
             # It listens before it answers, so that this waits until it does.
             await http.get("/healthz")
         try:

@@ -199,6 +199,7 @@ async def test_only_one_serve_holds_the_archive(tmp_path: Path) -> None:
                 "Stop that one first",
                 "FLASHNOTIFY_DATABASE_URL",
             )
+        assert "nothing left to do" in migrate.stderr
         # The first still works.
         assert (await first.http.get("/readyz")).json()["status"] == "ok"
         assert (await first.admin.get("/v1/api-keys")).status_code == 200
@@ -229,13 +230,13 @@ async def test_a_port_in_use_is_explained() -> None:
         port = other.getsockname()[1]
         message = rf"^cannot listen on 127\.0\.0\.1 port {port}.*--port"
         with pytest.raises(SettingsError, match=message):
-            await serve.run(Service(config), "127.0.0.1", port)
+            await serve.run(Service(config), ["127.0.0.1"], port)
     assert ArchiveLock(config.archive_file).holder() is None
 
 
 async def test_a_host_of_another_machine_is_explained() -> None:
     with pytest.raises(SettingsError, match=r"^cannot listen on 192\.0\.2\.1 port 0.*--host"):
-        await serve.run(Service(ServiceConfig()), "192.0.2.1", 0)
+        await serve.run(Service(ServiceConfig()), ["192.0.2.1"], 0)
 
 
 async def test_only_the_owner_can_read_the_files(running: ServeProcess) -> None:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from flashnotify import kinds
-from flashnotify.channels.email.channel import EmailConfig, EmailContent, EmailToOne
+from flashnotify.channels.email.channel import EmailContent, EmailToOne
 from flashnotify.channels.email.headers import one_line
+from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.channels.email.smtp import SmtpConfig, SmtpTransport
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.ntfy import NtfyConfig, NtfyTransport

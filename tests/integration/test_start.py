@@ -14,7 +14,6 @@ from flashnotify.app import Service
 from flashnotify.errors import SettingsError
 from flashnotify.settings import ServiceConfig
 from tests.support import database_threads
-from tests.support.eventually import eventually
 from tests.support.in_process_cli import InProcessCli
 from tests.support.serve_process import ServeProcess
 from tests.support.system import requires_program
@@ -64,9 +63,18 @@ async def test_every_wrong_setting_is_named_with_an_example(tmp_path: Path) -> N
         ({"EMAIL_URL": "smtp://user:hunter2@mail.example?tls=1"}, "expected one of starttls"),
         ({"EMAIL_URL": "smtp://user:hunter2@mail.example?starttls=yes"}, "auto, require, never"),
         ({"EMAIL_URL": "smtp://user:hunter2@mail.example?starttls"}, "is not a URL"),
+        (
+            {"EMAIL_URL": "smtp://mail.example?starttls=require&starttls=never"},
+            "has the option 'starttls' twice",
+        ),
         ({"EMAIL_URL": "capture:// smtp://"}, "has no host"),
         ({"EMAIL_FROM": "Campus"}, "@-sign"),
         ({"EMAIL_FROM": "Campus <a@univ.example>\r\nBcc: x@y.example"}, "single line"),
+        ({"EMAIL_FROM": "a@univ.example, b@univ.example"}, "single sender"),
+        ({"EMAIL_FROM": "A <a@univ.example>, B <b@univ.example>"}, "single sender"),
+        ({"EMAIL_FROM": "Campus <a@localhost>"}, "EMAIL_SPECIAL_DOMAINS=localhost"),
+        ({"EMAIL_SPECIAL_DOMAINS": "local; lan"}, "separated by spaces"),
+        ({"SMTP_EHLO_NAME": "localhost"}, "never localhost"),
         ({"SMTP_CONNECTIONS": "0"}, "must be at least 1"),
         ({"SMTP_TIMEOUT": "0"}, "greater than 0"),
         ({"SMTP_CA_FILE": "nowhere.pem"}, "No such file"),
@@ -172,16 +180,16 @@ async def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
     assert secret.read_text() == "damaged\n"
 
 
-async def shell(line: str) -> Any:
-    """Run a line as it was printed, and return its JSON output."""
+async def shell(lines: str) -> list[Any]:
+    """Run lines as they were printed, and return the JSON that each prints on a line."""
     process = await asyncio.create_subprocess_exec(
-        *("bash", "-c", line.replace("curl ", "curl -sS ")),
+        *("bash", "-c", lines.replace("curl ", "curl -sS ")),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
-    return json.loads(out)
+    return [json.loads(line) for line in out.splitlines()]
 
 
 def lines_of(printed: str) -> tuple[str, str, str]:
@@ -198,13 +206,11 @@ async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
         key, send, look = lines_of(serve.stdout)
         assert key == (serve.archive.parent / "trial.key").read_text().strip()
         assert key not in serve.stderr
-        accepted = await shell(send)
+        assert f"API documentation: {serve.url}/docs\n" in serve.stdout
+        # Pasted together: the second waits for what the first has sent.
+        accepted, outbox = await shell(f"{send}\n{look}")
         assert accepted["status"] == "queued"
-
-        async def kept() -> Any:
-            return (await shell(look))["items"]
-
-        (message,) = await eventually(kept)
+        (message,) = outbox["items"]
         assert message["notification_id"] == accepted["id"]
         assert message["subject"] == "[ALG-2] Room changed"
         assert await serve.terminate() == 0
@@ -212,12 +218,14 @@ async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
         before = len(serve.stdout)
         await serve.start()
         assert lines_of(serve.stdout[before:])[0] == key
-        assert len((await shell(lines_of(serve.stdout)[2]))["items"]) == 1
+        (outbox,) = await shell(lines_of(serve.stdout)[2])
+        assert len(outbox["items"]) == 1
         # One that was revoked is replaced.
         await serve.cli("keys", "revoke", key.split("_")[1])
         await serve.terminate()
         await serve.start()
         renewed = lines_of(serve.stdout)[0]
         assert renewed != key
-        assert (await shell(lines_of(serve.stdout)[1]))["status"] == "queued"
+        (accepted,) = await shell(lines_of(serve.stdout)[1])
+        assert accepted["status"] == "queued"
         assert (serve.archive.parent / "trial.key").stat().st_mode & 0o777 == 0o600

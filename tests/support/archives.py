@@ -95,6 +95,7 @@ class Archive:
             "turn": None,
             "ordinal": 0,
             "reason": None,
+            "waiting": "due",
         }
         return ADD_JOB, row | more
 

@@ -17,7 +17,8 @@ from tests.support.serve_process import Finished, ServeProcess
 class InProcessCli(ServeProcess):
     """A `ServeProcess` whose `cli` runs every command but `serve` in this process, in a thread.
 
-    The commands run one at a time and write no log.
+    The commands run one at a time and write no log. In `stdin`, a lone surrogate stands for a byte
+    that is not UTF-8, as in arguments (PEP 383).
     """
 
     async def cli(self, *arguments: str, stdin: str = "", **settings: str) -> Finished:
@@ -36,7 +37,11 @@ class InProcessCli(ServeProcess):
                 contextlib.chdir(self.folder),
                 patch.dict(os.environ, environment),
                 patch.object(sys, "argv", ["flashnotify", *arguments]),
-                patch.object(sys, "stdin", io.StringIO(stdin)),
+                patch.object(
+                    sys,
+                    "stdin",
+                    io.TextIOWrapper(io.BytesIO(stdin.encode(errors="surrogateescape"))),
+                ),
                 patch.object(logs, "configure"),
                 contextlib.redirect_stdout(out),
                 contextlib.redirect_stderr(err),

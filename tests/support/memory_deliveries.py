@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +16,12 @@ from flashnotify.archive.records import (
     DeliveryFilter,
     DeliveryResult,
     Finish,
+    ListedDelivery,
     Notification,
     Page,
 )
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
-from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus, WaitReason
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, made_within, matches, page
 
@@ -48,7 +49,7 @@ class MemoryDeliveries:
 
     async def page(
         self, wanted: DeliveryFilter, *, limit: int, cursor: str | None
-    ) -> Page[Delivery]:
+    ) -> Page[ListedDelivery]:
         await self._state.read()
         found = [
             self._with_job(d)
@@ -68,17 +69,16 @@ class MemoryDeliveries:
         ]
         return page(found, lambda d: d.id, limit, cursor)
 
-    def _with_job(self, delivery: Delivery) -> Delivery:
+    def _with_job(self, delivery: Delivery) -> ListedDelivery:
+        listed = ListedDelivery(*(getattr(delivery, field.name) for field in fields(Delivery)))
+        if delivery.status is not DeliveryStatus.queued:
+            return listed
         job = self._state.jobs.get(delivery.job_id)
-        if (
-            delivery.status is not DeliveryStatus.queued
-            or job is None
-            or job.job.turn is not None
-            or job.due_at <= delivery.due_at
-        ):
-            return delivery
+        if job is None or job.job.turn is not None or job.due_at <= delivery.due_at:
+            waiting = WaitReason.retrying if delivery.attempts else WaitReason.due
+            return replace(listed, waiting=waiting)
         reason = delivery.reason if job.reason is None else job.reason
-        return replace(delivery, due_at=job.due_at, reason=reason)
+        return replace(listed, due_at=job.due_at, reason=reason, waiting=job.waiting)
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         await self._state.read()

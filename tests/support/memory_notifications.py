@@ -204,7 +204,9 @@ class MemoryJobs:
         async with self._state.write("jobs.reschedule"):
             if job.id in self._state.jobs:
                 waiting = replace(self._state.jobs[job.id].job, turn=None)
-                self._state.jobs[job.id] = ScheduledJob(waiting, until.due_at, until.reason)
+                self._state.jobs[job.id] = ScheduledJob(
+                    waiting, until.due_at, until.reason, until.waiting
+                )
 
     async def finish(self, job: Job) -> None:
         async with self._state.write("jobs.finish"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -17,8 +18,9 @@ from flashnotify.archive.records import (
     Page,
     RegisteredDevice,
     Total,
+    Waiting,
 )
-from flashnotify.domain import Device
+from flashnotify.domain import DeliveryStatus, Device, Lane, WaitReason
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, matches, page
 
@@ -167,6 +169,36 @@ class MemoryStatistics:
             for of, found in sorted(buckets.items())
         ]
 
+    async def waiting(self) -> Sequence[Waiting]:
+        await self._state.read()
+        numbers: Counter[tuple[Lane, WaitReason]] = Counter()
+        oldest: dict[tuple[Lane, WaitReason], int] = {}
+        for scheduled in self._state.jobs.values():
+            job, key = scheduled.job, (scheduled.job.lane, scheduled.waiting)
+            held = (
+                d.job_id == job.id
+                for d in self._state.deliveries.values()
+                if d.status is DeliveryStatus.queued
+            )
+            numbers[key] += 1 if job.channel is None else sum(held)
+            oldest[key] = min(job.id.int >> 80, oldest.get(key, job.id.int >> 80))
+        due = {
+            lane: min(j.due_at for j in self._state.jobs.values() if j.job.lane == lane)
+            for lane, _ in numbers
+        }
+        return [
+            Waiting(
+                lane,
+                reason,
+                number,
+                due[lane] if reason is WaitReason.due else oldest[lane, reason],
+            )
+            for (lane, reason), number in sorted(
+                numbers.items(), key=lambda found: _order(*found[0])
+            )
+            if number
+        ]
+
 
 class MemoryMaintenance:
     """Implements `Maintenance`."""
@@ -231,3 +263,7 @@ class MemoryMaintenance:
             for key in old:
                 del stored[key]
         return True
+
+
+def _order(lane: Lane, reason: WaitReason) -> tuple[str, int, str]:
+    return lane.channel or "", lane.priority, reason

@@ -67,8 +67,8 @@ class SmtpServer(Listener):
         self.most_at_once = 0
         # Further connections get a 421.
         self.allowed: int | None = None
-        # The end of a message is answered once this is set.
-        self.scanned: asyncio.Event | None = None
+        # Seconds until the end of a message is answered.
+        self.scanning = 0.0
         # (connection, command, name) of each EHLO and HELO.
         self.hellos: list[tuple[int, str, str]] = []
         self.recipients: list[str] = []
@@ -260,8 +260,7 @@ class _Handler:
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        if self.owner.scanned is not None:
-            await self.owner.scanned.wait()
+        await asyncio.sleep(self.owner.scanning)
         answer = self.owner.answer("CONTENT")
         if answer is TAKE_AND_DROP or answer is None:
             self._take(session, envelope)

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from flashnotify.api.auth import Reader
 from flashnotify.api.fields import Cursor, Limit, Page, Time, Timestamp
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import Attempt, Delivery, DeliveryFilter
+from flashnotify.archive.records import Attempt, DeliveryFilter, ListedDelivery
 from flashnotify.control.cancel_and_retry import find_notification
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.transports import OpenChannel
-from flashnotify.domain import AttemptOutcome, DeliveryStatus, moment
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, WaitReason, moment
 from flashnotify.errors import FieldError, InvalidInput
 
 
@@ -33,7 +33,10 @@ class AttemptOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """One notification to one recipient on one channel. `next_attempt_at` while it is queued."""
+    """One notification to one recipient on one channel.
+
+    `next_attempt_at` and `waiting`, why it is not attempted yet, while it is queued.
+    """
 
     id: UUID
     notification_id: UUID
@@ -44,6 +47,7 @@ class DeliveryOut(BaseModel):
     reason: str | None
     updated_at: Time
     next_attempt_at: Time | None
+    waiting: WaitReason | None
     attempts: list[AttemptOut]
 
 
@@ -126,7 +130,7 @@ def _address(to: str, channels: Mapping[str, OpenChannel]) -> str:
     return f"+{to.strip()}" if to.startswith(" ") else to.strip()
 
 
-def _delivery(delivery: Delivery, attempts: Sequence[Attempt], sending: bool) -> DeliveryOut:
+def _delivery(delivery: ListedDelivery, attempts: Sequence[Attempt], sending: bool) -> DeliveryOut:
     queued = delivery.status is DeliveryStatus.queued
     return DeliveryOut(
         id=delivery.id,
@@ -138,6 +142,7 @@ def _delivery(delivery: Delivery, attempts: Sequence[Attempt], sending: bool) ->
         reason=delivery.reason,
         updated_at=moment(delivery.updated_at),
         next_attempt_at=moment(delivery.due_at) if queued else None,
+        waiting=None if sending else delivery.waiting,
         # Only attempts that the delivery counts: others may have been added since it was read.
         attempts=[
             AttemptOut(

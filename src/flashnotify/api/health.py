@@ -117,6 +117,8 @@ def health_router(
                     age = seconds_due(await archive.jobs.oldest_due(lane), clock.now())
                     labels = (lane.channel or FAN_OUT, lane.priority.name)
                     metrics.queue_age.labels(*labels).set(age)
+                waiting = await archive.statistics.waiting()
+                metrics.set_waiting(waiting, dispatch.lanes(), clock.now())
 
     return router
 

@@ -1,5 +1,7 @@
-"""`/v1/stats`, `/v1/performance` and `/v1/queue`: counts, latencies, depths and ages."""
+"""`/v1/stats` and `/v1/performance`: counts and latencies."""
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Literal
@@ -8,12 +10,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from flashnotify.api.auth import Reader
-from flashnotify.archive.ports import Jobs, Statistics
+from flashnotify.archive.ports import Statistics
 from flashnotify.archive.records import ACCEPTED
 from flashnotify.clock import Clock
 from flashnotify.domain import moment
-from flashnotify.queue.dispatch import Dispatch
-from flashnotify.telemetry.statistics import percentile, seconds_due
+from flashnotify.telemetry.metrics import FAN_OUT
+from flashnotify.telemetry.statistics import percentile
 
 _HOUR = 3_600_000
 _WINDOWS = {"1h": _HOUR, "24h": 24 * _HOUR, "7d": 7 * 24 * _HOUR, "30d": 30 * 24 * _HOUR}
@@ -21,12 +23,16 @@ Window = Annotated[Literal["1h", "24h", "7d", "30d"], Query(description="How far
 
 
 class StatsOut(BaseModel):
-    """Accepted notifications by kind, and deliveries by kind, channel and status."""
+    """Accepted notifications by kind, and deliveries by kind, channel and status.
+
+    `waiting` counts the deliveries that wait now, by channel and reason.
+    """
 
     window: str
     since: datetime
     accepted: dict[str, int]
     deliveries: dict[str, dict[str, dict[str, int]]]
+    waiting: Mapping[str, Mapping[str, int]]
 
 
 class PerformanceOut(BaseModel):
@@ -49,62 +55,15 @@ class PerformanceList(BaseModel):
     items: list[PerformanceOut]
 
 
-class LaneOut(BaseModel):
-    """One lane: the batches of a channel, or the fan-outs (`channel` null), of one priority.
-
-    `depth` counts the jobs in memory; more may be on disk. `oldest_seconds` is how long the oldest
-    job has been due, in memory or on disk.
-    """
-
-    channel: str | None
-    priority: str
-    depth: int
-    in_flight: int
-    bound: int
-    more_on_disk: bool
-    oldest_seconds: float
-
-
-class QueueOut(BaseModel):
-    """Every lane, the most urgent first."""
-
-    lanes: list[LaneOut]
-
-
-def statistics_router(
-    statistics: Statistics, dispatch: Dispatch, jobs: Jobs, clock: Clock
-) -> APIRouter:
-    """Return the endpoints `/v1/queue`, `/v1/stats` and `/v1/performance`."""
+def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
+    """Return the endpoints `/v1/stats` and `/v1/performance`."""
     router = APIRouter(prefix="/v1", tags=["statistics"])
-
-    @router.get(
-        "/queue",
-        summary="Get the depth and age of the queues",
-        description="A lane for each channel and priority: how many jobs wait, and how long the "
-        "oldest has been due.",
-    )
-    async def show_queue(_: Reader) -> QueueOut:
-        lanes = []
-        for lane in dispatch.lanes():
-            queue = dispatch.queue(lane.channel)
-            oldest = seconds_due(await jobs.oldest_due(lane), clock.now())
-            lanes.append(
-                LaneOut(
-                    channel=lane.channel,
-                    priority=lane.priority.name,
-                    depth=queue.depth()[lane.priority],
-                    in_flight=queue.in_flight(lane.priority),
-                    bound=queue.bound,
-                    more_on_disk=queue.has_overflowed(lane.priority),
-                    oldest_seconds=oldest,
-                )
-            )
-        return QueueOut(lanes=lanes)
 
     @router.get(
         "/stats",
         summary="Count notifications and deliveries",
-        description="Counts by kind, channel and status, over a window of time that ends now.",
+        description="Counts by kind, channel and status, over a window of time that ends now, "
+        "and what waits now.",
     )
     async def show_stats(_: Reader, window: Window = "24h") -> StatsOut:
         since = clock.now() - _WINDOWS[window]
@@ -116,8 +75,15 @@ def statistics_router(
             else:
                 by_channel = deliveries.setdefault(total.kind, {})
                 by_channel.setdefault(total.channel, {})[total.status] = total.number
+        waiting: dict[str, Counter[str]] = defaultdict(Counter)
+        for held in await statistics.waiting():
+            waiting[held.lane.channel or FAN_OUT][held.reason] += held.number
         return StatsOut(
-            window=window, since=moment(since), accepted=accepted, deliveries=deliveries
+            window=window,
+            since=moment(since),
+            accepted=accepted,
+            deliveries=deliveries,
+            waiting=waiting,
         )
 
     @router.get(

@@ -86,12 +86,15 @@ class JobRow(Base):
     turn: Mapped[int | None]
     ordinal: Mapped[int] = mapped_column(server_default="0")
     reason: Mapped[str | None]  # for waiting
+    waiting: Mapped[str] = mapped_column(server_default="due")  # the same, for programs
 
     __table_args__ = (
         _partial("ix_jobs_ready", "channel", "priority", "turn", "id", where="turn IS NOT NULL"),
         # With the turn, though it is always null, so that SQLite prefers it to the last one.
         _partial("ix_jobs_waiting", "channel", "priority", "turn", "due_at", where="turn IS NULL"),
         sa.Index("ix_jobs_oldest", "channel", "priority", "due_at"),
+        # What is due is quickly done, and has the index before: it costs nothing here.
+        _partial("ix_jobs_held", "channel", "priority", "waiting", "id", where="waiting <> 'due'"),
         sa.Index("ix_jobs_notification", "notification_id"),
         {"sqlite_with_rowid": False},
     )
@@ -212,6 +215,20 @@ class Total(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     channel: Mapped[str] = mapped_column(primary_key=True)  # empty for notifications
     status: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+
+
+class Waiting(Base):
+    """The number of queued deliveries by lane and the reason of their jobs, kept by the writes.
+
+    Of fan-outs, whose channel is empty: the number of notifications.
+    """
+
+    __tablename__ = "waiting"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    priority: Mapped[int] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int]
 
 

@@ -70,7 +70,7 @@ class Deliveries(Protocol):
 
     async def page(
         self, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
-    ) -> records.Page[records.Delivery]:
+    ) -> records.Page[records.ListedDelivery]:
         """Return a page of deliveries, newest first, with the waits of their jobs."""
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[records.Delivery]:
@@ -204,6 +204,9 @@ class Statistics(Protocol):
 
     async def latencies(self, since: int) -> Sequence[records.Latency]:
         """Return the latencies of attempts since `since`, by channel and transport."""
+
+    async def waiting(self) -> Sequence[records.Waiting]:
+        """Return what waits, by lane and reason."""
 
 
 class Maintenance(Protocol):

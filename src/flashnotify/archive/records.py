@@ -92,6 +92,13 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedDelivery(Delivery):
+    """A delivery with the wait of its job, if that is longer. `waiting` while it is queued."""
+
+    waiting: domain.WaitReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryFilter:
     """Which deliveries a list shows.
 
@@ -134,10 +141,11 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Reschedule:
-    """The delivery, or a whole job, waits until `due_at`."""
+    """The delivery, or a whole job, waits until `due_at`. `waiting` is the reason for programs."""
 
     due_at: int
     reason: str
+    waiting: domain.WaitReason = domain.WaitReason.retrying
 
 
 Disposition = Finish | Reschedule
@@ -183,6 +191,7 @@ class ScheduledJob:
     job: domain.Job
     due_at: int
     reason: str | None = None
+    waiting: domain.WaitReason = domain.WaitReason.due
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,3 +277,17 @@ class Latency:
     attempts: int = 0
     failures: int = 0
     buckets: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many deliveries of a lane wait for one reason; of fan-outs, how many notifications.
+
+    `since` is when the oldest of their jobs was made, or, for the reason `due`, when the oldest job
+    of the lane was due.
+    """
+
+    lane: domain.Lane
+    reason: domain.WaitReason
+    number: int
+    since: int | None

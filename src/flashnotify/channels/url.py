@@ -21,6 +21,7 @@ class TransportURL:
             # The reason may quote the password: urlsplit takes what follows ':' for a port.
             raise SettingsError("is not a URL; percent-encode special characters") from None
         self.options = {name: values[-1] for name, values in options.items()}
+        self._repeated = sorted(name for name, values in options.items() if len(values) > 1)
         self.scheme = parts.scheme
         self.host = parts.hostname or ""
         self.path = parts.path
@@ -48,11 +49,13 @@ class TransportURL:
                 raise SettingsError(f"has no {part}")
 
     def allow_options(self, *known: str) -> None:
-        """Raise a SettingsError for the first option in the query that is not `known`."""
+        """Raise a SettingsError for an option in the query that is not `known`, or there twice."""
         if unknown := sorted(set(self.options) - set(known)):
             raise SettingsError(
                 f"has the unknown option {unknown[0]!r}; expected one of {', '.join(known)}"
             )
+        if self._repeated:
+            raise SettingsError(f"has the option {self._repeated[0]!r} twice")
 
 
 def base_url(scheme: str, host: str, port: int | None = None) -> str:

@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +25,7 @@ _MODULES = {
     "retry": "one_notification",
     "list": "lists:notifications",
     "deliveries": "lists",
+    "queue": "queue",
     "outbox": "notifications",
     "tail": "tail",
     "kinds": "lists",
@@ -78,11 +80,28 @@ def options(
     """A notification service for a campus."""
 
 
+def _require_utf8() -> None:
+    """Check that what was typed, and `.env`, can be read. Raise `FlashNotifyError` if not."""
+    remedy = "is not UTF-8. Convert it: iconv -f ISO-8859-1 -t UTF-8"
+    for argument in sys.argv[1:]:
+        # Python keeps each byte that it cannot decode as a lone surrogate.
+        if any("\udc80" <= character <= "\udcff" for character in argument):
+            shown = os.fsencode(argument).decode(errors="replace")
+            raise FlashNotifyError(f"the argument {shown!r} {remedy}")
+    try:
+        Path(".env").read_text("utf-8")
+    except UnicodeDecodeError:
+        raise FlashNotifyError(f"{Path('.env').absolute()} {remedy}") from None
+    except OSError:
+        pass  # there is none, or whoever needs it reports this
+
+
 def main() -> None:
     """Run the command line. An error is one message on standard error and exit code 1."""
     # Only this user may read the files we create (archive, keys, socket).
     os.umask(0o077)
     try:
+        _require_utf8()
         app()
     except (FlashNotifyError, OSError) as error:
         print(f"flashnotify: {error}", file=sys.stderr)

@@ -12,7 +12,7 @@ from flashnotify.archive.sqlite.backup import copy_archive, copy_key
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.cli.output import progress_bar
-from flashnotify.errors import BackupFailed
+from flashnotify.errors import ArchiveLocked, BackupFailed
 from flashnotify.settings import KEY_FILE, ServiceConfig
 
 # Files that SQLite and `serve` keep next to an archive that is in use.
@@ -24,7 +24,12 @@ def migrate() -> None:
     """Create or upgrade the archive's tables. `serve` also does this when it starts."""
     config = ServiceConfig()
     lock = ArchiveLock(config.archive_file)
-    lock.acquire()
+    try:
+        lock.acquire()
+    except ArchiveLocked as error:
+        raise ArchiveLocked(
+            f"{error} A running serve has already upgraded it: there is nothing left to do."
+        ) from None
     try:
         asyncio.run(schema.upgrade(config.archive))
     finally:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from flashnotify.cli.client import JsonOption, call, connect
+from flashnotify.cli.client import CommandFailed, JsonOption, call, connect
 from flashnotify.cli.output import print_json
 from flashnotify.cli.problems import explain_fault
 
@@ -39,7 +39,7 @@ def send(
     document = {
         "kind": kind,
         "title": title,
-        "body": body if body is not None else sys.stdin.read(),
+        "body": body if body is not None else _standard_input(),
         "to": to,
         "data": dict(_field(entry) for entry in data or []),
         "channels": channel or None,
@@ -77,6 +77,17 @@ def _field(entry: str) -> tuple[str, str]:
     if not equals:
         raise typer.BadParameter(f"{entry!r}: write it as field=value", param_hint="--data")
     return name, value
+
+
+def _standard_input() -> str:
+    if sys.stdin.isatty():
+        print("Type the message, and end it with Ctrl-D on a line of its own.", file=sys.stderr)
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CommandFailed(
+            "standard input is not UTF-8. Convert it: iconv -f ISO-8859-1 -t UTF-8"
+        ) from None
 
 
 async def _send(document: dict[str, Any], headers: dict[str, str]) -> None:

@@ -1,13 +1,23 @@
 """Output for people and programs: JSON, tables and progress bars."""
 
 import json
+import shlex
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+
+def program() -> str:
+    """Return how to run `flashnotify` from any folder, as a part of a shell command."""
+    name = sys.argv[0]
+    if name.endswith("__main__.py"):
+        return f"{shlex.quote(sys.executable)} -m flashnotify"
+    return shlex.quote(str(Path(name).absolute()))
 
 
 def print_json(value: Any) -> None:

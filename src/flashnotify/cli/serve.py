@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import gc
-import os
 import resource
 import signal
-import socket
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import structlog
@@ -19,8 +17,9 @@ from starlette.types import ASGIApp
 from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
 from flashnotify.cli import trial
+from flashnotify.cli.connection_limits import ConnectionLimits, connections_within
+from flashnotify.cli.listening import listen, listen_locally
 from flashnotify.cli.uvicorn_server import Server
-from flashnotify.errors import SettingsError
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import ServiceConfig, given_names, unknown_names
 from flashnotify.telemetry import logs
@@ -29,14 +28,20 @@ log = structlog.get_logger(__name__)
 
 # Called with the app and the port once the service answers.
 Welcome = Callable[[ASGIApp, int], Awaitable[None]]
-# The longest path of a Unix socket, in bytes (unix(7)).
-_MAX_SOCKET_PATH = 107
+# Connections to the local socket at once.
+_LOCAL_CONNECTIONS = 64
 # Seconds for which a failed service still answers, so that `/readyz` and 503s tell clients why.
 _FAILURE_GRACE = 2.0
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    hosts: Annotated[
+        list[str],
+        typer.Option(
+            "--host",
+            help="Address or name to listen on; can be repeated. `::`: all of IPv4 and IPv6.",
+        ),
+    ] = ["127.0.0.1"],  # noqa: B006  # typer copies it
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on (0: any).")] = 8000,
     show_trial: Annotated[
         bool, typer.Option("--trial", help="Print a trial API key and example commands.")
@@ -47,36 +52,43 @@ def serve(
     logs.configure(config.log_format)
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
-    _allow_many_connections()
 
     async def welcome(app: ASGIApp, port: int) -> None:
         # Exclude long-lived objects from collections, which would block the loop for 0.1 s.
         gc.collect()
         gc.freeze()
         if show_trial:
-            await trial.show(app, port, config=config, host=host)
+            await trial.show(app, port, config=config, host=hosts[0])
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(run(Service(config), host, port, welcome))
+        code = runner.run(run(Service(config), hosts, port, welcome))
     raise typer.Exit(code)
 
 
-def _allow_many_connections() -> None:
-    """Raise the limit on open files to the system's maximum: shells allow only 1024."""
+def _allow_many_connections() -> int:
+    """Raise the limit on open files to the system's maximum, and return it: shells allow 1024."""
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Some systems report a limit that they do not accept.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if allowed == resource.RLIM_INFINITY else allowed
 
 
 async def run(
-    service: Service, host: str, port: int, welcome: Welcome | None = None, *, once: bool = False
+    service: Service,
+    hosts: Sequence[str],
+    port: int,
+    welcome: Welcome | None = None,
+    *,
+    once: bool = False,
 ) -> int:
     """Serve until SIGTERM, SIGINT or the failure of a part, and return the exit code.
 
     With `once`, stop after `welcome`.
     """
     stop = asyncio.Event()
+    total = connections_within(_allow_many_connections())
     servers: list[Server] = []
     with contextlib.ExitStack() as stack:
         # Until the very end: a second signal must not interrupt the last commits.
@@ -86,15 +98,19 @@ async def run(
         try:
             await service.open()
             app = service.app()
-            network = stack.enter_context(_listen(host, port))
-            local = stack.enter_context(_listen_locally(service.config.socket))
+            network = [stack.enter_context(each) for each in listen(hosts, port)]
+            local = stack.enter_context(listen_locally(service.config.socket))
+            port = network[0].getsockname()[1]
             await service.start()
-            servers += Server(app, network), Server(LocalSocket(app), local)
+            servers += (
+                Server(app, network, ConnectionLimits(total, service.config.trusted_proxies)),
+                Server(LocalSocket(app), [local], ConnectionLimits(_LOCAL_CONNECTIONS)),
+            )
             if welcome is not None:
-                await welcome(app, network.getsockname()[1])
+                await welcome(app, port)
             if once:
                 stop.set()
-            log.info("serve.started", host=host, port=network.getsockname()[1])
+            log.info("serve.started", host=", ".join(hosts), port=port)
             await _first(stop, service.supervisor.failed, servers)
             log.info("serve.stopping")
             if service.supervisor.failures:
@@ -121,30 +137,3 @@ async def _first(stop: asyncio.Event, failed: asyncio.Event, servers: list[Serve
     finally:
         for event in events:
             event.cancel()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        raise SettingsError(
-            f"cannot listen on {host} port {port}: {error}. Choose another with --host and --port."
-        ) from None
-
-
-def _listen_locally(path: Path) -> socket.socket:
-    """Open the command line's socket, replacing a stale one: we hold the archive's lock."""
-    if len(os.fsencode(path)) > _MAX_SOCKET_PATH:
-        raise SettingsError(
-            f"{path} is too long for a Unix socket. Give FLASHNOTIFY_DATABASE_URL a shorter path."
-        )
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    umask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(umask)
-    listener.listen(128)
-    return listener

@@ -45,7 +45,7 @@ Send a notification:
     -H 'Content-Type: application/json' -d '{document}'
 
 See what the recipient would have got:
-  curl '{address}/v1/outbox?limit=1' -H 'Authorization: Bearer {key}'
+  curl '{address}/v1/outbox?limit=1&wait=5' -H 'Authorization: Bearer {key}'
 """,
         flush=True,
     )

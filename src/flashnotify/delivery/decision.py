@@ -16,8 +16,9 @@ CANCELLED = Finish(domain.DeliveryStatus.cancelled, "the notification was cancel
 EXPIRED = Finish(domain.DeliveryStatus.skipped, "expired")
 SKIPPED = Finish(domain.DeliveryStatus.skipped, NOT_OFFERED)
 UNSERVED = Finish(domain.DeliveryStatus.failed, "no transport in the settings serves this address")
-QUIET = "waits for the end of quiet hours"
-BREAKER_OPEN = "waits for the transport to work again"
+# Why a delivery waits, for people and for programs.
+QUIET = "waits for the end of quiet hours", domain.WaitReason.quiet_hours
+BREAKER_OPEN = "waits for the transport to work again", domain.WaitReason.breaker_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Decider:
         return self.cancelled(job, notification) or self.in_flight.ending(job)
 
 
-def _until(at: int, reason: str, notification: Notification) -> Reschedule:
+def _until(at: int, why: tuple[str, domain.WaitReason], notification: Notification) -> Reschedule:
     """Wait until `at`, but no later than the notification expires."""
     expires_at = notification.expires_at
-    return Reschedule(at if expires_at is None else min(at, expires_at), reason)
+    return Reschedule(at if expires_at is None else min(at, expires_at), *why)

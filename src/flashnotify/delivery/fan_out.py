@@ -114,7 +114,7 @@ class FanOut:
         ordinal = latest.ordinal + 1 if latest else notification.fanned_out // BATCH_SIZE
         batch = Job(self.ids(), notification.id, notification.priority, channel, ordinal)
         if quiet is not None:
-            return ScheduledJob(batch, quiet.due_at, quiet.reason)
+            return ScheduledJob(batch, quiet.due_at, quiet.reason, quiet.waiting)
         return ScheduledJob(self.dispatch.in_turn(batch, latest), self.clock.now())
 
     def _delivery(

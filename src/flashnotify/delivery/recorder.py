@@ -24,7 +24,7 @@ from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.disposition import dispose
 from flashnotify.delivery.transports import SendResult
-from flashnotify.domain import AttemptOutcome, DeliveryStatus, Sent
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Sent, WaitReason
 from flashnotify.errors import Unavailable, WriteRefused
 
 log = structlog.get_logger(__name__)
@@ -118,13 +118,13 @@ class Recorder:
         for message in batch.blocked:
             # Asked again: a probe may have succeeded meanwhile.
             decision = self.decider.decide(batch, message)
-            again = decision if isinstance(decision, Reschedule) else Reschedule(now, "")
+            again = decision if isinstance(decision, Reschedule) else _at_once(now)
             until.append(again)
         if not until:
             return None
         if self.decider.ending(batch.job, batch.notification):
             # Due at once, so that the rest end as cancelled.
-            return Reschedule(now, "")
+            return _at_once(now)
         return min(until, key=lambda reschedule: reschedule.due_at)
 
     async def _see_results_written(self) -> None:
@@ -154,3 +154,7 @@ class Recorder:
                 return await write()
             except Unavailable as error:
                 await self.clock.sleep(error.retry_after)
+
+
+def _at_once(now: int) -> Reschedule:
+    return Reschedule(now, "", WaitReason.due)

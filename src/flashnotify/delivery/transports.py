@@ -21,6 +21,12 @@ from flashnotify.meta.specs import ChannelSpec
 
 log = structlog.get_logger(__name__)
 
+# What an open breaker means, in the log.
+_FAILING = "it keeps failing and is probed from time to time; see /v1/channels"
+_WRONG_SETTINGS = (
+    "it refuses our settings (credentials, sender, URL): `flashnotify doctor` says which to fix"
+)
+
 # The outcome of an attempt; any other error is retryable.
 _OUTCOMES: Mapping[type, AttemptOutcome] = {
     Sent: AttemptOutcome.sent,
@@ -112,12 +118,13 @@ class OpenTransport:
         after = breaker.state
         # Without the provider's words, which may contain the recipient's address.
         if before is BreakerState.closed and after is not before:
+            wrong = isinstance(result, errors.Misconfigured)
             log.warning(
                 "transport.breaker_opened",
                 channel=self.channel,
                 transport=self.name,
                 error=type(result).__name__,
-                meaning="it keeps failing and is probed from time to time; see /v1/channels",
+                meaning=_WRONG_SETTINGS if wrong else _FAILING,
             )
         elif after is BreakerState.closed and after is not before:
             log.info("transport.breaker_closed", channel=self.channel, transport=self.name)

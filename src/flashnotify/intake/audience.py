@@ -17,6 +17,8 @@ _SLICE = 100
 _SHOWN_ERRORS = 100
 # Maximum length of an address with its percent-encoding: checking a longer one takes too long.
 _MAX_LENGTH = 1000
+# Characters of an entry that an error shows.
+_SHOWN_LENGTH = 100
 _EXAMPLE = "mailto:ada@univ.example"
 # Addresses looked up at once.
 _LOOKUP = 500
@@ -78,14 +80,9 @@ class Audience:
         return errors
 
     def _parse(self, entry: str, schemes: frozenset[str]) -> Address:
-        scheme, colon, rest = entry.partition(":")
+        scheme, _, rest = entry.partition(":")
         scheme = scheme.lower()
-        if not colon:
-            raise InvalidValue("not_a_uri", f"must be a URI with its scheme, such as {_EXAMPLE}")
-        if len(rest) > _MAX_LENGTH:
-            raise InvalidValue(
-                "too_long", f"must have at most {_MAX_LENGTH} characters; has {len(rest)}"
-            )
+        _check_form(entry, rest)
         check = self.addresses.get(scheme)
         if check is None:
             known = ", ".join(f"{name}:" for name in self.addresses)
@@ -96,7 +93,29 @@ class Audience:
             raise InvalidValue(
                 "unsupported_scheme", f"no channel of this kind sends to {scheme}: addresses"
             )
+        if rest.startswith("//"):
+            # Valid at the start of an email address, but a mistake.
+            right = _write(f"{scheme}:{rest.lstrip('/')}")
+            raise InvalidValue("double_slash", f"must not have // after {scheme}:; {right}")
         return Address(scheme, check(_decode(rest)))
+
+
+def _check_form(entry: str, rest: str) -> None:
+    """Check what is the same for all schemes; `rest` is what follows the scheme."""
+    if ":" not in entry:
+        raise InvalidValue("not_a_uri", f"must be a URI with its scheme, such as {_EXAMPLE}")
+    if len(rest) > _MAX_LENGTH:
+        raise InvalidValue(
+            "too_long", f"must have at most {_MAX_LENGTH} characters; has {len(rest)}"
+        )
+    if entry[:1].isspace():
+        raise InvalidValue("leading_space", f"must not begin with a space; {_write(entry)}")
+
+
+def _write(entry: str) -> str:
+    """Return the advice to write `entry` without its mistake."""
+    right = entry.strip()[:_SHOWN_LENGTH]
+    return f"write {right if right.isprintable() else _EXAMPLE}"
 
 
 def _decode(rest: str) -> str:

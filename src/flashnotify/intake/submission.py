@@ -9,7 +9,7 @@ from uuid import UUID
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.clock import Clock
-from flashnotify.domain import Job, NotificationStatus, milliseconds
+from flashnotify.domain import Job, NotificationStatus, WaitReason, milliseconds
 from flashnotify.errors import Unavailable
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted, Idempotency
@@ -19,7 +19,7 @@ from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
 
 # The reason why the fan-out of a notification with `send_at` waits.
-_SCHEDULED = "scheduled"
+_SCHEDULED = "scheduled", WaitReason.scheduled
 
 
 @dataclass(eq=False, slots=True)
@@ -78,7 +78,7 @@ class Submission:
         job = Job(self.ids(), notification.id, checked.priority)
         if notification.status is NotificationStatus.scheduled:
             assert notification.send_at is not None
-            scheduled = ScheduledJob(job, notification.send_at, _SCHEDULED)
+            scheduled = ScheduledJob(job, notification.send_at, *_SCHEDULED)
         else:
             scheduled = ScheduledJob(self.dispatch.in_turn(job), now)
         record = answer(notification.id, notification.status) if answer is not None else None

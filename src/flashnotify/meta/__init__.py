@@ -15,13 +15,15 @@ from flashnotify.meta.descriptors import Email as Email
 from flashnotify.meta.descriptors import Field as Field
 from flashnotify.meta.descriptors import Id as Id
 from flashnotify.meta.descriptors import Moment as Moment
-from flashnotify.meta.descriptors import Phone as Phone
 from flashnotify.meta.descriptors import Priority as Priority
 from flashnotify.meta.descriptors import Slug as Slug
 from flashnotify.meta.descriptors import Text as Text
 from flashnotify.meta.descriptors import TimeWindow as TimeWindow
 from flashnotify.meta.metaclasses import Channel as Channel
 from flashnotify.meta.metaclasses import Notifier as Notifier
+from flashnotify.meta.phone import Phone as Phone
+from flashnotify.meta.special_domains import is_special_domain as is_special_domain
+from flashnotify.meta.special_domains import is_within as is_within
 from flashnotify.meta.templates import Templates as Templates
 from flashnotify.meta.templates import Wording as Wording
 from flashnotify.meta.text import check_text as check_text

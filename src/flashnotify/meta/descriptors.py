@@ -5,7 +5,6 @@ A descriptor validates attribute assignment. In `Annotated` it validates in a py
 """
 
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +12,13 @@ from datetime import datetime, time
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from uuid import UUID
 
-import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from pydantic_core import CoreSchema, core_schema
 
 from flashnotify import domain
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.errors import InvalidValue, MissingOffset
+from flashnotify.meta.special_domains import is_special_domain
 from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
@@ -130,7 +129,12 @@ class Moment(Field[datetime]):
 
 @dataclass(kw_only=True, eq=False)
 class Email(Field[str]):
-    """A deliverable email address in canonical form (RFC 5321, RFC 5322)."""
+    """A deliverable email address in canonical form (RFC 5321, RFC 5322).
+
+    `special` also takes domains that only a local network knows, such as `mail.local`.
+    """
+
+    special: bool = False
 
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "email"}
     # email-validator returns addresses of this form unchanged, if their domain is valid.
@@ -150,12 +154,14 @@ class Email(Field[str]):
             if len(value) > 254:
                 raise InvalidValue("too_long", "must have at most 254 characters")
             return value
+        # email-validator refuses local domains, but not as part of a longer name.
+        suffix = ".example" if self.special and host and is_special_domain(host.lower()) else ""
         try:
-            found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+            found = validate_email(value + suffix, check_deliverability=False, allow_smtputf8=False)
         except EmailNotValidError as error:
             message = f"not a valid email address: {error}"
             raise InvalidValue("not_an_email_address", message) from None
-        address = found.ascii_email
+        address = found.ascii_email and found.ascii_email.removesuffix(suffix)
         if address is None:
             raise InvalidValue(
                 "not_an_email_address",
@@ -166,36 +172,9 @@ class Email(Field[str]):
             raise InvalidValue(
                 "encoded_word", "must not contain '=?', which begins an encoded word"
             )
-        if found.ascii_domain == host:
+        if found.ascii_domain == host + suffix:
             self._domains[host] = None
         return address
-
-
-class Phone(Field[str]):
-    """A phone number in international form, stored as E.164 (ITU-T)."""
-
-    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": r"^\+[0-9 ().-]{4,38}$"}
-
-    def validate(self, value: object) -> str:
-        """Return the number as E.164: `+33612345678`."""
-        if not isinstance(value, str) or len(value) > 40:
-            raise InvalidValue("not_a_phone_number", "must be a phone number such as +33612345678")
-        try:
-            number = phonenumbers.parse(_with_plain_spaces(value), None)
-        except phonenumbers.NumberParseException:
-            raise InvalidValue(
-                "not_a_phone_number",
-                "not a valid phone number; include the country code, as in +33612345678; "
-                "in a URL, write + as %2B",
-            ) from None
-        if number.extension or not phonenumbers.is_valid_number(number):
-            raise InvalidValue("not_a_phone_number", "not a valid phone number; check its digits")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _with_plain_spaces(value: str) -> str:
-    """Return the text with a space for each other space or invisible mark, as pages have them."""
-    return "".join(" " if unicodedata.category(c) in ("Zs", "Cf") else c for c in value)
 
 
 class Choice(Field[str]):

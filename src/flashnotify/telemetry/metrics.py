@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from flashnotify.domain import Priority
+from flashnotify.archive.records import Waiting
+from flashnotify.domain import Lane, Priority, WaitReason
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.telemetry.statistics import seconds_due
 
 # The `channel` label of fan-out jobs.
 FAN_OUT = "fan-out"
@@ -39,6 +42,17 @@ class Metrics:
             "How long the oldest job of a lane has been due, in memory or on disk.",
             lane,
         )
+        reason = (*lane, "reason")
+        self.waiting = gauge(
+            "flashnotify_waiting",
+            "Deliveries that wait, in memory or on disk, by reason; of fan-outs, notifications.",
+            reason,
+        )
+        self.waiting_age = gauge(
+            "flashnotify_waiting_oldest_seconds",
+            "Age of the oldest delivery that waits for a reason.",
+            reason,
+        )
         self.threads_busy = gauge(
             "flashnotify_threads_busy", "Threads in a blocking call that is within its deadline."
         )
@@ -60,6 +74,18 @@ class Metrics:
         for kind in kinds:
             for priority in Priority:
                 self.accepted.labels(kind.kind, priority.name)
+
+    def set_waiting(self, waiting: Iterable[Waiting], lanes: Iterable[Lane], now: int) -> None:
+        """Show what waits at `now` (ms since the epoch), and zero for every other lane and reason.
+
+        An alert then ends when nothing waits any more.
+        """
+        found = {(held.lane, held.reason): held for held in waiting}
+        for lane, reason in {*product(lanes, WaitReason), *found}:
+            labels = (lane.channel or FAN_OUT, lane.priority.name, reason)
+            held = found.get((lane, reason))
+            self.waiting.labels(*labels).set(held.number if held else 0)
+            self.waiting_age.labels(*labels).set(seconds_due(held.since, now) if held else 0)
 
     def exposition(self) -> bytes:
         """Return all metrics in the Prometheus text format."""

@@ -154,3 +154,13 @@ async def test_what_lists_filter_by_is_filled_in(of_0002: Archive) -> None:
         "Expired": Outcome.none,
         "Quiet hours": Outcome.all_sent,
     }
+
+
+async def test_what_waits_is_counted(of_0002: Archive) -> None:
+    found = await of_0002.ports.statistics.waiting()
+    assert {(held.lane.channel, held.reason.value): held.number for held in found} == {
+        (None, "scheduled"): 1,
+        ("email", "breaker_open"): 8,
+        ("email", "retrying"): 1,
+        ("sms", "quiet_hours"): 4,
+    }

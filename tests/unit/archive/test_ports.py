@@ -38,6 +38,7 @@ from flashnotify.domain import (
     NotificationStatus,
     Outcome,
     Priority,
+    WaitReason,
 )
 from flashnotify.errors import InvalidInput, WriteRefused
 from tests.support.archives import opened
@@ -607,7 +608,7 @@ async def test_a_rescheduled_job_loses_its_turn(
     assert await ports.jobs.ready(EMAIL, None, 9) == []
     assert await ports.jobs.waited(EMAIL, due - 1, None, 9) == []
     assert await ports.jobs.waited(EMAIL, due, None, 9) == [
-        ScheduledJob(replace(job, turn=None), due, "breaker open")
+        ScheduledJob(replace(job, turn=None), due, "breaker open", WaitReason.retrying)
     ]
     assert await ports.deliveries.queued(job.id) == deliveries
 

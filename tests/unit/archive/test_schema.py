@@ -62,6 +62,7 @@ def test_indexes_and_tables_are_those_of_the_models(migrated: Path, tmp_path: Pa
     partial = {name for name, sql in migrations.items() if " WHERE " in sql}
     assert partial == {
         "ix_deliveries_queued",
+        "ix_jobs_held",
         "ix_jobs_ready",
         "ix_jobs_waiting",
         "ix_notifications_outcome",

@@ -11,7 +11,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from flashnotify.cli.uvicorn_server import MAX_UNPRODUCTIVE_BYTES, BoundedHttp, Server
+from flashnotify.cli.connection_limits import ConnectionLimits
+from flashnotify.cli.http_protocol import MAX_HEAD_BYTES, TIMEOUTS, BoundedHttp, State
+from flashnotify.cli.uvicorn_server import Server
+from tests.support.wire import Wire
 
 VERIFIED_WITH = "0.54.0"
 
@@ -19,33 +22,15 @@ VERIFIED_WITH = "0.54.0"
 def changed(part: str) -> str:
     """Explain what to do about a changed part."""
     return (
-        f"cli/uvicorn_server.py was verified with uvicorn {VERIFIED_WITH}; in uvicorn "
-        f"{version('uvicorn')}, {part} is different. Read docs/adr/0008, adapt the file to the "
-        "installed version, and put that into VERIFIED_WITH."
+        "cli/http_protocol.py and cli/uvicorn_server.py were verified with uvicorn "
+        f"{VERIFIED_WITH}; in uvicorn {version('uvicorn')}, {part} is different. Read "
+        "docs/adr/0008, adapt the files to the installed version, and put that into VERIFIED_WITH."
     )
 
 
 async def app(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body", "body": b""})
-
-
-class Wire(asyncio.Transport):
-    """Keeps what the protocol writes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.written += bytes(data)
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @pytest.fixture
@@ -56,14 +41,19 @@ def wire() -> Wire:
 @pytest.fixture
 async def protocol(wire: Wire) -> BoundedHttp:
     """A connection that has just been made."""
-    made = BoundedHttp(uvicorn.Config(app, log_config=None), ServerState(), {})
+    config, limits = uvicorn.Config(app, log_config=None), ConnectionLimits(10)
+    made = BoundedHttp(config, ServerState(), {}, limits=limits)
     made.connection_made(wire)
     return made
 
 
 @pytest.mark.parametrize(
     "name",
-    [name for name, member in vars(BoundedHttp).items() if name[0] != "_" and callable(member)],
+    [
+        name
+        for name, member in vars(BoundedHttp).items()
+        if name[0] != "_" and name != "sweep" and callable(member)
+    ],
 )
 def test_each_method_that_is_overridden_is_uvicorns(name: str) -> None:
     ours, theirs = getattr(BoundedHttp, name), getattr(HttpToolsProtocol, name, None)
@@ -122,7 +112,7 @@ async def test_the_parser_calls_back_at_each_step(
 
 async def test_a_head_without_end_is_refused(protocol: BoundedHttp, wire: Wire) -> None:
     protocol.data_received(b"GET / HTTP/1.1\r\n")
-    protocol.data_received(b"a: " + b"b" * MAX_UNPRODUCTIVE_BYTES)
+    protocol.data_received(b"a: " + b"b" * MAX_HEAD_BYTES)
     assert wire.written.startswith(b"HTTP/1.1 431 "), changed("the way data is received")
     assert wire.closed
     protocol.connection_lost(None)
@@ -140,6 +130,16 @@ async def test_a_server_asks_capture_signals_before_it_serves(
 
     monkeypatch.setattr(Server, "capture_signals", capture_signals)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(app, listener)
+        server = Server(app, [listener], ConnectionLimits(10))
         await server.stop(1)
     assert asked == [server], changed("Server.capture_signals")
+
+
+async def test_a_server_sweeps_its_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TIMEOUTS, State.head, 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(app, [listener], ConnectionLimits(10))
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 "), changed("Server.on_tick")
+        writer.close()
+        await server.stop(1)

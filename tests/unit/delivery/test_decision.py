@@ -114,7 +114,7 @@ async def test_channels_that_ring_wait_for_the_morning(
     batch = await load(delivering, to, priority=priority)
     await clock.advance((22 * 3600 - clock.now() // SECOND) % 86400)
     waits = waits and priority is not Priority.critical
-    until = Reschedule(clock.now() + 9 * HOUR, QUIET) if waits else None
+    until = Reschedule(clock.now() + 9 * HOUR, *QUIET) if waits else None
     assert decide(delivering, decider, batch) == until
 
 
@@ -125,7 +125,7 @@ async def test_an_open_breaker_is_waited_for(
     priority = Priority.high if urgent else Priority.medium
     batch = await load(delivering, priority=priority)
     delivering.channels["email"].transports[0].breaker.misconfigure("no")
-    until = Reschedule(clock.now() + wait * SECOND, BREAKER_OPEN)
+    until = Reschedule(clock.now() + wait * SECOND, *BREAKER_OPEN)
     assert decide(delivering, decider, batch) == until
     assert decide(delivering, decider, batch, message(batch.job)) == until
     await clock.advance(wait)
@@ -167,10 +167,10 @@ async def test_nothing_waits_longer_than_it_lives(
     delivering.channels["sms"].transports[0].breaker.misconfigure("no")
     batch.notification = replace(batch.notification, expires_at=clock.now() + SECOND)
     end = clock.now() + SECOND
-    assert decide(delivering, decider, batch) == Reschedule(end, BREAKER_OPEN)
+    assert decide(delivering, decider, batch) == Reschedule(end, *BREAKER_OPEN)
     await clock.advance((22 * 3600 - clock.now() // SECOND) % 86400)
     batch.notification = replace(batch.notification, expires_at=clock.now() + SECOND)
-    assert decide(delivering, decider, batch) == Reschedule(clock.now() + SECOND, QUIET)
+    assert decide(delivering, decider, batch) == Reschedule(clock.now() + SECOND, *QUIET)
 
 
 async def test_the_reason_that_is_final_comes_first(
@@ -190,4 +190,4 @@ async def test_the_reason_that_is_final_comes_first(
     batch.notification = replace(whole, expires_at=None)
     assert decide(delivering, decider, batch) == SKIPPED
     batch.kind = KINDS["alert"]
-    assert decide(delivering, decider, batch) == Reschedule(clock.now() + 9 * HOUR, QUIET)
+    assert decide(delivering, decider, batch) == Reschedule(clock.now() + 9 * HOUR, *QUIET)

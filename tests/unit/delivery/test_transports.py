@@ -130,6 +130,20 @@ def test_an_opening_breaker_is_logged_once_without_the_providers_words(
     assert "a@univ.example" not in str(logs)
 
 
+@pytest.mark.parametrize(
+    ("result", "meaning"),
+    [(errors.Misconfigured("no"), "doctor"), (errors.Unreachable("down"), "keeps failing")],
+)
+def test_the_log_says_whether_to_wait_or_to_change_settings(
+    opened: OpenTransport, result: errors.TransportError, meaning: str
+) -> None:
+    with capture_logs() as logs:
+        for _ in range(FAILURES):
+            opened.report(message(), result)
+    (entry,) = logs
+    assert meaning in entry["meaning"]
+
+
 def test_a_transport_serves_one_address_only_if_it_is_named_for_it(opened: OpenTransport) -> None:
     assert opened.serves(message("anybody@univ.example"))
     only = replace(opened, only="b@univ.example")

@@ -65,6 +65,9 @@ async def test_addresses_that_differ_in_case_are_one_recipient() -> None:
         ("mailto:ada@univ.example\r\nBcc: all@univ.example", "not_an_email_address"),
         ("mailto: ada@univ.example", "not_an_email_address"),
         ("mailto:Ada <ada@univ.example>", "not_an_email_address"),
+        ("mailto://ada@univ.example", "double_slash"),
+        (" mailto:ada@univ.example", "leading_space"),
+        ("\u00a0mailto:ada@univ.example", "leading_space"),
     ],
 )
 async def test_points_at_the_entry(entry: str, code: str) -> None:
@@ -73,6 +76,13 @@ async def test_points_at_the_entry(entry: str, code: str) -> None:
         await checked(good, good, good, entry, good)
     (error,) = failure.value.errors
     assert (error.pointer, error.code) == ("/to/3", code)
+
+
+@pytest.mark.parametrize("entry", ["mailto://ada@univ.example", " mailto:ada@univ.example"])
+async def test_says_how_to_write_it(entry: str) -> None:
+    with pytest.raises(InvalidInput) as failure:
+        await checked(entry)
+    assert failure.value.errors[0].detail.endswith("; write mailto:ada@univ.example")
 
 
 async def test_every_bad_entry_is_named() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, Field, SecretStr
 
-from flashnotify.channels.email.channel import EmailConfig
+from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.errors import DeclarationError, SettingsError
 from flashnotify.meta import Config, setting
 from flashnotify.meta.configs import ConfigMeta

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from flashnotify.channels.email.channel import EmailConfig, EmailMixin
+from flashnotify.channels.email.channel import EmailMixin
+from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.errors import DeclarationError
 from flashnotify.meta import Notifier, circuit_breaker, retrying, tracked, validated_config
 

@@ -142,6 +142,9 @@ REJECTED: dict[tuple[str, str, str], list[object]] = {
     ("phone", "not_a_phone_number", "not a valid phone number; check its digits"): [
         "+3361234", "+33612345678;ext=12",
     ],
+    ("phone", "not_a_phone_number", "without letters or control characters"): [
+        "+33612345678\0", "+33612345678\n", "+33612345678x", "call +33612345678", "+1800FLOWERS",
+    ],
     ("phone", "not_a_phone_number", "such as +33612345678"): [
         "+336" + "1" * 60, 33612345678, None,
     ],

@@ -151,6 +151,11 @@ def first_id(ms: int) -> UUID:
     return UUID(int=(ms << 80) | (7 << 76) | (2 << 62))
 
 
+def milliseconds_of(id: UUID) -> int:
+    """Return when a UUIDv7 was made, in milliseconds since the epoch."""
+    return id.int >> 80
+
+
 def strings(text: str) -> list[str]:
     """Return the strings of a JSON array. Raise `ValueError` if the text is not one."""
     values = json.loads(text)

@@ -22,7 +22,10 @@ class Stage(IntEnum):
     expiries = 4
     totals = 5
     completions = 6
-    endings = 7
+    # What waits leaves its old reason before the job changes, and joins the new one afterwards.
+    leaving = 7
+    endings = 8
+    joining = 9
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -3,43 +3,38 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Row,
-    Select,
-    and_,
     bindparam,
     case,
     exists,
-    func,
     insert,
     literal_column,
     or_,
     select,
-    text,
     update,
 )
 
 from flashnotify.archive import records
 from flashnotify.archive.models import Attempt as AttemptRow
-from flashnotify.archive.models import Count, JobRow, OutboxMessage
+from flashnotify.archive.models import Count, OutboxMessage
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Delivery, Finish, Notification
-from flashnotify.archive.sql.access import Access, made_within, matching
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
+from flashnotify.archive.sql.delivery_lists import COLUMNS, DeliveryLists, delivery_of
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.statistics import count, latency, total
+from flashnotify.archive.sql.waiting import end_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus, Outcome
 
-# In the order of the record's fields: to unpack a row costs a third of asking for each column.
-_columns = {field.name: Table.__table__.c[field.name] for field in fields(Delivery)}
-_delivery_rows = select(*_columns.values())
+_delivery_rows = select(*COLUMNS.values())
 _find = _delivery_rows.where(Table.id == bindparam("of"))
 # The literal lets SQLite use the partial index.
 _queued = _delivery_rows.where(
@@ -54,39 +49,6 @@ _failed = (
     .order_by(Table.id)
     .limit(bindparam("most"))
 )
-# A queued delivery waits for its job too, if that waits longer.
-_waits_longer = and_(
-    Table.status == DeliveryStatus.queued, JobRow.turn.is_(None), JobRow.due_at > Table.due_at
-)
-_of_job = {"due_at": JobRow.due_at, "reason": func.coalesce(JobRow.reason, Table.reason)}
-_with_job = select(
-    *(
-        case((_waits_longer, _of_job[name]), else_=column).label(name)
-        if name in _of_job
-        else column.label(name)
-        for name, column in _columns.items()
-    )
-).outerjoin(JobRow, JobRow.id == Table.job_id)
-# With one look into an index for each kind and for each channel of it.
-_kinds_and_channels = text("""
-    WITH RECURSIVE kinds(kind) AS (
-        SELECT min(kind) FROM deliveries
-        UNION ALL
-        SELECT (SELECT min(d.kind) FROM deliveries d WHERE d.kind > kinds.kind)
-        FROM kinds WHERE kind IS NOT NULL
-    ), pairs(kind, channel) AS (
-        SELECT kind, (SELECT min(d.channel) FROM deliveries d WHERE d.kind = kinds.kind)
-        FROM kinds WHERE kind IS NOT NULL
-        UNION ALL
-        SELECT kind, (
-            SELECT min(d.channel) FROM deliveries d
-            WHERE d.kind = pairs.kind AND d.channel > pairs.channel
-        )
-        FROM pairs WHERE channel IS NOT NULL
-    )
-    SELECT kind, channel FROM pairs WHERE channel IS NOT NULL
-""")
-
 # What an attempt, or the end, changes in a delivery.
 _CHANGED = ("status", "reason", "attempts", "first_attempt_at", "due_at")
 # The reason of deliveries that were too late to be sent.
@@ -140,68 +102,18 @@ END_SOME = Statement(
 )
 
 
-class SqlDeliveries(Access):
+class SqlDeliveries(DeliveryLists):
     """Implements `Deliveries`."""
 
     async def queued(self, job_id: UUID) -> Sequence[Delivery]:
-        return [_delivery(row) for row in await self._reader.all(_queued, {"job": job_id})]
+        return [delivery_of(row) for row in await self._reader.all(_queued, {"job": job_id})]
 
     async def find(self, id: UUID) -> Delivery | None:
-        return await self._reader.one(_find, {"of": id}, _delivery)
-
-    async def page(
-        self, wanted: records.DeliveryFilter, *, limit: int, cursor: str | None
-    ) -> records.Page[Delivery]:
-        query = made_within(_with_job, Table.id, wanted.since, wanted.until)
-        if wanted.excluding:
-            query = query.where(Table.id.not_in(wanted.excluding))
-        queries = await self._by_index(query, wanted)
-        return await self._lists.merged_page(queries, limit, cursor, _delivery)
-
-    async def _by_index(
-        self, query: Select[Any], wanted: records.DeliveryFilter
-    ) -> Sequence[Select[Any]]:
-        """Return queries for what is wanted, each of which one index answers in the list's order.
-
-        Recipients, notifications and ids find few rows, of which the other filters pick some. An
-        index of (kind, channel, status) answers these: one query for each of the wanted
-        combinations that the archive holds.
-        """
-        if wanted.to is not None:
-            query = query.where(func.lower(Table.address) == func.lower(wanted.to))
-        if wanted.notification_id is not None:
-            query = query.where(Table.notification_id == wanted.notification_id)
-        if wanted.only is not None:
-            query = query.where(Table.id.in_(wanted.only))
-        filters = {"kind": wanted.kind, "channel": wanted.channel, "status": wanted.status}
-        if (wanted.to, wanted.notification_id, wanted.only) != (None, None, None):
-            # Concatenated, so that the database does not take the other index for them.
-            picked = ((_columns[name].concat(""), value) for name, value in filters.items())
-            return [matching(query, *picked)]
-        if not any(filters.values()):
-            return [query]
-        statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
-        return [
-            query.where(Table.kind == kind, Table.channel == channel, Table.status == status)
-            for kind, channel in await self._kinds_and_channels(wanted)
-            for status in statuses
-        ]
-
-    async def _kinds_and_channels(
-        self, wanted: records.DeliveryFilter
-    ) -> Sequence[tuple[str, str]]:
-        """Return the wanted pairs of kind and channel that any delivery has."""
-        if wanted.kind is not None and wanted.channel is not None:
-            return [(wanted.kind, wanted.channel)]
-        return [
-            (row.kind, row.channel)
-            for row in await self._lists.all(_kinds_and_channels, {})
-            if wanted.kind in (None, row.kind) and wanted.channel in (None, row.channel)
-        ]
+        return await self._reader.one(_find, {"of": id}, delivery_of)
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         values = {"notification": id, "after": after, "most": limit}
-        return [_delivery(row) for row in await self._reader.all(_failed, values)]
+        return [delivery_of(row) for row in await self._reader.all(_failed, values)]
 
     async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
         found: dict[UUID, list[records.Attempt]] = {id: [] for id in ids}
@@ -257,13 +169,6 @@ class SqlDeliveries(Access):
         await self._writer.write((CHANGE_SENT, row), lane=WriteLane.bulk)
 
 
-def _delivery(row: Row[Any]) -> Delivery:
-    values: tuple[Any, ...] = tuple(row)
-    id, notification_id, job_id, kind, channel, address, status, *rest = values
-    of = (id, notification_id, job_id, kind, channel, address)
-    return Delivery(*of, DeliveryStatus(status), *rest)
-
-
 def _attempt(row: Row[Any]) -> records.Attempt:
     duration, outcome = row.duration_ms / 1000, AttemptOutcome(row.outcome)
     return records.Attempt(row.at, duration, row.transport, outcome, row.answer, row.reference)
@@ -308,6 +213,7 @@ def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> li
             total(now, kind, channel, end.status, number),
             end_some(id, number, now),
         )
+    changes += end_waiting(deliveries)
     if end.drop_device is not None:
         changes.append(remove_device(end.drop_device))
     return changes

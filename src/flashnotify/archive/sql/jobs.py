@@ -5,14 +5,15 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, select, tuple_
 
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
+from flashnotify.archive.sql.waiting import LEAVE_WITH_JOB, move_waiting
 from flashnotify.archive.write_lanes import WriteLane
-from flashnotify.domain import Job, Lane, Priority
+from flashnotify.domain import Job, Lane, Priority, WaitReason
 
 # In the order of the record's fields.
 _jobs = select(*(JobRow.__table__.c[field.name] for field in fields(Job)))
@@ -26,7 +27,7 @@ class SqlJobs(Access):
     """Implements `Jobs`."""
 
     async def ready(self, lane: Lane, after: tuple[int, UUID] | None, limit: int) -> Sequence[Job]:
-        query = _jobs.where(_in(lane), JobRow.turn.is_not(None))
+        query = _jobs.where(in_lane(lane), JobRow.turn.is_not(None))
         if after is not None:
             query = query.where(tuple_(JobRow.turn, JobRow.id) > after)
         query = query.order_by(JobRow.turn, JobRow.id).limit(limit)
@@ -35,36 +36,47 @@ class SqlJobs(Access):
     async def waited(
         self, lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
     ) -> Sequence[ScheduledJob]:
-        query = _jobs.add_columns(JobRow.due_at, JobRow.reason)
-        query = query.where(_in(lane), JobRow.turn.is_(None), JobRow.due_at <= now)
+        query = _jobs.add_columns(JobRow.due_at, JobRow.reason, JobRow.waiting)
+        query = query.where(in_lane(lane), JobRow.turn.is_(None), JobRow.due_at <= now)
         if after is not None:
             query = query.where(tuple_(JobRow.due_at, JobRow.id) > after)
         query = query.order_by(JobRow.due_at, JobRow.id).limit(limit)
         rows = await self._reader.all(query, {})
-        return [ScheduledJob(_job(row), row.due_at, row.reason) for row in rows]
+        return [
+            ScheduledJob(_job(row), row.due_at, row.reason, WaitReason(row.waiting)) for row in rows
+        ]
 
     async def next_due(self, lane: Lane, now: int) -> int | None:
-        return await self._first_due(and_(_in(lane), JobRow.turn.is_(None), JobRow.due_at > now))
+        later = (JobRow.turn.is_(None), JobRow.due_at > now)
+        return await self._time(oldest_due(lane).where(*later))
 
     async def oldest_due(self, lane: Lane) -> int | None:
-        return await self._first_due(_in(lane))
+        return await self._time(oldest_due(lane))
 
     async def channels(self) -> frozenset[str]:
         return frozenset(await self._reader.distinct(JobRow.channel))
 
-    async def _first_due(self, which: ColumnElement[bool]) -> int | None:
-        due: int | None = await self._reader.value(select(func.min(JobRow.due_at)).where(which))
+    async def _time(self, query: Select[Any]) -> int | None:
+        due: int | None = await self._reader.value(query)
         return due
 
     async def reschedule(self, job: Job, until: Reschedule) -> None:
-        row = {"of": job.id, "turn": None, "due_at": until.due_at, "reason": until.reason}
-        await self._writer.write((RESCHEDULE_JOB, row), lane=WriteLane.of(job.priority))
+        row = {**row_of(until), "of": job.id, "turn": None}
+        await self._writer.write(
+            (RESCHEDULE_JOB, row), *move_waiting(job), lane=WriteLane.of(job.priority)
+        )
 
     async def finish(self, job: Job) -> None:
-        await self._writer.write(finish_job(job), lane=WriteLane.of(job.priority))
+        await self._writer.write(*finish_job(job), lane=WriteLane.of(job.priority))
 
 
-def _in(lane: Lane) -> ColumnElement[bool]:
+def oldest_due(lane: Lane) -> Select[Any]:
+    """Return the query for the earliest due time of a lane's jobs."""
+    return select(func.min(JobRow.due_at)).where(in_lane(lane))
+
+
+def in_lane(lane: Lane) -> ColumnElement[bool]:
+    """Return whether a job is in a lane."""
     # Equality with NULL, written so that the databases use an index for it.
     channel = JobRow.channel.is_(None) if lane.channel is None else JobRow.channel == lane.channel
     return and_(channel, JobRow.priority == int(lane.priority))
@@ -77,10 +89,10 @@ def _job(row: Iterable[Any]) -> Job:
 
 def add_job(scheduled: ScheduledJob) -> Change:
     """Return the change that stores a job."""
-    waiting = {"due_at": scheduled.due_at, "reason": scheduled.reason}
-    return ADD_JOB, row_of(scheduled.job) | waiting
+    row = row_of(scheduled)
+    return ADD_JOB, row_of(row.pop("job")) | row
 
 
-def finish_job(job: Job) -> Change:
-    """Return the change that removes a job."""
-    return FINISH_JOB, {"of": job.id}
+def finish_job(job: Job) -> list[Change]:
+    """Return the changes that remove a job, with what it still holds."""
+    return [(LEAVE_WITH_JOB, {"of": job.id}), (FINISH_JOB, {"of": job.id})]

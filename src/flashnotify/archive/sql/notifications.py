@@ -20,6 +20,7 @@ from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, up
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
 from flashnotify.archive.sql.statistics import count, total
+from flashnotify.archive.sql.waiting import add_batches, add_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Outcome, Priority
 
@@ -112,6 +113,7 @@ class SqlNotifications(Access):
         changes = [
             (ADD_NOTIFICATION, _row(notification)),
             add_job(job),
+            add_waiting(job, 1),
             total(notification.accepted_at, notification.kind, "", records.ACCEPTED),
         ]
         if answer is not None:
@@ -122,6 +124,7 @@ class SqlNotifications(Access):
         id = job.notification_id
         changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
         changes += [add_job(scheduled) for scheduled in done.jobs]
+        changes += add_batches(done.jobs, done.deliveries)
         counts = Counter((d.channel, d.status) for d in done.deliveries)
         changes += [count(id, *of, number) for of, number in counts.items()]
         queued = sum(delivery.status is DeliveryStatus.queued for delivery in done.deliveries)
@@ -129,7 +132,7 @@ class SqlNotifications(Access):
         if done.expired:
             changes.append(mark_expired(id, now))
         if done.finished:
-            changes += [end_some(id, 1, now), finish_job(job)]
+            changes += [end_some(id, 1, now), *finish_job(job)]
         await self._writer.write(*changes, lane=WriteLane.of(job.priority))
 
     async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
@@ -151,7 +154,9 @@ class SqlNotifications(Access):
         for channel, number in Counter(delivery.channel for delivery in failed).items():
             changes.append(count(id, channel, DeliveryStatus.failed, -number))
             changes.append(count(id, channel, DeliveryStatus.queued, number))
-        changes += [add_job(ScheduledJob(job, now)) for job in jobs]
+        for scheduled in (ScheduledJob(job, now) for job in jobs):
+            number = sum(delivery.channel == scheduled.job.channel for delivery in failed)
+            changes += [add_job(scheduled), add_waiting(scheduled, number)]
         changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
         await self._writer.submit(changes, WriteLane.of(jobs[0].priority), barrier=True)
 

@@ -6,19 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, literal_column, select
 
 from flashnotify.archive.models import Count as CountRow
+from flashnotify.archive.models import JobRow
 from flashnotify.archive.models import Latency as LatencyRow
 from flashnotify.archive.models import Total as TotalRow
-from flashnotify.archive.records import LATENCY_BOUNDS, Attempt, Latency, Total
-from flashnotify.archive.sql.access import Access
+from flashnotify.archive.models import Waiting as WaitingRow
+from flashnotify.archive.records import LATENCY_BOUNDS, Attempt, Latency, Total, Waiting
+from flashnotify.archive.sql.access import Access, milliseconds_of
 from flashnotify.archive.sql.changes import Change, Stage, upsert
-from flashnotify.domain import AttemptOutcome, DeliveryStatus
+from flashnotify.archive.sql.jobs import in_lane, oldest_due
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Lane, Priority, WaitReason
 
 # Milliseconds that one row of counts, and one of latencies, covers.
 TOTAL_SPAN = 600_000
 LATENCY_SPAN = 60_000
+_waiting = (
+    select(WaitingRow.__table__)
+    .where(WaitingRow.number > 0)
+    .order_by(WaitingRow.channel, WaitingRow.priority, WaitingRow.reason)
+)
 ADD_COUNT = upsert(CountRow, Stage.totals, add=("deliveries",))
 ADD_TOTAL = upsert(TotalRow, Stage.totals, add=("number",))
 ADD_LATENCY = upsert(LatencyRow, Stage.totals, add=("attempts", "failures"))
@@ -44,6 +52,22 @@ class SqlStatistics(Access):
         return [
             Latency(*of, sum(found.values()), failures[of], found) for of, found in buckets.items()
         ]
+
+    async def waiting(self) -> Sequence[Waiting]:
+        found = []
+        for row in await self._lists.all(_waiting, {}):
+            lane, reason = Lane(row.channel or None, Priority(row.priority)), WaitReason(row.reason)
+            since = await self._since(lane, reason)
+            found.append(Waiting(lane, reason, row.number, since))
+        return found
+
+    async def _since(self, lane: Lane, reason: WaitReason) -> int | None:
+        if reason is WaitReason.due:
+            due: int | None = await self._lists.value(oldest_due(lane))
+            return due
+        held: tuple[Any, ...] = (JobRow.waiting == reason, literal_column("waiting <> 'due'"))
+        oldest = await self._lists.value(select(func.min(JobRow.id)).where(in_lane(lane), *held))
+        return None if oldest is None else milliseconds_of(oldest)
 
     async def _sums(self, which: ColumnElement[bool], by: Sequence[Any], *amounts: Any) -> Any:
         """Return each combination of `by` with the sums of `amounts`."""

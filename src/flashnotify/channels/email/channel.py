@@ -5,46 +5,28 @@ from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import structlog
-from pydantic import AfterValidator
 
 from flashnotify import domain
 from flashnotify.channels.email import headers
-from flashnotify.channels.transport import ChannelConfig, Transport, transport_urls
+from flashnotify.channels.email.settings import EmailConfig, check_domain
+from flashnotify.channels.transport import Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.errors import Unsendable
-from flashnotify.meta import Channel, Email, Field, check_text, setting, tracked, validated_config
+from flashnotify.meta import (
+    Channel,
+    Email,
+    Field,
+    tracked,
+    validated_config,
+)
 
 log = structlog.get_logger(__name__)
 
 # The headers that are equal for all recipients.
 _SHARED = ("From", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type")
-
-
-def _sender(value: str) -> str:
-    check_text(value, multiline=False)
-    _, address = parseaddr(value)
-    sender = value.replace(address, Email().validate(address))
-    headers.mailbox_header("From", *parseaddr(sender))
-    return sender
-
-
-class EmailConfig(ChannelConfig):
-    """Settings for email."""
-
-    url = transport_urls(
-        "EMAIL_URL",
-        of="email",
-        example="smtp://user:password@mail.univ.example:587?starttls=require",
-    )
-    sender: Annotated[str, AfterValidator(_sender)] = setting(
-        "FlashNotify <flashnotify@campus.example>",
-        env="EMAIL_FROM",
-        help="Sender of email.",
-        example="Campus <noreply@univ.example>",
-    )
 
 
 class EmailContent:
@@ -123,8 +105,13 @@ class EmailMixin(Channel, channel="email"):
     """Sends a kind by email."""
 
     scheme: ClassVar[str] = "mailto"
-    address: ClassVar[Field[Any]] = Email()
+    address: ClassVar[Field[Any]] = Email(special=True)
     parts: ClassVar[tuple[str, ...]] = ("subject", "text", "html")
+
+    @classmethod
+    def check_address(cls, address: Any, config: Any) -> None:
+        """Refuse a domain of a local network, unless the settings name it."""
+        check_domain(address, config.special_domains)
 
     @classmethod
     def prepare(cls, rendering: Rendering, config: Any) -> Any:

@@ -12,11 +12,12 @@ from pydantic import AfterValidator, Field
 
 from flashnotify import errors
 from flashnotify.channels.email.access import Access, Encryption
-from flashnotify.channels.email.channel import EmailConfig, EmailToOne
+from flashnotify.channels.email.channel import EmailToOne
 from flashnotify.channels.email.connecting import expects_tls
 from flashnotify.channels.email.pool import SessionPool
 from flashnotify.channels.email.remedies import speak_tls
 from flashnotify.channels.email.session import Session
+from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.channels.transport import Resources, Transport, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent

@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Sequence
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,9 +17,9 @@ import httpx
 
 from flashnotify.channels.transport import Threads
 from flashnotify.errors import InvalidValue
+from flashnotify.networks import Network
 
 Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
 
 _MAX_LENGTH = 2048
 # RFC 3986, sections 2.2 and 2.3. Parsers disagree about other characters.
@@ -42,11 +42,6 @@ _SPECIAL = [
 _UNICAST = IPv6Network("2000::/3")
 # IPv4 addresses written as IPv6: mapped (RFC 4291, section 2.5.5.2), and by NAT64 (RFC 6052).
 _EMBEDDING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """Return the networks of a setting such as `10.0.0.0/8 fd00::/8`, or raise a ValueError."""
-    return tuple(ip_network(word) for word in text.split())
 
 
 def split(url: str) -> SplitResult:

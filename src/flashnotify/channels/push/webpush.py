@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from flashnotify.bounded_cache import BoundedCache
-from flashnotify.channels.net.address_guard import NameLookup, Network, PublicAddresses, networks
+from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
 from flashnotify.channels.net.answers import describe
 from flashnotify.channels.net.http_transport import HttpTransport
 from flashnotify.channels.push.channel import PushToOne
@@ -22,6 +22,7 @@ from flashnotify.channels.url import TransportURL, base_url
 from flashnotify.domain import DeviceType, Message, Sent
 from flashnotify.errors import Gone, Rejected, SettingsError
 from flashnotify.meta import setting
+from flashnotify.networks import Network, networks
 
 _CONTACT = re.compile(r"mailto:[^@\s<>]+@[^@\s<>]+|https://[^\s<>]+")
 

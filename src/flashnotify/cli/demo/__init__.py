@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import tempfile
 from collections.abc import Mapping
 from typing import Annotated
@@ -20,23 +21,30 @@ from flashnotify.cli.client import CommandFailed
 from flashnotify.cli.demo.examples import CHAT
 from flashnotify.cli.demo.showing import send_and_show
 from flashnotify.cli.local import in_process
+from flashnotify.cli.output import program
 from flashnotify.meta.registry import CHANNELS
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry import logs
 
 _HOST = "127.0.0.1"
+_PORT = 8000
 _HINTS = """\
-API documentation: http://{host}:{port}/docs
-
 Follow events, in another terminal:
-  FLASHNOTIFY_DATABASE_URL={url} flashnotify tail
+  FLASHNOTIFY_DATABASE_URL={url} {program} tail
 
 Ctrl-C ends the demo and removes {folder}.
 """
 
 
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on (0: any).")] = 8000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"Port to listen on (0: any). Default: {_PORT}, or any if that is taken.",
+        ),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Exit after showing the messages.")] = False,
 ) -> None:
     """Send examples of each kind, show what their recipients would get, and serve until Ctrl-C.
@@ -45,6 +53,7 @@ def demo(
     During quiet hours (in FLASHNOTIFY_TIMEZONE) some messages are shown as waiting.
     """
     os.environ.update(_capture_settings())
+    port = free_port() if port is None else port
     with tempfile.TemporaryDirectory(prefix="flashnotify-demo-") as folder:
         url = f"sqlite:///{folder}/flashnotify.db"
         config = ServiceConfig(database_url=url, secret_key=None)
@@ -57,11 +66,20 @@ def demo(
                 await send_and_show(client, Console(), ZoneInfo(config.timezone))
             if not once:
                 await trial.show(app, port, config=config, host=_HOST)
-                print(_HINTS.format(host=_HOST, port=port, url=url, folder=folder), flush=True)
+                print(_HINTS.format(url=url, program=program(), folder=folder), flush=True)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(serve.run(service, _HOST, port, welcome, once=once))
+            code = runner.run(serve.run(service, [_HOST], port, welcome, once=once))
     raise typer.Exit(code)
+
+
+def free_port() -> int:
+    """Return the usual port, or 0 (any) if another program listens there."""
+    try:
+        with socket.create_server((_HOST, _PORT)):
+            return _PORT
+    except OSError:
+        return 0
 
 
 def _capture_settings() -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from email.utils import parseaddr
 from pathlib import Path
 
 from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
-from flashnotify.channels.email.channel import EmailConfig
+from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
 from flashnotify.errors import SettingsError

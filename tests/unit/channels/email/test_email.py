@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify.channels.email.channel import EmailConfig, EmailContent, EmailMixin, EmailToOne
+from flashnotify.channels.email.channel import EmailContent, EmailMixin, EmailToOne
+from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.domain import Message, Rendering
 
 SENDER = "Université <noreply@univ.example>"

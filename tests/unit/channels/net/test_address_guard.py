@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses, networks
+from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
 from flashnotify.errors import InvalidValue
+from flashnotify.networks import networks
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 
 NAMES = NameLookup(ThreadPoolQueue(2))

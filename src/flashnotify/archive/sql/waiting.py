@@ -1,0 +1,69 @@
+"""Counts of what waits, by lane and the reason of the job, kept by the writes themselves."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from sqlalchemy import BigInteger, bindparam, text
+
+from flashnotify.archive.models import Id, Waiting
+from flashnotify.archive.records import Delivery, ScheduledJob
+from flashnotify.archive.sql.changes import Change, Stage, Statement, upsert
+from flashnotify.domain import DeliveryStatus, Job
+
+# What a job holds: the deliveries of its batch that have not ended, or one fan-out.
+_HELD = """
+    CASE WHEN channel IS NULL THEN 1 ELSE (
+        SELECT count(*) FROM deliveries WHERE job_id = jobs.id AND status = 'queued'
+    ) END"""
+_OF_JOB = """(channel, priority, reason) = (
+    SELECT coalesce(channel, ''), priority, waiting FROM jobs WHERE id = :of)"""
+_of = bindparam("of", type_=Id())
+
+ADD_WAITING = upsert(Waiting, Stage.totals, add=("number",))
+LEAVE_WAITING = Statement(
+    text(f"UPDATE waiting SET number = number - :number WHERE {_OF_JOB}").bindparams(  # noqa: S608  # our own text
+        _of, bindparam("number", type_=BigInteger())
+    ),
+    Stage.totals,
+    amounts=("number",),
+)
+LEAVE_WITH_JOB = Statement(
+    text(
+        f"UPDATE waiting SET number = number - (SELECT {_HELD} FROM jobs WHERE id = :of) "  # noqa: S608  # our own text
+        f"WHERE {_OF_JOB}"
+    ).bindparams(_of),
+    Stage.leaving,
+)
+JOIN_WITH_JOB = Statement(
+    text(
+        "INSERT INTO waiting (channel, priority, reason, number) "  # noqa: S608  # our own text
+        f"SELECT coalesce(channel, ''), priority, waiting, {_HELD} FROM jobs WHERE id = :of "
+        "ON CONFLICT (channel, priority, reason) "
+        "DO UPDATE SET number = waiting.number + excluded.number"
+    ).bindparams(_of),
+    Stage.joining,
+)
+
+
+def add_waiting(scheduled: ScheduledJob, number: int) -> Change:
+    """Return the change that `number` more wait in a new job."""
+    job = scheduled.job
+    key = {"channel": job.channel or "", "priority": int(job.priority), "reason": scheduled.waiting}
+    return ADD_WAITING, key | {"number": number}
+
+
+def add_batches(jobs: Iterable[ScheduledJob], deliveries: Iterable[Delivery]) -> list[Change]:
+    """Return the changes that the queued ones of new deliveries wait in their new jobs."""
+    held = Counter(d.job_id for d in deliveries if d.status is DeliveryStatus.queued)
+    return [add_waiting(scheduled, held[scheduled.job.id]) for scheduled in jobs]
+
+
+def end_waiting(deliveries: Iterable[Delivery]) -> list[Change]:
+    """Return the changes that deliveries, which have ended, no longer wait in their jobs."""
+    ended = Counter(delivery.job_id for delivery in deliveries)
+    return [(LEAVE_WAITING, {"of": id, "number": number}) for id, number in ended.items()]
+
+
+def move_waiting(job: Job) -> list[Change]:
+    """Return the changes that what a job holds waits for the job's new reason."""
+    return [(LEAVE_WITH_JOB, {"of": job.id}), (JOIN_WITH_JOB, {"of": job.id})]
