@@ -307,7 +307,7 @@ async def test_errors_point_at_the_mistake_in_a_query(api: Running) -> None:
 async def test_an_unknown_parameter_is_refused(api: Running) -> None:
     """A misspelt filter would match everything."""
     for path, known in (
-        ("/v1/notifications", "kind, status, priority"),
+        ("/v1/notifications", "kind, status, outcome, priority"),
         ("/v1/outbox", "notification, channel, limit, cursor"),
         ("/v1/kinds", ""),
     ):
@@ -342,6 +342,7 @@ async def test_the_allowed_methods_are_named(api: Running) -> None:
         ("PUT", "/v1/notifications/7", "GET"),
         ("GET", "/v1/notify/academic", "POST"),
         ("POST", "/v1/api-keys/7", "DELETE"),
+        ("PUT", "/docs", "GET"),
     ):
         answer = await api.http.request(method, path)
         found = problem(answer, 405, "method_not_allowed")
