@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from flashnotify import app
-from flashnotify.meta import Choice, Moment, Phone, Text
+from flashnotify.meta.descriptors import Choice, Moment, Text
+from flashnotify.meta.phone import Phone
 from flashnotify.meta.registry import NOTIFIERS
 from flashnotify.meta.specs import NotifierSpec
 
