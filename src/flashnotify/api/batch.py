@@ -16,7 +16,8 @@ from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
-from flashnotify.intake.bulk import Bulk, Result, read_array, read_lines
+from flashnotify.intake.bulk import Bulk, Result
+from flashnotify.intake.documents import read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
 
 # Results encoded before the event loop gets a turn.

@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from flashnotify.errors import DocumentTooLarge, InvalidInput, RequestTimeout, UnsupportedMediaType
+from flashnotify.errors import (
+    DocumentTooLarge,
+    InvalidInput,
+    RequestTimeout,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+)
 from flashnotify.meta.faults import field_errors
 
 # Media types of JSON; some clients send none.
@@ -31,9 +37,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Return a body of at most `limit` bytes.
 
     Raises:
+        UnsupportedEncoding: it is compressed.
         DocumentTooLarge: it is longer.
         RequestTimeout: it did not arrive in time.
     """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", ""):
+        raise UnsupportedEncoding(
+            "The body is compressed. Send it as it is, without Content-Encoding."
+        )
     declared = request.headers.get("content-length", "0")
     too_large = DocumentTooLarge(f"The body is longer than {limit} bytes.")
     if declared.isdigit() and int(declared) > limit:

@@ -71,6 +71,9 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.UnsupportedEncoding):
+        # What would be accepted (RFC 9110, section 15.5.16).
+        headers["Accept-Encoding"] = "identity"
     if isinstance(error, errors.Unavailable | errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     return _response(scope, problem(error), headers)
