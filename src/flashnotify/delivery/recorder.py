@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 from uuid import UUID
@@ -112,7 +113,7 @@ class Recorder:
             )
 
     def _due_again(self) -> Reschedule | None:
-        """Return when the first of the deliveries that are left is due."""
+        """Return when the first of the deliveries that are left is due, and why most wait."""
         batch, now = self.batch, self.clock.now()
         until = [*batch.until, *(Reschedule(d.due_at, d.reason or "") for d in batch.waiting)]
         for message in batch.blocked:
@@ -125,7 +126,10 @@ class Recorder:
         if self.decider.ending(batch.job, batch.notification):
             # Due at once, so that the rest end as cancelled.
             return _at_once(now)
-        return min(until, key=lambda reschedule: reschedule.due_at)
+        (reason, _), *_ = Counter(each.waiting for each in until).most_common(1)
+        until.sort(key=lambda each: each.due_at)
+        typical = next(each for each in until if each.waiting is reason)
+        return replace(typical, due_at=until[0].due_at)
 
     async def _see_results_written(self) -> None:
         """Wait until all results are on disk. Those that are not are written again, together."""
