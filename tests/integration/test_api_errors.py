@@ -373,6 +373,13 @@ async def test_a_trailing_slash_is_not_redirected(api: Running) -> None:
     assert "did you mean /v1/notifications?" in found["detail"]
 
 
+async def test_hints_have_the_path_prefix_of_a_proxy(api: Running) -> None:
+    for path in ("/v1/notification", "/v1/notifications/"):
+        answer = await api.http.get(path, headers={"X-Forwarded-Prefix": "/notify"})
+        detail = problem(answer, 404, "not_found")["detail"]
+        assert "did you mean /notify/v1/notifications? See /notify/docs." in detail
+
+
 async def test_an_unexpected_error_is_a_problem(
     api: Running,
     monkeypatch: pytest.MonkeyPatch,
