@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,7 +108,7 @@ class Service:
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
-        self.metrics = Metrics(kinds.values())
+        self.metrics = Metrics(kinds.values(), transport_names=config.metrics_transport_names)
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
@@ -121,7 +122,9 @@ class Service:
         self.in_flight = InFlight()
         self.dispatch = Dispatch(self.channels, config.queue_bound)
         self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
-        self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
+        self.maintenance = Maintenance(
+            kinds, self.archive.maintenance, self.clock, timedelta(days=config.retention_days)
+        )
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
         self.waiting = Waiting(self.events, self.clock)

@@ -93,6 +93,12 @@ class ServiceConfig(Config):
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = setting(
         10.0, help="Seconds for work in flight to finish when the service stops.", example="20"
     )
+    metrics_transport_names: bool = setting(
+        False,
+        help="Name transports with their hosts in /metrics, which needs no key: `smtp://host:25`, "
+        "not `smtp`.",
+        example="true",
+    )
     log_format: Literal["console", "json"] = setting(
         "console", help="Format of the log.", example="json"
     )
@@ -116,6 +122,12 @@ class ServiceConfig(Config):
         help="Networks of reverse proxies, separated by spaces: the path prefix that they report "
         "is used, and one may have as many connections as the service serves.",
         example="10.0.3.0/28 fd00:3::/64",
+    )
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = setting(
+        365,
+        help="Days for which notifications are kept once they are over, unless their kind says "
+        "otherwise.",
+        example="90",
     )
     rate_limit: Annotated[str, AfterValidator(_rate)] = setting(
         "6000/minute", help="Limit on the requests of one API key.", example="50/second"

@@ -258,3 +258,13 @@ async def test_unfinished_jobs_are_left_alone(kept: Kept, clock: ManualClock) ->
     await clock.advance(400 * DAY)
     assert await kept.purge() == []
     assert list(kept.archive.state.jobs) == [job.id]
+
+
+async def test_a_setting_is_for_the_kinds_that_do_not_say_themselves(clock: ManualClock) -> None:
+    kept = Kept(clock)
+    kept.maintenance = Maintenance(KINDS, kept.archive.maintenance, clock, timedelta(days=3))
+    for kind in ("academic", "security", "no-longer-declared"):
+        kept.notification(kind)
+    await clock.advance(4 * DAY)
+    await kept.maintenance.purge()
+    assert [n.kind for n in kept.archive.state.notifications.values()] == ["academic"]
