@@ -57,7 +57,7 @@ async def test_what_is_no_prefix_is_ignored(service: Running, prefix: str) -> No
 
 
 async def test_strangers_have_no_say() -> None:
-    config = ServiceConfig(trusted_proxies="192.0.2.0/24")  # type: ignore[arg-type]  # as in a file
+    config = ServiceConfig(trusted_proxies="192.0.2.0/24")
     async with running(Service(config)) as service:
         assert not any("notify/" in link for link in await links(service.http, "", REPORTED))
 
