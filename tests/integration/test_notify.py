@@ -204,6 +204,13 @@ async def test_thousands_of_parameters_are_refused_at_once(service: Running) -> 
     before = process_time()
     answer = await service.http.post(f"{URL}&{query}", content="x")
     assert process_time() - before < 1, "not in time that grows with the square"
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "too_many"
+
+
+async def test_the_mistakes_of_a_query_are_bounded(service: Running) -> None:
+    query = "&".join(f"n{number}=" for number in range(400))
+    answer = await service.http.post(f"{URL}&{query}", content="x")
     assert len(answer.json()["errors"]) == 20
 
 
