@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ from flashnotify.archive import schema
 from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
+from flashnotify.archive.sqlite.placement import doubts
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp import SmtpTransport
@@ -67,11 +69,12 @@ from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, R
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from flashnotify.runtime import watch
 from flashnotify.runtime.maintenance import Maintenance
 from flashnotify.runtime.scheduler import Scheduler
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.runtime.worker_pool import WorkerPool
-from flashnotify.settings import ServiceConfig
+from flashnotify.settings import KEY_FILE, ServiceConfig
 from flashnotify.telemetry.events import Events
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.telemetry.waiting import Waiting
@@ -107,7 +110,7 @@ class Service:
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
-        self.metrics = Metrics(kinds.values())
+        self.metrics = Metrics(kinds.values(), transport_names=config.metrics_transport_names)
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
@@ -121,7 +124,12 @@ class Service:
         self.in_flight = InFlight()
         self.dispatch = Dispatch(self.channels, config.queue_bound)
         self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
-        self.maintenance = Maintenance(kinds, self.archive.maintenance, self.clock)
+        self.maintenance = Maintenance(
+            kinds, self.archive.maintenance, self.clock, timedelta(days=config.retention_days)
+        )
+        self.watch = watch.Watch(
+            config.archive_file, self.lock.in_place, self.supervisor, self.clock
+        )
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
         self.waiting = Waiting(self.events, self.clock)
@@ -134,9 +142,12 @@ class Service:
         """
         for registry in (CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES):
             registry.freeze()
+        for doubt in doubts(self.config.archive_file, self.config.beside(KEY_FILE)):
+            log.warning("archive.doubtful", doubt=doubt)
         self.lock.acquire()
         await schema.upgrade(self.config.archive)
         self.supervisor.start("writer", self.writer.run())
+        self.supervisor.start(watch.PART, self.watch.run())
 
     async def start(self) -> None:
         """Start to deliver; unfinished work comes first."""
@@ -159,7 +170,7 @@ class Service:
         # First: an open stream would hold up the end of the server.
         self.events.close()
         self.dispatch.close()
-        for loop in ("scheduler", "maintenance"):
+        for loop in ("scheduler", "maintenance", watch.PART):
             await self.supervisor.stop(loop, within=0)
         within = self.config.drain_seconds
         await asyncio.gather(*(self.supervisor.stop(pool, within=within) for pool in self.pools))

@@ -2,13 +2,14 @@
 
 import difflib
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from limits import parse as parse_rate
+from limits import parse_many as parse_rates
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode
 from sqlalchemy import URL
@@ -54,9 +55,12 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
 
 def _rate(value: str) -> str:
     try:
-        parse_rate(value)
+        rates = parse_rates(value)
     except ValueError:
-        raise ValueError("must be a rate") from None
+        rates = []
+    # The library reads a window of 0 seconds as one of 1.
+    if len(rates) != 1 or 0 in map(int, re.findall(r"\d+", value)):
+        raise ValueError("must be one rate, above zero")
     return value
 
 
@@ -93,6 +97,12 @@ class ServiceConfig(Config):
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = setting(
         10.0, help="Seconds for work in flight to finish when the service stops.", example="20"
     )
+    metrics_transport_names: bool = setting(
+        False,
+        help="Name transports with their hosts in /metrics, which needs no key: `smtp://host:25`, "
+        "not `smtp`.",
+        example="true",
+    )
     log_format: Literal["console", "json"] = setting(
         "console", help="Format of the log.", example="json"
     )
@@ -116,6 +126,12 @@ class ServiceConfig(Config):
         help="Networks of reverse proxies, separated by spaces: the path prefix that they report "
         "is used, and one may have as many connections as the service serves.",
         example="10.0.3.0/28 fd00:3::/64",
+    )
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = setting(
+        365,
+        help="Days for which notifications are kept once they are over, unless their kind says "
+        "otherwise.",
+        example="90",
     )
     rate_limit: Annotated[str, AfterValidator(_rate)] = setting(
         "6000/minute", help="Limit on the requests of one API key.", example="50/second"

@@ -161,7 +161,7 @@ async def test_readiness_is_what_accepting_would_do(
 ) -> None:
     disk.full = True
     assert (await _post(service)).status_code == 503
-    assert await readiness(service) == (503, "Unavailable")
+    assert await readiness(service) == (503, "failing")
     disk.full = False
     # Nobody sends anything to a service that is not ready: it finds out by itself.
     await clock.advance(AGAIN + 1)
@@ -174,10 +174,10 @@ async def test_readiness_needs_no_request_that_fails_first(
     assert await readiness(service) == (200, "ok")
     await clock.advance(2)
     disk.broken = True
-    assert await readiness(service) == (503, "Unavailable")
+    assert await readiness(service) == (503, "failing")
     # Asked often, it writes no more for that.
     tried = disk.transactions
-    assert [await readiness(service) for _ in range(9)] == [(503, "Unavailable")] * 9
+    assert [await readiness(service) for _ in range(9)] == [(503, "failing")] * 9
     assert disk.transactions == tried
     disk.broken = False
     await clock.advance(AGAIN + 1)
@@ -192,8 +192,8 @@ async def test_a_held_write_lock_is_not_ready(
     with closing(sqlite3.connect(service.service.config.archive_file)) as other:
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
-        assert await readiness(service) == (503, "TimeoutError")
-        assert await readiness(service) == (503, "TimeoutError")
+        assert await readiness(service) == (503, "failing")
+        assert await readiness(service) == (503, "failing")
         other.execute("ROLLBACK")
         assert service.service.writer._waiting.rows <= 1, "they share one write"
     monkeypatch.undo()

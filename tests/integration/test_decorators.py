@@ -39,7 +39,7 @@ NOTICE: dict[str, Any] = {
     "body": "B",
     "to": ["mailto:ada@univ.example"],
 }
-METRIC = 'flashnotify_attempt_seconds_count{channel="email",outcome="sent",transport="line://"} 1.0'
+METRIC = 'flashnotify_attempt_seconds_count{channel="email",outcome="sent",transport="line"} 1.0'
 
 
 class PlainContent:
@@ -157,7 +157,7 @@ async def test_the_breaker_opens_as_the_decorator_says(
         assert line.calls == 2
         ready = await service.get("/readyz")
         assert ready["status"] == "degraded"
-        assert ready["parts"]["email line://"] == "open"
+        assert ready["parts"]["email"] == "failing"
         outlet = service.service.channels["email"].transports[0]
         assert outlet.breaker.wait(urgent=False) == 90
 
@@ -226,6 +226,6 @@ def test_email_is_checked_at_the_start(clock: ManualClock, monkeypatch: pytest.M
 async def test_email_is_tracked(service: Running) -> None:
     await service.completed(await service.send())
     assert (
-        'flashnotify_attempt_seconds_count{channel="email",outcome="sent",transport="capture://"}'
+        'flashnotify_attempt_seconds_count{channel="email",outcome="sent",transport="capture"}'
         in (await service.anonymous.get("/metrics")).text
     )

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from flashnotify.app import Service
+from flashnotify.domain import moment
 from flashnotify.settings import ServiceConfig
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import tried
@@ -33,6 +34,7 @@ async def test_alive_and_ready(service: Running) -> None:
         "status": "ok",
         "parts": {
             "writer": "ok",
+            "archive file": "ok",
             "scheduler": "ok",
             "maintenance": "ok",
             "workers fan-out": "ok",
@@ -42,9 +44,9 @@ async def test_alive_and_ready(service: Running) -> None:
             "workers chat": "ok",
             "archive": "ok",
             "threads": "ok",
-            "email capture://": "ok",
-            "push capture://": "ok",
-            "sms capture://": "ok",
+            "email": "ok",
+            "push": "ok",
+            "sms": "ok",
         },
     }
 
@@ -59,20 +61,73 @@ async def test_an_archive_that_cannot_be_read_is_not_ready(
     answer = await service.anonymous.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["status"] == "failed"
-    assert answer.json()["parts"]["archive"] == "OSError"
+    assert answer.json()["parts"]["archive"] == "failing"
+    assert (await service.http.get("/readyz")).json()["parts"]["archive"] == "OSError"
     assert (await service.anonymous.get("/healthz")).status_code == 200
 
 
-async def test_each_transport_has_a_line(emailing: Emailing, smtp: SmtpServer) -> None:
-    async with emailing(f"{smtp.url} smtp://user:pass@mail.invalid:25 capture://") as service:
-        parts = (await service.anonymous.get("/readyz")).json()["parts"]
-        assert {
-            name: state for name, state in parts.items() if "://" in name and "email" in name
-        } == {
-            f"email {smtp.url}": "ok",
-            "email smtp://mail.invalid:25": "ok",
-            "email capture://": "ok",
+async def test_those_who_may_read_see_why_a_transport_fails(
+    emailing: Emailing, smtp: SmtpServer, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with emailing(f"{smtp.url} capture://") as service:
+        breaker = service.service.channels["email"].transports[0].breaker
+        breaker.misconfigure("535 wrong password")
+        since = clock.now()
+        await clock.advance(10)
+        seen = {}
+        for scope in ("read", "devices"):
+            headers = await service.key(scope)
+            answer = await service.anonymous.get("/readyz", headers=headers)
+            assert answer.status_code == 200
+            seen[scope] = answer.json()
+        seen["wrong key"] = (
+            await service.anonymous.get("/readyz", headers={"X-API-Key": "fn_wrong"})
+        ).json()
+        seen["no key"] = (await service.anonymous.get("/readyz")).json()
+        assert seen["devices"] == seen["wrong key"] == seen["no key"]
+        for found in seen.values():
+            assert found["status"] == "degraded"
+            assert found["parts"]["email"] == "degraded"
+        assert "127.0.0.1" not in str(seen["no key"])
+        first, second = (t for t in seen["read"]["transports"] if t["channel"] == "email")
+        assert first == {
+            "channel": "email",
+            "name": smtp.url,
+            "state": "failing",
+            "failing_since": written(since),
+            "next_probe_at": written(since + 30_000),
+            "last_error": "535 wrong password",
         }
+        assert (second["name"], second["state"]) == ("capture://", "ok")
+        (channel,) = (
+            c for c in (await service.get("/v1/channels"))["items"] if c["channel"] == "email"
+        )
+        assert first.items() - channel["transports"][0].items() == {("channel", "email")}
+
+
+def written(at: int) -> str:
+    """Return a time as answers have it."""
+    return moment(at).isoformat().replace("+00:00", "Z")
+
+
+async def test_a_channel_all_of_whose_transports_fail_is_failing(service: Running) -> None:
+    service.service.channels["sms"].transports[0].breaker.pause(60, "429 slow down")
+    answer = (await service.anonymous.get("/readyz")).json()
+    assert (answer["status"], answer["parts"]["sms"]) == ("degraded", "failing")
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_metrics_name_hosts_only_if_asked_to(
+    smtp: SmtpServer, emailing: Emailing, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_METRICS_TRANSPORT_NAMES", str(named).lower())
+    async with emailing(f"{smtp.url} {smtp.url}") as service:
+        await service.completed(await service.send())
+        found = await metrics(service)
+    names = (smtp.url, f"{smtp.url} (2)") if named else ("smtp", "smtp 2")
+    for name in names:
+        assert f'flashnotify_breaker_open{{channel="email",transport="{name}"}}' in found
+    assert any("127.0.0.1" in name for name in found) is named
 
 
 async def test_metrics_count_events(
@@ -96,9 +151,9 @@ async def test_metrics_count_events(
             found['flashnotify_notifications_accepted_total{kind="academic",priority="high"}'] == 1
         )
         for outcome in ("rejected", "sent"):
-            labels = f'channel="email",outcome="{outcome}",transport="{smtp.url}"'
+            labels = f'channel="email",outcome="{outcome}",transport="smtp"'
             assert found[f"flashnotify_attempt_seconds_count{{{labels}}}"] == 1
-        assert found[f'flashnotify_breaker_open{{channel="email",transport="{smtp.url}"}}'] == 0
+        assert found['flashnotify_breaker_open{channel="email",transport="smtp"}'] == 0
         for part in ("writer", "scheduler", "maintenance", "workers fan-out", "workers email"):
             assert found[f'flashnotify_part_ready{{part="{part}"}}'] == 1
 

@@ -108,7 +108,7 @@ class Delivering:
             for number, script in enumerate(scripts)
         ]
         opened = [
-            OpenTransport(t.name, spec.name, t, Breaker(spec.breaker, self.clock))
+            OpenTransport(t.name, t.name, spec.name, t, Breaker(spec.breaker, self.clock))
             for t in transports
         ]
         self.channels[spec.name] = OpenChannel(spec, spec.config(), opened)

@@ -12,7 +12,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from fastapi.security.http import HTTPAuthorizationCredentials
 
 from flashnotify.api.parameters import refuse_unknown_parameters
-from flashnotify.errors import NotAuthenticated, RateLimited
+from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal
 from flashnotify.identity.rate_limits import RateLimits
@@ -79,6 +79,16 @@ async def _principal(
     # Not before: whoever has no key learns nothing else.
     await refuse_unknown_parameters(request)
     return principal
+
+
+async def may_read(request: Request) -> bool:
+    """Return whether a request has a key that may read. Without one it is no error."""
+    try:
+        scopes, bearer = SecurityScopes([READ]), await _bearer(request)
+        await _principal(request, scopes, bearer, await _header(request))
+    except FlashNotifyError:
+        return False
+    return True
 
 
 AnyKey = Annotated[Principal, Security(_principal)]

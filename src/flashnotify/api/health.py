@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from flashnotify.api.auth import may_read
+from flashnotify.api.kinds import TransportState
 from flashnotify.archive.ports import Archive
 from flashnotify.clock import Clock
-from flashnotify.delivery.breaker import Breaker, BreakerState
+from flashnotify.delivery.breaker import BreakerState
 from flashnotify.delivery.transports import OpenChannel
 from flashnotify.errors import Unavailable
 from flashnotify.queue.dispatch import Dispatch
@@ -29,15 +31,24 @@ class Health(BaseModel):
     status: str
 
 
-class Readiness(BaseModel):
-    """The state of the service, part by part.
+class TransportHealth(TransportState):
+    """The state of a transport, and of which channel it is."""
 
-    `degraded`: it accepts, but a transport is failing or a thread is lost to a call that hangs.
-    `failed`: it does not accept.
+    channel: str
+    name: str
+
+
+class Readiness(BaseModel):
+    """The state of the service, part by part: `ok`, `failing`, or `degraded`.
+
+    `status` is `degraded` if it accepts, but a transport is failing or a thread is lost to a call
+    that hangs; a channel is, if some of its transports are failing. `failed`: it does not accept.
+    With a key that may read, `parts` say more, and `transports` has each of them.
     """
 
     status: str
     parts: dict[str, str]
+    transports: list[TransportHealth] | None = None
 
 
 def health_router(
@@ -67,11 +78,12 @@ def health_router(
         summary="Check that the service is ready",
         description="A 200 if the service accepts notifications (`ok`, or `degraded` when a "
         "transport is failing), and a 503 if it does not. `parts` has the state of "
-        "each part.",
+        "each part. With a key that has `read`, `transports` says of each failing one since when, "
+        "when the next probe is, and what its last error was.",
         response_model=Readiness,
         responses={503: {"model": Readiness, "description": "The service is not ready."}},
     )
-    async def readyz() -> JSONResponse:
+    async def readyz(request: Request) -> JSONResponse:
         parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
         parts["archive"] = "ok"
         try:
@@ -81,11 +93,17 @@ def health_router(
             parts["archive"] = type(error).__name__
         status = "ok" if all(state == "ok" for state in parts.values()) else "failed"
         outward = {"threads": threads.state}
-        outward |= {f"{t.channel} {t.name}": _state(t.health) for t in transports}
+        outward |= {name: _state(opened) for name, opened in channels.items() if opened.transports}
         if status == "ok" and any(state != "ok" for state in outward.values()):
             status = "degraded"
-        content = Readiness(status=status, parts=parts | outward)
-        return JSONResponse(content.model_dump(), 503 if status == "failed" else 200)
+        parts |= outward
+        if await may_read(request):
+            health = [TransportHealth.model_validate(t, from_attributes=True) for t in transports]
+            content = Readiness(status=status, parts=parts, transports=health)
+        else:
+            content = Readiness(status=status, parts=_without_details(parts))
+        body = content.model_dump(mode="json", exclude_none=content.transports is None)
+        return JSONResponse(body, 503 if status == "failed" else 200)
 
     @router.get(
         "/metrics",
@@ -104,7 +122,8 @@ def health_router(
         metrics.threads_lost.set(threads.lost)
         for transport in transports:
             is_open = transport.health.state is not BreakerState.closed
-            metrics.breaker_open.labels(transport.channel, transport.name).set(is_open)
+            named = metrics.transport(transport.name, transport.label)
+            metrics.breaker_open.labels(transport.channel, named).set(is_open)
         for part in supervisor.tasks:
             metrics.ready.labels(part).set(part not in supervisor.failures)
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
@@ -123,8 +142,16 @@ def health_router(
     return router
 
 
-def _state(breaker: Breaker) -> str:
-    # Not the provider's text, which /v1/channels shows: this endpoint is public.
-    if breaker.misconfigured:
-        return "misconfigured"
-    return "ok" if breaker.state is BreakerState.closed else breaker.state.value
+def _state(channel: OpenChannel) -> str:
+    """Return the state of a channel: without its transports' names, which are of hosts."""
+    states = {transport.health.status for transport in channel.transports}
+    if "failing" not in states:
+        return "ok"
+    return "degraded" if "ok" in states else "failing"
+
+
+def _without_details(parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the parts as anyone may see them."""
+    return {
+        part: state if state in ("ok", "degraded") else "failing" for part, state in parts.items()
+    }

@@ -1,13 +1,13 @@
 """`/v1/kinds` and `/v1/channels`: what can be sent, and how."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, BeforeValidator
 
 from flashnotify.api.auth import AnyKey, Reader
-from flashnotify.api.fields import Page, PriorityName, read_from
+from flashnotify.api.fields import Page, PriorityName, Time, read_from
 from flashnotify.archive import records
 from flashnotify.delivery.breaker import BreakerState
 from flashnotify.delivery.transports import OpenChannel
@@ -26,7 +26,19 @@ class KindOut(BaseModel):
     request: dict[str, Any]
 
 
-class TransportOut(BaseModel):
+class TransportState(BaseModel):
+    """Whether a transport works.
+
+    While it is `failing`, nothing is sent over it until `next_probe_at` (null while one may go).
+    """
+
+    state: Annotated[Literal["ok", "failing"], read_from("health", "status")]
+    failing_since: Annotated[Time | None, read_from("health", "failing_since")]
+    next_probe_at: Annotated[Time | None, read_from("health", "next_probe_at")]
+    last_error: Annotated[str | None, read_from("health", "error")]
+
+
+class TransportOut(TransportState):
     """A transport and its state. `problem` is what has to be fixed in the settings."""
 
     name: str

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from flashnotify.archive.sqlite.location import beside, configured_archive
+from flashnotify.archive.sqlite.location import beside, configured_archive, missing
 from flashnotify.cli.problems import explain
 from flashnotify.errors import FlashNotifyError
 
@@ -66,12 +66,17 @@ async def call(method: str, path: str, **request: Any) -> Any:
 
 
 def archive_file() -> Path:
-    """Return the archive's file. Reads the other settings only if they are needed for that."""
+    """Return the archive's file. Reads the other settings only if they are needed for that.
+
+    Raise `CommandFailed` if there is none: a command run in another folder must not make one.
+    """
     archive = configured_archive()
     if archive is None:
         from flashnotify.settings import ServiceConfig  # noqa: PLC0415
 
         archive = ServiceConfig().archive_file
+    if not archive.exists():
+        raise CommandFailed(missing(archive))
     return archive
 
 

@@ -1,7 +1,7 @@
 """The circuit breaker of a transport: closed, open, half-open; and the pauses that it asks for."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from flashnotify.clock import Clock
 from flashnotify.meta.specs import BreakerPolicy
@@ -60,6 +60,17 @@ class Breaker:
         if self._opened_at is None:
             return BreakerState.closed
         return BreakerState.open if self._remaining(urgent=False) > 0 else BreakerState.half_open
+
+    @property
+    def status(self) -> Literal["ok", "failing"]:
+        """The state, for people."""
+        return "ok" if self.state is BreakerState.closed else "failing"
+
+    @property
+    def next_probe_at(self) -> int | None:
+        """When the next delivery may go (ms since the epoch), if none may go now."""
+        wait = self.wait(urgent=False)
+        return self._clock.now() + round(wait * 1000) if wait > 0 else None
 
     def wait(self, *, urgent: bool) -> float:
         """Return the seconds until a delivery may go; 0 if it may go now.

@@ -65,7 +65,8 @@ class Sender:
         outcome = transport.report(message, result)
         tracked = channel.spec.tracked
         if tracked:
-            labels = (channel.spec.name, transport.name, outcome.value)
+            named = self.metrics.transport(transport.name, transport.label)
+            labels = (channel.spec.name, named, outcome.value)
             self.metrics.attempts.labels(*labels).observe(duration)
         if isinstance(result, Sent):
             answer, reference = result.answer, result.reference

@@ -54,12 +54,14 @@ class Service:
 class OpenTransport:
     """A transport in use, with its breaker.
 
-    `name` identifies it in attempts, metrics and readiness: `smtp://host:25`, `msteams://it-team`.
+    `name` identifies it in attempts and for those who may read: `smtp://host:25`,
+    `msteams://it-team`. `label` says no more than its scheme, for metrics: `smtp`, `smtp 2`.
     `only` is the one address that it serves, if it serves one. `services` are the services behind
     it, if it has several; each has at most half of the connections.
     """
 
     name: str
+    label: str
     channel: str
     transport: Transport[Any]
     breaker: Breaker
@@ -200,7 +202,7 @@ def open_channel(
     settings = {cls: cls.config() if cls.config else None for cls in known}
     setting = spec.url_setting
     transports: list[OpenTransport] = []
-    names: Counter[str] = Counter()
+    names, schemes = Counter[str](), Counter[str]()
     for only, url in config.transports:
         try:
             cls = _transport_class(url, known)
@@ -215,8 +217,11 @@ def open_channel(
         if names[name] > 1:
             # What tells two URLs apart may be a password or a path, so a number is used instead.
             name += f" ({names[name]})"
+        scheme = url.partition(":")[0].lower()
+        schemes[scheme] += 1
+        label = scheme if schemes[scheme] == 1 else f"{scheme} {schemes[scheme]}"
         breaker = Breaker(spec.breaker, resources.clock)
-        transports.append(OpenTransport(name, spec.name, transport, breaker, only))
+        transports.append(OpenTransport(name, label, spec.name, transport, breaker, only))
     if not transports and setting.default:
         raise errors.SettingsError(
             f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"

@@ -28,9 +28,16 @@ _PAUSE = 60.0
 
 
 class Maintenance:
-    """Runs the purges. Each kind declares for how long its notifications are kept once over."""
+    """Runs the purges. Notifications are kept for `retention` once over, or as their kind says."""
 
-    def __init__(self, kinds: Registry[NotifierSpec], purges: Purges, clock: Clock) -> None:
+    def __init__(
+        self,
+        kinds: Registry[NotifierSpec],
+        purges: Purges,
+        clock: Clock,
+        retention: timedelta = DEFAULT_RETENTION,
+    ) -> None:
+        self._retention = retention
         self._kinds = kinds
         self._purges = purges
         self._clock = clock
@@ -42,7 +49,12 @@ class Maintenance:
             await self._clock.sleep(_PAUSE)
 
     async def purge(self) -> None:
-        """Purge everything old, in slices. A failed purge is logged and stops no other."""
+        """Purge everything old, in slices. A failed purge is logged and stops no other.
+
+        While the clock is in doubt, nobody knows what is old.
+        """
+        if self._clock.in_doubt():
+            return
         for purge_slice in self._slices():
             try:
                 while await purge_slice():
@@ -59,10 +71,11 @@ class Maintenance:
         yield partial(purges.purge_latencies, now - _KEEP_LATENCIES, _HOUR)
         known = list(self._kinds)
         for kind in self._kinds.values():
-            before = now - _milliseconds(kind.retention)
+            own = kind.retention != DEFAULT_RETENTION
+            before = now - _milliseconds(kind.retention if own else self._retention)
             yield partial(purges.purge_notifications, kind.kind, known, before, SLICE)
         # Of kinds that are no longer declared: kept for the default time.
-        before = now - _milliseconds(DEFAULT_RETENTION)
+        before = now - _milliseconds(self._retention)
         yield partial(purges.purge_notifications, None, known, before, SLICE)
 
 

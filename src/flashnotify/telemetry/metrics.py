@@ -17,9 +17,13 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The metrics of one service, in their own registry."""
+    """The metrics of one service, in their own registry.
 
-    def __init__(self, kinds: Iterable[NotifierSpec]) -> None:
+    Anyone may read them, so transports have labels without host names unless `transport_names`.
+    """
+
+    def __init__(self, kinds: Iterable[NotifierSpec], *, transport_names: bool = False) -> None:
+        self._transport_names = transport_names
         self.registry = CollectorRegistry()
         gauge = partial(Gauge, registry=self.registry)
         lane, transport = ("channel", "priority"), ("channel", "transport")
@@ -74,6 +78,10 @@ class Metrics:
         for kind in kinds:
             for priority in Priority:
                 self.accepted.labels(kind.kind, priority.name)
+
+    def transport(self, name: str, label: str) -> str:
+        """Return what a transport is called here."""
+        return name if self._transport_names else label
 
     def set_waiting(self, waiting: Iterable[Waiting], lanes: Iterable[Lane], now: int) -> None:
         """Show what waits at `now` (ms since the epoch), and zero for every other lane and reason.

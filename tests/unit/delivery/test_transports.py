@@ -167,7 +167,7 @@ def test_the_services_that_are_remembered_are_bounded(
 ) -> None:
     """Callers name them."""
     monkeypatch.setattr(transports, "_MAX_SERVICES", 3)
-    bounded = OpenTransport("several", "email", several.transport, several.breaker)
+    bounded = OpenTransport("several", "several", "email", several.transport, several.breaker)
     for number in range(5):
         bounded.breaker_for(message(f"a@host-{number}.example"))
     assert list(bounded.services) == [f"host-{number}.example" for number in (2, 3, 4)]

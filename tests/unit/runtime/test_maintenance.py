@@ -119,6 +119,19 @@ async def test_each_kind_is_kept_as_long_as_it_says(kept: Kept, clock: ManualClo
     assert kept.kinds() == []
 
 
+async def test_nothing_is_purged_while_the_clock_is_in_doubt(
+    kept: Kept, clock: ManualClock
+) -> None:
+    kept.notification("academic")
+    clock.step(400 * DAY)
+    clock.doubted = True
+    await kept.maintenance.purge()
+    assert kept.archive.writes == []
+    clock.doubted = False
+    await kept.maintenance.purge()
+    assert kept.archive.state.notifications == {}
+
+
 async def test_a_kind_that_is_no_longer_declared_is_kept_for_the_default_time(
     kept: Kept, clock: ManualClock
 ) -> None:
@@ -258,3 +271,13 @@ async def test_unfinished_jobs_are_left_alone(kept: Kept, clock: ManualClock) ->
     await clock.advance(400 * DAY)
     assert await kept.purge() == []
     assert list(kept.archive.state.jobs) == [job.id]
+
+
+async def test_a_setting_is_for_the_kinds_that_do_not_say_themselves(clock: ManualClock) -> None:
+    kept = Kept(clock)
+    kept.maintenance = Maintenance(KINDS, kept.archive.maintenance, clock, timedelta(days=3))
+    for kind in ("academic", "security", "no-longer-declared"):
+        kept.notification(kind)
+    await clock.advance(4 * DAY)
+    await kept.maintenance.purge()
+    assert [n.kind for n in kept.archive.state.notifications.values()] == ["academic"]

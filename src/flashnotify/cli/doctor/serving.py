@@ -44,10 +44,14 @@ def _transports(
 ) -> Iterator[Finding]:
     running = {f"{c['channel']} {t['name']}": t for c in channels for t in c["transports"]}
     for name, transport in running.items():
-        if transport["breaker"] != "closed":
-            problem = transport["problem"]
-            found = f"paused after failures{': ' if problem else ''}{problem or ''}"
-            remedy = "Fix the settings and restart serve." if problem else _CHECK_LOG
+        if transport["state"] == "failing":
+            probe = transport["next_probe_at"] or "now"
+            found = (
+                f"failing since {transport['failing_since']}, next probe {probe}: "
+                f"{transport['last_error']}"
+            )
+            fixable = transport["problem"] is not None
+            remedy = "Fix the settings and restart serve." if fixable else _CHECK_LOG
             yield failed(f"serve: {name}", found, remedy)
     if running.keys() != expected:
         different = ", ".join(sorted(running.keys() ^ expected))
