@@ -1,7 +1,6 @@
 """`POST /v1/notify/{kind}`: the curl way."""
 
 from datetime import datetime, timedelta
-from time import process_time
 
 import pytest
 
@@ -199,16 +198,7 @@ async def test_a_misspelt_parameter_names_the_nearest(
     assert hint in error["detail"]
 
 
-async def test_thousands_of_parameters_are_refused_at_once(service: Running) -> None:
-    query = "&".join(f"n{number}=" for number in range(9000))
-    before = process_time()
-    answer = await service.http.post(f"{URL}&{query}", content="x")
-    assert process_time() - before < 1, "not in time that grows with the square"
-    (error,) = answer.json()["errors"]
-    assert error["code"] == "too_many"
-
-
-async def test_the_mistakes_of_a_query_are_bounded(service: Running) -> None:
+async def test_hundreds_of_unknown_parameters_get_a_short_answer(service: Running) -> None:
     query = "&".join(f"n{number}=" for number in range(400))
     answer = await service.http.post(f"{URL}&{query}", content="x")
     assert len(answer.json()["errors"]) == 20
