@@ -32,6 +32,7 @@ from flashnotify.archive import schema
 from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
+from flashnotify.archive.sqlite.placement import doubts
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp import SmtpTransport
@@ -67,11 +68,12 @@ from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, R
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from flashnotify.runtime import watch
 from flashnotify.runtime.maintenance import Maintenance
 from flashnotify.runtime.scheduler import Scheduler
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.runtime.worker_pool import WorkerPool
-from flashnotify.settings import ServiceConfig
+from flashnotify.settings import KEY_FILE, ServiceConfig
 from flashnotify.telemetry.events import Events
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.telemetry.waiting import Waiting
@@ -124,6 +126,9 @@ class Service:
         self.maintenance = Maintenance(
             kinds, self.archive.maintenance, self.clock, timedelta(days=config.retention_days)
         )
+        self.watch = watch.Watch(
+            config.archive_file, self.lock.in_place, self.supervisor, self.clock
+        )
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
         self.waiting = Waiting(self.events, self.clock)
@@ -136,9 +141,12 @@ class Service:
         """
         for registry in (CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES):
             registry.freeze()
+        for doubt in doubts(self.config.archive_file, self.config.beside(KEY_FILE)):
+            log.warning("archive.doubtful", doubt=doubt)
         self.lock.acquire()
         await schema.upgrade(self.config.archive)
         self.supervisor.start("writer", self.writer.run())
+        self.supervisor.start(watch.PART, self.watch.run())
 
     async def start(self) -> None:
         """Start to deliver; unfinished work comes first."""
@@ -161,7 +169,7 @@ class Service:
         # First: an open stream would hold up the end of the server.
         self.events.close()
         self.dispatch.close()
-        for loop in ("scheduler", "maintenance"):
+        for loop in ("scheduler", "maintenance", watch.PART):
             await self.supervisor.stop(loop, within=0)
         within = self.config.drain_seconds
         await asyncio.gather(*(self.supervisor.stop(pool, within=within) for pool in self.pools))

@@ -2,13 +2,14 @@
 
 import difflib
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from limits import parse as parse_rate
+from limits import parse_many as parse_rates
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode
 from sqlalchemy import URL
@@ -54,9 +55,12 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
 
 def _rate(value: str) -> str:
     try:
-        parse_rate(value)
+        rates = parse_rates(value)
     except ValueError:
-        raise ValueError("must be a rate") from None
+        rates = []
+    # The library reads a window of 0 seconds as one of 1.
+    if len(rates) != 1 or 0 in map(int, re.findall(r"\d+", value)):
+        raise ValueError("must be one rate, above zero")
     return value
 
 

@@ -29,14 +29,17 @@ async def test_it_fails_without_serve(tmp_path: Path) -> None:
     serve = ServeProcess(tmp_path)
     finished = await serve.cli("tail")
     assert finished.code == 1
-    assert "Start `flashnotify serve`" in finished.stderr
+    assert f"There is no archive at {serve.archive}." in finished.stderr
+    assert "start `flashnotify serve`" in finished.stderr
     assert finished.stdout == ""
     assert not serve.archive.parent.exists()
     # What an earlier serve left behind is no serve.
     async with serve:
         await serve.kill()
         assert serve.archive.with_name(serve.archive.name + ".sock").exists()
-        assert (await serve.cli("tail")).code == 1
+        finished = await serve.cli("tail")
+        assert finished.code == 1
+        assert f"on {serve.archive}. Start `flashnotify serve`" in finished.stderr
 
 
 async def test_shows_each_event_on_a_line_and_ends_with_serve(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from flashnotify.app import Service
+from flashnotify.archive import schema
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli import local, serve
 from flashnotify.cli.client import call
@@ -49,7 +50,9 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 def commands(request: pytest.FixtureRequest, tmp_path: Path) -> ServeProcess:
     """An archive without a running `serve`, and one with it."""
     if request.param == "alone":
-        return InProcessCli(tmp_path / "service")
+        alone = InProcessCli(tmp_path / "service")
+        assert alone._run(("migrate",), "", alone.settings).code == 0
+        return alone
     process: ServeProcess = request.getfixturevalue("running")
     return process
 
@@ -66,6 +69,28 @@ def assert_failed(command: Finished, *words: str) -> None:
     assert "Traceback" not in command.stderr
     for word in words:
         assert word in command.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("send", *EXAMPLE),
+        ("keys", "create", "--name=x", "--scope=read"),
+        ("keys", "list"),
+        ("outbox",),
+        ("status", "01a215f0-67d1-7001-9ad2-049fe08f6b5c"),
+        ("list",),
+        ("backup", "copy.db"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+async def test_a_command_in_another_folder_makes_no_archive(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    refused = await InProcessCli(tmp_path).cli(*command)
+    looked_for = f"There is no archive at {tmp_path}/var/flashnotify.db."
+    assert_failed(refused, looked_for, "FLASHNOTIFY_DATABASE_URL", "in the folder where")
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_keys(commands: ServeProcess) -> None:
@@ -101,10 +126,33 @@ async def test_keys(commands: ServeProcess) -> None:
 
 async def test_commands_at_once_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "configure", lambda _form: None)
+    await schema.upgrade(ServiceConfig().archive)
     requests = [{"name": f"key-{n}", "scopes": ["read"]} for n in range(4)]
     await asyncio.gather(*(call("POST", "/v1/api-keys", json=request) for request in requests))
     keys = (await call("GET", "/v1/api-keys"))["items"]
     assert sorted(key["name"] for key in keys) == ["key-0", "key-1", "key-2", "key-3"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "create", "--name=x", "--scope=read"),
+        ("send", *EXAMPLE, "x"),
+        ("status", "0196e0a0-0000-7000-8000-000000000000"),
+        ("deliveries",),
+        ("backup", "copy.db"),
+    ],
+)
+async def test_in_another_folder_nothing_is_made(tmp_path: Path, command: tuple[str, ...]) -> None:
+    refused = await InProcessCli(tmp_path).cli(*command)
+    assert_failed(
+        refused,
+        f"There is no archive at {tmp_path}/var/flashnotify.db.",
+        "in the folder of serve",
+        "FLASHNOTIFY_DATABASE_URL",
+        "start `flashnotify serve`",
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_an_invalid_key_is_explained(commands: ServeProcess) -> None:
@@ -267,6 +315,7 @@ async def test_commands_report_that_serve_does_not_answer(
 ) -> None:
     monkeypatch.setattr(local, "_ATTEMPTS", 2)
     commands = InProcessCli(tmp_path)
+    assert (await commands.cli("migrate")).code == 0
     lock = ArchiveLock(commands.archive)
     lock.acquire()
     try:

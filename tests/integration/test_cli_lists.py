@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support.eventually import eventually
 from tests.support.in_process_cli import InProcessCli
 from tests.support.running import ACADEMIC
 from tests.support.smtp_server import SmtpServer
@@ -26,6 +27,7 @@ async def commands(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[In
     folder: Path = tmp_path_factory.mktemp("lists")
     async with SmtpServer() as smtp:
         smtp.always("RCPT gone@univ.example", "550 5.1.1 nobody of that name")
+        smtp.always("RCPT full@univ.example", "452 4.2.2 mailbox full")
         async with InProcessCli(folder, EMAIL_URL=smtp.url) as served:
             yield served
 
@@ -56,6 +58,24 @@ async def test_status_shows_what_is_not_sent_first(commands: InProcessCli) -> No
     assert rows[0] == ("gone", "failed")
     assert {status for _, status in rows[1:]} == {"sent"}
     assert "nobody of that name" in shown.stdout
+
+
+async def test_status_shows_when_the_next_attempt_is_and_why_it_waits(
+    commands: InProcessCli,
+) -> None:
+    document = ACADEMIC | {"to": ["mailto:full@univ.example"]}
+    id = (await commands.admin.post("/v1/notifications", json=document)).json()["id"]
+
+    async def waits() -> bool:
+        page = (await commands.admin.get(f"/v1/notifications/{id}/deliveries")).json()
+        return any(item["waiting"] for item in page["items"])
+
+    await eventually(waits)
+    shown = await commands.cli("status", id)
+    assert (shown.code, shown.stdout.startswith("1 queued\n")) == (0, True)
+    assert re.search(
+        r"queued +│ \d+ +│ 2\d{3}-\d\d-\d\d [\d:]{8} \(retrying\) +│.*mailbox full", shown.stdout
+    )
 
 
 async def test_deliveries_of_all_notifications(commands: InProcessCli) -> None:
@@ -94,3 +114,13 @@ async def test_kinds_channels_and_devices(commands: InProcessCli) -> None:
     assert re.search(
         r"push:[0-9a-f-]{36} +│ ntfy +│ ada-5Hk2xQ", (await commands.cli("devices")).stdout
     )
+
+
+async def test_queue_shows_what_waits_and_why(commands: InProcessCli) -> None:
+    assert (await commands.cli("queue")).stdout == "Nothing waits.\n"
+    later = ACADEMIC | {"send_at": "2100-01-01T08:00:00+01:00"}
+    id = (await commands.admin.post("/v1/notifications", json=later)).json()["id"]
+    shown = (await commands.cli("queue")).stdout
+    assert re.search(r"fan-out\s+.*low\s+.*scheduled\s+.*1\s+.*\d s", shown), shown
+    assert '"reason": "scheduled"' in (await commands.cli("queue", "--json")).stdout
+    await commands.admin.post(f"/v1/notifications/{id}/cancel")

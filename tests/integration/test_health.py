@@ -34,6 +34,7 @@ async def test_alive_and_ready(service: Running) -> None:
         "status": "ok",
         "parts": {
             "writer": "ok",
+            "archive file": "ok",
             "scheduler": "ok",
             "maintenance": "ok",
             "workers fan-out": "ok",

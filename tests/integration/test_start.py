@@ -75,6 +75,11 @@ async def test_every_wrong_setting_is_named_with_an_example(tmp_path: Path) -> N
         ({"EMAIL_FROM": "Campus <a@localhost>"}, "EMAIL_SPECIAL_DOMAINS=localhost"),
         ({"EMAIL_SPECIAL_DOMAINS": "local; lan"}, "separated by spaces"),
         ({"SMTP_EHLO_NAME": "localhost"}, "never localhost"),
+        ({"EMAIL_FROM": "Ada <ada@lovelace@univ.example>"}, "***@"),
+        ({"RATE_LIMIT": "0/minute"}, "must be one rate, above zero"),
+        ({"RATE_LIMIT": "1/0second"}, "must be one rate, above zero"),
+        ({"RATE_LIMIT": "5/minute;1/second"}, "must be one rate, above zero"),
+        ({"RATE_LIMIT": "often"}, "must be one rate, above zero"),
         ({"SMTP_CONNECTIONS": "0"}, "must be at least 1"),
         ({"SMTP_TIMEOUT": "0"}, "greater than 0"),
         ({"SMTP_CA_FILE": "nowhere.pem"}, "No such file"),
@@ -96,10 +101,12 @@ def test_a_wrong_setting_of_a_channel_is_named(
     assert words in message
     assert f"Example: FLASHNOTIFY_{name}=" in message
     assert "hunter2" not in message
+    assert "ada@" not in message
 
 
 async def test_a_misconfigured_channel_prevents_start(tmp_path: Path) -> None:
     serve = InProcessCli(tmp_path, EMAIL_URL="smtp://user:hunter2@mail.example?tls=1")
+    assert (await serve.cli("migrate")).code == 0
     for command in await asyncio.gather(serve.cli("serve", "--port=0"), serve.cli("keys", "list")):
         assert (command.code, command.stdout) == (1, "")
         assert command.stderr.startswith(
@@ -128,7 +135,7 @@ def another_file(folder: Path) -> str:
     ("make", "words"),
     [
         (no_folder, "cannot be written"),
-        (a_folder, "unable to open database file"),
+        (a_folder, "Is a directory"),
         (another_file, "file is not a database"),
     ],
 )
@@ -171,6 +178,7 @@ async def test_an_unknown_setting_is_warned_about(tmp_path: Path) -> None:
 
 async def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
     serve = InProcessCli(tmp_path)
+    assert (await serve.cli("migrate")).code == 0
     assert (await serve.cli("keys", "list")).code == 0
     secret = serve.archive.with_name("flashnotify.db.secret")
     secret.write_text("damaged\n")
@@ -213,6 +221,9 @@ async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
         (message,) = outbox["items"]
         assert message["notification_id"] == accepted["id"]
         assert message["subject"] == "[ALG-2] Room changed"
+        device = {"type": "ntfy", "topic": "ada-5Hk2xQ"}
+        registered = await serve.http.post("/v1/devices", json=device, headers={"X-API-Key": key})
+        assert registered.status_code == 201
         assert await serve.terminate() == 0
         # The same key at the next start.
         before = len(serve.stdout)

@@ -1,5 +1,6 @@
 """Statistics, the queue, kinds and channels, rate limits, `/docs`."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -7,7 +8,9 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.channels.email.channel import EmailMixin
+from flashnotify.domain import moment
 from flashnotify.settings import ServiceConfig
+from tests.support.eventually import eventually
 from tests.support.manual_clock import ManualClock
 from tests.support.running import ACADEMIC, Running, running
 
@@ -76,6 +79,81 @@ async def test_the_queue_shows_depth_and_age_of_each_lane(clock: ManualClock) ->
         assert low["oldest_seconds"] == 30
         for lane in (lanes[None, "critical"], lanes["email", "low"]):
             assert (lane["depth"], lane["in_flight"], lane["oldest_seconds"]) == (0, 0, 0)
+
+
+Waits = dict[tuple[str | None, str, str], tuple[int, float]]
+
+
+async def waiting(service: Running) -> Waits:
+    """Return the number and the age of what waits by channel, priority and reason."""
+    queue = await service.get("/v1/queue")
+    return {
+        (held["channel"], held["priority"], held["reason"]): (
+            held["number"],
+            held["oldest_seconds"],
+        )
+        for held in queue["waiting"]
+    }
+
+
+async def check_views(service: Running, found: Waits) -> None:
+    """Check that `/metrics` and `/v1/stats` show what `/v1/queue` does."""
+    metrics = (await service.anonymous.get("/metrics")).text
+    stats = (await service.get("/v1/stats"))["waiting"]
+    for (channel, priority, reason), (number, age) in found.items():
+        labels = f'{{channel="{channel or "fan-out"}",priority="{priority}",reason="{reason}"}}'
+        assert f"flashnotify_waiting{labels} {float(number)}\n" in metrics
+        assert f"flashnotify_waiting_oldest_seconds{labels} {age}\n" in metrics
+        assert stats[channel or "fan-out"][reason] >= number
+    shown = re.findall(r"^flashnotify_waiting\{.*\} (?!0\.0)", metrics, re.MULTILINE)
+    assert len(shown) == len(found)
+
+
+async def test_what_waits_shows_while_a_server_is_down(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_EMAIL_URL", "smtp://127.0.0.1:9")
+    monkeypatch.setenv("FLASHNOTIFY_EMAIL_FROM", "Campus <campus@univ.example>")
+    async with running(Service(ServiceConfig(), clock)) as service:
+        to = [f"mailto:student{n}@univ.example" for n in range(30)]
+        id = await service.send(to=to)
+        later = await service.send(send_at=moment(clock.now() + 3_600_000).isoformat())
+
+        async def waits(reason: str) -> bool:
+            return (await waiting(service)).get(("email", "low", reason), (0, 0))[0] == 30
+
+        await eventually(lambda: waits("retrying"))
+        # The first retry finds the breaker open.
+        await clock.advance(3)
+        await eventually(lambda: waits("breaker_open"))
+        found = await waiting(service)
+        assert found[None, "low", "scheduled"] == (1, 3.0)
+        assert found["email", "low", "breaker_open"] == (30, 3.0)
+        await check_views(service, found)
+        page = await service.get(f"/v1/notifications/{id}/deliveries", limit=200)
+        assert {item["waiting"] for item in page["items"]} <= {"breaker_open", "retrying"}
+        for each in (id, later):
+            await service.http.post(f"/v1/notifications/{each}/cancel")
+            shown = await service.get(f"/v1/notifications/{each}", wait=60)
+            assert shown["status"] == "cancelled"
+
+        async def nothing() -> bool:
+            return not await waiting(service)
+
+        await eventually(nothing)
+        await check_views(service, {})
+
+
+async def test_what_waits_for_the_end_of_quiet_hours_shows(clock: ManualClock) -> None:
+    await clock.advance(15 * 3600)
+    async with running(Service(ServiceConfig(), clock)) as service:
+        await service.send(to=["tel:+33612345678", "tel:+33612345679"])
+
+        async def quiet() -> bool:
+            return await waiting(service) == {("sms", "low", "quiet_hours"): (2, 0.0)}
+
+        await eventually(quiet)
+        await check_views(service, await waiting(service))
 
 
 async def test_kinds_come_with_their_schema_and_scope(service: Running) -> None:

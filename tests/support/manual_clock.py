@@ -13,12 +13,23 @@ class ManualClock:
         self._started = now
         self._order = itertools.count()
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.doubted = False
 
     def now(self) -> int:
         return self._now
 
     def monotonic(self) -> float:
         return (self._now - self._started) / 1000
+
+    def in_doubt(self) -> bool:
+        return self.doubted
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock forward or back; the monotonic clock and sleepers do not see it."""
+        ms = round(seconds * 1000)
+        self._now += ms
+        self._started += ms
+        self._sleepers = [(at + ms, order, sleeper) for at, order, sleeper in self._sleepers]
 
     async def sleep(self, seconds: float) -> None:
         await self._until(self._now + round(seconds * 1000))

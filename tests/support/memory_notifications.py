@@ -18,7 +18,7 @@ from flashnotify.archive.records import (
     ScheduledJob,
 )
 from flashnotify.archive.sql.statistics import TOTAL_SPAN
-from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority
+from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority, WaitReason
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, made_within, matches, page
 
@@ -207,6 +207,14 @@ class MemoryJobs:
                 self._state.jobs[job.id] = ScheduledJob(
                     waiting, until.due_at, until.reason, until.waiting
                 )
+
+    async def reconsider(self, beyond: int, now: int) -> None:
+        reasons = (WaitReason.retrying, WaitReason.breaker_open)
+        for id, scheduled in list(self._state.jobs.items()):
+            job = scheduled.job
+            waits = job.turn is None and job.channel is not None and scheduled.due_at > beyond
+            if waits and scheduled.waiting in reasons:
+                self._state.jobs[id] = replace(scheduled, due_at=now)
 
     async def finish(self, job: Job) -> None:
         async with self._state.write("jobs.finish"):

@@ -119,8 +119,8 @@ def accepted_response(
 
 
 def ended(notification: records.Notification) -> bool:
-    """Return whether all deliveries of a notification have ended."""
-    return notification.outcome is not None
+    """Return whether a notification is over: at most what is in flight will still be sent."""
+    return notification.status.final
 
 
 def notifications_router(
@@ -176,7 +176,7 @@ def notifications_router(
         "/{id}",
         summary="Get a notification",
         description="The notification with its content, and its deliveries counted by channel and "
-        "status. With `wait`, the answer comes once all deliveries have ended.",
+        "status. With `wait`, the answer comes once it is over.",
         response_model=NotificationDetail,
     )
     async def show(

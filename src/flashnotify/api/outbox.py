@@ -36,8 +36,8 @@ def outbox_router(outbox: Outbox, notifications: Notifications, waiting: Waiting
         "",
         summary="List captured messages",
         description="Newest first: the messages of channels whose transport is `capture://`, "
-        "which sends nothing. With `wait`, the answer comes once a message is there, or all "
-        "deliveries of the notification have ended.",
+        "which sends nothing. With `wait`, the answer comes once a message is there, or the "
+        "notification is over.",
         response_model=Page[OutboxOut],
     )
     async def index(
@@ -53,16 +53,16 @@ def outbox_router(outbox: Outbox, notifications: Notifications, waiting: Waiting
         wanted = records.OutboxFilter(notification, channel)
 
         async def look() -> tuple[bool, records.Page[records.OutboxMessage]]:
-            # Asked first: when it is over, all its messages are there.
-            over = wait > 0 and notification is not None and await is_over(notification)
-            return over, await outbox.page(wanted, limit=limit, cursor=cursor)
+            # Asked first: when it is completed, all its messages are there.
+            is_over = wait > 0 and notification is not None and await over(notification)
+            return is_over, await outbox.page(wanted, limit=limit, cursor=cursor)
 
         _, page = await waiting.until(
             principal.id, wait, notification, look, lambda found: found[0] or bool(found[1].items)
         )
         return page
 
-    async def is_over(id: UUID) -> bool:
+    async def over(id: UUID) -> bool:
         found = await notifications.find(id, audience=False)
         return found is None or ended(found)
 

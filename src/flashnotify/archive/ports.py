@@ -127,6 +127,9 @@ class Jobs(Protocol):
     async def reschedule(self, job: Job, until: records.Reschedule) -> None:
         """Let a job wait: it loses its turn. Its deliveries are untouched."""
 
+    async def reconsider(self, beyond: int, now: int) -> None:
+        """Make batches due at `now` whose wait for a retry or a transport ends after `beyond`."""
+
     async def finish(self, job: Job) -> None:
         """Remove a job that is done."""
 

@@ -9,6 +9,7 @@ import typer
 
 from flashnotify.archive import schema
 from flashnotify.archive.sqlite.backup import copy_archive, copy_key
+from flashnotify.archive.sqlite.location import missing
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.cli.output import progress_bar
@@ -77,7 +78,7 @@ def _objections(
 ) -> Iterator[str]:
     """Yield why the copy cannot be made, or would overwrite something by mistake."""
     if not archive.is_file():
-        yield f"There is no archive at {archive}. Set FLASHNOTIFY_DATABASE_URL to its location."
+        yield missing(archive)
     if not file.parent.is_dir():
         yield f"There is no folder {file.parent}: create it first."
     if file.is_dir():

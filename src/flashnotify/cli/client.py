@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from flashnotify.archive.sqlite.location import beside, configured_archive
+from flashnotify.archive.sqlite.location import beside, configured_archive, missing
 from flashnotify.cli.problems import explain
 from flashnotify.errors import FlashNotifyError
 
@@ -49,10 +49,16 @@ class Client(httpx.AsyncClient):
 
 
 async def connect() -> AbstractAsyncContextManager[Client]:
-    """Return a connection to the API of this archive, whether `serve` is running or not."""
-    socket = beside(archive_file(), "sock")
+    """Return a connection to the API of this archive, whether `serve` is running or not.
+
+    Raise `CommandFailed` if there is no archive: one made here would not be that of `serve`.
+    """
+    archive = archive_file()
+    socket = beside(archive, "sock")
     if await answers(socket):
         return over_socket(socket)
+    if not archive.exists():
+        raise CommandFailed(missing(archive))
     # Only now: importing the service takes seconds.
     from flashnotify.cli.local import connect_locally  # noqa: PLC0415
 
@@ -66,12 +72,17 @@ async def call(method: str, path: str, **request: Any) -> Any:
 
 
 def archive_file() -> Path:
-    """Return the archive's file. Reads the other settings only if they are needed for that."""
+    """Return the archive's file. Reads the other settings only if they are needed for that.
+
+    Raise `CommandFailed` if there is none: a command run in another folder must not make one.
+    """
     archive = configured_archive()
     if archive is None:
         from flashnotify.settings import ServiceConfig  # noqa: PLC0415
 
         archive = ServiceConfig().archive_file
+    if not archive.exists():
+        raise CommandFailed(none_at(archive))
     return archive
 
 

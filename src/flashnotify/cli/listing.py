@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flashnotify.cli.client import call
-from flashnotify.cli.output import print_json, print_table
+from flashnotify.cli.output import local_time, print_json, print_table
 
 Item = dict[str, Any]
 # A cell of each item by the column's heading.
@@ -45,6 +45,12 @@ def print_items(columns: Columns, items: Sequence[Item]) -> None:
         cells = (column(item) for column in columns.values())
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
     print_table(table)
+
+
+def next_attempt(delivery: Item) -> str | None:
+    """Return when a delivery is attempted next, and why not now."""
+    at, waiting = local_time(delivery["next_attempt_at"]), delivery["waiting"]
+    return f"{at} ({waiting.replace('_', ' ')})" if at and waiting else at
 
 
 def last_answer(delivery: Item) -> str | None:

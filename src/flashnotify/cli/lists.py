@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flashnotify.cli.client import JsonOption
-from flashnotify.cli.listing import Item, Listing, last_answer
+from flashnotify.cli.listing import Item, Listing, last_answer, next_attempt
 from flashnotify.cli.output import local_time
 
 LimitOption = Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")]
@@ -79,7 +79,7 @@ _DELIVERIES = Listing(
         "channel": itemgetter("channel"),
         "to": itemgetter("to"),
         "status": itemgetter("status"),
-        "next attempt": lambda item: local_time(item["next_attempt_at"]),
+        "next attempt": next_attempt,
         "why": last_answer,
     },
     "No delivery matches.",

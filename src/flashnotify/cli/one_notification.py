@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from flashnotify.cli.client import Client, JsonOption, call, connect
-from flashnotify.cli.listing import Columns, last_answer, print_items
+from flashnotify.cli.listing import Columns, last_answer, next_attempt, print_items
 from flashnotify.cli.output import local_time, print_json
 
 IdArgument = Annotated[str, typer.Argument(help="The id from `send`.")]
@@ -24,7 +24,7 @@ _COLUMNS: Columns = {
     "to": itemgetter("to"),
     "status": itemgetter("status"),
     "attempts": lambda delivery: len(delivery["attempts"]),
-    "next attempt": lambda delivery: local_time(delivery["next_attempt_at"]),
+    "next attempt": next_attempt,
     "why": last_answer,
 }
 

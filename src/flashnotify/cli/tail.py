@@ -16,19 +16,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from flashnotify.archive.sqlite.location import beside
+from flashnotify.archive.sqlite.location import beside, missing
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import CommandFailed, archive_file, over_socket
 from flashnotify.cli.problems import explain
-from flashnotify.telemetry.events import HEARTBEAT
 
 # Seconds between two attempts to connect: the first wait and the longest.
 _FIRST_WAIT = 0.1
 _MAX_WAIT = 2.0
 # Waits longer than this are reported to the user.
 _UNREPORTED_WAIT = 1.0
-# Seconds to connect, and of silence after which a connection counts as broken.
-_TIMEOUT = httpx.Timeout(5.0, read=3 * HEARTBEAT)
+# Seconds to connect, and of silence after which a connection counts as broken: three heartbeats of
+# `serve`, whose code a command does not import.
+TIMEOUT = httpx.Timeout(5.0, read=45.0)
 _COLOURS = {
     **dict.fromkeys(("completed", "sent", "delivered"), "green"),
     **dict.fromkeys(("skipped", "cancelled", "expired"), "yellow"),
@@ -55,6 +55,8 @@ def tail(
     archive = archive_file()
     lock = ArchiveLock(archive)
     process, place = lock.holder(), archive.absolute()
+    if not archive.exists():
+        raise CommandFailed(missing(archive))
     if process is None:
         raise CommandFailed(f"No `serve` is running on {place}. Start `flashnotify serve`.")
     welcome = f"Following serve (process {process}) on {place}. Ctrl-C ends this."
@@ -117,7 +119,7 @@ async def _follow(
 async def _connection(http: httpx.AsyncClient, after: str | None) -> AsyncIterator[dict[str, str]]:
     """Yield the fields of each server-sent event (WHATWG HTML, 9.2.6) until the connection ends."""
     headers = {} if after is None else {"Last-Event-ID": after}
-    async with http.stream("GET", "/v1/events", headers=headers, timeout=_TIMEOUT) as response:
+    async with http.stream("GET", "/v1/events", headers=headers, timeout=TIMEOUT) as response:
         if response.status_code in (429, 503):
             return
         if response.is_error:

@@ -19,6 +19,9 @@ UNSERVED = Finish(domain.DeliveryStatus.failed, "no transport in the settings se
 # Why a delivery waits, for people and for programs.
 QUIET = "waits for the end of quiet hours", domain.WaitReason.quiet_hours
 BREAKER_OPEN = "waits for the transport to work again", domain.WaitReason.breaker_open
+CLOCK = "would have expired, but the clock jumped", domain.WaitReason.scheduled
+# Milliseconds between two looks at such a clock.
+_DOUBT = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Decider:
         notification, kind, channel = batch.notification, batch.kind, batch.channel
         if end := self.end(batch.job, notification):
             return end
+        if self._past_end(notification):
+            return Reschedule(self.clock.now() + _DOUBT, *CLOCK)
         if kind is None or channel is None or channel.spec.name not in kind.channels:
             return SKIPPED
         if quiet := self.quiet(kind, channel.spec, notification):
@@ -48,11 +53,17 @@ class Decider:
         return None
 
     def end(self, job: domain.Job, notification: Notification) -> Finish | None:
-        """Return how all deliveries of a notification end, if none of them may be sent any more."""
+        """Return how all deliveries of a notification end, if none of them may be sent any more.
+
+        None expires because of a clock in doubt.
+        """
         if self.cancelled(job, notification):
             return CANCELLED
+        return EXPIRED if self._past_end(notification) and not self.clock.in_doubt() else None
+
+    def _past_end(self, notification: Notification) -> bool:
         expires_at = notification.expires_at
-        return EXPIRED if expires_at is not None and self.clock.now() >= expires_at else None
+        return expires_at is not None and self.clock.now() >= expires_at
 
     def quiet(
         self, kind: NotifierSpec, channel: ChannelSpec, notification: Notification

@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 # Deliveries sent before other tasks get the event loop: some transports never wait.
 _SLICE = 32
+# Milliseconds by which clocks are set all the time.
+_TOLERANCE = 1000
 # Seconds to wait for one of a batch's few first contacts.
 _FIRST_CONTACT_WAIT = 1.0
 
@@ -83,8 +85,8 @@ class Executor:
             notification,
             self.kinds.get(notification.kind),
             self.channels.get(str(job.channel)),
-            due={delivery.id: delivery for delivery in queued if delivery.due_at <= now},
-            waiting=[delivery for delivery in queued if delivery.due_at > now],
+            due={delivery.id: delivery for delivery in queued if _is_due(delivery, now)},
+            waiting=[delivery for delivery in queued if not _is_due(delivery, now)],
         )
         if batch.channel is not None and batch.channel.spec.scheme == "push":
             ids = [UUID(delivery.address) for delivery in batch.due.values()]
@@ -163,3 +165,8 @@ class Executor:
         blocked = {message.delivery_id for message in batch.blocked}
         failed = [delivery for delivery in batch.due.values() if delivery.id not in blocked]
         recorder.record(failed, [attempt], result)
+
+
+def _is_due(delivery: Delivery, now: int) -> bool:
+    # If the clock was set back since the wait began, nobody knows how long it still is.
+    return delivery.due_at <= now or delivery.updated_at > now + _TOLERANCE

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 from uuid import UUID
@@ -16,6 +17,7 @@ from flashnotify.archive.records import (
     Delivery,
     DeliveryResult,
     Finish,
+    Notification,
     OutboxMessage,
     Reschedule,
 )
@@ -57,10 +59,13 @@ class Recorder:
         batch, now = self.batch, self.clock.now()
         policy = batch.open_channel.spec.retry
         jitter = random.random()  # noqa: S311  # not a secret
-        disposed = partial(dispose, result, batch.notification, policy=policy, jitter=jitter)
+        disposed = partial(dispose, result, policy=policy, jitter=jitter)
         for delivery in deliveries:
             device = batch.devices.get(delivery.address)
-            disposition = disposed(delivery, attempts, device=device, now=now)
+            if (delivery.first_attempt_at or 0) > now:
+                # It was made while the clock was ahead: the time to give up counts from now on.
+                delivery = replace(delivery, first_attempt_at=None)  # noqa: PLW2901
+            disposition = disposed(*self._judged(delivery), attempts, device=device, now=now)
             if isinstance(disposition, Reschedule):
                 batch.until.append(disposition)
             elif disposition.status is DeliveryStatus.failed:
@@ -71,6 +76,13 @@ class Recorder:
             recorded = DeliveryResult(delivery, attempts, disposition, captured)
             write = partial(self.archive.deliveries.record, batch.notification, recorded, now)
             self._writes.append((delivery, write, write()))
+
+    def _judged(self, delivery: Delivery) -> tuple[Notification, Delivery]:
+        """Return what decides about the end; a clock in doubt ends nothing."""
+        notification = self.batch.notification
+        if self.clock.in_doubt():
+            return replace(notification, expires_at=None), replace(delivery, first_attempt_at=None)
+        return notification, delivery
 
     def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:
         if not isinstance(result, Sent) or result.captured is None:
@@ -112,7 +124,7 @@ class Recorder:
             )
 
     def _due_again(self) -> Reschedule | None:
-        """Return when the first of the deliveries that are left is due."""
+        """Return when the first of the deliveries that are left is due, and why most wait."""
         batch, now = self.batch, self.clock.now()
         until = [*batch.until, *(Reschedule(d.due_at, d.reason or "") for d in batch.waiting)]
         for message in batch.blocked:
@@ -125,7 +137,10 @@ class Recorder:
         if self.decider.ending(batch.job, batch.notification):
             # Due at once, so that the rest end as cancelled.
             return _at_once(now)
-        return min(until, key=lambda reschedule: reschedule.due_at)
+        (reason, _), *_ = Counter(each.waiting for each in until).most_common(1)
+        until.sort(key=lambda each: each.due_at)
+        typical = next(each for each in until if each.waiting is reason)
+        return replace(typical, due_at=until[0].due_at)
 
     async def _see_results_written(self) -> None:
         """Wait until all results are on disk. Those that are not are written again, together."""

@@ -29,6 +29,10 @@ _CHECKSUM_LENGTH = 6  # 62 ** 6 > 2 ** 32
 _USE_RESOLUTION = 60_000
 _CACHED = 10_000
 _CREATE = "Create one: flashnotify keys create"
+_UNKNOWN = (
+    "Unknown API key: it is not in the archive of this service. Create one in the folder of serve, "
+    "or with its FLASHNOTIFY_DATABASE_URL: flashnotify keys create"
+)
 
 
 class NewKey(NamedTuple):
@@ -110,7 +114,12 @@ class ApiKeys:
         key = await self._stored.find(id)
         stored = key.secret_hmac if key is not None else b""
         if not hmac.compare_digest(stored, self._hmac(id, secret)) or key is None:
-            raise NotAuthenticated(f"Unknown API key. {_CREATE}", code="unknown_key")
+            raise NotAuthenticated(
+                "Unknown API key: it is not in the archive of this service. Create one with "
+                "`flashnotify keys create` in the folder where the service runs, or with its "
+                "FLASHNOTIFY_DATABASE_URL.",
+                code="unknown_key",
+            )
         if key.revoked_at is not None:
             raise _revoked()
         return Principal(key.id, key.scopes, key.max_priority, key.expires_at)

@@ -98,6 +98,8 @@ class Config(metaclass=ConfigMeta):
         (setting,) = (one for one in self.__config__.settings if one.env == fault["loc"][0])
         # Without the credentials of a URL, which may be valid.
         shown = re.sub(r"//[^/@]*@", "//***@", repr(fault["input"]))
+        # A person's address is nobody else's business.
+        shown = re.sub(r"[^\s/<'\"]+@", "***@", shown)
         given = "the value" if setting.secret else shown
         return (
             f"{setting.env}: {given} is not valid: {explain(fault)[1]}. "

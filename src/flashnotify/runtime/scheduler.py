@@ -18,6 +18,10 @@ log = structlog.get_logger(__name__)
 _TICK = 60_000
 # Milliseconds until a lane whose jobs could not be read is looked at again.
 _RETRY = 5_000
+# The longest wait of any retry policy, in milliseconds: beyond it, only the clock can have moved.
+_LONGEST = 600_000
+# Milliseconds by which clocks are set all the time.
+_TOLERANCE = 1000
 # Jobs read at once: few enough that decoding them does not hold the event loop.
 _SLICE = 200
 
@@ -32,6 +36,10 @@ class Scheduler:
         self._wake = asyncio.Event()
         # When each lane is looked at next: all at the start, to pick up what a crash left behind.
         self._due: dict[Lane, int] = dict.fromkeys(dispatch.lanes(), 0)
+        # The latest time seen.
+        self._latest = 0
+        # From when on a wait is reconsidered, if any is to be.
+        self._beyond: int | None = clock.now() + _LONGEST
         dispatch.on_wake_up(self.wake_up)
 
     def wake_up(self, lane: Lane, at: int) -> None:
@@ -45,11 +53,30 @@ class Scheduler:
         while True:
             self._wake.clear()
             now = self._clock.now()
+            await self._mind_the_clock(now)
             for lane in sorted(self._due, key=lambda lane: -lane.priority):
                 if self._due[lane] <= now:
                     await self._look_at(lane)
             wait = min(self._due.values()) - self._clock.now()
             await self._clock.wait(self._wake, max(wait, 0) / 1000)
+
+    async def _mind_the_clock(self, now: int) -> None:
+        """Reconsider all waits once the clock was set back, and too long ones at the start.
+
+        A due time that was set by a clock ahead of this one would hold a retry for as long.
+        """
+        if now < self._latest - _TOLERANCE:
+            log.warning("scheduler.clock_set_back", seconds=round((self._latest - now) / 1000))
+            self._beyond, self._due = now, dict.fromkeys(self._due, now)
+        self._latest = now
+        if self._beyond is None:
+            return
+        try:
+            await self._jobs.reconsider(self._beyond, now)
+        except Unavailable as error:
+            log.warning("scheduler.waits", reason=str(error))
+        else:
+            self._beyond = None
 
     async def _look_at(self, lane: Lane) -> None:
         now = self._clock.now()

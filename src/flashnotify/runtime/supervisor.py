@@ -29,6 +29,18 @@ class Supervisor:
         """Allow parts to end from now on."""
         self._stopping = True
 
+    def suspend(self, part: str, reason: str | None) -> bool:
+        """Accept nothing because of a `reason`, until it is None; return whether it has changed.
+
+        The part goes on, and the process does not end.
+        """
+        changed = self.failures.get(part) != reason
+        if reason is None:
+            self.failures.pop(part, None)
+        else:
+            self.failures[part] = reason
+        return changed
+
     def require_all(self) -> None:
         """Raise `Unavailable` if a part has failed or the service is stopping."""
         if self.failures:

@@ -405,6 +405,22 @@ async def test_a_batch_ends_without_attempts(ports: Archive, records: Records) -
     assert await ports.notifications.counts(notification.id) == counts
 
 
+async def test_waits_that_a_clock_made_too_long_are_reconsidered(
+    ports: Archive, records: Records, clock: ManualClock
+) -> None:
+    now, lane = clock.now(), Lane("email", Priority.low)
+    waits = (WaitReason.retrying, WaitReason.quiet_hours, WaitReason.breaker_open)
+    jobs = []
+    for waiting in (*waits, WaitReason.retrying):
+        _, [(job, _)] = await records.fanned_out(priority=Priority.low)
+        jobs.append(job)
+        due = now + (10 if len(jobs) == 4 else 5000)
+        await ports.jobs.reschedule(job, Reschedule(due, "a reason", waiting))
+    await ports.jobs.reconsider(now + 100, now)
+    found = await ports.jobs.waited(lane, now, None, 10)
+    assert sorted(each.job.id for each in found) == [jobs[0].id, jobs[2].id]
+
+
 async def test_deliveries_that_expire_mark_their_notification(
     ports: Archive, records: Records
 ) -> None:

@@ -11,6 +11,7 @@ from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import (
     BREAKER_OPEN,
     CANCELLED,
+    CLOCK,
     EXPIRED,
     QUIET,
     SKIPPED,
@@ -98,6 +99,17 @@ async def test_expiry_is_to_the_millisecond(
     await clock.advance(0.999)
     assert decide(delivering, decider, batch) is None
     await clock.advance(0.001)
+    assert decide(delivering, decider, batch) == EXPIRED
+
+
+async def test_nothing_expires_while_the_clock_is_in_doubt(
+    delivering: Delivering, decider: Decider, clock: ManualClock
+) -> None:
+    batch = await load(delivering, expires_at=clock.now() + SECOND)
+    clock.step(400 * 24 * 3600)
+    clock.doubted = True
+    assert decide(delivering, decider, batch) == Reschedule(clock.now() + 60_000, *CLOCK)
+    clock.doubted = False
     assert decide(delivering, decider, batch) == EXPIRED
 
 

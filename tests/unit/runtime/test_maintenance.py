@@ -119,6 +119,19 @@ async def test_each_kind_is_kept_as_long_as_it_says(kept: Kept, clock: ManualClo
     assert kept.kinds() == []
 
 
+async def test_nothing_is_purged_while_the_clock_is_in_doubt(
+    kept: Kept, clock: ManualClock
+) -> None:
+    kept.notification("academic")
+    clock.step(400 * DAY)
+    clock.doubted = True
+    await kept.maintenance.purge()
+    assert kept.archive.writes == []
+    clock.doubted = False
+    await kept.maintenance.purge()
+    assert kept.archive.state.notifications == {}
+
+
 async def test_a_kind_that_is_no_longer_declared_is_kept_for_the_default_time(
     kept: Kept, clock: ManualClock
 ) -> None:

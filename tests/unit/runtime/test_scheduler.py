@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from flashnotify.archive.records import Notification, Reschedule, ScheduledJob
-from flashnotify.domain import Job, Lane, NotificationStatus, Priority
+from flashnotify.domain import Job, Lane, NotificationStatus, Priority, WaitReason
 from flashnotify.errors import Unavailable
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.runtime import scheduler
+from tests.support.loop_turns import some_turns
 from tests.support.memory_archive import MemoryArchive
 from tests.support.scheduling import RestingClock, Scheduling
 
@@ -47,7 +49,8 @@ class Stored:
         id = UUID(int=self._number)
         job = Job(id, id, lane.priority, lane.channel, ordinal, turn)
         reason = "waits" if turn is None else None
-        self.archive.state.jobs[id] = ScheduledJob(job, self.clock.now() + due, reason)
+        waiting = WaitReason.retrying if turn is None else WaitReason.due
+        self.archive.state.jobs[id] = ScheduledJob(job, self.clock.now() + due, reason, waiting)
         return job
 
 
@@ -94,9 +97,34 @@ async def next_due(scheduled: Scheduling, after: float) -> UUID:
 
 
 async def test_send_at_is_kept_to_the_millisecond(scheduled: Scheduling, stored: Stored) -> None:
-    job = stored.job(turn=None, due=3_590_500)
+    job = stored.job(turn=None, due=590_500)
     await scheduled.start()
-    assert await next_due(scheduled, after=3590.499) == job.id
+    assert await next_due(scheduled, after=590.499) == job.id
+
+
+async def test_a_clock_that_is_set_back_holds_no_retry(
+    scheduled: Scheduling, stored: Stored
+) -> None:
+    retry, quiet = stored.job(turn=None, due=30_000), stored.job(turn=None, due=30_000)
+    state = stored.archive.state.jobs
+    state[quiet.id] = replace(state[quiet.id], waiting=WaitReason.quiet_hours)
+    await scheduled.start()
+    await some_turns()
+    scheduled.clock.step(-3600)
+    await scheduled.advance(60)
+    assert (await scheduled.take()).id == retry.id
+    assert scheduled.depth() == 0, "the end of quiet hours is a time of day"
+
+
+async def test_a_wait_that_no_policy_has_is_reconsidered_at_the_start(
+    scheduled: Scheduling, stored: Stored
+) -> None:
+    """The clock may have been set back while the service did not run."""
+    job = stored.job(turn=None, due=3_600_000)
+    stored.job(Lane(None, Priority.low), turn=None, due=3_600_000)
+    await scheduled.start()
+    assert (await scheduled.take()).id == job.id
+    assert scheduled.depth(None) == 0, "send_at is as far away as somebody wants"
 
 
 async def test_a_wake_up_for_something_sooner_is_kept_too(

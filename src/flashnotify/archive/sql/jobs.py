@@ -5,7 +5,19 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
@@ -20,6 +32,17 @@ _jobs = select(*(JobRow.__table__.c[field.name] for field in fields(Job)))
 
 ADD_JOB = Statement(insert(JobRow), Stage.children)
 RESCHEDULE_JOB = update_row(JobRow, stage=Stage.endings)
+RECONSIDER_JOBS = Statement(
+    update(JobRow)
+    .where(
+        JobRow.turn.is_(None),
+        JobRow.channel.is_not(None),
+        JobRow.due_at > bindparam("beyond"),
+        or_(JobRow.waiting == WaitReason.retrying, JobRow.waiting == WaitReason.breaker_open),
+    )
+    .values(due_at=bindparam("now")),
+    Stage.endings,
+)
 FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 
 
@@ -65,6 +88,10 @@ class SqlJobs(Access):
         await self._writer.write(
             (RESCHEDULE_JOB, row), *move_waiting(job), lane=WriteLane.of(job.priority)
         )
+
+    async def reconsider(self, beyond: int, now: int) -> None:
+        row = {"beyond": beyond, "now": now}
+        await self._writer.write((RECONSIDER_JOBS, row), lane=WriteLane.bulk)
 
     async def finish(self, job: Job) -> None:
         await self._writer.write(*finish_job(job), lane=WriteLane.of(job.priority))

@@ -18,15 +18,22 @@ def archive_url(setting: str) -> URL:
     """Return the URL of a SQLite archive, or raise `SettingsError`."""
     try:
         url = make_url(setting)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError(f"FLASHNOTIFY_DATABASE_URL is not a database URL. {EXAMPLE}") from None
     if url.get_backend_name() != "sqlite":
         raise SettingsError(
             f"FLASHNOTIFY_DATABASE_URL: {url.get_backend_name()} is not supported. {EXAMPLE}"
         )
-    if not url.database or url.database == ":memory:":
+    # SQLite would keep some of these in memory.
+    name = (url.database or "").strip()
+    if not name or name.startswith((":", "file:")) or not name.isprintable():
         raise SettingsError(
             "FLASHNOTIFY_DATABASE_URL must name a file: notifications are kept on disk. " + EXAMPLE
+        )
+    if url.query or url.host or url.username:
+        raise SettingsError(
+            "FLASHNOTIFY_DATABASE_URL takes a path after sqlite:/// and nothing else: no host, and "
+            f"no options after '?'. {EXAMPLE}"
         )
     return url.set(drivername="sqlite+aiosqlite")
 

@@ -19,6 +19,15 @@ def configured_archive() -> Path | None:
     return None if url is None else Path(url[1])
 
 
+def missing(archive: Path) -> str:
+    """Return what to tell a person whose command finds no archive where it looked."""
+    return (
+        f"There is no archive at {archive.absolute()}. Run this in the folder where `flashnotify "
+        f"serve` runs, or set {VARIABLE} to the absolute path of its archive. Start `flashnotify "
+        "serve` or `flashnotify migrate` to create one."
+    )
+
+
 def beside(archive: Path, name: str) -> Path:
     """Return the path of the archive's companion file `name`."""
     return archive.with_name(f"{archive.name}.{name}")

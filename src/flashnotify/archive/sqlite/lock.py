@@ -4,45 +4,63 @@ import fcntl
 import os
 from pathlib import Path
 
-from flashnotify.archive.sqlite.location import EXAMPLE
+from flashnotify.archive.sqlite.location import EXAMPLE, beside
 from flashnotify.errors import ArchiveLocked, SettingsError
 
 
 class ArchiveLock:
-    """An exclusive `flock` on `<archive>.lock`, held until `release` or the process ends."""
+    """An exclusive `flock`, held until `release` or the process ends.
+
+    It is on the archive itself, so that a hard link to it is the same archive, and on its companion
+    `.lock`, which names the process. A symbolic link is followed first.
+    """
 
     def __init__(self, archive: Path) -> None:
         self._archive = archive
-        self.path = archive.with_name(archive.name + ".lock")
-        self._file: int | None = None
+        self._resolved = Path(os.path.realpath(archive))
+        self.path = beside(self._resolved, "lock")
+        self._files: list[int] = []
 
     def acquire(self) -> None:
-        """Take the lock.
+        """Take the lock. Creates an empty archive if there is none.
 
         Raises:
             ArchiveLocked: another process holds it.
-            SettingsError: the file cannot be created.
+            SettingsError: a file cannot be created.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            for path in (self.path, self._resolved):
+                self._lock(path)
+        except BaseException:
+            self.release()
+            raise
+        os.ftruncate(self._files[0], 0)
+        os.write(self._files[0], f"{os.getpid()}\n".encode())
+
+    def _lock(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SettingsError(
-                f"FLASHNOTIFY_DATABASE_URL: {self.path} cannot be written: {error.strerror}. "
-                f"{EXAMPLE}"
+                f"FLASHNOTIFY_DATABASE_URL: {path} cannot be written: {error.strerror}. {EXAMPLE}"
             ) from None
+        self._files.append(file)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
-            os.close(file)
+            holder = f"process {_named_in(file)}" if path == self.path else "through another link"
             raise ArchiveLocked(
-                f"{self._archive} is in use by another flashnotify (process {holder}). "
+                f"{self._archive} is in use by another flashnotify ({holder}). "
                 "Stop that one first, or give this one its own FLASHNOTIFY_DATABASE_URL."
             ) from None
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
-        self._file = file
+
+    def in_place(self) -> bool:
+        """Return whether the archive's name still leads to the file that is locked."""
+        try:
+            return os.path.samestat(self._archive.stat(), os.fstat(self._files[1]))
+        except FileNotFoundError:
+            return False
 
     def holder(self) -> str | None:
         """Return the id of the process that holds the lock, if any. Creates no file."""
@@ -54,13 +72,19 @@ class ArchiveLock:
             # A shared lock, released at once.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
+            return _named_in(file)
         finally:
             os.close(file)
         return None
 
     def release(self) -> None:
-        """Release the lock. The file stays: without it, two processes could lock two files."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """Release the lock. The file stays: without it, two processes could lock two files.
+
+        SQLite's connections must be closed: to close the file would drop their locks.
+        """
+        while self._files:
+            os.close(self._files.pop())
+
+
+def _named_in(file: int) -> str:
+    return os.read(file, 20).decode("ascii", "replace").strip() or "unknown"

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Self
+from typing import Self, cast
 
 from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException
 from aiosmtplib.auth import auth_crammd5_verify, auth_login_encode, auth_plain_encode
@@ -89,9 +89,12 @@ class Session:
 
     def close(self) -> None:
         """Close the connection, without waiting for anything."""
-        self._settled = False
-        if self._protocol.transport is not None:
-            self._protocol.transport.close()
+        # uvloop's transports are none of asyncio's classes, though they have the methods.
+        transport = cast("asyncio.WriteTransport | None", self._protocol.transport)
+        usable, self._settled = self.usable, False
+        if transport is not None:
+            # The end of TLS waits for an answer too, which a dead connection never gives.
+            transport.close() if usable else transport.abort()
 
     async def _begin(self) -> None:
         access = self._access

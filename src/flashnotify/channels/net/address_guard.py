@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from flashnotify.channels.transport import Threads
-from flashnotify.errors import InvalidValue
+from flashnotify.errors import InvalidValue, Unavailable
 from flashnotify.networks import Network
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -91,7 +91,15 @@ class NameLookup:
             Unavailable: too many lookups are running.
         """
         call = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
-        return await self._threads.run(call, within=5.0)
+        try:
+            return await self._threads.run(call, within=5.0)
+        except Unavailable:
+            # Not the message about threads: to restart would not help.
+            raise Unavailable(
+                "Too many look-ups of host names wait for a name server that does not answer. Send "
+                "it again later. On the server, check its name servers.",
+                retry_after=30,
+            ) from None
 
 
 class PublicAddresses:

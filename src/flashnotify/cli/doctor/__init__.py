@@ -58,7 +58,7 @@ def _examine() -> Iterable[Finding]:
     try:
         yield from doubtful_findings(config)
         yield from key_findings(config)
-        yield from archive_findings(config.archive_file)
+        yield from archive_findings(config.archive_file.absolute())
         yield from asyncio.run(_transports_and_serve(config, {f.part for f in settings}))
     except PermissionError as error:
         found = f"{error.filename}: {error.strerror}"

@@ -1,6 +1,7 @@
 """Opening connections to a SQLite archive."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,60 @@ def test_an_archive_is_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "a.db", "sqlite://", "sqlite:///:memory:", "postgresql://me:hunter2@host/db"]
+    "url",
+    [
+        "",
+        "a.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:/// :memory:",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///file:a.db?mode=memory&uri=true",
+        "sqlite:///a.db?timeout=soon",
+        "sqlite:///a.db?wal=1",
+        "sqlite:///a%00.db",
+        "sqlite://var/a.db",
+        "sqlite://host:port/a.db",
+        "postgresql://me:hunter2@host/db",
+    ],
 )
 def test_a_url_that_is_not_a_file_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(SettingsError, match="Example: FLASHNOTIFY_DATABASE_URL=") as failure:
         archive_url(url)
     assert "hunter2" not in str(failure.value)
+
+
+def test_a_link_is_the_same_archive(tmp_path: Path) -> None:
+    first = ArchiveLock(tmp_path / "a.db")
+    first.acquire()
+    (tmp_path / "other").mkdir()
+    symbolic, hard = tmp_path / "other" / "s.db", tmp_path / "other" / "h.db"
+    symbolic.symlink_to(tmp_path / "a.db")
+    hard.hardlink_to(tmp_path / "a.db")
+    for link in (symbolic, hard):
+        with pytest.raises(ArchiveLocked, match=f"{link.name} is in use by another flashnotify"):
+            ArchiveLock(link).acquire()
+    assert ArchiveLock(symbolic).holder() == str(os.getpid())
+    first.release()
+    other = ArchiveLock(hard)
+    other.acquire()
+    with pytest.raises(ArchiveLocked):
+        first.acquire()
+    other.release()
+
+
+def test_a_file_that_is_deleted_or_replaced_is_not_in_place(tmp_path: Path) -> None:
+    file, lock = tmp_path / "a.db", ArchiveLock(tmp_path / "a.db")
+    lock.acquire()
+    states = [lock.in_place()]
+    file.rename(tmp_path / "b.db")
+    states.append(lock.in_place())
+    file.touch()
+    states.append(lock.in_place())
+    (tmp_path / "b.db").rename(file)
+    states.append(lock.in_place())
+    lock.release()
+    assert states == [True, False, False, True]
 
 
 def test_a_second_process_is_refused_with_a_remedy(tmp_path: Path) -> None:

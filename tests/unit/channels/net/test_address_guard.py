@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
-from flashnotify.errors import InvalidValue
+from flashnotify.errors import InvalidValue, Unavailable
 from flashnotify.networks import networks
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 
@@ -190,3 +190,14 @@ async def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(InvalidValue) as failure:
         await PublicAddresses().check("https://push.example/x", NAMES)
     assert failure.value.code == "unknown_host"
+
+
+async def test_a_silent_name_server_is_not_a_reason_to_restart() -> None:
+    class Exhausted(ThreadPoolQueue):
+        async def run(self, *_: object, **__: object) -> Any:
+            raise Unavailable("All 8 threads are held by calls that do not end. Restart it.")
+
+    with pytest.raises(Unavailable, match="name server") as refused:
+        await NameLookup(Exhausted(1)).look_up("push.example", 443)
+    assert "Restart" not in str(refused.value)
+    assert refused.value.retry_after == 30
