@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -288,9 +289,15 @@ def _api(service: Service) -> ASGIApp:
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
-    return application(routers, authentication, kinds, bodies, ids, zone)
+    body_memory = _LARGEST_BODIES * max(config.max_batch_bytes, config.max_request_bytes)
+    prefix, proxies = urlsplit(config.public_url).path.rstrip("/"), config.trusted_proxies
+    return application(
+        routers, authentication, kinds, bodies, ids, zone, body_memory, prefix, proxies
+    )
 
 
+# Bodies of the largest size for which there is memory at once.
+_LARGEST_BODIES = 4
 # Tasks that fan notifications out.
 _FAN_OUTS = 4
 # Seconds that the last commits get when the service stops.

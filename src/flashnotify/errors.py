@@ -120,6 +120,10 @@ class UnsupportedMediaType(FlashNotifyError, code="unsupported_media_type", stat
     """The endpoint does not accept this media type."""
 
 
+class UnsupportedEncoding(UnsupportedMediaType, code="unsupported_encoding"):
+    """The body is compressed."""
+
+
 class NotAuthenticated(FlashNotifyError, code="not_authenticated", status=401):
     """The request has no valid credentials."""
 
@@ -158,6 +162,13 @@ class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="to
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class ResponseBrokenOff(FlashNotifyError):
+    """A response ends before its end. The error that led to it has been logged."""
+
+    def __init__(self) -> None:
+        super().__init__("a response was broken off")
 
 
 class DeclarationError(FlashNotifyError):

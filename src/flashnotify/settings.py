@@ -117,7 +117,8 @@ class ServiceConfig(Config):
     )
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] = setting(
         "http://127.0.0.1:8000",
-        help="URL of this service as seen from outside, for links and callbacks of gateways.",
+        help="URL of this service as seen from outside, for links and callbacks of gateways. "
+        "It may have a path, under which a reverse proxy serves it.",
         example="https://notify.univ.example",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(networks)] = setting(

@@ -8,7 +8,7 @@ from flashnotify import app
 from flashnotify.meta.descriptors import Choice, Moment, Text
 from flashnotify.meta.phone import Phone
 from flashnotify.meta.registry import NOTIFIERS
-from flashnotify.meta.specs import NotifierSpec
+from flashnotify.meta.specs import DEFAULT_RETENTION, NotifierSpec
 
 __all__ = ["kind_list"]
 
@@ -27,7 +27,9 @@ def _section(kind: NotifierSpec) -> Iterator[str]:
     yield f"| default priority | `{kind.priority.name}` |"
     yield f"| channels | {', '.join(kind.channels)} |"
     yield f"| quiet hours | {hours or 'none'} |"
-    yield f"| kept after the end | {kind.retention.days} days |"
+    own = kind.retention != DEFAULT_RETENTION
+    kept = f"{kind.retention.days} days" if own else "`FLASHNOTIFY_RETENTION_DAYS` (365)"
+    yield f"| kept after the end | {kept} |"
     yield f"| scope | `{kind.scope}` |"
     yield from ("", "| field of `data` | required | what it is | type | example |")
     yield "| --- | --- | --- | --- | --- |"

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from flashnotify.domain import WaitReason
 from tests.docs.metrics_table import metrics_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +23,11 @@ def test_the_metrics_are_those_of_the_code() -> None:
         table = metrics_table()
         PAGE.write_text(before + BEGIN + table + END + after)
     assert table == metrics_table()
+
+
+def test_the_reasons_are_those_of_the_code() -> None:
+    section = PAGE.read_text().partition("## What waits")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(WaitReason)
 
 
 def test_the_events_of_the_log_are_those_of_the_code() -> None:

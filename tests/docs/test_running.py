@@ -50,6 +50,8 @@ def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
     server = block("nginx", "listen 443").replace("listen 443 ssl", f"listen unix:{tmp_path}/x")
     # It would read the certificate, which is not here.
     server = re.sub(r"ssl_certificate\w* \S+;", "", server)
+    # And the same service under a path.
+    server = server.rstrip().removesuffix("}") + block("nginx", "location /notify/") + "}"
     config = tmp_path / "nginx.conf"
     config.write_text(
         f"pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\n"

@@ -1,6 +1,7 @@
 """`POST /v1/notifications/batch`: an invalid notification rejects only itself."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -126,3 +127,25 @@ async def test_a_batch_that_cannot_be_stored_now_may_be_sent_again(
     answer = await service.http.post(PATH, json=[ACADEMIC, ACADEMIC | {"title": ""}])
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "7"
+
+
+async def test_who_may_send_is_asked_before_the_body_is_read(service: Running) -> None:
+    async def unread() -> AsyncIterator[bytes]:
+        yield pytest.fail("the body was read")
+
+    for path in (PATH, "/v1/notifications", "/v1/notify/academic"):
+        answer = await service.anonymous.post(path, content=unread())
+        assert answer.status_code == 401
+        reader = await service.key("read")
+        answer = await service.anonymous.post(path, content=unread(), headers=reader)
+        assert answer.json()["code"] == "missing_scope"
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/notifications", "/v1/notify/academic"])
+async def test_a_compressed_body_is_refused_as_such(service: Running, path: str) -> None:
+    media_type = "text/plain" if path == "/v1/notify/academic" else "application/json"
+    headers = {"Content-Encoding": "gzip", "Content-Type": media_type}
+    answer = await service.http.post(path, content=b"\x1f\x8b", headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "unsupported_encoding"
+    assert answer.headers["accept-encoding"] == "identity"

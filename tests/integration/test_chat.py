@@ -177,7 +177,7 @@ async def test_each_destination_has_its_own_breaker(
         for _ in range(5):
             id = await service.send(**OUTAGE, to=["chat:it-team"])
             await attempts(service, id, 1)
-        ready = await service.get("/readyz")
+        ready = await service.ready()
         assert ready["status"] == "degraded"
         assert ready["parts"]["chat"] == "degraded"
         states = {t["name"]: t["state"] for t in ready["transports"] if t["channel"] == "chat"}
@@ -222,7 +222,7 @@ async def test_capture_can_be_a_destination(serve: Serve) -> None:
     async with serve(CHAT_URLS="it-team=capture:// security=capture://") as service:
         delivery = await deliver(service, "chat:security")
         (message,) = (await service.get("/v1/outbox"))["items"]
-        ready = await service.get("/readyz")
+        ready = await service.ready()
     assert delivery["attempts"][0]["transport"] == "capture://security"
     assert (message["to"], message["subject"]) == ("security", "Outage: Mail")
     names = {transport["name"] for transport in ready["transports"]}
@@ -235,7 +235,7 @@ async def test_lost_threads_show_in_readiness_and_metrics(serve: Serve) -> None:
         threads = service.service.threads
         with pytest.raises(TimeoutError):
             await threads.run(gate.wait, within=1)
-        ready = await service.get("/readyz")
+        ready = await service.ready()
         assert (ready["status"], ready["parts"]["threads"]) == ("degraded", "1 lost")
         busy = asyncio.create_task(threads.run(gate.wait, within=60))
         await service.until("/readyz", lambda _: threads.busy == 1)

@@ -155,7 +155,7 @@ async def test_the_breaker_opens_as_the_decorator_says(
         assert third["attempts"] == []
         assert third["reason"] == "waits for the transport to work again"
         assert line.calls == 2
-        ready = await service.get("/readyz")
+        ready = await service.ready()
         assert ready["status"] == "degraded"
         assert ready["parts"]["email"] == "failing"
         outlet = service.service.channels["email"].transports[0]

@@ -186,7 +186,7 @@ async def test_one_dead_push_service_does_not_hold_up_the_others(
         assert len(broken.requests) == 8
         id = await service.send(to=[address])
         assert (await service.completed(id))["counts"] == {"push": {"sent": 1}}
-        parts = (await service.get("/readyz"))["parts"]
+        parts = (await service.ready())["parts"]
         assert parts["push"] == "ok"
 
 
@@ -198,11 +198,11 @@ async def test_a_refusing_push_service_does_not_hold_up_the_others(
         stranger, _ = await subscribe(service, hostile.url)
         tried = await attempted(service, await service.send(to=[stranger]))
         assert tried["attempts"][0]["outcome"] == "misconfigured"
-        parts = (await service.get("/readyz"))["parts"]
+        parts = (await service.ready())["parts"]
         assert parts["push"] == "degraded"
         id = await service.send(to=[address])
         assert (await service.completed(id))["counts"] == {"push": {"sent": 1}}
-        assert (await service.get("/readyz"))["parts"]["push"] == "ok"
+        assert (await service.ready())["parts"]["push"] == "ok"
 
 
 async def test_an_unregistered_device_does_not_affect_the_breaker(
@@ -217,15 +217,15 @@ async def test_an_unregistered_device_does_not_affect_the_breaker(
             tried = await service.send(to=[topic])
             await attempted(service, tried)
             await service.http.post(f"/v1/notifications/{tried}/cancel")
-        assert (await service.get("/readyz"))["parts"]["push"] == "failing"
+        assert (await service.ready())["parts"]["push"] == "failing"
         id = await service.send(to=[gone], send_at=LATER)
         await service.http.delete(f"/v1/devices/{gone.removeprefix('push:')}")
         await clock.advance(3600)
         assert (await service.completed(id))["counts"] == {"push": {"failed": 1}}
-        assert (await service.get("/readyz"))["parts"]["push"] == "failing"
+        assert (await service.ready())["parts"]["push"] == "failing"
         # It is still there to be probed.
         await service.completed(await service.send(to=[topic]))
-        assert (await service.get("/readyz"))["parts"]["push"] == "ok"
+        assert (await service.ready())["parts"]["push"] == "ok"
 
 
 async def test_a_forbidden_address_is_not_connected_to(

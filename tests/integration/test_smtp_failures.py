@@ -34,7 +34,7 @@ def transport_of(service: Running) -> SmtpTransport:
 
 async def ready(service: Running) -> tuple[str, str]:
     """Return the status of /readyz and the state of the first email transport."""
-    found = await service.get("/readyz")
+    found = await service.ready()
     states = [t["state"] for t in found["transports"] if t["channel"] == "email"]
     return found["status"], states[0]
 

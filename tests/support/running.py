@@ -60,6 +60,14 @@ class Running:
         """Repeat a GET until its JSON satisfies `true`."""
         return await eventually(lambda: self.get(path), true)
 
+    async def ready(self) -> Any:
+        """Return `/readyz` once it accepts: a commit looks stuck if the clock moves meanwhile."""
+
+        async def shown() -> Any:
+            return (await self.http.get("/readyz")).json()
+
+        return await eventually(shown, lambda found: found["status"] != "failed")
+
     async def completed(self, id: str) -> Any:
         """Return the notification once it is completed."""
         return await self.until(

@@ -13,7 +13,7 @@ from flashnotify.clock import Clock
 from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys, NewKey
-from flashnotify.intake.validation import parse
+from flashnotify.intake.documents import parse
 
 
 class ApiKeyIn(BaseModel):
@@ -67,7 +67,7 @@ def api_keys_router(
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
     async def create(request: Request, _: Admin) -> NewKey:
-        document = parse(await read_json(request, max_request_bytes))
+        document = await parse(await read_json(request, max_request_bytes))
         wanted = validated(ApiKeyIn, document, request.app.state.zone)
         detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [

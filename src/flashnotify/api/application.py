@@ -16,12 +16,15 @@ from starlette.types import ASGIApp
 
 from flashnotify import __version__
 from flashnotify.api.auth import Authentication
-from flashnotify.api.middleware import RequestBoundary
+from flashnotify.api.body_memory import BodyMemory
+from flashnotify.api.middleware import HeadAsGet, RequestBoundary
 from flashnotify.api.newline import FinalNewline
 from flashnotify.api.openapi import openapi_document
+from flashnotify.api.path_prefix import PathPrefix, link
 from flashnotify.api.problems import install_problems
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.networks import Network
 
 
 def application(
@@ -31,11 +34,15 @@ def application(
     bodies: Iterable[type[BaseModel]],
     ids: Callable[[], UUID],
     zone: tzinfo,
+    body_memory: int,
+    prefix: str,
+    proxies: tuple[Network, ...],
 ) -> ASGIApp:
     """Return the app of these routers.
 
     `bodies` are the models of the bodies that endpoints read themselves, `ids` makes request ids,
-    and `zone` is the campus's.
+    `zone` is the campus's, and `body_memory` limits the bytes of all bodies that are held at once.
+    Paths have a `prefix` for clients, unless one of the `proxies` names another.
     """
     app = FastAPI(
         title="FlashNotify", version=__version__, openapi_url=None, redirect_slashes=False
@@ -49,7 +56,8 @@ def application(
     # Made when it is first asked for: it takes a tenth of a second.
     document = cache(partial(openapi_document, app, kinds, bodies))
     app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it
-    return FinalNewline(RequestBoundary(app, ids))
+    bounded = RequestBoundary(app, ids, BodyMemory(body_memory))
+    return PathPrefix(HeadAsGet(FinalNewline(bounded)), prefix, proxies)
 
 
 def _install_docs(app: FastAPI) -> None:
@@ -59,20 +67,21 @@ def _install_docs(app: FastAPI) -> None:
 
     # Not a coroutine: the document is made in a thread, so that the event loop stays responsive.
     def openapi(_request: Request) -> JSONResponse:
-        return JSONResponse(app.openapi())
+        servers = {"servers": [{"url": link("")}]} if link("") else {}
+        return JSONResponse(app.openapi() | servers)
 
     app.add_route("/openapi.json", openapi, include_in_schema=False)
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
+        return RedirectResponse(link("/docs"))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            openapi_url=link("/openapi.json"),
             title=f"{app.title} API",
-            swagger_js_url="/docs/static/swagger-ui-bundle.js",
-            swagger_css_url="/docs/static/swagger-ui.css",
-            swagger_favicon_url="/docs/static/favicon.png",
+            swagger_js_url=link("/docs/static/swagger-ui-bundle.js"),
+            swagger_css_url=link("/docs/static/swagger-ui.css"),
+            swagger_favicon_url=link("/docs/static/favicon.png"),
         )

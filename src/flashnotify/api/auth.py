@@ -72,7 +72,9 @@ async def _principal(
     token = bearer.credentials if bearer is not None else header
     principal = await authentication.authenticate(request, token)
     for scope in scopes.scopes:
-        if scope != NOTIFY_KIND:
+        if scope == NOTIFY_KIND:
+            principal.require_sending(request.path_params.get("kind", "KIND"))
+        else:
             principal.require(scope)
     # Not before: whoever has no key learns nothing else.
     await refuse_unknown_parameters(request)

@@ -1,6 +1,5 @@
 """`/v1/notifications/batch`: many notifications in one request."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,11 +15,11 @@ from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
-from flashnotify.intake.bulk import Bulk, Result, read_array, read_lines
+from flashnotify.intake.bulk import Bulk, Result
+from flashnotify.intake.documents import read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
+from flashnotify.time_slices import TimeSlices
 
-# Results encoded before the event loop gets a turn.
-_SLICE = 200
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
@@ -99,10 +98,10 @@ async def _encode(results: Sequence[Result], more: Mapping[str, Any]) -> str:
     accepted = sum(isinstance(result.outcome, Accepted) for result in results)
     head = {**more, "accepted": accepted, "rejected": len(results) - accepted}
     parts: list[str] = []
-    for number, result in enumerate(results, 1):
+    slices = TimeSlices()
+    for result in results:
+        await slices.step()
         parts.append(json.dumps(_result(result)))
-        if number % _SLICE == 0:
-            await asyncio.sleep(0)
     return f'{json.dumps(head)[:-1]}, "results": [{", ".join(parts)}]}}'
 
 

@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from flashnotify.errors import DocumentTooLarge, InvalidInput, RequestTimeout, UnsupportedMediaType
+from flashnotify.errors import (
+    DocumentTooLarge,
+    InvalidInput,
+    RequestTimeout,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+)
 from flashnotify.meta.faults import field_errors
 
 # Media types of JSON; some clients send none.
@@ -31,24 +37,33 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Return a body of at most `limit` bytes.
 
     Raises:
+        UnsupportedEncoding: it is compressed.
         DocumentTooLarge: it is longer.
         RequestTimeout: it did not arrive in time.
     """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", ""):
+        raise UnsupportedEncoding(
+            "The body is compressed. Send it as it is, without Content-Encoding."
+        )
     declared = request.headers.get("content-length", "0")
     too_large = DocumentTooLarge(f"The body is longer than {limit} bytes.")
     if declared.isdigit() and int(declared) > limit:
         raise too_large
-    body = bytearray()
+    # Joined at the end: to copy a large body again and again would hold the event loop.
+    chunks: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(_TIMEOUT):
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
                     raise too_large
     except TimeoutError:
         detail = f"The body did not arrive within {_TIMEOUT:g} s. Send it again."
         raise RequestTimeout(detail) from None
-    return bytes(body)
+    return b"".join(chunks)
 
 
 async def read_json(request: Request, limit: int) -> bytes:

@@ -20,7 +20,7 @@ from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
 from flashnotify.domain import Device, DeviceType
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
-from flashnotify.intake.validation import parse
+from flashnotify.intake.documents import parse
 from flashnotify.meta.descriptors import Text
 from flashnotify.meta.requests import field_type
 
@@ -150,7 +150,7 @@ def devices_router(
         response_model=RegisteredOut,
     )
     async def register(request: Request, response: Response, _: DeviceManager) -> RegisteredDevice:
-        device = _parse(await read_json(request, _MAX_BYTES))
+        device = await _parse(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
             try:
                 await addresses.check(device.endpoint, names)
@@ -220,14 +220,14 @@ def devices_router(
     return router
 
 
-def _parse(body: bytes) -> DeviceIn:
+async def _parse(body: bytes) -> DeviceIn:
     """Return the device that a body describes.
 
     Raises:
         MalformedDocument: the body is not a JSON object.
         InvalidInput: it fails validation; lists its mistakes.
     """
-    document = parse(body)
+    document = await parse(body)
     given = document.get("type")
     model = DEVICE_REQUESTS.get(given) if isinstance(given, str) else None
     if model is None:

@@ -10,10 +10,20 @@ from anyio import BrokenResourceError
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from flashnotify.api.body_memory import BodyMemory
 from flashnotify.api.problems import problem_response
-from flashnotify.errors import Unavailable, stack_of
+from flashnotify.errors import (
+    FieldError,
+    InvalidInput,
+    ResponseBrokenOff,
+    Unavailable,
+    stack_of,
+)
 
 log = structlog.get_logger(__name__)
+
+# Parameters of a query: reading thousands of them holds the event loop.
+_MAX_PARAMETERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +39,40 @@ class LocalSocket:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadAsGet:
+    """Answers HEAD as GET, without the body (RFC 9110, section 9.3.2)."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope.get("method") != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        finished = False
+
+        async def send_head(message: Message) -> None:
+            nonlocal finished
+            if message["type"] == "http.response.start":
+                await send(message)
+            elif not finished:
+                # A stream ends here too: its next receive() says that the client is gone.
+                finished = True
+                await send({"type": "http.response.body"})
+
+        await self.app({**scope, "method": "GET"}, receive, send_head)
+
+
+@dataclass(frozen=True, slots=True)
 class RequestBoundary:
-    """Gives each request an id (`X-Request-ID`) and logs unexpected errors.
+    """Gives each request an id (`X-Request-ID`), limits its size, and logs unexpected errors.
 
     Headers that a dependency leaves in `state["headers"]` are sent with every response.
     """
 
     app: ASGIApp
     ids: Callable[[], UUID]
+    bodies: BodyMemory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
@@ -60,7 +96,12 @@ class RequestBoundary:
                 ]
             await send(message)
 
+        receive, release = self.bodies.counted(receive)
         try:
+            if scope["query_string"].count(b"&") >= _MAX_PARAMETERS:
+                too_many = problem_response(scope, _too_many_parameters())
+                await too_many(scope, receive, send_with_headers)
+                return
             await self.app(scope, receive, send_with_headers)
         except asyncio.CancelledError:
             # The service stops, and this request outlasts the time it has for that.
@@ -83,4 +124,11 @@ class RequestBoundary:
             )
             if not finished:
                 # The server closes the connection and logs this. The error itself may quote data.
-                raise RuntimeError("a response was broken off") from None
+                raise ResponseBrokenOff from None
+        finally:
+            release()
+
+
+def _too_many_parameters() -> InvalidInput:
+    detail = f"the query must have at most {_MAX_PARAMETERS} parameters"
+    return InvalidInput([FieldError("", "too_many", detail)])

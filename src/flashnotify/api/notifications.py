@@ -22,6 +22,7 @@ from flashnotify.api.fields import (
     Wait,
     read_from,
 )
+from flashnotify.api.path_prefix import link
 from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
@@ -52,7 +53,8 @@ class AcceptedOut(StatusOut):
     warnings: list[FieldProblem] | None = None
 
 
-_href = "/v1/notifications/{}".format
+def _href(id: UUID) -> str:
+    return link(f"/v1/notifications/{id}")
 
 
 class NotificationOut(BaseModel):

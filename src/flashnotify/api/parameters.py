@@ -32,9 +32,9 @@ async def refuse_unknown_parameters(request: Request) -> None:
 
 def raise_unknown(names: list[str], known: list[str], headers: list[str]) -> None:
     """Raise `InvalidInput` if there are `names` of unknown parameters."""
-    expected = f"expected one of {', '.join(known)}" if known else "none is expected"
+    expected = f"expected one of {', '.join(known)}" if known else "this endpoint takes none"
     if headers and not known:
-        expected += f", but the header {' or '.join(headers)}"
+        expected += f", only the header {' or '.join(headers)}"
     if names:
         raise InvalidInput(
             [

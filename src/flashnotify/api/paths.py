@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, compile_path
 
+from flashnotify.api.path_prefix import link
 from flashnotify.meta.suggestions import did_you_mean
 
 
@@ -46,6 +47,6 @@ class Paths:
         """Return `; did you mean /v1/notifications?` for a path that is not known, or nothing."""
         bare = path.rstrip("/")
         if bare != path and self.methods(bare):
-            return f"; did you mean {bare}?"
+            return f"; did you mean {link(bare)}?"
         parts = path.split("/")
-        return did_you_mean(path, {known.like(parts) for known in self._paths})
+        return did_you_mean(link(path), {link(known.like(parts)) for known in self._paths})

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from flashnotify import errors
+from flashnotify.api.path_prefix import link
 from flashnotify.api.paths import Paths
 from flashnotify.errors import FieldError, FlashNotifyError
 from flashnotify.meta.faults import explain
@@ -71,6 +72,9 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.UnsupportedEncoding):
+        # What would be accepted (RFC 9110, section 15.5.16).
+        headers["Accept-Encoding"] = "identity"
     if isinstance(error, errors.Unavailable | errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     return _response(scope, problem(error), headers)
@@ -111,10 +115,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     paths: Paths = request.app.state.paths
     path = request.scope["path"]
     if status is HTTPStatus.NOT_FOUND:
-        detail = f"No endpoint has this path{paths.hint(path) or '.'} See /docs."
+        detail = f"No endpoint has this path{paths.hint(path) or '.'} See {link('/docs')}."
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(paths.methods(path))
-        detail = f"This endpoint does not support {request.method}; use {headers['Allow']}."
+        # Starlette knows the methods of one route only, but also of those that are not documented.
+        allowed = ", ".join(paths.methods(path)) or headers.get("Allow", "")
+        headers["Allow"] = allowed
+        detail = f"This endpoint does not support {request.method}; use {allowed}."
     name = status.phrase.lower()
     content = _content(status, name.replace(" ", "-"), name.replace(" ", "_"), detail)
     return _response(request.scope, content, headers)

@@ -49,16 +49,10 @@ class Client(httpx.AsyncClient):
 
 
 async def connect() -> AbstractAsyncContextManager[Client]:
-    """Return a connection to the API of this archive, whether `serve` is running or not.
-
-    Raise `CommandFailed` if there is no archive: one made here would not be that of `serve`.
-    """
-    archive = archive_file()
-    socket = beside(archive, "sock")
+    """Return a connection to the API of this archive, whether `serve` is running or not."""
+    socket = beside(archive_file(), "sock")
     if await answers(socket):
         return over_socket(socket)
-    if not archive.exists():
-        raise CommandFailed(missing(archive))
     # Only now: importing the service takes seconds.
     from flashnotify.cli.local import connect_locally  # noqa: PLC0415
 
@@ -82,7 +76,7 @@ def archive_file() -> Path:
 
         archive = ServiceConfig().archive_file
     if not archive.exists():
-        raise CommandFailed(none_at(archive))
+        raise CommandFailed(missing(archive))
     return archive
 
 

@@ -114,12 +114,7 @@ class ApiKeys:
         key = await self._stored.find(id)
         stored = key.secret_hmac if key is not None else b""
         if not hmac.compare_digest(stored, self._hmac(id, secret)) or key is None:
-            raise NotAuthenticated(
-                "Unknown API key: it is not in the archive of this service. Create one with "
-                "`flashnotify keys create` in the folder where the service runs, or with its "
-                "FLASHNOTIFY_DATABASE_URL.",
-                code="unknown_key",
-            )
+            raise NotAuthenticated(_UNKNOWN, code="unknown_key")
         if key.revoked_at is not None:
             raise _revoked()
         return Principal(key.id, key.scopes, key.max_priority, key.expires_at)

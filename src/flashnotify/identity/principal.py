@@ -37,6 +37,14 @@ class Principal:
             code="missing_scope",
         )
 
+    def require_sending(self, kind: str = "KIND") -> None:
+        """Raise `NotPermitted` without the scope of any kind: whatever the request is, it fails.
+
+        The error names the scope for `kind`.
+        """
+        if not any(scope.startswith("notify:") for scope in self.scopes):
+            self.require(f"notify:{kind}")
+
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:
         """Raise `NotPermitted` above the priority of the key, or of the kind if that is higher."""
         highest = max(self.max_priority, kind.priority)

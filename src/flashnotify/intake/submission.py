@@ -12,8 +12,9 @@ from flashnotify.clock import Clock
 from flashnotify.domain import Job, NotificationStatus, WaitReason, milliseconds
 from flashnotify.errors import Unavailable
 from flashnotify.identity.principal import Principal
+from flashnotify.intake.documents import parse
 from flashnotify.intake.idempotency import Accepted, Idempotency
-from flashnotify.intake.validation import Checked, Validation, parse
+from flashnotify.intake.validation import Checked, Validation
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
@@ -53,7 +54,7 @@ class Submission:
             Unavailable: nothing can be accepted now.
         """
         self.require_ready()
-        return await self.accept_parsed(caller, parse(document), key)
+        return await self.accept_parsed(caller, await parse(document), key)
 
     async def accept_parsed(
         self, caller: Principal, document: Mapping[str, Any], key: str | None

@@ -1,16 +1,14 @@
 """Validates a caller's document as a request of its kind, and reports its mistakes."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from flashnotify.domain import Address, Priority, milliseconds
-from flashnotify.errors import FieldError, InvalidInput, MalformedDocument
+from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Audience
 from flashnotify.intake.delays import resolve
@@ -161,32 +159,6 @@ def _check_reach(
         takes = " or ".join(f"{scheme}:" for scheme in sorted(schemes))
         detail = f"reach no recipient: `to` has no {takes} address"
         raise InvalidInput([FieldError("/channels", "no_recipient", detail)])
-
-
-def parse(document: bytes) -> Mapping[str, Any]:
-    """Return the JSON object in a body, or raise `MalformedDocument`."""
-    if not document.strip():
-        raise MalformedDocument("The body is empty. Send a JSON object, {…}.")
-    try:
-        found = from_json(document)
-    except ValueError as error:
-        raise MalformedDocument(_not_json(document, str(error))) from None
-    if not isinstance(found, dict):
-        raise MalformedDocument("The body must be a JSON object, {…}.")
-    return found
-
-
-def _not_json(document: bytes, reason: str) -> str:
-    """Return the text for a document that is not JSON. `reason` is the parser's."""
-    if reason.startswith("trailing characters") and document.count(b"\n{"):
-        return (
-            "The body is not valid JSON: something follows the object. Send one notification per "
-            "line to /v1/notifications/batch, with Content-Type: application/x-ndjson."
-        )
-    place = re.search(r"line (\d+) column (\d+)", reason)
-    where = f" at line {place[1]}, column {place[2]}" if place else ""
-    what = "the end is missing" if reason.startswith("EOF") else "there is a mistake"
-    return f"The body is not valid JSON: {what}{where}."
 
 
 def _misplaced(error: FieldError, kind: NotifierSpec) -> FieldError:

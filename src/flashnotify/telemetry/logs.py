@@ -1,15 +1,18 @@
 """The log. It never contains secrets, addresses or messages."""
 
+import asyncio
 import logging
 import sys
 from typing import Any, Literal
 
 import structlog
 
-from flashnotify.errors import stack_of
+from flashnotify.errors import ResponseBrokenOff, stack_of
 
 # Libraries that log URLs, addresses or SQL below WARNING.
 QUIET = ("httpx", "httpcore", "aiosmtplib", "alembic", "sqlalchemy", "uvicorn")
+# A request that outlasts the service, and an error that has been logged: the server logs them too.
+_WITHOUT_STACK = (asyncio.CancelledError, ResponseBrokenOff)
 
 
 def _without_values(
@@ -19,7 +22,9 @@ def _without_values(
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
-        event.update(error=type(error).__name__, stack=stack_of(error))
+        event["error"] = type(error).__name__
+        if not isinstance(error, _WITHOUT_STACK):
+            event["stack"] = stack_of(error)
     return event
 
 

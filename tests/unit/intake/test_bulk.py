@@ -1,10 +1,12 @@
 """Bulk requests are read in slices, and each notification is accepted on its own."""
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from flashnotify import time_slices
 from flashnotify.errors import (
     DocumentTooLarge,
     IdempotencyMismatch,
@@ -13,7 +15,8 @@ from flashnotify.errors import (
     Unavailable,
     WriteRefused,
 )
-from flashnotify.intake.bulk import Bulk, Document, read_array, read_lines
+from flashnotify.intake.bulk import Bulk
+from flashnotify.intake.documents import Document, read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
 from tests.support.accepting import ALERT, SENDER, Accepting
 from tests.support.loop_turns import counted_turns
@@ -139,3 +142,22 @@ async def test_one_rule_for_keys_holds_for_one_and_for_many(bulk: Bulk) -> None:
     (result,) = await bulk.accept(SENDER, read_array(body, 1000), "k-1")
     assert isinstance(result.outcome, Accepted)
     assert result.outcome.replayed
+
+
+async def test_the_mistakes_of_a_batch_are_bounded(bulk: Bulk) -> None:
+    wrong = ALERT | {"to": ["nonsense"] * 100}
+    results = await bulk.accept(SENDER, documents(*[wrong] * 30), None)
+    numbers = [len(r.outcome.errors) for r in results if isinstance(r.outcome, InvalidInput)]
+    assert numbers == [100] * 10 + [1] * 20
+
+
+async def test_others_get_the_loop_while_documents_are_checked(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a document costs counts, not how many there are."""
+    cost = 0.003
+    clock = itertools.count()
+    monkeypatch.setattr(time_slices, "perf_counter", lambda: next(clock) * cost)
+    async with counted_turns() as turns:
+        await bulk.accept(SENDER, documents(*[ALERT] * 20), None)
+    assert turns.number >= 20
