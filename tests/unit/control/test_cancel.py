@@ -41,8 +41,12 @@ async def test_everything_that_is_queued_ends_as_cancelled(
 
 
 async def test_its_jobs_come_up_at_once_in_every_lane(
-    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
+    delivering: Delivering,
+    control: CancelAndRetry,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.0)
     delivering.transports["email"][0].script.append(Retryable("busy", after=3600))
     job, _ = await delivering.batches(TWO[0], "tel:+33612345678", priority=Priority.high)
     due = await delivering.execute(job)

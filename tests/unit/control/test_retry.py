@@ -154,8 +154,12 @@ async def test_deliveries_made_after_the_clock_stepped_back_are_not_missed(
 
 
 async def test_a_retried_delivery_has_a_whole_lifetime_again(
-    delivering: Delivering, control: CancelAndRetry, clock: ManualClock
+    delivering: Delivering,
+    control: CancelAndRetry,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.0)
     id = await fail(delivering)
     await clock.advance(48 * HOUR)
     await control.retry(id)
