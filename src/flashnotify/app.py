@@ -36,7 +36,7 @@ from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.archive.sqlite.placement import doubts
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
-from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.email.smtp.transport import SmtpTransport
 from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
 from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.ntfy import NtfyTransport
@@ -69,17 +69,25 @@ from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, R
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
-from flashnotify.runtime import watch
 from flashnotify.runtime.maintenance import Maintenance
 from flashnotify.runtime.scheduler import Scheduler
 from flashnotify.runtime.supervisor import Supervisor
+from flashnotify.runtime.watch import PART as WATCH
+from flashnotify.runtime.watch import Watch
 from flashnotify.runtime.worker_pool import WorkerPool
 from flashnotify.settings import KEY_FILE, ServiceConfig
 from flashnotify.telemetry.events import Events
+from flashnotify.telemetry.long_polling import LongPolling
 from flashnotify.telemetry.metrics import Metrics
-from flashnotify.telemetry.waiting import Waiting
 
 log = structlog.get_logger(__name__)
+
+# Bodies of the largest size for which there is memory at once.
+_LARGEST_BODIES = 4
+# Tasks that fan notifications out.
+_FAN_OUTS = 4
+# Seconds that the last commits get when the service stops.
+_FLUSH = 5.0
 
 # Importing them registers them.
 DECLARATIONS = (kinds,)
@@ -127,19 +135,14 @@ class Service:
         self.maintenance = Maintenance(
             kinds, self.archive.maintenance, self.clock, timedelta(days=config.retention_days)
         )
-        self.watch = watch.Watch(
-            config.archive_file, self.lock.in_place, self.supervisor, self.clock
-        )
+        in_place = self.lock.in_place
+        self.watch = Watch(config.archive_file, in_place, self.supervisor, self.clock)
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
-        self.waiting = Waiting(self.events, self.clock)
+        self.long_polling = LongPolling(self.events, self.clock)
 
     async def open(self) -> None:
-        """Take the archive, and migrate it to this version.
-
-        Raises:
-            ArchiveLocked: another process has it.
-        """
+        """Take the archive, and migrate it. Raise `ArchiveLocked` if another process has it."""
         for registry in (CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES):
             registry.freeze()
         for doubt in doubts(self.config.archive_file, self.config.beside(KEY_FILE)):
@@ -147,7 +150,7 @@ class Service:
         self.lock.acquire()
         await schema.upgrade(self.config.archive)
         self.supervisor.start("writer", self.writer.run())
-        self.supervisor.start(watch.PART, self.watch.run())
+        self.supervisor.start(WATCH, self.watch.run())
 
     async def start(self) -> None:
         """Start to deliver; unfinished work comes first."""
@@ -170,7 +173,7 @@ class Service:
         # First: an open stream would hold up the end of the server.
         self.events.close()
         self.dispatch.close()
-        for loop in ("scheduler", "maintenance", watch.PART):
+        for loop in ("scheduler", "maintenance", WATCH):
             await self.supervisor.stop(loop, within=0)
         within = self.config.drain_seconds
         await asyncio.gather(*(self.supervisor.stop(pool, within=within) for pool in self.pools))
@@ -207,11 +210,8 @@ class Service:
 
 
 def _open_channels(service: Service) -> dict[str, OpenChannel]:
-    config = service.config
-    threads, names = service.threads, service.names
-    resources = Resources(
-        service.clock, threads, names, config.beside, config.public_url, service.token
-    )
+    config, clock, threads, names = service.config, service.clock, service.threads, service.names
+    resources = Resources(clock, threads, names, config.beside, config.public_url, service.token)
     specs = [channel.__channel__ for channel in CHANNELS.values()]
     return {
         spec.name: open_channel(spec, TRANSPORTS.get(spec.name, ()), resources) for spec in specs
@@ -247,33 +247,40 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
     return {f"workers {channel or 'fan-out'}": pool(channel) for channel in (None, *channels)}
 
 
-def _api(service: Service) -> ASGIApp:
-    config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
-    kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
-    keys = ApiKeys(archive.api_keys, clock, service.pepper())
+def _submission(service: Service) -> Submission:
+    config, archive, clock = service.config, service.archive, service.clock
+    channels = service.channels.values()
     audience = Audience(
-        {channel.spec.scheme: channel.check_address for channel in channels.values()},
+        {channel.spec.scheme: channel.check_address for channel in channels},
         {PushNotificationMixin.scheme: archive.devices.find_all},
     )
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
     zone = ZoneInfo(config.timezone)
-    validation = Validation(kinds, service.wordings, audience, limits, zone)
+    validation = Validation(service.kinds, service.wordings, audience, limits, zone)
     once = Idempotency(archive.notifications, clock)
-    parts, metrics = service.supervisor, service.metrics
-    submission = Submission(
-        validation, archive, once, parts, dispatch, metrics, clock, ids, config.locale
+    parts, dispatch, metrics = service.supervisor, service.dispatch, service.metrics
+    return Submission(
+        validation, archive, once, parts, dispatch, metrics, clock, service.ids, config.locale
     )
+
+
+def _api(service: Service) -> ASGIApp:
+    config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
+    kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
+    keys = ApiKeys(archive.api_keys, clock, service.pepper())
+    submission, polling = _submission(service), service.long_polling
     control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids)
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
-    max_bytes = config.max_request_bytes
+    notifications, parts, metrics = archive.notifications, service.supervisor, service.metrics
+    max_bytes, max_batch_bytes = config.max_request_bytes, config.max_batch_bytes
     routers = (
-        batch_router(Bulk(submission, config.max_batch), config.max_batch_bytes, max_bytes),
-        notifications_router(submission, archive.notifications, service.waiting, max_bytes),
+        batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
+        notifications_router(submission, notifications, polling, max_bytes),
         deliveries_router(archive, service.in_flight, channels),
-        control_router(control, archive.notifications),
-        outbox_router(archive.outbox, archive.notifications, service.waiting),
+        control_router(control, notifications),
+        outbox_router(archive.outbox, notifications, polling),
         receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),
@@ -281,24 +288,12 @@ def _api(service: Service) -> ASGIApp:
         statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
         api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
-        text_router(
-            *(submission, archive.notifications, service.waiting, kinds),
-            *(max_bytes, config.max_title_length),
-        ),
+        text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
-    body_memory = _LARGEST_BODIES * max(config.max_batch_bytes, config.max_request_bytes)
-    prefix, proxies = urlsplit(config.public_url).path.rstrip("/"), config.trusted_proxies
-    return application(
-        routers, authentication, kinds, bodies, ids, zone, body_memory, prefix, proxies
-    )
-
-
-# Bodies of the largest size for which there is memory at once.
-_LARGEST_BODIES = 4
-# Tasks that fan notifications out.
-_FAN_OUTS = 4
-# Seconds that the last commits get when the service stops.
-_FLUSH = 5.0
+    memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
+    zone, proxies = ZoneInfo(config.timezone), config.trusted_proxies
+    prefix = urlsplit(config.public_url).path.rstrip("/")
+    return application(routers, authentication, kinds, bodies, ids, zone, memory, prefix, proxies)

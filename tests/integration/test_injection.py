@@ -21,7 +21,7 @@ from flashnotify import kinds
 from flashnotify.channels.email.channel import EmailContent, EmailToOne
 from flashnotify.channels.email.headers import one_line
 from flashnotify.channels.email.settings import EmailConfig
-from flashnotify.channels.email.smtp import SmtpConfig, SmtpTransport
+from flashnotify.channels.email.smtp.transport import SmtpConfig, SmtpTransport
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.ntfy import NtfyConfig, NtfyTransport
 from flashnotify.channels.sms.channel import SMSToOne

@@ -213,7 +213,7 @@ async def test_a_request_may_wait_for_the_outcome(
     assert answer.status_code == 202
     assert (found["status"], found["outcome"]) == ("completed", "all_sent")
     # It is accepted, although nothing more can wait.
-    monkeypatch.setattr("flashnotify.telemetry.waiting._MAX_WAITING", 0)
+    monkeypatch.setattr("flashnotify.telemetry.long_polling._MAX_WAITING", 0)
     answer = await service.http.post(URL + "&wait=60&delay=1h", content="x")
     assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
     assert "outcome" not in answer.json()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.email.smtp.transport import SmtpTransport
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import (
     answers,

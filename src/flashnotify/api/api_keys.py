@@ -13,7 +13,7 @@ from flashnotify.clock import Clock
 from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys, NewKey
-from flashnotify.intake.documents import parse
+from flashnotify.intake.json_documents import parse
 
 
 class ApiKeyIn(BaseModel):

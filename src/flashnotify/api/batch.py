@@ -16,8 +16,8 @@ from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result
-from flashnotify.intake.documents import read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
+from flashnotify.intake.json_documents import read_array, read_lines
 from flashnotify.time_slices import TimeSlices
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")

@@ -20,7 +20,7 @@ from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
 from flashnotify.domain import Device, DeviceType
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
-from flashnotify.intake.documents import parse
+from flashnotify.intake.json_documents import parse
 from flashnotify.meta.descriptors import Text
 from flashnotify.meta.requests import field_type
 

@@ -8,7 +8,7 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, Field, PlainValidato
 
 from flashnotify.domain import Priority, milliseconds, moment
 from flashnotify.meta import descriptors
-from flashnotify.telemetry.waiting import MAX_WAIT
+from flashnotify.telemetry.long_polling import MAX_WAIT
 
 T = TypeVar("T")
 

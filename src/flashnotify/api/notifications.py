@@ -31,7 +31,7 @@ from flashnotify.domain import NotificationStatus, Outcome, Priority
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
-from flashnotify.telemetry.waiting import Waiting
+from flashnotify.telemetry.long_polling import LongPolling
 
 
 class StatusOut(BaseModel):
@@ -128,7 +128,7 @@ def ended(notification: records.Notification) -> bool:
 def notifications_router(
     submission: Submission,
     notifications: Notifications,
-    waiting: Waiting,
+    long_polling: LongPolling,
     max_request_bytes: int,
 ) -> APIRouter:
     """Return the endpoints of `/v1/notifications`."""
@@ -190,7 +190,7 @@ def notifications_router(
         wait: Wait = 0,
     ) -> dict[str, Any]:
         look = partial(find_notification, notifications, id, audience=bool(include))
-        notification = await waiting.until(principal.id, wait, id, look, ended)
+        notification = await long_polling.until(principal.id, wait, id, look, ended)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         if include:
             shown["to"] = notification.audience

@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import media_type, read_body
 from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response, ended
+from flashnotify.api.notify_parameters import LISTS, SINGLES, text_parameters
 from flashnotify.api.ntfy_headers import given_headers
 from flashnotify.api.parameters import raise_unknown
 from flashnotify.api.problems import problems
-from flashnotify.api.text_parameters import LISTS, SINGLES, text_parameters
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import find_notification
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable, UnsupportedMediaType
@@ -23,7 +23,7 @@ from flashnotify.intake.submission import Submission
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.meta.suggestions import SYNONYMS, did_you_mean
-from flashnotify.telemetry.waiting import MAX_WAIT, Waiting
+from flashnotify.telemetry.long_polling import MAX_WAIT, LongPolling
 
 # Media types that clients declare by default for text; curl's -d declares a form.
 _ALSO_TEXT = ("", "application/x-www-form-urlencoded", "application/octet-stream")
@@ -33,7 +33,7 @@ _MESSAGE = "The exam takes place in room B204 instead of A101."
 def text_router(
     submission: Submission,
     notifications: Notifications,
-    waiting: Waiting,
+    long_polling: LongPolling,
     kinds: Registry[NotifierSpec],
     max_bytes: int,
     max_title: int,
@@ -103,7 +103,7 @@ def text_router(
         look = partial(find_notification, notifications, accepted.id)
         # It is accepted, whether there is room to wait for it or not.
         with suppress(Unavailable):
-            reached = await waiting.until(principal.id, wait, accepted.id, look, ended)
+            reached = await long_polling.until(principal.id, wait, accepted.id, look, ended)
             return accepted_response(accepted, reached)
         return accepted_response(accepted)
 

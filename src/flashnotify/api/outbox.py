@@ -11,7 +11,7 @@ from flashnotify.api.fields import Cursor, Limit, Page, Time, Wait, read_from
 from flashnotify.api.notifications import ended
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications, Outbox
-from flashnotify.telemetry.waiting import Waiting
+from flashnotify.telemetry.long_polling import LongPolling
 
 
 class OutboxOut(BaseModel):
@@ -28,7 +28,9 @@ class OutboxOut(BaseModel):
     captured_at: Time
 
 
-def outbox_router(outbox: Outbox, notifications: Notifications, waiting: Waiting) -> APIRouter:
+def outbox_router(
+    outbox: Outbox, notifications: Notifications, long_polling: LongPolling
+) -> APIRouter:
     """Return the endpoint `/v1/outbox`."""
     router = APIRouter(prefix="/v1/outbox", tags=["outbox"])
 
@@ -57,7 +59,7 @@ def outbox_router(outbox: Outbox, notifications: Notifications, waiting: Waiting
             is_over = wait > 0 and notification is not None and await over(notification)
             return is_over, await outbox.page(wanted, limit=limit, cursor=cursor)
 
-        _, page = await waiting.until(
+        _, page = await long_polling.until(
             principal.id, wait, notification, look, lambda found: found[0] or bool(found[1].items)
         )
         return page

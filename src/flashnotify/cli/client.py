@@ -9,7 +9,7 @@ import httpx
 import typer
 
 from flashnotify.archive.sqlite.location import beside, configured_archive, missing
-from flashnotify.cli.problems import explain
+from flashnotify.cli.error_messages import explain
 from flashnotify.errors import FlashNotifyError
 
 # Seconds to wait for `serve` to answer: accepting waits for the disk.

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import typer
 
 from flashnotify.cli.client import JsonOption, call
-from flashnotify.cli.listing import Listing
 from flashnotify.cli.output import local_time
+from flashnotify.cli.tables import Listing
 
 keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
 

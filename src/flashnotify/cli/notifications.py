@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from flashnotify.cli.client import CommandFailed, JsonOption, call, connect
+from flashnotify.cli.error_messages import explain_fault
 from flashnotify.cli.output import print_json
-from flashnotify.cli.problems import explain_fault
 
 
 def send(

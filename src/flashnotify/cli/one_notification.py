@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 
 from flashnotify.cli.client import Client, JsonOption, call, connect
-from flashnotify.cli.listing import Columns, last_answer, next_attempt, print_items
 from flashnotify.cli.output import local_time, print_json
+from flashnotify.cli.tables import Columns, last_answer, next_attempt, print_items
 
 IdArgument = Annotated[str, typer.Argument(help="The id from `send`.")]
 

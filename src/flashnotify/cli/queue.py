@@ -5,8 +5,8 @@ from operator import itemgetter
 from typing import Any
 
 from flashnotify.cli.client import JsonOption, call
-from flashnotify.cli.listing import Columns, print_items
 from flashnotify.cli.output import print_json
+from flashnotify.cli.tables import Columns, print_items
 
 _COLUMNS: Columns = {
     "channel": lambda held: held["channel"] or "fan-out",

@@ -18,7 +18,7 @@ from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
 from flashnotify.cli import trial
 from flashnotify.cli.connection_limits import ConnectionLimits, connections_within
-from flashnotify.cli.listening import listen, listen_locally
+from flashnotify.cli.sockets import listen, listen_locally
 from flashnotify.cli.uvicorn_server import Server
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import ServiceConfig, given_names, unknown_names

@@ -19,7 +19,7 @@ from rich.text import Text
 from flashnotify.archive.sqlite.location import beside, missing
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.client import CommandFailed, archive_file, over_socket
-from flashnotify.cli.problems import explain
+from flashnotify.cli.error_messages import explain
 
 # Seconds between two attempts to connect: the first wait and the longest.
 _FIRST_WAIT = 0.1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from flashnotify import errors
 from flashnotify.identity.principal import Principal
-from flashnotify.intake.documents import Document
 from flashnotify.intake.idempotency import Accepted
+from flashnotify.intake.json_documents import Document
 from flashnotify.intake.submission import Submission
 from flashnotify.time_slices import TimeSlices
 

@@ -12,8 +12,8 @@ from flashnotify.clock import Clock
 from flashnotify.domain import Job, NotificationStatus, WaitReason, milliseconds
 from flashnotify.errors import Unavailable
 from flashnotify.identity.principal import Principal
-from flashnotify.intake.documents import parse
 from flashnotify.intake.idempotency import Accepted, Idempotency
+from flashnotify.intake.json_documents import parse
 from flashnotify.intake.validation import Checked, Validation
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.runtime.supervisor import Supervisor

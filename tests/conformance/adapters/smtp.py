@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from flashnotify.channels.email.channel import EmailContent, EmailToOne
-from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.email.smtp.transport import SmtpTransport
 from flashnotify.channels.transport import Content
 from flashnotify.domain import Message
 from tests.conformance.adapter import SECRET, WORDS, Adapter, Case, Lent

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.email.smtp.transport import SmtpTransport
 from flashnotify.channels.push.ntfy import NtfyTransport
 from flashnotify.channels.sms.http_json import HttpJsonTransport
 from flashnotify.channels.sms.kannel import KannelTransport

@@ -16,8 +16,8 @@ from flashnotify.errors import (
     WriteRefused,
 )
 from flashnotify.intake.bulk import Bulk
-from flashnotify.intake.documents import Document, read_array, read_lines
 from flashnotify.intake.idempotency import Accepted
+from flashnotify.intake.json_documents import Document, read_array, read_lines
 from tests.support.accepting import ALERT, SENDER, Accepting
 from tests.support.loop_turns import counted_turns
 from tests.support.manual_clock import ManualClock

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, unquote
 import httpx
 
 from flashnotify.channels.net import answers
-from flashnotify.channels.net.http_connections import Connections, LookUp, request_target
+from flashnotify.channels.net.http_connection_pool import Connections, LookUp, request_target
 from flashnotify.channels.transport import C_contra, Resources, Transport, TransportConfig
 from flashnotify.channels.url import TransportURL
 from flashnotify.errors import Misconfigured, Unreachable

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from flashnotify.channels.email.channel import EmailContent, EmailToOne
-from flashnotify.channels.email.smtp import SmtpConfig, SmtpTransport
+from flashnotify.channels.email.smtp.transport import SmtpConfig, SmtpTransport
 from flashnotify.channels.transport import Resources
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Message, Rendering

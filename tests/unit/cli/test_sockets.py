@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from flashnotify.cli.connection_limits import connections_within
-from flashnotify.cli.listening import listen
+from flashnotify.cli.sockets import listen
 from flashnotify.errors import SettingsError
 
 

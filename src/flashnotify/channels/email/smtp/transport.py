@@ -11,13 +11,13 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from flashnotify import errors
-from flashnotify.channels.email.access import Access, Encryption
 from flashnotify.channels.email.channel import EmailToOne
-from flashnotify.channels.email.connecting import expects_tls
-from flashnotify.channels.email.pool import SessionPool
-from flashnotify.channels.email.remedies import speak_tls
-from flashnotify.channels.email.session import Session
 from flashnotify.channels.email.settings import EmailConfig
+from flashnotify.channels.email.smtp.connection import expects_tls
+from flashnotify.channels.email.smtp.remedies import speak_tls
+from flashnotify.channels.email.smtp.server import Encryption, Server
+from flashnotify.channels.email.smtp.session import Session
+from flashnotify.channels.email.smtp.session_pool import SessionPool
 from flashnotify.channels.transport import Resources, Transport, TransportConfig, excerpt, limits
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
@@ -108,7 +108,7 @@ class SmtpTransport(Transport[EmailToOne]):
         self._sender = parseaddr(EmailConfig().sender)[1]
         domain = self._sender.rpartition("@")[2]
         encryption = _encryption(url)
-        self._access = Access(
+        self._server = Server(
             url.host,
             url.port or _PORTS[encryption],
             encryption,
@@ -144,7 +144,7 @@ class SmtpTransport(Transport[EmailToOne]):
         return Sent(answer=excerpt(f"{answer.code} {answer.message}"), reference=content.message_id)
 
     async def _open(self) -> Session:
-        return await Session.open(self._access)
+        return await Session.open(self._server)
 
     async def _open_or_find_tls(self) -> Session:
         """Return a session. Raise `Misconfigured` if the server waits for us to begin TLS."""
@@ -152,10 +152,10 @@ class SmtpTransport(Transport[EmailToOne]):
             async with asyncio.timeout(_PATIENCE):
                 return await self._open()
         except TimeoutError:
-            access = self._access
-            if access.encryption != "tls" and await expects_tls(access):
+            server = self._server
+            if server.encryption != "tls" and await expects_tls(server):
                 reason = "the server sends no greeting, since it expects TLS from the start"
-                remedy = speak_tls(access)
+                remedy = speak_tls(server)
                 raise errors.Misconfigured(reason, remedy=remedy) from None
         return await self._open()
 

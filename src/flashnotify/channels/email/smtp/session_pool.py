@@ -1,13 +1,13 @@
-"""The open sessions with one SMTP server: kept for a while, and no more than it allows."""
+"""A pool of sessions with one SMTP server, which adapts to the number that the server allows."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from flashnotify.channels.email.replies import TooManyConnections
-from flashnotify.channels.email.session import Session
-from flashnotify.channels.email.stages import Stage
+from flashnotify.channels.email.smtp.error_mapping import TooManyConnections
+from flashnotify.channels.email.smtp.session import Session
+from flashnotify.channels.email.smtp.stages import Stage
 from flashnotify.channels.limiter import ConnectionLimiter
 from flashnotify.clock import Clock
 from flashnotify.errors import TransportError, Unreachable

@@ -1,4 +1,4 @@
-"""The API's problems in the words of the command line."""
+"""Error messages: the API's problems, in terms of the options that were typed."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -5,7 +5,7 @@ from pathlib import Path
 import uvloop
 from pydantic import SecretStr
 
-from flashnotify.channels.email.smtp import SmtpConfig, SmtpTransport
+from flashnotify.channels.email.smtp.transport import SmtpConfig, SmtpTransport
 from flashnotify.channels.url import TransportURL
 from flashnotify.errors import Misconfigured
 from tests.conformance.adapter import Lent

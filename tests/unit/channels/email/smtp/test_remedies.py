@@ -2,7 +2,7 @@
 
 import pytest
 
-from flashnotify.channels.email import smtp as smtp_module
+from flashnotify.channels.email.smtp import transport
 from flashnotify.errors import Misconfigured
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
@@ -42,7 +42,7 @@ async def test_no_starttls(smtp: SmtpServer, made: Made) -> None:
 async def test_a_port_with_tls_spoken_to_without(
     authority: Authority, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp_module, "_PATIENCE", 0.1)
+    monkeypatch.setattr(transport, "_PATIENCE", 0.1)
     async with SmtpServer(tls=authority.server()) as server:
         found = await remedy(made, f"smtp://127.0.0.1:{server.port}")
         assert f"FLASHNOTIFY_EMAIL_URL=smtps://127.0.0.1:{server.port}" in found

@@ -1,4 +1,4 @@
-"""Lists of the API as tables, for people."""
+"""Tables of items that the API lists."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,8 @@ import ssl
 
 import aiosmtplib
 
-from flashnotify.channels.email.access import Access
-from flashnotify.channels.email.stages import Stage
+from flashnotify.channels.email.smtp.server import Server
+from flashnotify.channels.email.smtp.stages import Stage
 
 _URL = "FLASHNOTIFY_EMAIL_URL"
 # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
@@ -22,15 +22,15 @@ def is_plain_text(error: Exception) -> bool:
     return isinstance(error, ssl.SSLError) and error.reason in reasons
 
 
-def remedy(error: Exception, stage: Stage, access: Access) -> str | None:
+def remedy(error: Exception, stage: Stage, server: Server) -> str | None:
     """Return what to change after `error` at `stage`, or None if only the reason can tell."""
-    host = access.host
+    host = server.host
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(error, host)
     if isinstance(error, NotOffered):
         return _extension(str(error), host)
     if is_plain_text(error):
-        return f"This port expects no TLS at the start: set {_URL}=smtp://{host}:{access.port}."
+        return f"This port expects no TLS at the start: set {_URL}=smtp://{host}:{server.port}."
     code = error.code if isinstance(error, aiosmtplib.SMTPResponseException) else None
     if code == 504 or stage is Stage.hello:
         return (
@@ -54,9 +54,9 @@ def remedy(error: Exception, stage: Stage, access: Access) -> str | None:
     return None
 
 
-def speak_tls(access: Access) -> str:
+def speak_tls(server: Server) -> str:
     """Return what to change for a port that expects TLS from the start."""
-    return f"This port expects TLS from the start: set {_URL}=smtps://{access.host}:{access.port}."
+    return f"This port expects TLS from the start: set {_URL}=smtps://{server.host}:{server.port}."
 
 
 def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:

@@ -1,4 +1,4 @@
-"""Connects to an SMTP server, over the first of its addresses that answers."""
+"""Connect to an SMTP server, over the first of its addresses that answers."""
 
 import asyncio
 import socket
@@ -9,19 +9,19 @@ import aiohappyeyeballs
 from aiosmtplib import SMTPConnectError, SMTPConnectTimeoutError, SMTPException
 from aiosmtplib.protocol import SMTPProtocol
 
-from flashnotify.channels.email.access import Access
-from flashnotify.channels.email.remedies import is_plain_text
-from flashnotify.channels.email.stages import Stage
+from flashnotify.channels.email.smtp.remedies import is_plain_text
+from flashnotify.channels.email.smtp.server import Server
+from flashnotify.channels.email.smtp.stages import Stage
 
 # Seconds until the next address is tried beside the last one (RFC 8305, section 8).
 _NEXT_ADDRESS = 0.25
 
 
-async def connect(access: Access) -> SMTPProtocol:
+async def connect(server: Server) -> SMTPProtocol:
     """Return a connection, with TLS if it begins with that. Raise SMTPException or OSError."""
-    host, port = access.host, access.port
+    host, port = server.host, server.port
     loop = asyncio.get_running_loop()
-    tls = access.encryption == "tls"
+    tls = server.encryption == "tls"
     try:
         async with asyncio.timeout(Stage.connect.timeout):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -32,7 +32,7 @@ async def connect(access: Access) -> SMTPProtocol:
             _, protocol = await loop.create_connection(
                 SMTPProtocol,
                 sock=connected,
-                ssl=access.tls if tls else None,
+                ssl=server.tls if tls else None,
                 server_hostname=host if tls else None,
             )
     except TimeoutError:
@@ -45,10 +45,10 @@ async def connect(access: Access) -> SMTPProtocol:
     return protocol
 
 
-async def expects_tls(access: Access) -> bool:
+async def expects_tls(server: Server) -> bool:
     """Return whether the server speaks TLS from the start, whatever its certificate is worth."""
     try:
-        protocol = await connect(replace(access, encryption="tls"))
+        protocol = await connect(replace(server, encryption="tls"))
     except ssl.SSLError as error:
         return not is_plain_text(error)
     except (SMTPException, OSError):

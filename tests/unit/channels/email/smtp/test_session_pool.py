@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flashnotify.channels.email import pool
-from flashnotify.channels.email.smtp import SmtpTransport
+from flashnotify.channels.email.smtp import session_pool
+from flashnotify.channels.email.smtp.transport import SmtpTransport
 from flashnotify.errors import Unreachable
 from tests.support.eventually import eventually
 from tests.support.manual_clock import ManualClock
@@ -48,7 +48,7 @@ async def test_idle_sessions_are_ended_at_their_age(
 async def test_forgotten_connections_cost_no_delivery(
     smtp: SmtpServer, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_CHECK", 0.05)
+    monkeypatch.setattr(session_pool, "_CHECK", 0.05)
     transport = made(smtp.url)
     await send_at_once(transport, 8)
     smtp.forget()
@@ -69,9 +69,9 @@ async def test_one_forgotten_connection_tells_about_those_kept_for_longer(
         checks += kept is not None
         return await original(self, kept, sender)
 
-    original = pool.SessionPool._begin_in
-    monkeypatch.setattr(pool.SessionPool, "_begin_in", begin)
-    monkeypatch.setattr(pool, "_CHECK", 0.05)
+    original = session_pool.SessionPool._begin_in
+    monkeypatch.setattr(session_pool.SessionPool, "_begin_in", begin)
+    monkeypatch.setattr(session_pool, "_CHECK", 0.05)
     await transport.send(email())
     assert (checks, len(smtp.mails)) == (1, 9)
 

@@ -1,4 +1,4 @@
-"""JSON documents from strangers: measured before they are parsed, so that none holds the loop."""
+"""JSON documents from callers. Their cost is measured before they are parsed: see `json_cost`."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from pydantic_core import from_json
 
 from flashnotify.errors import FieldError, FlashNotifyError, InvalidInput, MalformedDocument
-from flashnotify.intake.json_structure import MAX_COST, may_cost_too_much, measure
+from flashnotify.intake.json_cost import MAX_COST, may_cost_too_much, measure
 from flashnotify.time_slices import TimeSlices
 
 # Some editors and scripts begin UTF-8 with it (RFC 8259, section 8.1: a parser may ignore it).

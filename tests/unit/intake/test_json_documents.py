@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashnotify.errors import InvalidInput, MalformedDocument
-from flashnotify.intake import json_structure
-from flashnotify.intake.documents import Document, parse, read_array, read_lines
-from flashnotify.intake.json_structure import measure
+from flashnotify.intake import json_cost
+from flashnotify.intake.json_cost import measure
+from flashnotify.intake.json_documents import Document, parse, read_array, read_lines
 from flashnotify.time_slices import TimeSlices
 
 Read = Callable[[bytes, int], AsyncIterator[Document]]
@@ -128,4 +128,4 @@ async def test_others_get_the_loop_while_a_value_is_measured() -> None:
     body = b'{"x":[' + b"[]," * 10_000 + b"[]]}"
     end, _ = await measure(body, 0, Slices())
     assert end == len(body)
-    assert len(steps) == 30_000 // json_structure._STEP
+    assert len(steps) == 30_000 // json_cost._STEP

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from flashnotify.cli.client import JsonOption
-from flashnotify.cli.listing import Item, Listing, last_answer, next_attempt
 from flashnotify.cli.output import local_time
+from flashnotify.cli.tables import Item, Listing, last_answer, next_attempt
 
 LimitOption = Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")]
 KindOption = Annotated[str | None, typer.Option(help="E.g. academic or security.")]

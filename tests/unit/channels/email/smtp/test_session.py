@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from flashnotify.channels.email.stages import Stage
+from flashnotify.channels.email.smtp.stages import Stage
 from flashnotify.errors import (
     Misconfigured,
     Rejected,

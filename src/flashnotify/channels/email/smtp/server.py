@@ -1,4 +1,4 @@
-"""How to reach an SMTP server, and who we are there."""
+"""The parameters of a connection to an SMTP server."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -8,13 +8,16 @@ Encryption = Literal["tls", "require", "auto", "never"]
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach a server, and who we are there; `name` is ours in EHLO, None our address."""
+class Server:
+    """An SMTP server, and our credentials there.
+
+    `ehlo_name` is our name in EHLO; None stands for our address.
+    """
 
     host: str
     port: int
     encryption: Encryption
     tls: ssl.SSLContext = field(repr=False)
-    name: str | None = None
+    ehlo_name: str | None = None
     username: str | None = field(default=None, repr=False)
     password: str = field(default="", repr=False)

@@ -12,11 +12,11 @@ from aiosmtplib.errors import SMTPConnectError, SMTPServerDisconnected, SMTPTime
 from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.protocol import SMTPProtocol
 
-from flashnotify.channels.email.access import Access
-from flashnotify.channels.email.connecting import connect
-from flashnotify.channels.email.remedies import NotOffered
-from flashnotify.channels.email.replies import explained
-from flashnotify.channels.email.stages import Stage
+from flashnotify.channels.email.smtp.connection import connect
+from flashnotify.channels.email.smtp.error_mapping import explained
+from flashnotify.channels.email.smtp.remedies import NotOffered
+from flashnotify.channels.email.smtp.server import Server
+from flashnotify.channels.email.smtp.stages import Stage
 
 # Seconds for RSET and QUIT: nothing depends on their answers.
 _BRIEF = 2.0
@@ -34,8 +34,8 @@ class Session:
     login (RFC 5321, section 4.1.4, lets it reset the session).
     """
 
-    def __init__(self, access: Access, protocol: SMTPProtocol) -> None:
-        self._access = access
+    def __init__(self, server: Server, protocol: SMTPProtocol) -> None:
+        self._server = server
         self._protocol = protocol
         self._settled = False
         self._extensions: dict[str, str] = {}
@@ -47,10 +47,10 @@ class Session:
         return self._settled and self._protocol.is_connected
 
     @classmethod
-    async def open(cls, access: Access) -> Self:
+    async def open(cls, server: Server) -> Self:
         """Return a session in which a message may begin."""
-        with explained(Stage.connect, access):
-            session = cls(access, await connect(access))
+        with explained(Stage.connect, server):
+            session = cls(server, await connect(server))
         try:
             await session._begin()
         except BaseException:
@@ -69,7 +69,7 @@ class Session:
     async def data(self, message: bytes) -> SMTPResponse:
         """Send the message, whose lines end with CRLF; return the server's answer."""
         await self._command(Stage.data, "DATA", 354)
-        with explained(Stage.end_of_data, self._access):
+        with explained(Stage.end_of_data, self._server):
             self._protocol.write(_FIRST_DOT.sub(b"..", message) + b".\r\n")
             answer = await self._answer(self._protocol.read_response(), Stage.end_of_data.timeout)
             return _expected(answer, 250)
@@ -97,29 +97,29 @@ class Session:
             transport.close() if usable else transport.abort()
 
     async def _begin(self) -> None:
-        access = self._access
+        server = self._server
         await self._greeting()
         await self._hello()
         offered = "starttls" in self._extensions
-        if access.encryption == "require" or (access.encryption == "auto" and offered):
+        if server.encryption == "require" or (server.encryption == "auto" and offered):
             await self._start_tls(offered=offered)
             # What the server said before may have been forged (RFC 3207, section 4.2).
             await self._hello()
-        if access.username is not None:
-            await self._login(access.username, access.password)
+        if server.username is not None:
+            await self._login(server.username, server.password)
 
     async def _greeting(self) -> None:
-        access, reading = self._access, self._protocol.read_response()
-        with explained(Stage.greeting, access):
+        server, reading = self._server, self._protocol.read_response()
+        with explained(Stage.greeting, server):
             try:
                 answer = await self._answer(reading, Stage.greeting.timeout)
             except SMTPServerDisconnected as error:
-                failure = f"Error connecting to {access.host} on port {access.port}: {error}"
+                failure = f"Error connecting to {server.host} on port {server.port}: {error}"
                 raise SMTPConnectError(failure) from error
             _expected(answer, 220)
 
     async def _hello(self) -> None:
-        with explained(Stage.hello, self._access):
+        with explained(Stage.hello, self._server):
             name, self._extensions, self._mechanisms = self._name(), {}, []
             answer = await self._reply(f"EHLO {name}", Stage.hello.timeout)
             if answer.code in _NO_EHLO:
@@ -130,22 +130,22 @@ class Session:
 
     def _name(self) -> str:
         """Return our name, or else our address as a literal (RFC 5321, section 4.1.3)."""
-        if self._access.name is not None:
-            return self._access.name
+        if self._server.ehlo_name is not None:
+            return self._server.ehlo_name
         transport = self._protocol.transport
         address = transport.get_extra_info("sockname")[0] if transport is not None else ""
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     async def _start_tls(self, *, offered: bool) -> None:
-        access = self._access
-        with explained(Stage.starttls, access):
+        server = self._server
+        with explained(Stage.starttls, server):
             if not offered:
                 raise NotOffered("STARTTLS")
-            upgrade = self._protocol.start_tls(access.tls, server_hostname=access.host)
+            upgrade = self._protocol.start_tls(server.tls, server_hostname=server.host)
             await self._answer(upgrade, Stage.starttls.timeout)
 
     async def _login(self, username: str, password: str) -> None:
-        with explained(Stage.login, self._access):
+        with explained(Stage.login, self._server):
             refusal: SMTPResponse | None = None
             for mechanism in (m for m in _MECHANISMS if m in self._mechanisms):
                 try:
@@ -181,7 +181,7 @@ class Session:
     async def _command(
         self, stage: Stage, line: str, *expected: int, within: float | None = None
     ) -> None:
-        with explained(stage, self._access):
+        with explained(stage, self._server):
             _expected(await self._reply(line, within or stage.timeout), *expected)
 
     async def _reply(self, line: str, within: float) -> SMTPResponse:

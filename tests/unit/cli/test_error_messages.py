@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from flashnotify.cli.problems import explain
+from flashnotify.cli.error_messages import explain
 
 DOCUMENT = {"to": ["mailto:a@univ.example", "ada"], "data": {"floor": "2"}, "scopes": ["party"]}
 

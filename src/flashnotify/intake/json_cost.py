@@ -1,4 +1,4 @@
-"""The extent and the cost of a JSON value, found without building it."""
+"""Measure the length and the parsing cost of a JSON value, without parsing it."""
 
 import re
 

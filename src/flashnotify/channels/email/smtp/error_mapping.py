@@ -1,7 +1,7 @@
-"""What a refusal or failure of an SMTP server is about: us, or the recipient.
+"""Map the errors of an SMTP session to transport errors: is it about us, or the recipient?
 
 Many servers refuse our connection, name or sender only at RCPT (`smtpd_delay_reject` of Postfix).
-Such a reply must never end the delivery to one recipient: everybody gets it.
+Such a reply must never end the delivery to one recipient, since everybody gets it.
 """
 
 import re
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import aiosmtplib
 
 from flashnotify import errors
-from flashnotify.channels.email.access import Access
-from flashnotify.channels.email.remedies import is_plain_text, remedy
-from flashnotify.channels.email.stages import Stage
+from flashnotify.channels.email.smtp.remedies import is_plain_text, remedy
+from flashnotify.channels.email.smtp.server import Server
+from flashnotify.channels.email.smtp.stages import Stage
 from flashnotify.channels.transport import excerpt
 
 _GREETING = (Stage.connect, Stage.greeting)
@@ -40,30 +40,30 @@ class TooManyConnections(errors.Unreachable):
 
 
 @contextmanager
-def explained(stage: Stage, access: Access) -> Iterator[None]:
-    """Raise the `TransportError` for a failure at `stage` of a session with `access`."""
+def explained(stage: Stage, server: Server) -> Iterator[None]:
+    """Raise the `TransportError` for a failure at `stage` of a session with `server`."""
     try:
         yield
     except (aiosmtplib.SMTPException, OSError) as error:
-        raise _explain(error, stage, access) from error
+        raise _explain(error, stage, server) from error
 
 
 def _explain(
-    error: aiosmtplib.SMTPException | OSError, stage: Stage, access: Access
+    error: aiosmtplib.SMTPException | OSError, stage: Stage, server: Server
 ) -> errors.TransportError:
     if isinstance(error, aiosmtplib.SMTPResponseException) and 400 <= error.code < 600:
-        return _refusal(error, stage, access)
+        return _refusal(error, stage, server)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         reason = f"the server does not support the settings: {error}"
     elif isinstance(error, ssl.SSLCertVerificationError) or is_plain_text(error):
         reason = str(error)
     else:
         return errors.Unreachable(excerpt(str(error)))
-    return errors.Misconfigured(excerpt(reason), remedy=remedy(error, stage, access))
+    return errors.Misconfigured(excerpt(reason), remedy=remedy(error, stage, server))
 
 
 def _refusal(
-    error: aiosmtplib.SMTPResponseException, stage: Stage, access: Access
+    error: aiosmtplib.SMTPResponseException, stage: Stage, server: Server
 ) -> errors.TransportError:
     """Return the error for a reply: 4yz for now, 5yz for good (RFC 5321, section 4.2.1)."""
     reason, code = excerpt(f"{error.code} {error.message}"), error.code
@@ -74,7 +74,7 @@ def _refusal(
     # Whatever comes before RCPT, all recipients get.
     concerns_all = stage in _OPENING or stage is Stage.sender
     if code >= 500 and (concerns_all or code in _OUR_SETTINGS):
-        return errors.Misconfigured(reason, remedy=remedy(error, stage, access))
+        return errors.Misconfigured(reason, remedy=remedy(error, stage, server))
     if concerns_all or code in _OUR_COMMANDS or _is_policy(error.message):
         # Messages are judged one by one, which says nothing about the next.
         content = stage in (Stage.data, Stage.end_of_data)

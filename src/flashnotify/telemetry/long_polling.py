@@ -1,4 +1,4 @@
-"""Requests that wait for a change, woken by the events instead of reading again and again."""
+"""Long polling: requests that wait for a change, woken by events."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,8 +19,8 @@ _MAX_WAITING = 200
 _MAX_PER_KEY = 20
 
 
-class Waiting:
-    """Lets requests wait until what they look for is there."""
+class LongPolling:
+    """Lets requests wait until the archive holds what they ask for."""
 
     def __init__(self, events: Events, clock: Clock) -> None:
         self._events = events

@@ -10,7 +10,7 @@ import pytest
 from flashnotify.archive.records import Event
 from flashnotify.errors import Unavailable
 from flashnotify.telemetry.events import Events
-from flashnotify.telemetry.waiting import Waiting
+from flashnotify.telemetry.long_polling import LongPolling
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
 
@@ -23,7 +23,7 @@ class Changing:
     def __init__(self, clock: ManualClock) -> None:
         self.archive = MemoryArchive()
         self.events = Events(self.archive.events, clock)
-        self.waiting = Waiting(self.events, clock)
+        self.long_polling = LongPolling(self.events, clock)
         self.value = 0
         self.looks = 0
 
@@ -42,7 +42,7 @@ class Changing:
     def until(
         self, seconds: float, id: UUID | None = ONE, caller: str = "key"
     ) -> Coroutine[Any, Any, int]:
-        return self.waiting.until(caller, seconds, id, self.look, bool)
+        return self.long_polling.until(caller, seconds, id, self.look, bool)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def test_a_change_before_the_events_are_followed_is_seen(changing: Changin
             changing.commit(ONE, 7)
         return found
 
-    assert await changing.waiting.until("key", 5, ONE, look, bool) == 7
+    assert await changing.long_polling.until("key", 5, ONE, look, bool) == 7
 
 
 async def test_the_end_of_the_service_ends_the_wait(changing: Changing) -> None:

@@ -1,0 +1,1 @@
+"""Email over SMTP: the transport, its sessions, and the errors of servers."""
