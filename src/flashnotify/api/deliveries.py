@@ -35,7 +35,8 @@ class AttemptOut(BaseModel):
 class DeliveryOut(BaseModel):
     """One notification to one recipient on one channel.
 
-    `next_attempt_at` and `waiting`, why it is not attempted yet, while it is queued.
+    While it is queued, `next_attempt_at` is the time of the next attempt, and `waiting` says why it
+    is not made now.
     """
 
     id: UUID

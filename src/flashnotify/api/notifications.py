@@ -45,8 +45,8 @@ class StatusOut(BaseModel):
 class AcceptedOut(StatusOut):
     """A notification that is on disk and will be sent.
 
-    `warnings` name what it asks for and does not get. `outcome` is there if the request waited
-    until all deliveries ended.
+    `warnings` list what was requested but is not available. `outcome` is present if the request
+    waited until all deliveries ended.
     """
 
     outcome: Outcome | None = None

@@ -79,18 +79,10 @@ def text_router(
         ] = 0,
         idempotency_key: IdempotencyHeader = None,
     ) -> JSONResponse:
-        spec = kinds.get(kind)
-        if spec is None:
-            hint = did_you_mean(kind, kinds)
-            detail = f"Unknown kind {kind!r}; expected one of {', '.join(kinds)}{hint or '.'}"
-            raise NotFound(detail, code="unknown_kind")
+        spec = _find(kind, kinds)
         principal.require(spec.scope)
         submission.require_ready()
-        given = media_type(request)
-        if not given.startswith("text/") and given not in _ALSO_TEXT:
-            raise UnsupportedMediaType(
-                "Send the message as text/plain, or JSON to POST /v1/notifications."
-            )
+        _require_text(request)
         document = _document(spec, request)
         title_given = "title" in document
         _add_text(document, await read_body(request, max_bytes), max_title)
@@ -108,6 +100,23 @@ def text_router(
         return accepted_response(accepted)
 
     return router
+
+
+def _find(kind: str, kinds: Registry[NotifierSpec]) -> NotifierSpec:
+    spec = kinds.get(kind)
+    if spec is None:
+        hint = did_you_mean(kind, kinds)
+        detail = f"Unknown kind {kind!r}; expected one of {', '.join(kinds)}{hint or '.'}"
+        raise NotFound(detail, code="unknown_kind")
+    return spec
+
+
+def _require_text(request: Request) -> None:
+    given = media_type(request)
+    if not given.startswith("text/") and given not in _ALSO_TEXT:
+        raise UnsupportedMediaType(
+            "Send the message as text/plain, or JSON to POST /v1/notifications."
+        )
 
 
 def _document(kind: NotifierSpec, request: Request) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Fans a notification out: audience → recipients → routes → deliveries, in batches."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -94,19 +94,25 @@ class FanOut:
             else:
                 queued[route.channel].append(route)
         batches: list[ScheduledJob] = []
+        for batch, routes in self._batches(notification, queued, latest):
+            batches.append(batch)
+            deliveries += [
+                planned(batch.job, route, DeliveryStatus.queued, batch.reason) for route in routes
+            ]
+        finished = upto == len(notification.audience)
+        return FanOutSlice(upto, deliveries, batches, finished, expired=end is EXPIRED)
+
+    def _batches(
+        self, notification: Notification, queued: Mapping[str, list[Route]], latest: dict[str, Job]
+    ) -> Iterator[tuple[ScheduledJob, list[Route]]]:
+        """Yield batches for the routes of each channel, each with its routes."""
         for channel, routes in queued.items():
-            assert kind is not None
+            kind = self.kinds[notification.kind]
             quiet = self.decider.quiet(kind, kind.channels[channel], notification)
             for at in range(0, len(routes), BATCH_SIZE):
                 batch = self._batch(notification, channel, latest.get(channel), quiet)
                 latest[channel] = batch.job
-                batches.append(batch)
-                deliveries += [
-                    planned(batch.job, route, DeliveryStatus.queued, batch.reason)
-                    for route in routes[at : at + BATCH_SIZE]
-                ]
-        finished = upto == len(notification.audience)
-        return FanOutSlice(upto, deliveries, batches, finished, expired=end is EXPIRED)
+                yield batch, routes[at : at + BATCH_SIZE]
 
     def _batch(
         self, notification: Notification, channel: str, latest: Job | None, quiet: Reschedule | None

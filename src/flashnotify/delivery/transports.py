@@ -212,14 +212,9 @@ def open_channel(
             raise errors.SettingsError(
                 f"{place} {error}. Example: {setting.env}={setting.example}"
             ) from None
-        name = transport.name + (only or "")
-        names[name] += 1
-        if names[name] > 1:
-            # What tells two URLs apart may be a password or a path, so a number is used instead.
-            name += f" ({names[name]})"
-        scheme = url.partition(":")[0].lower()
-        schemes[scheme] += 1
-        label = scheme if schemes[scheme] == 1 else f"{scheme} {schemes[scheme]}"
+        # What tells two URLs apart may be a password or a path, so a number is used instead.
+        name = _numbered(transport.name + (only or ""), names, " ({})")
+        label = _numbered(url.partition(":")[0].lower(), schemes, " {}")
         breaker = Breaker(spec.breaker, resources.clock)
         transports.append(OpenTransport(name, label, spec.name, transport, breaker, only))
     if not transports and setting.default:
@@ -228,6 +223,12 @@ def open_channel(
         )
     retry = RetryConfig().applied_to(spec.retry)
     return OpenChannel(replace(spec, retry=retry), config, transports)
+
+
+def _numbered(name: str, used: Counter[str], suffix: str) -> str:
+    """Return `name`, with a number from its second use on."""
+    used[name] += 1
+    return name if used[name] == 1 else name + suffix.format(used[name])
 
 
 def _transport_class(url: str, known: Sequence[type[Transport[Any]]]) -> type[Transport[Any]]:

@@ -1,16 +1,13 @@
-"""`flashnotify send` and `outbox`: what goes in, and what capture:// kept of it."""
+"""`flashnotify send`: send a notification."""
 
 import asyncio
 import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from flashnotify.cli.client import CommandFailed, JsonOption, call, connect
+from flashnotify.cli.client import CommandFailed, connect
 from flashnotify.cli.error_messages import explain_fault
-from flashnotify.cli.output import print_json
 
 
 def send(
@@ -51,25 +48,6 @@ def send(
     }
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     asyncio.run(_send({k: v for k, v in document.items() if v is not None}, headers))
-
-
-def outbox(
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the messages that were captured instead of sent."""
-    page = asyncio.run(call("GET", "/v1/outbox", params={"limit": limit}))
-    if as_json:
-        print_json(page)
-        return
-    console = Console()
-    for message in page["items"]:
-        console.rule(escape(f"{message['channel']} to {message['to']}, {message['captured_at']}"))
-        if message["subject"]:
-            console.print(message["subject"], style="bold", markup=False)
-        console.print(message["text"], markup=False, highlight=False)
-    if not page["items"]:
-        console.print("Nothing was captured. Only capture:// transports keep messages here.")
 
 
 def _field(entry: str) -> tuple[str, str]:
