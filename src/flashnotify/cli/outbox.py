@@ -1,0 +1,30 @@
+"""`flashnotify outbox`: the messages that capture:// transports kept."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from flashnotify.cli.client import JsonOption, call
+from flashnotify.cli.output import print_json
+
+
+def outbox(
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the messages that were captured instead of sent."""
+    page = asyncio.run(call("GET", "/v1/outbox", params={"limit": limit}))
+    if as_json:
+        print_json(page)
+        return
+    console = Console()
+    for message in page["items"]:
+        console.rule(escape(f"{message['channel']} to {message['to']}, {message['captured_at']}"))
+        if message["subject"]:
+            console.print(message["subject"], style="bold", markup=False)
+        console.print(message["text"], markup=False, highlight=False)
+    if not page["items"]:
+        console.print("Nothing was captured. Only capture:// transports keep messages here.")
