@@ -33,7 +33,7 @@ from flashnotify.archive import schema
 from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
-from flashnotify.archive.sqlite.placement import doubts
+from flashnotify.archive.sqlite.placement import location_warnings
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp.transport import SmtpTransport
@@ -145,7 +145,7 @@ class Service:
         """Take the archive, and migrate it. Raise `ArchiveLocked` if another process has it."""
         for registry in (CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES):
             registry.freeze()
-        for doubt in doubts(self.config.archive_file, self.config.beside(KEY_FILE)):
+        for doubt in location_warnings(self.config.archive_file, self.config.beside(KEY_FILE)):
             log.warning("archive.doubtful", doubt=doubt)
         self.lock.acquire()
         await schema.upgrade(self.config.archive)

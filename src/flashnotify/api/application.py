@@ -53,7 +53,7 @@ def application(
         app.include_router(router)
     _install_docs(app)
     install_problems(app)
-    # Made when it is first asked for: it takes a tenth of a second.
+    # Built on first use, since it takes a tenth of a second.
     document = cache(partial(openapi_document, app, kinds, bodies))
     app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it
     bounded = RequestBoundary(app, ids, BodyMemory(body_memory))

@@ -76,7 +76,7 @@ async def _principal(
             principal.require_sending(request.path_params.get("kind", "KIND"))
         else:
             principal.require(scope)
-    # Not before: whoever has no key learns nothing else.
+    # Only now: a caller without a key learns nothing else.
     await refuse_unknown_parameters(request)
     return principal
 

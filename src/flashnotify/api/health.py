@@ -32,18 +32,19 @@ class Health(BaseModel):
 
 
 class TransportHealth(TransportState):
-    """The state of a transport, and of which channel it is."""
+    """The state of a transport of a channel."""
 
     channel: str
     name: str
 
 
 class Readiness(BaseModel):
-    """The state of the service, part by part: `ok`, `failing`, or `degraded`.
+    """The state of the service, and of each part: `ok`, `degraded` or `failing`.
 
-    `status` is `degraded` if it accepts, but a transport is failing or a thread is lost to a call
-    that hangs; a channel is, if some of its transports are failing. `failed`: it does not accept.
-    With a key that may read, `parts` say more, and `transports` has each of them.
+    `status` is `ok`, `degraded` if the service accepts notifications but a transport is failing or
+    a thread is lost to a call that hangs, or `failed` if it does not accept them. A channel is
+    `degraded` if only some of its transports are failing. With a key that may read, `parts` gives
+    reasons, and `transports` lists the state of each transport.
     """
 
     status: str

@@ -28,7 +28,7 @@ class Notifications(Protocol):
         """Store a new notification, its fan-out job and the answer for its idempotency key."""
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:
-        """Return a notification, with its audience (which may be long) if asked for."""
+        """Return a notification, with its audience (which may be long) on request."""
 
     async def page(
         self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None

@@ -1,4 +1,4 @@
-"""What an error of the database means for a write: bad data, a bad statement, or a bad disk."""
+"""Classify database errors of a write: bad data, a bad statement, or a bad disk."""
 
 import structlog
 from sqlalchemy import exc
@@ -12,9 +12,7 @@ FAILURES = (exc.SQLAlchemyError, OverflowError, ValueError, TypeError)
 # Those about the values. The driver's interface and programming errors may be about either the
 # values or the statement.
 _DATA_ERRORS = (exc.IntegrityError, exc.DataError, OverflowError, UnicodeError)
-
-
-# SQLite's names of a failed fsync, after which nobody knows what the log holds.
+# SQLite's names for a failed fsync, after which nobody knows what the log holds.
 _SYNC_FAILURES = ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC")
 
 
@@ -31,7 +29,7 @@ def classify(error: Exception) -> WriteRefused | Unavailable | RuntimeError:
 
 
 def unavailable(error: Exception) -> Unavailable:
-    """Return that the archive as a whole cannot be written to, or that an fsync failed."""
+    """Return the error for an archive that cannot be written to, or for a failed fsync."""
     if getattr(getattr(error, "orig", None), "sqlite_errorname", "") in _SYNC_FAILURES:
         return SyncFailed(
             "The disk failed while this was written, and the service ends. Whether it was kept is "

@@ -15,7 +15,7 @@ _SHARE = 250
 
 
 class WriteLane(IntEnum):
-    """What waits for a write. Order is kept within a lane only.
+    """The urgency of a write: who waits for it. Order is kept within a lane only.
 
     All writes about the deliveries of one notification therefore use the lane of its priority.
     """
@@ -26,7 +26,7 @@ class WriteLane(IntEnum):
 
     @classmethod
     def of(cls, priority: Priority) -> Self:
-        """Return the lane for what becomes of a notification once it is accepted."""
+        """Return the lane for writes about an accepted notification and its deliveries."""
         return cls.urgent if priority.urgent else cls.bulk
 
 

@@ -1,4 +1,4 @@
-"""Watches what the service stands on: the archive's file, and the wall clock."""
+"""Watch the archive's file and the wall clock, on which the service depends."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +12,12 @@ log = structlog.get_logger(__name__)
 
 # The part's name in `/readyz`.
 PART = "archive file"
-# Seconds between two looks.
+# Seconds between two checks.
 _PAUSE = 10.0
 
 
 class Watch:
-    """Stops accepting while the archive's file is not where it was; notices clock jumps.
+    """Stops accepting while the archive's file is missing or replaced, and logs clock jumps.
 
     What was accepted is still sent from a file that was deleted, as long as the process lives.
     """
@@ -34,7 +34,7 @@ class Watch:
     async def run(self) -> None:
         """Watch for ever."""
         while True:
-            self._look_at_the_clock()
+            self._check_clock()
             found = self._in_place()
             if self._supervisor.suspend(PART, None if found else "deleted or replaced"):
                 if found:
@@ -44,7 +44,7 @@ class Watch:
                     log.critical("archive.is_gone", file=str(self._file), remedy=remedy)
             await self._clock.sleep(_PAUSE)
 
-    def _look_at_the_clock(self) -> None:
+    def _check_clock(self) -> None:
         doubted = self._clock.in_doubt()
         if doubted and not self._doubted:
             meaning = "for an hour, nothing is purged, expires or is given up: check the clock"

@@ -1,4 +1,4 @@
-"""Doubts about where an archive is, for the log at the start."""
+"""Check where an archive is stored, and warn about places that lose it."""
 
 import os
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ _IN_MEMORY = ("tmpfs", "ramfs")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def doubts(archive: Path, key: Path, *, mounts: Path = _MOUNTS) -> Iterator[str]:
-    """Yield what may be wrong with the place of an archive; `key` is its secret key's file."""
+def location_warnings(archive: Path, key: Path, *, mounts: Path = _MOUNTS) -> Iterator[str]:
+    """Yield warnings about the location of an archive; `key` is the file of its secret key."""
     folder = next(parent for parent in archive.absolute().parents if parent.exists())
     if _file_system(folder, mounts) in _IN_MEMORY:
         yield f"{archive.absolute()} is kept in memory, and lost when the machine restarts"

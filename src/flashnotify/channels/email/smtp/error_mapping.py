@@ -71,7 +71,7 @@ def _refusal(
         return TooManyConnections(reason)
     if code == 421 or stage in _GREETING:
         return errors.Unreachable(reason)
-    # Whatever comes before RCPT, all recipients get.
+    # A refusal before RCPT affects all recipients.
     concerns_all = stage in _OPENING or stage is Stage.sender
     if code >= 500 and (concerns_all or code in _OUR_SETTINGS):
         return errors.Misconfigured(reason, remedy=remedy(error, stage, server))

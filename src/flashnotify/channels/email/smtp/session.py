@@ -20,7 +20,7 @@ from flashnotify.channels.email.smtp.stages import Stage
 
 # Seconds for RSET and QUIT: nothing depends on their answers.
 _BRIEF = 2.0
-# What a server says that does not know EHLO (RFC 5321, section 4.1.4).
+# Replies of servers that do not know EHLO (RFC 5321, section 4.1.4).
 _NO_EHLO = (500, 501, 502, 504)
 # From the safest on.
 _MECHANISMS = ("cram-md5", "plain", "login")
@@ -28,7 +28,7 @@ _FIRST_DOT = re.compile(rb"(?m)^\.")
 
 
 class Session:
-    """An open session. Whatever fails raises a `TransportError`.
+    """An open session. All failures are raised as `TransportError`.
 
     EHLO is sent once, and again after STARTTLS only: some servers refuse another, or forget the
     login (RFC 5321, section 4.1.4, lets it reset the session).

@@ -16,7 +16,7 @@ class Stage(Enum):
     sender = ("MAIL", 300.0)
     recipient = ("RCPT", 300.0)
     data = ("DATA", 120.0)
-    # The server has the whole message: whoever gives up early makes a copy at each attempt.
+    # The server has the whole message: giving up early makes a copy at each attempt.
     end_of_data = ("the end of the message", 600.0)
 
     def __init__(self, title: str, timeout: float) -> None:
