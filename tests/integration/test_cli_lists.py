@@ -76,6 +76,7 @@ async def test_status_shows_when_the_next_attempt_is_and_why_it_waits(
     assert re.search(
         r"queued +│ \d+ +│ 2\d{3}-\d\d-\d\d [\d:]{8} \(retrying\) +│.*mailbox full", shown.stdout
     )
+    await commands.cli("cancel", id)
 
 
 async def test_deliveries_of_all_notifications(commands: InProcessCli) -> None:
