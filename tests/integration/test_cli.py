@@ -199,6 +199,27 @@ async def test_send_reads_standard_input_and_sends_once_per_idempotency_key(
     assert_failed(await commands.cli("send", *options, "Other"), "Idempotency-Key was used")
 
 
+async def test_send_later(commands: ServeProcess) -> None:
+    sent = await commands.cli("send", *EXAMPLE, "--delay=in 2 days", "Room B204.")
+    assert sent.code == 0, sent
+    assert (await status(commands, sent.stdout.strip()))["status"] == "scheduled"
+    if served(commands):
+        return
+    assert_failed(
+        await commands.cli("send", *EXAMPLE, "--delay=soon", "x"), "--delay: must be a delay such"
+    )
+    key = ("keys", "create", "--name=x", "--scope=read")
+    assert (await commands.cli(*key, "--expires-at=2099-01-01")).code == 0
+    assert_failed(
+        await commands.cli(*key, "--expires-at=next year"), "--expires-at: must be a date and time"
+    )
+
+
+async def test_a_misspelt_command_names_the_nearest(tmp_path: Path) -> None:
+    wrong = await InProcessCli(tmp_path).cli("sned")
+    assert (wrong.code, "Did you mean 'send'?" in wrong.stderr) == (2, True), wrong
+
+
 async def test_invalid_input_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli(
         *("send", *EXAMPLE, "--to=tel:+33612345678", "--data=floor=2", "--priority=urgent", "x")

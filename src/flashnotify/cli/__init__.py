@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 import typer.core
@@ -40,6 +40,11 @@ _MODULES = {
 
 class _Commands(typer.core.TyperGroup):
     """The commands, each imported when it is asked for."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # Misspelt names are compared with these.
+        self.commands = cast("dict[str, Any]", dict.fromkeys(_MODULES))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_MODULES)

@@ -1,7 +1,6 @@
 """`flashnotify keys`: create, list and revoke API keys."""
 
 import asyncio
-from datetime import datetime
 from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from flashnotify.cli.client import JsonOption, call
-from flashnotify.cli.output import local_time
+from flashnotify.cli.output import api_time, local_time
 from flashnotify.cli.tables import Listing
 
 keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
@@ -28,14 +27,13 @@ def create(
         str, typer.Option(help="Highest priority it may use, unless the kind's own is higher.")
     ] = "high",
     expires_at: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z"], help="E.g. 2027-01-01T00:00:00+0100."),
+        str | None, typer.Option(help="E.g. 2027-01-01 or 2027-01-01T08:00+01:00.")
     ] = None,
 ) -> None:
     """Create an API key and print it. It is not shown again."""
     request: dict[str, Any] = {"name": name, "scopes": scope, "max_priority": max_priority}
     if expires_at is not None:
-        request["expires_at"] = expires_at.isoformat()
+        request["expires_at"] = api_time(expires_at)
     print(asyncio.run(call("POST", "/v1/api-keys", json=request))["key"])
 
 

@@ -1,13 +1,12 @@
 """`flashnotify list`, `deliveries`, `devices`, `kinds`, `channels`: the API's lists as tables."""
 
-from datetime import datetime
 from operator import itemgetter
 from typing import Annotated
 
 import typer
 
 from flashnotify.cli.client import JsonOption
-from flashnotify.cli.output import local_time
+from flashnotify.cli.output import api_time, local_time
 from flashnotify.cli.tables import Item, Listing, last_answer, next_attempt
 
 LimitOption = Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")]
@@ -17,17 +16,6 @@ SinceOption = Annotated[
     str | None, typer.Option(help="Not before: today, or a time such as 2026-12-01T08:00.")
 ]
 UntilOption = Annotated[str | None, typer.Option(help="Before, in the same form as --since.")]
-
-
-def _moment(text: str | None) -> str | None:
-    """Return a time as the API takes it: with the offset of this machine if it has none."""
-    if text == "today":
-        now = datetime.now().astimezone()
-        return now.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
-    try:
-        return text and datetime.fromisoformat(text).astimezone().isoformat()
-    except ValueError:
-        return text
 
 
 _NOTIFICATIONS = Listing(
@@ -64,8 +52,8 @@ def notifications(
         outcome=outcome,
         priority=priority,
         reference=reference,
-        since=_moment(since),
-        until=_moment(until),
+        since=api_time(since),
+        until=api_time(until),
         limit=limit,
     )
 
@@ -103,8 +91,8 @@ def deliveries(
         status=status,
         channel=channel,
         kind=kind,
-        since=_moment(since),
-        until=_moment(until),
+        since=api_time(since),
+        until=api_time(until),
         limit=limit,
     )
 

@@ -26,6 +26,9 @@ def send(
     priority: Annotated[str | None, typer.Option(help="low, medium, high or critical.")] = None,
     locale: Annotated[str | None, typer.Option(help="E.g. fr.")] = None,
     send_at: Annotated[str | None, typer.Option(help="E.g. 2026-12-01T08:00:00+01:00.")] = None,
+    delay: Annotated[
+        str | None, typer.Option(help="Instead of --send-at: 30min, 8am, 'tomorrow 8am', ….")
+    ] = None,
     expires_at: Annotated[str | None, typer.Option(help="In the same form as --send-at.")] = None,
     reference: Annotated[str | None, typer.Option(help="Your own reference.")] = None,
     idempotency_key: Annotated[
@@ -43,6 +46,7 @@ def send(
         "priority": priority,
         "locale": locale,
         "send_at": send_at,
+        "delay": delay,
         "expires_at": expires_at,
         "reference": reference,
     }

@@ -175,6 +175,13 @@ async def test_damaged_archives_and_other_files(archive: Path) -> None:
     assert states(archive_findings(archive))["archive"] == "failed"
 
 
+def test_without_an_archive_it_says_which_file_it_looked_for() -> None:
+    found = by_part(archive_findings(ARCHIVE))["archive"]
+    assert (found.state, found.found) == ("warning", f"There is no archive at {ARCHIVE.absolute()}")
+    assert str(found.remedy).startswith("Run this in the folder of serve, or set FLASHNOTIFY_DATA")
+    assert not ARCHIVE.exists()
+
+
 def test_a_folder_that_cannot_be_used() -> None:
     found = by_part(archive_findings(Path("/dev/null/flashnotify.db")))
     assert found["folder"].state == "failed"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flashnotify.archive import schema
 from flashnotify.archive.sqlite.inspection import faults, open_read_only, revision
+from flashnotify.archive.sqlite.location import missing
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
 
 _MIB = 1024 * 1024
@@ -28,7 +29,8 @@ def archive_findings(file: Path) -> Iterator[Finding]:
     yield _space(shutil.disk_usage(folder).free)
     yield ok("SQLite", f"{sqlite3.sqlite_version}; one connection writes, in one process")
     if not file.exists():
-        yield ok("archive", f"{file}: serve will create it when it starts")
+        found, _, remedy = missing(file).partition(". ")
+        yield warning("archive", found, remedy)
         return
     if mode := exposed_mode(file):
         found = f"{file} has mode {mode}: others on this machine can read addresses and messages"
