@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import utf_8_decode
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeAlias
 
@@ -16,6 +17,8 @@ _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 # Blank bytes that are skipped in one step.
 _BLANKS = 65_536
+# Bytes that cost no more than `MAX_COST` to parse, whatever they are.
+_SHORT = MAX_COST // 2
 
 # Or the error of one document among many.
 Document: TypeAlias = Mapping[str, Any] | FlashNotifyError
@@ -104,8 +107,8 @@ async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
     at = _skip(body, at + 1)
     while body[at : at + 1] != b"]":
         await slices.step()
-        end, cost = await measure(body, at, slices)
-        yield _too_complex() if cost > MAX_COST else _element(body, at, end, max_size)
+        document, end = _short(body, at, max_size) or await _any(body, at, max_size, slices)
+        yield document
         at = _skip(body, end)
         if body[at : at + 1] == b",":
             at = _skip(body, at + 1)
@@ -122,6 +125,27 @@ async def _one(line: bytes, max_size: int) -> Document:
         return await parse(line)
     except FlashNotifyError as error:
         return error
+
+
+def _short(body: bytes, at: int, max_size: int) -> tuple[Document, int] | None:
+    """Return a short object in an array and where it ends, or None for anything else.
+
+    Parsing it at once takes a fraction of the time of measuring it first.
+    """
+    try:
+        text, _ = utf_8_decode(body[at : at + min(_SHORT, max_size)])
+        found, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError, _Duplicate):
+        return None
+    if not isinstance(found, dict):
+        return None
+    return found, at + (end if text.isascii() else len(text[:end].encode()))
+
+
+async def _any(body: bytes, at: int, max_size: int, slices: TimeSlices) -> tuple[Document, int]:
+    """Return any element of an array, measured before it is parsed, and where it ends."""
+    end, cost = await measure(body, at, slices)
+    return _too_complex() if cost > MAX_COST else _element(body, at, end, max_size), end
 
 
 def _element(body: bytes, at: int, end: int, max_size: int) -> Document:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flashnotify.errors import InvalidInput, MalformedDocument
 from flashnotify.intake import json_cost
-from flashnotify.intake.json_cost import measure
+from flashnotify.intake.json_cost import MAX_COST, measure
 from flashnotify.intake.json_documents import Document, parse, read_array, read_lines
 from flashnotify.time_slices import TimeSlices
 
@@ -48,6 +48,20 @@ def test_an_array_is_read_as_json_has_it(
     body = json.dumps(documents, indent=indent, ensure_ascii=ascii_only).encode(errors="replace")
     found = asyncio.run(all_of(read_array(body, 10**6)))
     assert found == json.loads(body)
+
+
+@pytest.mark.parametrize("letter", ["e", "é", "漢", "😀"])
+async def test_elements_of_all_lengths_are_read_as_json_has_them(letter: str) -> None:
+    most = MAX_COST // 2 // len(letter.encode())
+    documents = [{"t": letter * length} for length in (*range(most - 9, most + 3), 1, most // 2)]
+    body = json.dumps(documents, ensure_ascii=False).encode()
+    assert await all_of(read_array(body, 10**6)) == documents
+
+
+async def test_a_short_element_may_be_too_long() -> None:
+    found = await all_of(read_array(b'[{"a": 1}, {"a": 12}]', 8))
+    assert found[0] == {"a": 1}
+    assert code(found[1]) == "document_too_large"
 
 
 @pytest.mark.parametrize("element", ["1", '"a,b]"', "null", "[1, [2]]", '""', "-1.5e3"])
