@@ -115,15 +115,18 @@ class SqlDeliveries(DeliveryLists):
         values = {"notification": id, "after": after, "most": limit}
         return [delivery_of(row) for row in await self._reader.all(_failed, values)]
 
-    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
-        found: dict[UUID, list[records.Attempt]] = {id: [] for id in ids}
+    async def attempts(
+        self, ids: Collection[UUID], *, latest: int
+    ) -> Mapping[UUID, Mapping[int, records.Attempt]]:
+        found: dict[UUID, dict[int, records.Attempt]] = {id: {} for id in ids}
         query = (
             select(AttemptRow.__table__)
-            .where(AttemptRow.delivery_id.in_(ids))
+            .join(Table, Table.id == AttemptRow.delivery_id)
+            .where(Table.id.in_(ids), AttemptRow.number > Table.attempts - latest)
             .order_by(AttemptRow.delivery_id, AttemptRow.number)
         )
         for row in await self._lists.all(query, {}):
-            found[row.delivery_id].append(_attempt(row))
+            found[row.delivery_id][row.number] = _attempt(row)
         return found
 
     def record(
