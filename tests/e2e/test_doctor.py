@@ -72,7 +72,7 @@ async def test_a_running_serve_is_asked(tmp_path: Path) -> None:
         # What it has found out by sending.
         smtp.always("MAIL", "550 5.7.1 who are you")
         id = (await serve.admin.post("/v1/notifications", json=ACADEMIC)).json()["id"]
-        while "misconfigured" not in (await serve.admin.get("/readyz")).text:
+        while "who are you" not in (await serve.admin.get("/readyz")).text:
             assert (await serve.admin.get(f"/v1/notifications/{id}")).is_success
         found = findings(await serve.cli("doctor", "--json"))
         assert "who are you" in found[f"serve: {email}"]["found"]

@@ -22,14 +22,18 @@ LastEventId = Annotated[
     int | None,
     Header(ge=0, le=2**62, description="Resume after this event. Default: new events only."),
 ]
+_MEDIA_TYPE = "text/event-stream"
 # No proxy may keep events back.
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+# The schema of one event of the stream, as OpenAPI 3.2 has it.
+_ITEM = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
+}
 
 
 class EventStream(StreamingResponse):
     """A stream whose follower leaves as soon as the response ends, however it does."""
-
-    media_type: str | None = "text/event-stream"
 
     async def stream_response(self, send: Send) -> None:
         """Send the stream."""
@@ -49,6 +53,7 @@ def events_router(events: Events, keys: ApiKeys) -> APIRouter:
     @router.get(
         "",
         response_class=EventStream,
+        responses={200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}},
         summary="Stream events",
         description="The events `notification` and `delivery` carry the new status. The latest "
         "100,000 events are kept; a client that resumes after an older one, or reads more slowly "
@@ -59,7 +64,7 @@ def events_router(events: Events, keys: ApiKeys) -> APIRouter:
     ) -> EventStream:
         allowed = partial(keys.is_valid, principal)
         following = events.follow(principal.id, last_event_id, allowed)
-        return EventStream(_encoded(following), headers=_HEADERS)
+        return EventStream(_encoded(following), headers=_HEADERS, media_type=_MEDIA_TYPE)
 
     return router
 
