@@ -226,7 +226,10 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
     sender = Sender(clock, service.metrics)
-    executor = Executor(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids)
+    executor = Executor(
+        *(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids),
+        most_strangers=config.workers // 2,
+    )
     routing = Routing({name: channel.spec for name, channel in channels.items()})
     fan_out = FanOut(archive, kinds, routing, decider, dispatch, clock, ids)
 

@@ -18,10 +18,10 @@ async def tried(service: Running, id: str, attempts: int = 1) -> dict[str, Any]:
     """Return the only delivery of a notification, once it has so many attempts."""
     page = await service.until(
         f"/v1/notifications/{id}/deliveries",
-        lambda p: p["items"] and len(p["items"][0]["attempts"]) >= attempts,
+        lambda p: p["items"] and p["items"][0]["attempt_count"] >= attempts,
     )
     found: dict[str, Any] = page["items"][0]
-    assert len(found["attempts"]) == attempts
+    assert found["attempt_count"] == attempts
     return found
 
 

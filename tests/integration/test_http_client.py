@@ -28,6 +28,7 @@ from flashnotify.errors import (
     Throttled,
     TransportError,
     Unreachable,
+    Unsendable,
 )
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
@@ -358,6 +359,18 @@ async def test_urls_are_used_byte_for_byte(client: HttpClient, target: str) -> N
         await client.request("POST", f"http://127.0.0.1:{server.port}{target}")
         line = server.http[0].line.decode()
     assert line == f"POST {quote(target, safe=string.punctuation)} HTTP/1.1"
+
+
+@pytest.mark.parametrize("text", ["a\r\nHost: other", "a\nb", "a\rb", "a\0b"])
+async def test_a_header_never_becomes_two(
+    client: HttpClient, server: HttpServer, text: str
+) -> None:
+    for headers in ({"Title": text}, {text: "title"}):
+        with pytest.raises(Unsendable, match="CR, LF or NUL"):
+            await client.request("POST", server.url, headers=headers)
+    with pytest.raises(Unsendable, match="CR, LF or NUL"):
+        await client.request(f"GET / HTTP/1.1\r\nX: {text}\r\n\r\nPOST", server.url)
+    assert server.requests == []
 
 
 async def test_a_url_without_a_path_asks_for_the_root(client: HttpClient) -> None:

@@ -161,6 +161,13 @@ async def test_a_forged_token_is_not_found(texting: Running, kannel: HttpServer)
     assert await counts(texting, id) == {"sms": {"sent": 2}}
 
 
+async def test_head_reports_nothing(texting: Running, kannel: HttpServer) -> None:
+    id, request = await sent(texting, kannel)
+    answer = await texting.anonymous.head(report_path(request).replace("%d", "1"))
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert await delivery(texting, id) == ("sent", None)
+
+
 async def test_a_purged_delivery_is_not_found(texting: Running) -> None:
     """Its token stays valid after retention has purged it."""
     gone = str(UUIDv7(lambda: 1_800_000_000_000)())

@@ -80,6 +80,20 @@ async def test_a_permanent_refusal_fails_with_the_servers_reply(
         assert await ready(service) == ("ok", "ok")
 
 
+async def test_a_list_shows_the_latest_attempts_and_their_number(
+    smtp: SmtpServer, emailing: Emailing, clock: ManualClock
+) -> None:
+    smtp.next("RCPT", *(f"451 {number}" for number in range(1, 8)))
+    async with emailing(smtp.url) as service:
+        id = await service.send()
+        for number in range(1, 7):
+            await until_due(service, clock, await tried(service, id, number))
+        delivery = await tried(service, id, 7)
+        assert [(a["number"], a["answer"]) for a in delivery["attempts"]] == [
+            (number, f"451 {number}") for number in range(3, 8)
+        ]
+
+
 @pytest.mark.parametrize(
     ("command", "answer", "words"),
     [

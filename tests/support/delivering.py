@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -119,7 +120,7 @@ class Delivering:
     def decider(self) -> Decider:
         return Decider(self.in_flight, ZoneInfo("UTC"), self.clock)
 
-    @property
+    @cached_property
     def executor(self) -> Executor:
         return Executor(
             self.archive,

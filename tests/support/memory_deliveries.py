@@ -89,11 +89,19 @@ class MemoryDeliveries:
         )
         return sorted(found, key=lambda d: d.id)[:limit]
 
-    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Attempt]]:
+    async def attempts(
+        self, ids: Collection[UUID], *, latest: int
+    ) -> Mapping[UUID, Mapping[int, Attempt]]:
         await self._state.read()
         # Which attempts count in statistics is not stored.
         return {
-            id: [replace(a, tracked=False) for a in self._state.attempts.get(id, ())] for id in ids
+            id: dict(
+                [
+                    (number, replace(attempt, tracked=False))
+                    for number, attempt in enumerate(self._state.attempts.get(id, ()), 1)
+                ][-latest:]
+            )
+            for id in ids
         }
 
     def record(

@@ -1,6 +1,6 @@
 """Deliveries and their attempts: those of a notification, and those of all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 from urllib.parse import unquote
@@ -36,7 +36,7 @@ class DeliveryOut(BaseModel):
     """One notification to one recipient on one channel.
 
     While it is queued, `next_attempt_at` is the time of the next attempt, and `waiting` says why it
-    is not made now.
+    is not made now. `attempts` has the last five of the `attempt_count` made.
     """
 
     id: UUID
@@ -49,7 +49,12 @@ class DeliveryOut(BaseModel):
     updated_at: Time
     next_attempt_at: Time | None
     waiting: WaitReason | None
+    attempt_count: int
     attempts: list[AttemptOut]
+
+
+# Of each delivery in a list. A whole page is encoded at once.
+_LATEST_ATTEMPTS = 5
 
 
 def deliveries_router(
@@ -61,7 +66,7 @@ def deliveries_router(
     @router.get(
         "/notifications/{id}/deliveries",
         summary="List the deliveries of a notification",
-        description="Each delivery has its attempts, with the provider's answers.",
+        description="Each delivery has its last five attempts, with the provider's answers.",
     )
     async def deliveries(
         _: Reader,
@@ -78,8 +83,8 @@ def deliveries_router(
     @router.get(
         "/deliveries",
         summary="List the deliveries of all notifications",
-        description="Newest first. Every filter, and every combination, is fast however many "
-        "deliveries there are.",
+        description="Newest first, with the last five attempts of each. Every filter, and every "
+        "combination, is fast however many deliveries there are.",
     )
     async def all_deliveries(
         _: Reader,
@@ -111,7 +116,9 @@ def deliveries_router(
         elif wanted.status is DeliveryStatus.queued:
             wanted = replace(wanted, excluding=sending)
         page = await archive.deliveries.page(wanted, limit=limit, cursor=cursor)
-        attempts = await archive.deliveries.attempts([found.id for found in page.items])
+        attempts = await archive.deliveries.attempts(
+            [found.id for found in page.items], latest=_LATEST_ATTEMPTS
+        )
         items = [_delivery(found, attempts[found.id], found.id in sending) for found in page.items]
         return Page[DeliveryOut](items=items, next=page.next)
 
@@ -131,7 +138,9 @@ def _address(to: str, channels: Mapping[str, OpenChannel]) -> str:
     return f"+{to.strip()}" if to.startswith(" ") else to.strip()
 
 
-def _delivery(delivery: ListedDelivery, attempts: Sequence[Attempt], sending: bool) -> DeliveryOut:
+def _delivery(
+    delivery: ListedDelivery, attempts: Mapping[int, Attempt], sending: bool
+) -> DeliveryOut:
     queued = delivery.status is DeliveryStatus.queued
     return DeliveryOut(
         id=delivery.id,
@@ -145,6 +154,7 @@ def _delivery(delivery: ListedDelivery, attempts: Sequence[Attempt], sending: bo
         next_attempt_at=moment(delivery.due_at) if queued else None,
         waiting=None if sending else delivery.waiting,
         # Only attempts that the delivery counts: others may have been added since it was read.
+        attempt_count=delivery.attempts,
         attempts=[
             AttemptOut(
                 number=number,
@@ -155,6 +165,7 @@ def _delivery(delivery: ListedDelivery, attempts: Sequence[Attempt], sending: bo
                 answer=attempt.answer,
                 reference=attempt.reference,
             )
-            for number, attempt in enumerate(attempts[: delivery.attempts], 1)
+            for number, attempt in attempts.items()
+            if number <= delivery.attempts
         ],
     )

@@ -149,11 +149,13 @@ def devices_router(
         responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
         response_model=RegisteredOut,
     )
-    async def register(request: Request, response: Response, _: DeviceManager) -> RegisteredDevice:
+    async def register(
+        request: Request, response: Response, caller: DeviceManager
+    ) -> RegisteredDevice:
         device = await _parse(await read_json(request, _MAX_BYTES))
         if isinstance(device, WebPushDeviceIn):
             try:
-                await addresses.check(device.endpoint, names)
+                await addresses.check(device.endpoint, names, caller.id)
             except ValueError as error:
                 raise InvalidInput([FieldError.of("/endpoint", error)]) from None
         registered = RegisteredDevice(device.device(ids()), device.label, clock.now())

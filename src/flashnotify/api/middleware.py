@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flashnotify.api.body_memory import BodyMemory
 from flashnotify.api.problems import problem_response
+from flashnotify.api.receipts import CALLBACKS
 from flashnotify.errors import (
     FieldError,
     InvalidInput,
@@ -40,13 +41,16 @@ class LocalSocket:
 
 @dataclass(frozen=True, slots=True)
 class HeadAsGet:
-    """Answers HEAD as GET, without the body (RFC 9110, section 9.3.2)."""
+    """Answers HEAD as GET, without the body (RFC 9110, section 9.3.2).
+
+    Not where a GET has an effect: there HEAD is refused.
+    """
 
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
-        if scope.get("method") != "HEAD":
+        if scope.get("method") != "HEAD" or scope["path"].startswith(CALLBACKS):
             await self.app(scope, receive, send)
             return
         finished = False

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details."""
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -86,6 +87,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(FlashNotifyError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(Exception, _on_error)
 
 
@@ -95,6 +97,15 @@ async def _on_error(request: Request, error: Exception) -> Response:
         detail = "An internal error occurred. The log has it under this request_id."
         error = FlashNotifyError(detail)
     return problem_response(request.scope, error)
+
+
+async def _on_os_error(request: Request, error: Exception) -> Response:
+    """Answer a request for which the process, or the machine, has no file descriptor left."""
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.EMFILE, errno.ENFILE):
+        raise error
+    full = errors.Unavailable("Too many files and connections are open.", retry_after=5)
+    return problem_response(request.scope, full)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -11,6 +11,8 @@ from flashnotify.api.problems import problems
 from flashnotify.delivery.receipts import Receipts, Report
 from flashnotify.domain import DeliveryStatus
 
+# What is below it, a gateway calls with GET to report.
+CALLBACKS = "/v1/receipts"
 # Kannel 1.4 user's guide, "Delivery reports": the status is a bit mask. 2 means not delivered to
 # the phone, 16 refused by the SMSC; newer versions add reason bits to the 2.
 _KANNEL_DELIVERED = 1
@@ -26,7 +28,7 @@ class ReceiptOut(BaseModel):
 def receipts_router(receipts: Receipts) -> APIRouter:
     """Return the endpoint of Kannel. The token in the path authenticates it, not an API key."""
     router = APIRouter(
-        prefix="/v1/receipts",
+        prefix=CALLBACKS,
         tags=["receipts"],
         dependencies=[Depends(refuse_unknown_parameters)],
     )

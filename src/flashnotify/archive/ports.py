@@ -76,8 +76,10 @@ class Deliveries(Protocol):
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[records.Delivery]:
         """Return failed deliveries of notification `id` that follow `after`, in order."""
 
-    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
-        """Return the attempts at some deliveries, oldest first."""
+    async def attempts(
+        self, ids: Collection[UUID], *, latest: int
+    ) -> Mapping[UUID, Mapping[int, records.Attempt]]:
+        """Return the latest attempts at some deliveries by their numbers, oldest first."""
 
     def record(
         self, notification: records.Notification, result: records.DeliveryResult, now: int

@@ -23,7 +23,7 @@ _COLUMNS: Columns = {
     "channel": itemgetter("channel"),
     "to": itemgetter("to"),
     "status": itemgetter("status"),
-    "attempts": lambda delivery: len(delivery["attempts"]),
+    "attempts": itemgetter("attempt_count"),
     "next attempt": next_attempt,
     "why": last_answer,
 }

@@ -57,9 +57,8 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 assert isinstance(connection, BoundedHttp)
                 connection.sweep(now)
-        if counter % _REPORT == 0 and self.limits.refused:
-            log.warning("http.refused", **self.limits.refused)
-            self.limits.refused.clear()
+        if counter % _REPORT == 0:
+            self._report()
         return await super().on_tick(counter)
 
     async def stop(self, within: float) -> None:
@@ -67,3 +66,9 @@ class Server(uvicorn.Server):
         self.config.timeout_graceful_shutdown = max(1, round(within))
         self.should_exit = True
         await self.task
+        self._report()
+
+    def _report(self) -> None:
+        if self.limits.refused:
+            log.warning("http.refused", **self.limits.refused)
+            self.limits.refused.clear()

@@ -6,7 +6,7 @@ The database is never held while a provider is called.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -21,7 +21,7 @@ from flashnotify.delivery.recorder import Recorder
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.sender import Sender
 from flashnotify.delivery.transports import OpenChannel, SendResult
-from flashnotify.domain import AttemptOutcome, Job, Message
+from flashnotify.domain import AttemptOutcome, Job, Message, WaitReason
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
@@ -34,6 +34,8 @@ _SLICE = 32
 _TOLERANCE = 1000
 # Seconds to wait for one of a batch's few first contacts.
 _FIRST_CONTACT_WAIT = 1.0
+# Milliseconds after which a batch comes back that was not let to such a service: from, and spread.
+_TURNED_AWAY, _SPREAD = 1000, 4000
 
 
 @dataclass(eq=False, slots=True)
@@ -49,6 +51,10 @@ class Executor:
     in_flight: InFlight
     clock: Clock
     ids: Callable[[], UUID]
+    # How many batches may be at services that have not answered yet. A service that hangs holds its
+    # worker, so that the other workers are left to those that answer.
+    most_strangers: int = 4
+    _strangers: set[UUID] = field(default_factory=set)
 
     async def execute(self, job: Job) -> int | None:
         """Carry a batch through its steps; return when it is due again (ms since the epoch).
@@ -72,6 +78,8 @@ class Executor:
                     await self._send(batch, recorder)
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends this batch only
             self._fail(batch, recorder, error)
+        finally:
+            self._strangers.discard(job.id)
         return await recorder.settle()
 
     async def _load(self, job: Job) -> Batch | None:
@@ -130,12 +138,23 @@ class Executor:
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
+        if decision is None and not self._may_contact(batch, message):
+            again = self.clock.now() + _TURNED_AWAY + batch.job.id.int % _SPREAD
+            batch.until.append(Reschedule(again, "", WaitReason.due))
+            return
         if decision is None:
             attempts, result = await self._attempt(batch, message)
             if result is not None:
                 recorder.record([delivery], attempts, result)
                 return
         batch.blocked.append(message)
+
+    def _may_contact(self, batch: Batch, message: Message) -> bool:
+        if not batch.open_channel.is_unproven(message):
+            return True
+        if len(self._strangers) < self.most_strangers:
+            self._strangers.add(batch.job.id)
+        return batch.job.id in self._strangers
 
     async def _attempt(
         self, batch: Batch, message: Message

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+from uuid import uuid4
+
 import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
 
 from flashnotify import errors
-from flashnotify.api.problems import problem
+from flashnotify.api.body_memory import BodyMemory
+from flashnotify.api.middleware import RequestBoundary
+from flashnotify.api.problems import install_problems, problem
 from flashnotify.errors import FieldError, FlashNotifyError, InvalidInput, NotFound, Unavailable
 
 
@@ -46,3 +53,21 @@ def test_invalid_input_lists_its_mistakes() -> None:
 def test_an_error_that_no_request_should_meet_is_a_500(error: type[FlashNotifyError]) -> None:
     found = problem(error("oops"))
     assert (found["status"], found["code"]) == (500, "internal")
+
+
+async def test_no_descriptor_left_is_unavailable() -> None:
+    failures = iter([OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "damaged")])
+    app = FastAPI()
+
+    @app.get("/")
+    async def fails() -> None:
+        raise next(failures)
+
+    install_problems(app)
+    async with AsyncClient(
+        transport=ASGITransport(RequestBoundary(app, uuid4, BodyMemory(1))), base_url="http://x"
+    ) as client:
+        full = await client.get("/")
+        assert (full.status_code, full.headers["Retry-After"]) == (503, "5")
+        assert full.json()["code"] == "unavailable"
+        assert (await client.get("/")).status_code == 500

@@ -274,8 +274,8 @@ async def test_the_last_result_completes_the_notification(
         first_attempt_at=refused.at,
         updated_at=now,
     )
-    attempts = await ports.deliveries.attempts([first.id, second.id])
-    assert attempts[second.id] == [replace(refused, tracked=False)]
+    attempts = await ports.deliveries.attempts([first.id, second.id], latest=9)
+    assert attempts[second.id] == {1: replace(refused, tracked=False)}
     assert len(attempts[first.id]) == 1
 
 
@@ -351,7 +351,10 @@ async def test_a_delivery_waits_for_its_next_attempt(
     await records.record(notification, waiting, [third], SENT, now)
     ended = await delivery(ports, queued.id)
     assert (ended.attempts, ended.first_attempt_at, ended.reason) == (3, busy.at, None)
-    assert len((await ports.deliveries.attempts([queued.id]))[queued.id]) == 3
+    attempts = await ports.deliveries.attempts([queued.id], latest=2)
+    assert attempts == {
+        queued.id: {n: replace(a, tracked=False) for n, a in ((2, again), (3, third))}
+    }
     with pytest.raises(WriteRefused):  # the same attempt again
         await records.record(notification, waiting, [third], SENT, now)
 
@@ -742,7 +745,7 @@ async def test_old_notifications_are_purged_with_everything_that_refers_to_them(
         pass
     assert await ports.notifications.find(notification.id) is None
     assert await ports.deliveries.find(mail.id) is None
-    assert (await ports.deliveries.attempts([mail.id]))[mail.id] == []
+    assert (await ports.deliveries.attempts([mail.id], latest=9))[mail.id] == {}
     assert await ports.notifications.counts(notification.id) == {}
     page = await ports.outbox.page(OutboxFilter(), limit=9, cursor=None)
     assert page.items == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -143,3 +144,15 @@ async def test_a_server_sweeps_its_connections(monkeypatch: pytest.MonkeyPatch) 
         assert (await reader.read()).startswith(b"HTTP/1.1 408 "), changed("Server.on_tick")
         writer.close()
         await server.stop(1)
+
+
+async def test_what_was_refused_in_the_last_minute_is_reported() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, capture_logs() as logs:
+        server = Server(app, [listener], ConnectionLimits(0))
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+        writer.close()
+        await server.stop(1)
+    assert [(entry["event"], entry["too_many_connections"]) for entry in logs] == [
+        ("http.refused", 1)
+    ]

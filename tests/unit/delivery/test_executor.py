@@ -479,3 +479,28 @@ async def test_strangers_services_that_hang_hold_up_neither_the_others_nor_the_b
     # The batch comes back at once for those that were not attempted.
     assert await running == clock.now()
     assert [status[1] for status in delivering.statuses()].count("queued") == 30
+
+
+async def test_batches_at_strangers_services_leave_workers_to_the_others(
+    delivering: Delivering, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = asyncio.Event()
+
+    async def hang() -> Sent:
+        await hung.wait()
+        raise Unreachable("no answer")
+
+    (transport,) = delivering.open(EmailMixin, [])
+    transport.connections = type(transport.connections)(64)
+    monkeypatch.setattr(transport, "service", lambda message: message.to.partition("@")[2])
+    known = [await delivering.batches("mailto:first@known.example") for _ in range(2)]
+    await delivering.execute(known[0][0])
+    transport.script.extend([hang] * 4)
+    jobs = [(await delivering.batches(f"mailto:a@{number}.example"))[0] for number in range(6)]
+    running = [asyncio.create_task(delivering.execute(job)) for job in jobs]
+    await eventually(lambda: sum(task.done() for task in running) == 2)
+    assert all(1000 <= (task.result() or 0) - clock.now() < 5000 for task in running if task.done())
+    await delivering.execute(known[1][0])
+    assert transport.sent.count("first@known.example") == 2
+    hung.set()
+    await asyncio.gather(*running)

@@ -64,7 +64,7 @@ class Reading:
         rows = await self.all(merged.order_by(newest).limit(limit + 1), {})
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page([record(row) for row in rows], _encode(rows[-1].id) if more else None)
+        return Page(_recorded(rows, record), _encode(rows[-1].id) if more else None)
 
     async def all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """Return all rows that `query` finds."""
@@ -75,11 +75,17 @@ class Reading:
         reading.add_done_callback(self._read)
         return await asyncio.shield(reading)
 
+    async def records(
+        self, query: Executable, values: Mapping[str, Any], record: Callable[[Row[Any]], T]
+    ) -> list[T]:
+        """Return all rows that `query` finds, each as `record`."""
+        return _recorded(await self.all(query, values), record)
+
     async def one(
         self, query: Executable, values: Mapping[str, Any], record: Callable[[Row[Any]], T]
     ) -> T | None:
         """Return the first row that `query` finds, as `record`."""
-        return next((record(row) for row in await self.all(query, values)), None)
+        return next(iter(await self.records(query, values, record)), None)
 
     async def value(self, query: Executable) -> Any:
         """Return the first value of the first row that `query` finds; None without a row."""
@@ -162,6 +168,14 @@ def strings(text: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError("not an array of strings")
     return values
+
+
+def _recorded(rows: Sequence[Row[Any]], record: Callable[[Row[Any]], T]) -> list[T]:
+    try:
+        return [record(row) for row in rows]
+    except (ValueError, TypeError) as error:
+        # A status that this version does not know, for example.
+        raise _unreadable("a row that cannot be understood") from error
 
 
 def _unreadable(reason: str) -> Unavailable:

@@ -30,7 +30,7 @@ class SqlApiKeys(Access):
         return await self._reader.one(_find, {"of": id}, _api_key)
 
     async def all(self) -> Sequence[ApiKey]:
-        return [_api_key(row) for row in await self._lists.all(_all, {})]
+        return await self._lists.records(_all, {}, _api_key)
 
     async def add(self, key: ApiKey) -> None:
         row = row_of(key) | {"scopes": json.dumps(sorted(key.scopes))}

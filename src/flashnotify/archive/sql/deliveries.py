@@ -106,24 +106,27 @@ class SqlDeliveries(DeliveryLists):
     """Implements `Deliveries`."""
 
     async def queued(self, job_id: UUID) -> Sequence[Delivery]:
-        return [delivery_of(row) for row in await self._reader.all(_queued, {"job": job_id})]
+        return await self._reader.records(_queued, {"job": job_id}, delivery_of)
 
     async def find(self, id: UUID) -> Delivery | None:
         return await self._reader.one(_find, {"of": id}, delivery_of)
 
     async def failed(self, id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
         values = {"notification": id, "after": after, "most": limit}
-        return [delivery_of(row) for row in await self._reader.all(_failed, values)]
+        return await self._reader.records(_failed, values, delivery_of)
 
-    async def attempts(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[records.Attempt]]:
-        found: dict[UUID, list[records.Attempt]] = {id: [] for id in ids}
+    async def attempts(
+        self, ids: Collection[UUID], *, latest: int
+    ) -> Mapping[UUID, Mapping[int, records.Attempt]]:
+        found: dict[UUID, dict[int, records.Attempt]] = {id: {} for id in ids}
         query = (
             select(AttemptRow.__table__)
-            .where(AttemptRow.delivery_id.in_(ids))
+            .join(Table, Table.id == AttemptRow.delivery_id)
+            .where(Table.id.in_(ids), AttemptRow.number > Table.attempts - latest)
             .order_by(AttemptRow.delivery_id, AttemptRow.number)
         )
-        for row in await self._lists.all(query, {}):
-            found[row.delivery_id].append(_attempt(row))
+        for delivery_id, number, attempt in await self._lists.records(query, {}, _attempt):
+            found[delivery_id][number] = attempt
         return found
 
     def record(
@@ -169,9 +172,9 @@ class SqlDeliveries(DeliveryLists):
         await self._writer.write((CHANGE_SENT, row), lane=WriteLane.bulk)
 
 
-def _attempt(row: Row[Any]) -> records.Attempt:
-    duration, outcome = row.duration_ms / 1000, AttemptOutcome(row.outcome)
-    return records.Attempt(row.at, duration, row.transport, outcome, row.answer, row.reference)
+def _attempt(row: Row[Any]) -> tuple[UUID, int, records.Attempt]:
+    how = (row.duration_ms / 1000, row.transport, AttemptOutcome(row.outcome))
+    return row.delivery_id, row.number, records.Attempt(row.at, *how, row.answer, row.reference)
 
 
 def mark_expired(notification_id: UUID, now: int) -> Change:

@@ -31,8 +31,8 @@ class SqlDevices(Access):
         return await self._lists.one(query, {}, _registered)
 
     async def find_all(self, ids: Collection[UUID]) -> Mapping[UUID, Device]:
-        rows = await self._reader.all(_all.where(Table.id.in_(ids)), {})
-        return {row.id: _device(row) for row in rows}
+        query = _all.where(Table.id.in_(ids))
+        return {found.id: found for found in await self._reader.records(query, {}, _device)}
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
         return await self._lists.page(_all, limit, cursor, _registered)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
     Select,
     and_,
     bindparam,
@@ -54,7 +55,7 @@ class SqlJobs(Access):
         if after is not None:
             query = query.where(tuple_(JobRow.turn, JobRow.id) > after)
         query = query.order_by(JobRow.turn, JobRow.id).limit(limit)
-        return [_job(row) for row in await self._reader.all(query, {})]
+        return await self._reader.records(query, {}, _job)
 
     async def waited(
         self, lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
@@ -64,10 +65,7 @@ class SqlJobs(Access):
         if after is not None:
             query = query.where(tuple_(JobRow.due_at, JobRow.id) > after)
         query = query.order_by(JobRow.due_at, JobRow.id).limit(limit)
-        rows = await self._reader.all(query, {})
-        return [
-            ScheduledJob(_job(row), row.due_at, row.reason, WaitReason(row.waiting)) for row in rows
-        ]
+        return await self._reader.records(query, {}, _scheduled)
 
     async def next_due(self, lane: Lane, now: int) -> int | None:
         later = (JobRow.turn.is_(None), JobRow.due_at > now)
@@ -112,6 +110,10 @@ def in_lane(lane: Lane) -> ColumnElement[bool]:
 def _job(row: Iterable[Any]) -> Job:
     id, notification_id, priority, channel, ordinal, turn, *_ = row
     return Job(id, notification_id, Priority(priority), channel, ordinal, turn)
+
+
+def _scheduled(row: Row[Any]) -> ScheduledJob:
+    return ScheduledJob(_job(row), row.due_at, row.reason, WaitReason(row.waiting))
 
 
 def add_job(scheduled: ScheduledJob) -> Change:

@@ -15,7 +15,7 @@ from flashnotify.channels.transport import excerpt
 # Seconds: a longer Retry-After is cut to this.
 _MAX_RETRY_AFTER = 86_400.0
 # What a request may raise; UnicodeError is for an invalid host name.
-FAILURES = (httpx.InvalidURL, OSError, UnicodeError)
+FAILURES = (httpx.InvalidURL, httpx.LocalProtocolError, OSError, UnicodeError)
 
 
 def describe(answer: httpx.Response) -> str:
@@ -86,7 +86,7 @@ def transport_error(failure: BaseException) -> errors.TransportError:
     match failure:
         case ssl.SSLCertVerificationError():
             return errors.Misconfigured("the server's certificate cannot be trusted")
-        case AddressNotPermitted():
+        case AddressNotPermitted() | httpx.LocalProtocolError():
             return errors.Unsendable(str(failure))
         case NoAnswer():
             return errors.Unreachable(excerpt(str(failure)))

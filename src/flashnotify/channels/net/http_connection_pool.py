@@ -1,6 +1,7 @@
 """The connections of an HTTP transport, behind httpx's interface."""
 
 import asyncio
+import re
 import socket
 import ssl
 import string
@@ -29,6 +30,7 @@ _REST_TIMEOUT = 2.0
 # With these, httpx would decode the body, and sometimes fail: we read every body as UTF-8. Nor does
 # it keep cookies.
 _IGNORED_HEADERS = (b"content-encoding", b"content-length", b"content-type", b"set-cookie")
+_BREAKS = re.compile(rb"[\r\n\0]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -67,15 +69,16 @@ class Connections(httpx.AsyncBaseTransport):
             TimeoutError: no status line came in time.
             OSError: there is no connection, or no answer; `NoAnswer` says why.
             httpx.InvalidURL, UnicodeError: the URL cannot be used.
+        httpx.LocalProtocolError: a line of the request has a line break or a NUL in it.
         """
-        origin = _origin(request.url)
+        origin, written = _origin(request.url), _written(request)
         answer: Answer | None = None
         connection: Connection | None = None
         async with self._places:
             try:
                 async with asyncio.timeout(self._timeout) as limit:
                     connection = self._kept(origin) or await self._connect(origin)
-                    answer = await connection.ask(_written(request))
+                    answer = await connection.ask(written)
                     _shorten(limit, _REST_TIMEOUT)
                     await connection.read_rest(answer, head_only=request.method == "HEAD")
             except TimeoutError:
@@ -163,6 +166,9 @@ def _written(request: httpx.Request) -> bytes:
     assert isinstance(request.stream, httpx.ByteStream)
     lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.extensions["target"])]
     lines += [b"%s: %s" % header for header in request.headers.raw]
+    if any(_BREAKS.search(line) for line in lines):
+        # Whoever wrote it could add headers, or a whole request (RFC 9110, section 5.5).
+        raise httpx.LocalProtocolError("a line of the request has a CR, LF or NUL in it")
     return b"\r\n".join([*lines, b"", request.content])
 
 

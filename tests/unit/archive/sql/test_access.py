@@ -63,3 +63,11 @@ async def test_a_damaged_value_is_unavailable(archive: Archive) -> None:
     archive.change("UPDATE notifications SET id = x'00'")
     with pytest.raises(Unavailable, match="cannot be read"):
         await archive.ports.notifications.page(NotificationFilter(), limit=10, cursor=None)
+
+
+@pytest.mark.parametrize("column", ["status", "priority"])
+async def test_a_row_that_is_no_record_is_unavailable(archive: Archive, column: str) -> None:
+    await archive.writer.write(archive.notification())
+    archive.change(f"UPDATE notifications SET {column} = 77")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await archive.ports.notifications.page(NotificationFilter(), limit=10, cursor=None)

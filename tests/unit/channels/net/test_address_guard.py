@@ -1,8 +1,12 @@
+import asyncio
 import socket
+import threading
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from flashnotify.channels.net import address_guard
 from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
 from flashnotify.errors import InvalidValue, Unavailable
 from flashnotify.networks import networks
@@ -201,3 +205,29 @@ async def test_a_silent_name_server_is_not_a_reason_to_restart() -> None:
         await NameLookup(Exhausted(1)).look_up("push.example", 443)
     assert "Restart" not in str(refused.value)
     assert refused.value.retry_after == 30
+
+
+async def test_one_caller_holds_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    _resolving(monkeypatch, "8.8.8.8")
+    found = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *arguments: Any, **more: Any) -> Any:
+        if host == "slow.example":
+            answered.wait(30)
+        return found(host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    threads = ThreadPoolQueue(4)
+    names = NameLookup(threads)
+    with monkeypatch.context() as soon:
+        soon.setattr(address_guard, "_WITHIN", 0.02)
+        slow = (names.look_up("slow.example", 443, caller="mallory") for _ in range(8))
+        ended = await asyncio.gather(*slow, return_exceptions=True)
+    assert Counter(map(type, ended)) == {TimeoutError: 2, Unavailable: 6}
+    assert threads.lost == 2
+    assert await names.look_up("push.example", 443, caller="ada")
+    answered.set()
+    # The places are free again.
+    for _ in range(3):
+        assert await names.look_up("push.example", 443, caller="mallory")
