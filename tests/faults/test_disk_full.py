@@ -215,6 +215,8 @@ async def test_scheduler_outlives_it(service: Running, disk: Disk, clock: Manual
     ready = await service.anonymous.get("/readyz")
     assert ready.json()["parts"]["scheduler"] == "ok"
     disk.broken = False
+    while (await service.anonymous.get("/readyz")).status_code != 200:
+        await clock.advance(60)
     assert (await service.completed(await service.send()))["counts"] == {"email": {"sent": 1}}
 
 
