@@ -145,7 +145,7 @@ async def test_deliveries_that_fail_again_are_retried_once(gated: Running, gate:
     tries: Counter[int] = Counter()
     while query.get("cursor", "") is not None:
         page = await gated.get(f"/v1/notifications/{id}/deliveries", **query)
-        tries.update(len(delivery["attempts"]) for delivery in page["items"])
+        tries.update(delivery["attempt_count"] for delivery in page["items"])
         query["cursor"] = page["next"]
     assert tries == {2: 1001}
 

@@ -88,7 +88,7 @@ async def attempts(service: Running, id: str, number: int) -> list[Any]:
     """Return the attempts at a notification's only delivery, once there are `number`."""
     found = await service.until(
         f"/v1/notifications/{id}/deliveries",
-        lambda shown: shown["items"] and len(shown["items"][0]["attempts"]) >= number,
+        lambda shown: shown["items"] and shown["items"][0]["attempt_count"] >= number,
     )
     attempts: list[Any] = found["items"][0]["attempts"]
     return attempts

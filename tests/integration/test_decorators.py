@@ -185,7 +185,7 @@ async def test_deliveries_are_retried_as_the_decorator_says(
             due = datetime.fromisoformat(delivery["next_attempt_at"]).timestamp()
             waits.append(due - clock.now() / 1000)
             await clock.advance(waits[-1])
-            while len(delivery["attempts"]) < number:
+            while delivery["attempt_count"] < number:
                 delivery = (await service.get(f"{path}/deliveries"))["items"][0]
     # 3 s, doubled to 10 s, until the next would come after 30 s.
     assert waits == [3, 6, 10, 10]

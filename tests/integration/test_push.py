@@ -72,7 +72,7 @@ async def attempted(service: Running, id: str, times: int = 1) -> Any:
     """Return the only delivery of a notification, once it was attempted."""
     found = await service.until(
         f"/v1/notifications/{id}/deliveries",
-        lambda page: page["items"] and len(page["items"][0]["attempts"]) >= times,
+        lambda page: page["items"] and page["items"][0]["attempt_count"] >= times,
     )
     return found["items"][0]
 

@@ -193,7 +193,7 @@ async def test_a_server_that_was_down_gets_everything_once_it_is_up(
         assert await breaker_of_email(service) == "open"
         assert "breaker_open" in (await service.anonymous.get("/metrics")).text
         tries = [await delivery_of(service, id) for id in ids]
-        before = sum(len(delivery["attempts"]) for delivery in tries)
+        before = sum(delivery["attempt_count"] for delivery in tries)
         assert all(
             str(a).startswith("Error connecting to")
             for delivery in tries
@@ -210,7 +210,7 @@ async def test_a_server_that_was_down_gets_everything_once_it_is_up(
             assert page["items"][0]["reason"] == "waits for the transport to work again"
             assert page["items"][0]["attempts"] == []
         after = [await delivery_of(service, id) for id in ids]
-        assert sum(len(delivery["attempts"]) for delivery in after) == before
+        assert sum(delivery["attempt_count"] for delivery in after) == before
         await let_pass(service, clock, 10)
         assert await breaker_of_email(service) == "half_open"
         await smtp.start()
@@ -248,8 +248,9 @@ async def test_gives_up_on_expiry_with_the_last_reply(
         "expired before the next attempt; last answer: 452 4.2.2 mailbox full"
     )
     assert set(answers(delivery)) == {"452 4.2.2 mailbox full"}
-    assert len(delivery["attempts"]) > 2
-    assert [a["number"] for a in delivery["attempts"]] == [*range(1, len(delivery["attempts"]) + 1)]
+    assert delivery["attempt_count"] > 2
+    every = [*range(1, delivery["attempt_count"] + 1)]
+    assert [attempt["number"] for attempt in delivery["attempts"]] == every[-5:]
     assert smtp.mails == []
 
 
@@ -283,7 +284,7 @@ async def test_fails_over_to_the_second_url(
             ids = [await service.send() for _ in range(7)]
             for id in ids:
                 await service.completed(id)
-            tries = [len((await delivery_of(service, id))["attempts"]) for id in ids]
+            tries = [(await delivery_of(service, id))["attempt_count"] for id in ids]
             assert sorted(tries) == [1, 1, 2, 2, 2, 2, 2]
             assert len(second.mails) == 8
             assert await ready(service) == ("degraded", "failing")
