@@ -3,26 +3,19 @@
 After an intended change: `DOCS=write make test ARGS=tests/docs/test_monitoring.py`.
 """
 
-import os
 import re
-from pathlib import Path
 
 from flashnotify.domain import WaitReason
+from tests.docs.generated_text import DOCS, assert_generated
 from tests.docs.metrics_table import metrics_table
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "monitoring.md"
+PAGE = DOCS / "monitoring.md"
 BEGIN = "<!-- metrics: tests/docs/test_monitoring.py -->\n"
 END = "<!-- end of metrics -->"
 
 
 def test_the_metrics_are_those_of_the_code() -> None:
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    table, _, after = rest.partition(END)
-    if os.environ.get("DOCS") == "write":
-        table = metrics_table()
-        PAGE.write_text(before + BEGIN + table + END + after)
-    assert table == metrics_table()
+    assert_generated(PAGE, BEGIN, metrics_table(), END)
 
 
 def test_the_reasons_are_those_of_the_code() -> None:
@@ -34,7 +27,7 @@ def test_the_events_of_the_log_are_those_of_the_code() -> None:
     section = PAGE.read_text().partition("## Logs")[2]
     rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
     named = {event for row in rows for event in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)}
-    sources = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    sources = "".join(path.read_text() for path in (DOCS.parent / "src").rglob("*.py"))
     logged = set(re.findall(r"log\.(?:info|warning|error)\(\s*\"([a-z_.]+)\"", sources))
     assert named
     assert named - logged == set()

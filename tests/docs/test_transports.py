@@ -4,9 +4,7 @@ After an intended change: `DOCS=write make test ARGS=tests/docs/test_transports.
 """
 
 import json
-import os
 import re
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +17,10 @@ from flashnotify.channels.push.webpush import payload
 from flashnotify.channels.transport import Transport
 from flashnotify.domain import Device, DeviceType, Message, Priority, Rendering
 from flashnotify.meta.registry import CHANNELS
+from tests.docs.generated_text import DOCS, assert_generated
 from tests.docs.policies_table import policies_table
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "transports.md"
+PAGE = DOCS / "transports.md"
 BEGIN = "<!-- policies: tests/docs/test_transports.py -->\n"
 END = "<!-- end of policies -->"
 CLASSES = list(dict.fromkeys(cls for classes in TRANSPORTS.values() for cls in classes))
@@ -48,12 +47,7 @@ def test_every_channel_is_there_with_its_setting() -> None:
 
 
 def test_the_policies_are_those_of_the_code() -> None:
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    table, _, after = rest.partition(END)
-    if os.environ.get("DOCS") == "write":
-        table = policies_table()
-        PAGE.write_text(before + BEGIN + table + END + after)
-    assert table == policies_table()
+    assert_generated(PAGE, BEGIN, policies_table(), END)
 
 
 def test_what_is_posted_is_shown_as_it_is() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from structlog.testing import capture_logs
@@ -27,7 +27,7 @@ from flashnotify.errors import (
     Unreachable,
     WriteRefused,
 )
-from tests.support.delivering import KINDS, Delivering, gate
+from tests.support.delivering import KINDS, Delivering, ScriptedTransport, gate
 from tests.support.eventually import eventually
 from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
@@ -453,54 +453,59 @@ async def test_a_message_that_a_breaker_refused_gets_no_attempt_when_the_batch_f
     }
 
 
-async def test_strangers_services_that_hang_hold_up_neither_the_others_nor_the_batch(
-    delivering: Delivering, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(executor, "_FIRST_CONTACT_WAIT", 0)
-    hung = asyncio.Event()
+class Strangers(NamedTuple):
+    """A transport of which each domain is a service, and an answer that waits for `hung`."""
 
-    async def hang() -> Sent:
-        await hung.wait()
+    transport: ScriptedTransport
+    hung: asyncio.Event
+
+    async def hang(self) -> Sent:
+        await self.hung.wait()
         raise Unreachable("no answer")
 
+
+@pytest.fixture
+def strangers(delivering: Delivering, monkeypatch: pytest.MonkeyPatch) -> Strangers:
     (transport,) = delivering.open(EmailMixin, [])
     transport.connections = type(transport.connections)(64)
-    # Each domain is a service.
     monkeypatch.setattr(transport, "service", lambda message: message.to.partition("@")[2])
+    return Strangers(transport, asyncio.Event())
+
+
+async def test_strangers_services_that_hang_hold_up_neither_the_others_nor_the_batch(
+    delivering: Delivering,
+    strangers: Strangers,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(executor, "_FIRST_CONTACT_WAIT", 0)
+    transport = strangers.transport
     (first,) = await delivering.batches("mailto:first@known.example")
     await delivering.execute(first)
-    transport.script.extend([hang] * 8)
-    strangers = [f"mailto:a@{number}.example" for number in range(30)]
-    (job,) = await delivering.batches(*strangers, "mailto:last@known.example")
+    transport.script.extend([strangers.hang] * 8)
+    hanging = [f"mailto:a@{number}.example" for number in range(30)]
+    (job,) = await delivering.batches(*hanging, "mailto:last@known.example")
     running = asyncio.create_task(delivering.execute(job))
     await eventually(lambda: "last@known.example" in transport.sent)
     assert len(transport.sent) == 1 + 8 + 1
-    hung.set()
+    strangers.hung.set()
     # The batch comes back at once for those that were not attempted.
     assert await running == clock.now()
     assert [status[1] for status in delivering.statuses()].count("queued") == 30
 
 
 async def test_batches_at_strangers_services_leave_workers_to_the_others(
-    delivering: Delivering, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    delivering: Delivering, strangers: Strangers, clock: ManualClock
 ) -> None:
-    hung = asyncio.Event()
-
-    async def hang() -> Sent:
-        await hung.wait()
-        raise Unreachable("no answer")
-
-    (transport,) = delivering.open(EmailMixin, [])
-    transport.connections = type(transport.connections)(64)
-    monkeypatch.setattr(transport, "service", lambda message: message.to.partition("@")[2])
+    transport = strangers.transport
     known = [await delivering.batches("mailto:first@known.example") for _ in range(2)]
     await delivering.execute(known[0][0])
-    transport.script.extend([hang] * 4)
+    transport.script.extend([strangers.hang] * 4)
     jobs = [(await delivering.batches(f"mailto:a@{number}.example"))[0] for number in range(6)]
     running = [asyncio.create_task(delivering.execute(job)) for job in jobs]
     await eventually(lambda: sum(task.done() for task in running) == 2)
     assert all(1000 <= (task.result() or 0) - clock.now() < 5000 for task in running if task.done())
     await delivering.execute(known[1][0])
     assert transport.sent.count("first@known.example") == 2
-    hung.set()
+    strangers.hung.set()
     await asyncio.gather(*running)
