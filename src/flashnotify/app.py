@@ -51,6 +51,7 @@ from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.planner import Planner
 from flashnotify.delivery.receipts import Receipts
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
@@ -223,7 +224,7 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
     zone, in_flight = ZoneInfo(config.timezone), service.in_flight
-    decider = Decider(in_flight, zone, clock)
+    decider = _decider(service)
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
     sender = Sender(clock, service.metrics)
@@ -231,8 +232,7 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
         *(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids),
         most_strangers=config.workers // 2,
     )
-    routing = Routing({name: channel.spec for name, channel in channels.items()})
-    fan_out = FanOut(archive, kinds, routing, decider, dispatch, clock, ids)
+    fan_out = FanOut(archive, _planner(service), clock)
 
     async def fan_out_or_batch(job: Job) -> int | None:
         # Batches of a channel that is no longer declared come here too, to end as skipped.
@@ -251,6 +251,17 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
     return {f"workers {channel or 'fan-out'}": pool(channel) for channel in (None, *channels)}
 
 
+def _planner(service: Service) -> Planner:
+    channels, dispatch, clock = service.channels, service.dispatch, service.clock
+    routing = Routing({name: channel.spec for name, channel in channels.items()})
+    decider = _decider(service)
+    return Planner(service.kinds, routing, decider, dispatch, clock, service.ids)
+
+
+def _decider(service: Service) -> Decider:
+    return Decider(service.in_flight, ZoneInfo(service.config.timezone), service.clock)
+
+
 def _submission(service: Service) -> Submission:
     config, archive, clock = service.config, service.archive, service.clock
     channels = service.channels.values()
@@ -262,9 +273,9 @@ def _submission(service: Service) -> Submission:
     zone = ZoneInfo(config.timezone)
     validation = Validation(service.kinds, service.wordings, audience, limits, zone)
     once = Idempotency(archive.notifications, clock)
-    parts, dispatch, metrics = service.supervisor, service.dispatch, service.metrics
+    parts, planner, metrics = service.supervisor, _planner(service), service.metrics
     return Submission(
-        validation, archive, once, parts, dispatch, metrics, clock, service.ids, config.locale
+        validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale
     )
 
 

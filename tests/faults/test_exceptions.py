@@ -158,7 +158,7 @@ async def test_damaged_data_is_an_outcome(damaged: str, clock: ManualClock) -> N
 async def test_a_damaged_audience_is_an_outcome(clock: ManualClock) -> None:
     config = ServiceConfig()
     async with running(Service(config, clock), deliver=False) as before:
-        id = await before.send()
+        id = await before.send(to=[f"mailto:s{n}@univ.example" for n in range(51)])
     _damage(config.archive_file, "audience", id, '["mailto:ada@')
 
     async with running(Service(config, clock)) as service:

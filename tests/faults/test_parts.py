@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from flashnotify.app import Service
-from flashnotify.archive import writer
+from flashnotify.archive.sqlite.transactions import SqliteTransactions
 from flashnotify.domain import Job, Lane, Priority
 from flashnotify.settings import ServiceConfig
 from tests.faults.serving import Serving, serving
@@ -52,7 +52,7 @@ def scheduler_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def writer_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_execute", _broken)
+    monkeypatch.setattr(SqliteTransactions, "together", _broken)
     served.service.writer.submit([]).add_done_callback(lambda write: write.exception())
 
 
@@ -113,7 +113,7 @@ async def test_writer_that_ends_fails_the_accept_that_waits_for_it(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(Service(ServiceConfig(), clock)) as served:
-        monkeypatch.setattr(writer, "_execute", _broken)
+        monkeypatch.setattr(SqliteTransactions, "together", _broken)
         refused = await served.admin.post("/v1/notifications", json=ACADEMIC)
         assert refused.status_code == 503, refused.text
         assert "Retry-After" in refused.headers

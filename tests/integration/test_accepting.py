@@ -40,8 +40,8 @@ async def test_is_on_disk_before_the_answer(accepting: Running) -> None:
     assert answer.headers["location"] == answer.json()["href"]
     (item,) = await accepted(accepting)
     assert item["id"] == answer.json()["id"]
-    assert item["status"] == answer.json()["status"] == "queued"
-    assert accepting.service.dispatch.queue(None).depth()[Priority.low] == 1
+    assert (answer.json()["status"], item["status"]) == ("queued", "sending")
+    assert accepting.service.dispatch.queue("email").depth()[Priority.low] == 1
 
 
 async def test_a_hundred_concurrent_requests_with_one_key_create_one_notification(

@@ -165,7 +165,7 @@ async def test_metrics_show_the_backlog(clock: ManualClock) -> None:
         found = await metrics(service)
         await clock.advance(5)
         found = await metrics(service)
-        waiting = {("fan-out", "high"): (3, 5.0)}
+        waiting = {("email", "high"): (3, 5.0)}
         for channel in ("fan-out", "email", "sms", "push", "chat"):
             for priority in ("low", "medium", "high", "critical"):
                 labels = f'channel="{channel}",priority="{priority}"'

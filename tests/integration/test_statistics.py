@@ -74,10 +74,10 @@ async def test_the_queue_shows_depth_and_age_of_each_lane(clock: ManualClock) ->
         }
         in_order = [lane["priority"] for lane in queue["lanes"] if lane["channel"] is None]
         assert in_order == priorities
-        low, high = lanes[None, "low"], lanes[None, "high"]
+        low, high = lanes["email", "low"], lanes["email", "high"]
         assert (low["depth"], high["depth"]) == (1, 1)
         assert low["oldest_seconds"] == 30
-        for lane in (lanes[None, "critical"], lanes["email", "low"]):
+        for lane in (lanes["email", "critical"], lanes[None, "low"]):
             assert (lane["depth"], lane["in_flight"], lane["oldest_seconds"]) == (0, 0, 0)
 
 

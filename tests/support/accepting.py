@@ -42,7 +42,7 @@ class Accepting:
             self.archive,
             Idempotency(self.archive.notifications, clock),
             self.supervisor,
-            self.dispatch,
+            self.delivering.planner,
             self.metrics,
             clock,
             self.delivering.ids,
@@ -54,5 +54,5 @@ class Accepting:
         return sorted(self.archive.state.notifications.values(), key=lambda n: n.id)
 
     def depth(self) -> int:
-        """Return the number of fan-outs that wait in memory."""
-        return sum(self.dispatch.queue(None).depth().values())
+        """Return the number of jobs that wait in memory."""
+        return sum(sum(queue.depth().values()) for queue in self.dispatch.queues.values())

@@ -25,6 +25,7 @@ from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.planner import Planner
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
@@ -136,8 +137,11 @@ class Delivering:
 
     @property
     def fan_out(self) -> FanOut:
-        return FanOut(
-            self.archive,
+        return FanOut(self.archive, self.planner, self.clock)
+
+    @property
+    def planner(self) -> Planner:
+        return Planner(
             KINDS,
             Routing({name: channel.spec for name, channel in self.channels.items()}),
             self.decider,

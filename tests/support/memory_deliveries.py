@@ -120,6 +120,8 @@ class MemoryDeliveries:
             self._change(delivery, now, due_at=due_at, reason=reason)
         if result.captured is not None:
             self._state.outbox[result.captured.id] = result.captured
+        if result.ends is not None:
+            self._state.jobs.pop(result.ends.id, None)
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int

@@ -30,14 +30,20 @@ class MemoryNotifications:
         self._state = state
 
     async def accept(
-        self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
+        self,
+        notification: Notification,
+        work: ScheduledJob | FanOutSlice,
+        answer: IdempotencyRecord | None,
     ) -> None:
         async with self._state.write("notifications.accept"):
             if notification.id in self._state.notifications:
                 raise WriteRefused("UNIQUE constraint failed: notifications.id")
             self._state.put_notification(notification)
             self._state.pending[notification.id] = 1
-            self._state.jobs[job.job.id] = job
+            if isinstance(work, ScheduledJob):
+                self._state.jobs[work.job.id] = work
+            else:
+                self._fan_out(notification.id, work, notification.accepted_at)
             since = notification.accepted_at - notification.accepted_at % TOTAL_SPAN
             self._state.totals[since, notification.kind, "", ACCEPTED] += 1
             if answer is not None:
@@ -90,25 +96,29 @@ class MemoryNotifications:
 
     async def add_deliveries(self, job: Job, done: FanOutSlice, now: int) -> None:
         async with self._state.write("notifications.add_deliveries"):
-            state, id = self._state, job.notification_id
-            for delivery in done.deliveries:
-                state.put_delivery(delivery)
-                state.count(id, delivery.channel, delivery.status, 1)
-            for scheduled in done.jobs:
-                state.jobs[scheduled.job.id] = scheduled
-            notification = state.notifications[id]
-            status = notification.status
-            if not status.final:
-                status = NotificationStatus.sending
-            if status is NotificationStatus.sending and done.expired:
-                status = NotificationStatus.expired
-            state.put_notification(
-                replace(notification, status=status, updated_at=now, fanned_out=done.upto)
-            )
-            state.pending[id] += sum(d.status is DeliveryStatus.queued for d in done.deliveries)
+            self._fan_out(job.notification_id, done, now)
             if done.finished:
-                state.end_some(id, 1, now)
-                state.jobs.pop(job.id, None)
+                self._state.jobs.pop(job.id, None)
+
+    def _fan_out(self, id: UUID, done: FanOutSlice, now: int) -> None:
+        state = self._state
+        for delivery in done.deliveries:
+            state.put_delivery(delivery)
+            state.count(id, delivery.channel, delivery.status, 1)
+        for scheduled in done.jobs:
+            state.jobs[scheduled.job.id] = scheduled
+        notification = state.notifications[id]
+        status = notification.status
+        if not status.final:
+            status = NotificationStatus.sending
+        if status is NotificationStatus.sending and done.expired:
+            status = NotificationStatus.expired
+        state.put_notification(
+            replace(notification, status=status, updated_at=now, fanned_out=done.upto)
+        )
+        state.pending[id] += sum(d.status is DeliveryStatus.queued for d in done.deliveries)
+        if done.finished:
+            state.end_some(id, 1, now)
 
     async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
         async with self._state.write("notifications.cancel"):

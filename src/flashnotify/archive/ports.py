@@ -22,10 +22,13 @@ class Notifications(Protocol):
     async def accept(
         self,
         notification: records.Notification,
-        job: records.ScheduledJob,
+        work: records.ScheduledJob | records.FanOutSlice,
         answer: records.IdempotencyRecord | None,
     ) -> None:
-        """Store a new notification, its fan-out job and the answer for its idempotency key."""
+        """Store a new notification, its work and the answer for its idempotency key.
+
+        Its work is its fan-out job, or what the whole fan-out would make.
+        """
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:
         """Return a notification, with its audience (which may be long) on request."""

@@ -168,12 +168,16 @@ class OutboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """The attempts at a delivery in one run, what follows from them, and what was captured."""
+    """The attempts at a delivery in one run, what follows from them, and what was captured.
+
+    `ends` is the job that ends with it.
+    """
 
     delivery: Delivery
     attempts: Sequence[Attempt]
     disposition: Disposition
     captured: OutboxMessage | None = None
+    ends: domain.Job | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,11 @@ class Batch:
         return self.job.priority.urgent
 
     @property
+    def over(self) -> bool:
+        """Whether nothing of the batch is left to deal with, now or later."""
+        return not (self.due or self.waiting or self.ended or self.blocked or self.until)
+
+    @property
     def open_channel(self) -> OpenChannel:
         """The channel of a batch that may be sent."""
         assert self.channel is not None

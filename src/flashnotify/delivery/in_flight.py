@@ -69,8 +69,9 @@ class InFlight:
             held.cancelled = True
 
     def cancelled(self, job: Job) -> bool:
-        """Return whether the notification of a job in flight was cancelled meanwhile."""
-        return self._notifications[job.notification_id].cancelled
+        """Return whether the notification of a job was cancelled while it is in flight."""
+        held = self._notifications.get(job.notification_id)
+        return held is not None and held.cancelled
 
     def ending(self, job: Job) -> bool:
         """Return whether the notification of a job in flight was cancelled, or may soon be."""

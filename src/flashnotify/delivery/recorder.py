@@ -51,6 +51,8 @@ class Recorder:
     )
     # Those that failed for good, by their last transport and its outcome.
     _failed: dict[tuple[str, AttemptOutcome], list[UUID]] = field(default_factory=dict, init=False)
+    # Whether the job ends with the write of a result.
+    _ended: bool = field(default=False, init=False)
 
     def record(
         self, deliveries: Sequence[Delivery], attempts: Sequence[Attempt], result: SendResult
@@ -73,7 +75,10 @@ class Recorder:
                 self._failed.setdefault((last.transport, last.outcome), []).append(delivery.id)
             del batch.due[delivery.id]
             captured = self._captured(delivery, result, now)
-            recorded = DeliveryResult(delivery, attempts, disposition, captured)
+            # A batch of one ends with its result, in one commit.
+            self._ended = not self._writes and batch.over
+            ends = batch.job if self._ended else None
+            recorded = DeliveryResult(delivery, attempts, disposition, captured, ends)
             write = partial(self.archive.deliveries.record, batch.notification, recorded, now)
             self._writes.append((delivery, write, write()))
 
@@ -105,6 +110,8 @@ class Recorder:
             await self._until_written(partial(finish, batch.notification, deliveries, end, now))
         until = self._due_again()
         if until is None:
+            if self._ended and not batch.ended:
+                return None
             await self._until_written(partial(self.archive.jobs.finish, batch.job))
             return None
         await self._until_written(partial(self.archive.jobs.reschedule, batch.job, until))

@@ -7,20 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
+from flashnotify.archive.records import IdempotencyRecord, Notification
 from flashnotify.clock import Clock
-from flashnotify.domain import Job, NotificationStatus, WaitReason, milliseconds
+from flashnotify.delivery.planner import Planner
+from flashnotify.domain import NotificationStatus, milliseconds
 from flashnotify.errors import Unavailable
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted, Idempotency
 from flashnotify.intake.json_documents import parse
 from flashnotify.intake.validation import Checked, Validation
-from flashnotify.queue.dispatch import Dispatch
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
-
-# The reason why the fan-out of a notification with `send_at` waits.
-_SCHEDULED = "scheduled", WaitReason.scheduled
 
 
 @dataclass(eq=False, slots=True)
@@ -31,7 +28,7 @@ class Submission:
     archive: Archive
     idempotency: Idempotency
     supervisor: Supervisor
-    dispatch: Dispatch
+    planner: Planner
     metrics: Metrics
     clock: Clock
     ids: Callable[[], UUID]
@@ -76,19 +73,11 @@ class Submission:
         now = self.clock.now()
         checked = await self.validation.check(caller, document, now)
         notification = self._notification(caller, checked, now)
-        job = Job(self.ids(), notification.id, checked.priority)
-        if notification.status is NotificationStatus.scheduled:
-            assert notification.send_at is not None
-            scheduled = ScheduledJob(job, notification.send_at, *_SCHEDULED)
-        else:
-            scheduled = ScheduledJob(self.dispatch.in_turn(job), now)
+        work = self.planner.work(notification)
         record = answer(notification.id, notification.status) if answer is not None else None
-        await self.archive.notifications.accept(notification, scheduled, record)
+        await self.archive.notifications.accept(notification, work, record)
         self.metrics.accepted.labels(notification.kind, checked.priority.name).inc()
-        if scheduled.reason is None:
-            self.dispatch.put(scheduled.job)
-        else:
-            self.dispatch.wake_up(job.lane, scheduled.due_at)
+        self.planner.queue(work)
         return Accepted(notification.id, notification.status)
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from flashnotify.archive.records import FanOutSlice, Reschedule
-from flashnotify.delivery import fan_out
+from flashnotify.delivery import fan_out, planner
 from flashnotify.domain import Job
 from tests.support.delivering import Delivering
 from tests.support.scheduling import RestingClock, Scheduling
@@ -17,7 +17,7 @@ BULK = [f"mailto:p{number}@univ.example" for number in range(250)]
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fan_out, "BATCH_SIZE", 1)
+    monkeypatch.setattr(planner, "BATCH_SIZE", 1)
     monkeypatch.setattr(fan_out, "_SLICE", 2)
 
 

@@ -49,7 +49,7 @@ async def test_an_accepted_notification_is_on_disk_in_one_write_and_queued(
         Priority.low,
     )
     (scheduled,) = accepting.archive.state.jobs.values()
-    assert await accepting.dispatch.queue(None).get(ALL) == scheduled.job
+    assert await accepting.dispatch.queue("email").get(ALL) == scheduled.job
     assert (scheduled.due_at, scheduled.reason) == (clock.now(), None)
     assert 'accepted_total{kind="alert",priority="low"} 1.0' in (
         accepting.metrics.exposition().decode()
@@ -196,7 +196,7 @@ async def test_a_replay_is_refused_too_when_nothing_can_be_promised(accepting: A
 async def test_notifications_join_their_lane_where_it_is(accepting: Accepting) -> None:
     jobs = accepting.archive.state.jobs
     await send(accepting)
-    first = await accepting.dispatch.queue(None).get(ALL)
+    first = await accepting.dispatch.queue("email").get(ALL)
     await send(accepting, priority="critical")
     assert [scheduled.job.priority for scheduled in jobs.values()] == [
         Priority.low,
@@ -205,12 +205,19 @@ async def test_notifications_join_their_lane_where_it_is(accepting: Accepting) -
     assert first.turn == 0
 
 
+async def test_a_notification_to_many_is_fanned_out_by_a_job(accepting: Accepting) -> None:
+    """To a few it is not: its batches are stored with it."""
+    for people, channel in ((50, "email"), (51, None)):
+        await send(accepting, to=[f"mailto:s{n}@univ.example" for n in range(people)])
+        job = await accepting.dispatch.queue(channel).get(ALL)
+        assert job.notification_id == accepting.stored()[-1].id
+    assert len(accepting.archive.state.deliveries) == 50
+    assert accepting.archive.writes == [ACCEPT] * 2
+
+
 async def test_an_accepted_notification_is_delivered(accepting: Accepting) -> None:
     await send(accepting, to=["mailto:A@UNIV.example", "MAILTO:A@univ.example", "tel:+33612345678"])
     delivering = accepting.delivering
-    job = await accepting.dispatch.queue(None).get(ALL)
-    with delivering.in_flight.job(job):
-        await delivering.fan_out.execute(job)
     for channel in ("email", "sms"):
         assert await delivering.execute(await delivering.dispatch.queue(channel).get(ALL)) is None
     assert delivering.statuses() == [

@@ -29,6 +29,7 @@ from flashnotify.archive.records import Delivery, Finish, Notification
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.delivery_lists import COLUMNS, DeliveryLists, delivery_of
 from flashnotify.archive.sql.devices import remove_device
+from flashnotify.archive.sql.jobs import finish_job
 from flashnotify.archive.sql.statistics import count, latency, total
 from flashnotify.archive.sql.waiting import end_waiting
 from flashnotify.archive.write_lanes import WriteLane
@@ -145,6 +146,8 @@ class SqlDeliveries(DeliveryLists):
             changes += _end([delivery], notification.kind, disposition, now)
         if result.captured is not None:
             changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
+        if result.ends is not None:
+            changes += finish_job(result.ends)
         return self._writer.submit(changes, WriteLane.of(notification.priority))
 
     async def finish(

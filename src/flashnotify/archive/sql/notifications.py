@@ -108,31 +108,28 @@ class SqlNotifications(Access):
         return await self._reader.one(_answer, {"caller": caller, "key": key}, _idempotent_answer)
 
     async def accept(
-        self, notification: Notification, job: ScheduledJob, answer: IdempotencyRecord | None
+        self,
+        notification: Notification,
+        work: ScheduledJob | records.FanOutSlice,
+        answer: IdempotencyRecord | None,
     ) -> None:
-        changes = [
+        now = notification.accepted_at
+        changes: list[Change] = [
             (ADD_NOTIFICATION, _row(notification)),
-            add_job(job),
-            add_waiting(job, 1),
-            total(notification.accepted_at, notification.kind, "", records.ACCEPTED),
+            total(now, notification.kind, "", records.ACCEPTED),
         ]
+        if isinstance(work, ScheduledJob):
+            changes += (add_job(work), add_waiting(work, 1))
+        else:
+            changes += _fanned_out(notification.id, work, now)
         if answer is not None:
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
         await self._writer.write(*changes)
 
     async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
-        id = job.notification_id
-        changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
-        changes += [add_job(scheduled) for scheduled in done.jobs]
-        changes += add_batches(done.jobs, done.deliveries)
-        counts = Counter((d.channel, d.status) for d in done.deliveries)
-        changes += [count(id, *of, number) for of, number in counts.items()]
-        queued = sum(delivery.status is DeliveryStatus.queued for delivery in done.deliveries)
-        changes.append((ADVANCE_FAN_OUT, {"of": id, "upto": done.upto, "more": queued, "now": now}))
-        if done.expired:
-            changes.append(mark_expired(id, now))
+        changes = _fanned_out(job.notification_id, done, now)
         if done.finished:
-            changes += [end_some(id, 1, now), *finish_job(job)]
+            changes += finish_job(job)
         await self._writer.write(*changes, lane=WriteLane.of(job.priority))
 
     async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
@@ -159,6 +156,21 @@ class SqlNotifications(Access):
             changes += [add_job(scheduled), add_waiting(scheduled, number)]
         changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
         await self._writer.submit(changes, WriteLane.of(jobs[0].priority), barrier=True)
+
+
+def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
+    changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
+    changes += [add_job(scheduled) for scheduled in done.jobs]
+    changes += add_batches(done.jobs, done.deliveries)
+    counts = Counter((d.channel, d.status) for d in done.deliveries)
+    changes += [count(id, *of, number) for of, number in counts.items()]
+    queued = sum(delivery.status is DeliveryStatus.queued for delivery in done.deliveries)
+    changes.append((ADVANCE_FAN_OUT, {"of": id, "upto": done.upto, "more": queued, "now": now}))
+    if done.expired:
+        changes.append(mark_expired(id, now))
+    if done.finished:
+        changes.append(end_some(id, 1, now))
+    return changes
 
 
 def _notification(row: Row[Any], *, audience: bool = False) -> Notification:

@@ -69,5 +69,6 @@ def open_readers(url: URL, connections: int = 4) -> AsyncEngine:
 
 
 def _open(url: URL, pragmas: Sequence[str], **pool: Any) -> AsyncEngine:
-    connect = partial(Connection.open, archive_file(url), (*pragmas, "busy_timeout=5000"))
-    return create_async_engine(url, max_overflow=0, async_creator=connect, **pool)
+    file, every = archive_file(url).absolute(), (*pragmas, "busy_timeout=5000")
+    opened = partial(Connection.open, file, every)
+    return create_async_engine(url, max_overflow=0, async_creator=opened, **pool)

@@ -1,0 +1,136 @@
+"""Plans the deliveries of a notification: which recipients, on which channels, in which batches."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from flashnotify.archive.records import (
+    Delivery,
+    FanOutSlice,
+    Finish,
+    Notification,
+    Reschedule,
+    ScheduledJob,
+)
+from flashnotify.clock import Clock
+from flashnotify.delivery.decision import EXPIRED, Decider
+from flashnotify.delivery.routing import Route, Routing
+from flashnotify.domain import (
+    BATCH_SIZE,
+    Address,
+    DeliveryStatus,
+    Job,
+    NotificationStatus,
+    WaitReason,
+)
+from flashnotify.meta.registry import Registry
+from flashnotify.meta.specs import NotifierSpec
+from flashnotify.queue.dispatch import Dispatch
+
+# Recipients whose deliveries are stored with their notification, without a fan-out job.
+_FEW = 50
+# The reason why the fan-out of a notification with `send_at` waits.
+_SCHEDULED = "scheduled", WaitReason.scheduled
+
+
+@dataclass(eq=False, slots=True)
+class Planner:
+    """Plans deliveries; it stores nothing."""
+
+    kinds: Registry[NotifierSpec]
+    routing: Routing
+    decider: Decider
+    dispatch: Dispatch
+    clock: Clock
+    ids: Callable[[], UUID]
+
+    def work(self, notification: Notification) -> ScheduledJob | FanOutSlice:
+        """Return a new notification's fan-out job or, for few recipients, what that would make."""
+        job = Job(self.ids(), notification.id, notification.priority)
+        if notification.status is NotificationStatus.scheduled:
+            assert notification.send_at is not None
+            return ScheduledJob(job, notification.send_at, *_SCHEDULED)
+        if notification.recipients <= _FEW:
+            return self.plan(job, notification, range(notification.recipients), {})
+        return ScheduledJob(self.dispatch.in_turn(job), self.clock.now())
+
+    def plan(
+        self, job: Job, notification: Notification, some: range, latest: dict[str, Job]
+    ) -> FanOutSlice:
+        """Return the deliveries of some audience entries, and the batches that they are in.
+
+        `latest` keeps the latest batch of each channel from slice to slice.
+        """
+        now = self.clock.now()
+        kind = self.kinds.get(notification.kind)
+        end = self.decider.end(job, notification)
+        deliveries: list[Delivery] = []
+        queued: dict[str, list[Route]] = defaultdict(list)
+        planned = partial(self._delivery, notification.kind, now=now)
+        recipients = [Address.parse(uri) for uri in notification.audience[some.start : some.stop]]
+        for route in self.routing.routes(kind, recipients, notification.channels):
+            skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
+            if finish := end or skipped:
+                deliveries.append(planned(job, route, finish.status, finish.reason))
+            else:
+                queued[route.channel].append(route)
+        batches: list[ScheduledJob] = []
+        for batch, routes in self._batches(notification, queued, latest):
+            batches.append(batch)
+            deliveries += [
+                planned(batch.job, route, DeliveryStatus.queued, batch.reason) for route in routes
+            ]
+        finished = some.stop == len(notification.audience)
+        return FanOutSlice(some.stop, deliveries, batches, finished, expired=end is EXPIRED)
+
+    def queue(self, stored: ScheduledJob | FanOutSlice) -> None:
+        """Queue work that is on disk, now or when it is due."""
+        for scheduled in [stored] if isinstance(stored, ScheduledJob) else stored.jobs:
+            if scheduled.reason is None:
+                self.dispatch.put(scheduled.job)
+            else:
+                self.dispatch.wake_up(scheduled.job.lane, scheduled.due_at)
+
+    def _batches(
+        self, notification: Notification, queued: Mapping[str, list[Route]], latest: dict[str, Job]
+    ) -> Iterator[tuple[ScheduledJob, list[Route]]]:
+        """Yield batches for the routes of each channel, each with its routes."""
+        for channel, routes in queued.items():
+            kind = self.kinds[notification.kind]
+            quiet = self.decider.quiet(kind, kind.channels[channel], notification)
+            for at in range(0, len(routes), BATCH_SIZE):
+                batch = self._batch(notification, channel, latest.get(channel), quiet)
+                latest[channel] = batch.job
+                yield batch, routes[at : at + BATCH_SIZE]
+
+    def _batch(
+        self, notification: Notification, channel: str, latest: Job | None, quiet: Reschedule | None
+    ) -> ScheduledJob:
+        ordinal = latest.ordinal + 1 if latest else notification.fanned_out // BATCH_SIZE
+        batch = Job(self.ids(), notification.id, notification.priority, channel, ordinal)
+        if quiet is not None:
+            return ScheduledJob(batch, quiet.due_at, quiet.reason, quiet.waiting)
+        return ScheduledJob(self.dispatch.in_turn(batch, latest), self.clock.now())
+
+    def _delivery(
+        self,
+        kind: str,
+        job: Job,
+        route: Route,
+        status: DeliveryStatus,
+        reason: str | None,
+        *,
+        now: int,
+    ) -> Delivery:
+        of, to = (job.notification_id, job.id), (kind, route.channel, route.address.value)
+        return Delivery(self.ids(), *of, *to, status, due_at=now, updated_at=now, reason=reason)
+
+    def damaged(self, notification: Notification, job: Job) -> FanOutSlice:
+        """Return the trace of a notification whose audience cannot be read."""
+        route = Route("unknown", Address("unknown", "unreadable"))
+        failed, reason = DeliveryStatus.failed, "the audience in the archive cannot be read"
+        now = self.clock.now()
+        delivery = self._delivery(notification.kind, job, route, failed, reason, now=now)
+        return FanOutSlice(0, [delivery], [], finished=True)
