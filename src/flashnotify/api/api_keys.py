@@ -14,6 +14,7 @@ from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys, NewKey
 from flashnotify.intake.json_documents import parse
+from flashnotify.meta.suggestions import nearest
 
 
 class ApiKeyIn(BaseModel):
@@ -69,9 +70,8 @@ def api_keys_router(
     async def create(request: Request, _: Admin) -> NewKey:
         document = await parse(await read_json(request, max_request_bytes))
         wanted = validated(ApiKeyIn, document, request.app.state.zone)
-        detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [
-            FieldError(f"/scopes/{index}", "unknown_scope", detail)
+            FieldError(f"/scopes/{index}", "unknown_scope", _unknown(scope, scopes))
             for index, scope in enumerate(wanted.scopes)
             if scope not in scopes
         ]
@@ -104,3 +104,11 @@ def api_keys_router(
         await keys.revoke(id)
 
     return router
+
+
+def _unknown(scope: str, scopes: tuple[str, ...]) -> str:
+    """Return the text for an unknown scope, with the one that was probably meant."""
+    short = {known.removeprefix("notify:"): known for known in scopes}
+    meant = nearest(scope.removeprefix("notify:"), short)
+    hint = f"; did you mean {short[meant]}?" if meant else ""
+    return f"unknown scope; expected one of {', '.join(scopes)}{hint}"

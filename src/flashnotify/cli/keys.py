@@ -20,7 +20,8 @@ def create(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="A permission: notify:KIND, notify:*, read, devices or admin. Repeatable."
+            help="A permission: notify:KIND (see `kinds`), notify:*, read, devices or admin. "
+            "Repeatable."
         ),
     ],
     max_priority: Annotated[
