@@ -3,7 +3,6 @@
 import json
 import shlex
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +42,3 @@ def progress_bar() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def local_time(moment: str | None) -> str | None:
-    """Return a time of the API in this machine's time zone, to the second."""
-    return moment and f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def api_time(text: str | None) -> str | None:
-    """Return a time as the API takes it: with the offset of this machine if it has none."""
-    if text == "today":
-        now = datetime.now().astimezone()
-        return now.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
-    try:
-        return text and datetime.fromisoformat(text).astimezone().isoformat()
-    except ValueError:
-        return text

@@ -8,11 +8,12 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from flashnotify.cli.campus_time import campus_time
 from flashnotify.cli.client import call
-from flashnotify.cli.output import local_time, print_json, print_table
+from flashnotify.cli.output import print_json, print_table
 
 Item = dict[str, Any]
-# A cell of each item by the column's heading.
+# A cell of each item by the column's heading, in which `{zone}` is the time zone of the cells.
 Columns = Mapping[str, Callable[[Item], object]]
 
 
@@ -40,8 +41,9 @@ class Listing:
 
 def print_items(columns: Columns, items: Sequence[Item]) -> None:
     """Print a table of items: a cell for each column, empty for None."""
-    table = Table(*columns)
-    for item in items:
+    campus = campus_time()
+    table = Table(*(heading.format(zone=campus.name) for heading in columns))
+    for item in map(campus.readable, items):
         cells = (column(item) for column in columns.values())
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
     print_table(table)
@@ -49,7 +51,7 @@ def print_items(columns: Columns, items: Sequence[Item]) -> None:
 
 def next_attempt(delivery: Item) -> str | None:
     """Return when a delivery is attempted next, and why not now."""
-    at, waiting = local_time(delivery["next_attempt_at"]), delivery["waiting"]
+    at, waiting = delivery["next_attempt_at"], delivery["waiting"]
     return f"{at} ({waiting.replace('_', ' ')})" if at and waiting else at
 
 
