@@ -67,7 +67,7 @@ def api_keys_router(
         response_model=NewApiKeyOut,
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
-    async def create(request: Request, _: Admin) -> NewKey:
+    async def create_api_key(request: Request, _: Admin) -> NewKey:
         document = await parse(await read_json(request, max_request_bytes))
         wanted = validated(ApiKeyIn, document, request.app.state.zone)
         errors = [
@@ -90,7 +90,7 @@ def api_keys_router(
         description="All keys, without their secrets, also those that are expired or revoked.",
         response_model=Page[ApiKeyOut],
     )
-    async def index(_: Admin) -> records.Page[records.ApiKey]:
+    async def list_api_keys(_: Admin) -> records.Page[records.ApiKey]:
         return records.Page(await keys.all(), next=None)
 
     @router.delete(
@@ -100,7 +100,7 @@ def api_keys_router(
         description="The key is refused from the next request on. Revoking it again changes "
         "nothing.",
     )
-    async def revoke(id: str, _: Admin) -> None:
+    async def revoke_api_key(id: str, _: Admin) -> None:
         await keys.revoke(id)
 
     return router

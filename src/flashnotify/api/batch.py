@@ -53,7 +53,7 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
         "by itself: see `results`. If all are rejected, the answer is a problem (422) that has "
         "the same `accepted`, `rejected` and `results`.",
     )
-    async def accept(
+    async def send_batch(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> Response:
         given = media_type(request)
