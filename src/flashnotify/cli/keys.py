@@ -11,7 +11,7 @@ from flashnotify.cli.campus_time import campus_time
 from flashnotify.cli.client import JsonOption, call
 from flashnotify.cli.tables import Listing
 
-keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
+keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True, add_completion=False)
 
 
 @keys.command()

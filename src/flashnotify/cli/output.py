@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+
+from flashnotify.cli.standard_output import is_unicode
 
 
 def program() -> str:
@@ -21,13 +22,7 @@ def program() -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def print_table(table: Table) -> None:
-    """Print a table on standard output, as wide as the terminal, or uncut if there is none."""
-    # Wider than any row: output piped to another program must not be cut.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    print(json.dumps(value, indent=2, ensure_ascii=not is_unicode()))
 
 
 def progress_bar() -> Progress:
