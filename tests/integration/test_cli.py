@@ -233,7 +233,10 @@ async def test_invalid_input_is_explained(commands: ServeProcess) -> None:
     if not served(commands):
         return
     assert_failed(await commands.cli("send", *EXAMPLE, "--to=ada", "x"), "--to ada: must be a URI")
-    assert_failed(await commands.cli("status", "../api-keys"), "No endpoint has this path")
+    assert_failed(
+        await commands.cli("status", "../api-keys"),
+        "ID: '../api-keys' is not the id of a notification. List them: flashnotify list",
+    )
     missing = "0196e0a0-0000-7000-8000-000000000000"
     assert_failed(await commands.cli("status", missing), "No notification has this id.")
     usage = await commands.cli("send", *EXAMPLE, "--data=course", "x")

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Annotated, Any
-from urllib.parse import quote
+from uuid import UUID
 
 import typer
 from rich.console import Console
 
 from flashnotify.cli.campus_time import campus_time
-from flashnotify.cli.client import Client, JsonOption, call, connect
+from flashnotify.cli.client import Client, CommandFailed, JsonOption, call, connect
 from flashnotify.cli.output import print_json
 from flashnotify.cli.tables import Columns, last_answer, next_attempt, print_items
 
@@ -60,7 +60,12 @@ def _act(id: str, action: str) -> None:
 
 
 def _path(id: str) -> str:
-    return f"/v1/notifications/{quote(id, safe='')}"
+    try:
+        return f"/v1/notifications/{UUID(id)}"
+    except ValueError:
+        raise CommandFailed(
+            f"ID: {id!r} is not the id of a notification. List them: flashnotify list"
+        ) from None
 
 
 async def _status(path: str) -> dict[str, Any]:
