@@ -34,6 +34,7 @@ from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.archive.sqlite.placement import location_warnings
+from flashnotify.archive.sqlite.transactions import SqliteTransactions
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp.transport import SmtpTransport
@@ -123,7 +124,7 @@ class Service:
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
         self._writing = open_writer(config.archive)
-        self.writer = Writer(self._writing, self.clock)
+        self.writer = Writer(SqliteTransactions(self._writing), self.clock)
         # People who look at lists wait for connections of their own.
         readers, lists = open_readers(config.archive), open_readers(config.archive)
         self.archive = SqlArchive(readers, lists, self.writer)

@@ -24,8 +24,8 @@ def instance(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 @pytest.fixture
-def gates(instance: Service, monkeypatch: pytest.MonkeyPatch) -> Gates:
-    return Gates(instance, monkeypatch)
+async def gates(monkeypatch: pytest.MonkeyPatch) -> Gates:
+    return Gates(monkeypatch)
 
 
 def _on_disk(service: Running) -> list[str]:

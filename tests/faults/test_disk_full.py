@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
-from sqlalchemy.exc import OperationalError
 
 from flashnotify.api import health
 from flashnotify.app import Service
+from flashnotify.archive.sqlite import transactions
 from flashnotify.channels.transport import CaptureTransport
 from flashnotify.domain import Sent
 from flashnotify.settings import ServiceConfig
@@ -33,24 +32,20 @@ AGAIN = 5.0
 class Disk:
     """The archive's disk: `full` as SQLite sees it, or `broken` so that nothing can be written."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = False
         self.broken = False
         self.transactions = 0
-        engine = service.writer._engine.sync_engine
-        event.listen(engine, "before_cursor_execute", self._before)
-        event.listen(engine, "begin", self._begin)
+        self._begin = transactions._begin
+        monkeypatch.setattr(transactions, "_begin", self._begin_on_this_disk)
 
-    def _before(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("BEGIN"):
-            self.transactions += 1
-            if self.broken:
-                raise OperationalError(statement, {}, sqlite3.OperationalError("disk I/O error"))
-
-    def _begin(self, connection: Connection) -> None:
+    def _begin_on_this_disk(self, connection: sqlite3.Connection) -> None:
+        self.transactions += 1
+        if self.broken:
+            raise sqlite3.OperationalError("disk I/O error")
+        self._begin(connection)
         # As SQLite has it, the least is what the file has already.
-        pages = 1 if self.full else 1_000_000
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        connection.execute(f"PRAGMA max_page_count = {1 if self.full else 1_000_000}")
 
 
 @pytest.fixture
@@ -59,8 +54,8 @@ def instance(clock: ManualClock) -> Service:
 
 
 @pytest.fixture
-def disk(instance: Service) -> Disk:
-    return Disk(instance)
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
 
 
 @pytest.fixture
@@ -188,6 +183,7 @@ async def test_a_held_write_lock_is_not_ready(
     service: Running, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_READ_TIMEOUT", 0.1)
+    await service.service.writer.write()
     await clock.advance(2)
     with closing(sqlite3.connect(service.service.config.archive_file)) as other:
         other.isolation_level = None

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event
-
 from flashnotify.archive.sql.changes import Change
 from flashnotify.archive.sql.jobs import ADD_JOB
 from flashnotify.archive.sql.notifications import ADD_NOTIFICATION, _row
 from flashnotify.archive.sql_archive import SqlArchive
 from flashnotify.archive.sqlite.engine import archive_url, open_readers, open_writer
+from flashnotify.archive.sqlite.transactions import SqliteTransactions
 from flashnotify.archive.writer import Writer
 from flashnotify.domain import (
     Job,
@@ -34,17 +33,17 @@ class Archive:
         self.clock = clock
         self.ids = UUIDv7(clock.now)
         self.engines = (open_readers(archive_url(f"sqlite:///{file}")), open_writer(self._url))
-        self.writer = Writer(self.engines[1], clock, **options)
+        self.writer = Writer(SqliteTransactions(self.engines[1]), clock, **options)
         self.ports = SqlArchive(self.engines[0], self.engines[0], self.writer)
         self.commits = 0
         self.writing: asyncio.Task[None] | None = None
-        event.listen(self.engines[1].sync_engine, "commit", self._committed)
+        self.writer.when_committed(self._committed)
 
     @property
     def _url(self) -> Any:
         return archive_url(f"sqlite:///{self.file}")
 
-    def _committed(self, _connection: object) -> None:
+    def _committed(self) -> None:
         self.commits += 1
 
     def start(self) -> None:

@@ -10,8 +10,8 @@ from typing import Self
 from flashnotify.archive.sql.changes import Change
 from flashnotify.domain import Priority
 
-# Rows that each lane may add between two looks at the lanes before it.
-_SHARE = 250
+# Rows that each lane may add to a commit: few enough for an urgent write to wait some 10 ms for it.
+_SHARE = 500
 
 
 class WriteLane(IntEnum):

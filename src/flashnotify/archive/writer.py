@@ -1,34 +1,44 @@
-"""The only connection that writes, with group commit.
+"""The only writer, with group commit.
 
 A write is a value: statements and their rows. The writer takes the writes that arrived during the
 last commit, runs equal statements as one executemany, and commits once, with one fsync.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
-import structlog
-from sqlalchemy import exc, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import text
 
-from flashnotify.archive.sql.changes import Change, Row, Stage, Statement
-from flashnotify.archive.write_errors import FAILURES, classify, plain, unavailable
+from flashnotify.archive.sql.changes import Change, Stage, Statement
 from flashnotify.archive.write_lanes import WaitingWrites, Write, WriteLane
 from flashnotify.clock import Clock
-from flashnotify.errors import SyncFailed, Unavailable, WriteRefused, stack_of
+from flashnotify.errors import SyncFailed, Unavailable, WriteRefused
 
-log = structlog.get_logger(__name__)
-
-# Rows of one executemany: few enough not to block the event loop for 10 ms.
-_SLICE = 250
-# A transaction that has run for this many seconds, or holds this many rows, takes nothing more:
-# few enough for an urgent write never to wait long.
-_TURN, _TRANSACTION = 0.01, 4000
 # Changes nothing, but is written and fsynced as any change is.
 _PROBE = Statement(text("PRAGMA user_version = 0"), Stage.changes)
 # Seconds for which the result of a commit says whether the next one will succeed.
 _FRESH = 1.0
+
+
+class Transactions(Protocol):
+    """Runs transactions on the only connection that writes.
+
+    They raise `WriteRefused` if a value cannot be written, `RuntimeError` if a statement is wrong,
+    and `Unavailable` if nothing can be written now.
+    """
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Hold the connection open."""
+
+    async def together(self, groups: Sequence[Sequence[Change]]) -> None:
+        """Commit groups of changes in order, those of one group grouped by statement."""
+
+    async def one_by_one(
+        self, writes: Sequence[Sequence[Change]]
+    ) -> Mapping[int, WriteRefused | RuntimeError]:
+        """Commit the writes that are good, and return the errors of the others by index."""
 
 
 class Writer:
@@ -39,9 +49,14 @@ class Writer:
     """
 
     def __init__(
-        self, engine: AsyncEngine, clock: Clock, *, max_backlog: int = 20_000, max_lag: float = 5.0
+        self,
+        transactions: Transactions,
+        clock: Clock,
+        *,
+        max_backlog: int = 20_000,
+        max_lag: float = 5.0,
     ) -> None:
-        self._engine = engine
+        self._transactions = transactions
         self._clock = clock
         self._max_backlog = max_backlog
         self._max_lag = max_lag
@@ -123,12 +138,12 @@ class Writer:
     async def run(self) -> None:
         """Write until `close`. When it ends for any reason, all waiting writes fail."""
         try:
-            async with self._engine.connect() as connection:
+            async with self._transactions.opened():
                 while True:
                     await self._arrived.wait()
                     self._arrived.clear()
                     while taken := self._waiting.take():
-                        await self._commit(connection, taken)
+                        await self._commit(taken)
                     if self._closing:
                         return
         finally:
@@ -137,14 +152,11 @@ class Writer:
                 for write in taken:
                     write.settle(Unavailable("The archive's writer has ended."))
 
-    async def _commit(self, connection: AsyncConnection, writes: list[Write]) -> None:
+    async def _commit(self, writes: list[Write]) -> None:
         self._commit_began = self._clock.monotonic()
         ending: Unavailable | None = Unavailable("The archive's writer has ended.")
         try:
-            try:
-                await self._together(connection, writes)
-            except (WriteRefused, RuntimeError):
-                await self._one_by_one(connection, writes)
+            await self._settled(writes)
             ending = None
         except SyncFailed as error:
             ending = error
@@ -159,45 +171,13 @@ class Writer:
         for call in self._on_commit:
             call()
 
-    async def _together(self, connection: AsyncConnection, writes: list[Write]) -> None:
-        """Commit `writes`, and add those to them that arrive while there is time."""
-        end = self._clock.monotonic() + _TURN
-        rows, taken = 0, list(writes)
+    async def _settled(self, writes: list[Write]) -> None:
         try:
-            async with connection.begin():
-                while taken:
-                    for changes in _between_barriers(taken):
-                        await _execute(connection, changes)
-                        rows += len(changes)
-                    in_time = self._clock.monotonic() < end and rows < _TRANSACTION
-                    taken = self._waiting.take() if in_time else []
-                    writes += taken
-        except FAILURES as error:
-            raise classify(error) from error
-        for write in writes:
-            write.settle()
-
-    async def _one_by_one(self, connection: AsyncConnection, writes: list[Write]) -> None:
-        """Find the bad writes: each runs in its own savepoint, all in one commit."""
-        refusals: dict[int, WriteRefused | RuntimeError] = {}
-        try:
-            async with connection.begin():
-                for index, write in enumerate(writes):
-                    try:
-                        async with connection.begin_nested():
-                            await _execute(connection, write.changes)
-                    except FAILURES as error:
-                        verdict = classify(error)
-                        if isinstance(verdict, Unavailable):
-                            raise verdict from error
-                        if isinstance(verdict, RuntimeError):
-                            reason, stack = plain(error), stack_of(error)
-                            log.error("archive.wrong_statement", error=reason, stack=stack)
-                        refusals[index] = verdict
-        except exc.SQLAlchemyError as error:
-            raise unavailable(error) from error
-        for index, write in enumerate(writes):
-            write.settle(refusals.get(index))
+            await self._transactions.together(list(_between_barriers(writes)))
+        except (WriteRefused, RuntimeError):
+            refusals = await self._transactions.one_by_one([write.changes for write in writes])
+            for index, error in refusals.items():
+                writes[index].settle(error)
 
 
 def _between_barriers(writes: Iterable[Write]) -> Iterator[Sequence[Change]]:
@@ -211,29 +191,3 @@ def _between_barriers(writes: Iterable[Write]) -> Iterator[Sequence[Change]]:
         else:
             group += write.changes
     yield group
-
-
-async def _execute(connection: AsyncConnection, changes: Iterable[Change]) -> None:
-    grouped: dict[Statement, list[Row]] = {}
-    for statement, row in changes:
-        grouped.setdefault(statement, []).append(row)
-    for statement in sorted(grouped, key=lambda s: s.stage):
-        rows = _add_up(grouped[statement], statement.amounts)
-        for start in range(0, len(rows), _SLICE):
-            await connection.execute(statement.clause, rows[start : start + _SLICE])
-
-
-def _add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
-    """Return one row, with the sums, for all rows that differ only in their amounts."""
-    if not amounts or len(rows) == 1:
-        return rows
-    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in rows:
-        key = tuple(value for name, value in row.items() if name not in amounts)
-        known = sums.get(key)
-        if known is None:
-            sums[key] = dict(row)
-        else:
-            for amount in amounts:
-                known[amount] += row[amount]
-    return list(sums.values())

@@ -1,16 +1,11 @@
 """Urgent writes go into the next commit, however many others wait; order is kept in a lane."""
 
 import asyncio
-from typing import Any
 
-import pytest
-
-from flashnotify.archive import writer
 from flashnotify.archive.sql.deliveries import END_SOME
 from flashnotify.archive.sql.notifications import CANCEL_NOTIFICATION
-from flashnotify.archive.write_lanes import Write, WriteLane
+from flashnotify.archive.write_lanes import WriteLane
 from tests.support.archives import Archive
-from tests.support.manual_clock import ManualClock
 
 NOTIFICATIONS = "SELECT count(*) FROM notifications"
 
@@ -21,53 +16,14 @@ def bulk(archive: Archive, number: int) -> list[asyncio.Future[None]]:
     return [archive.writer.submit([change], WriteLane.bulk) for change in changes]
 
 
-async def test_an_urgent_write_goes_into_the_next_commit(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "_TURN", 0)
+async def test_an_urgent_write_goes_into_the_next_commit(archive: Archive) -> None:
     for lane in (WriteLane.answer, WriteLane.urgent):
         before = archive.commits
         waiting = bulk(archive, 2000)
         await archive.writer.submit([archive.notification()], lane)
         assert archive.commits == before + 1
-        assert sum(write.done() for write in waiting) == 250, "bulk gets its share"
+        assert sum(write.done() for write in waiting) == 500, "bulk gets its share"
         await asyncio.gather(*waiting)
-
-
-async def test_an_urgent_write_joins_the_transaction_under_way(archive: Archive) -> None:
-    """The clock stands still: the transaction takes what comes while it runs."""
-    waiting = bulk(archive, 1000)
-    urgent: list[asyncio.Future[None]] = []
-    taken = archive.writer._waiting.take
-    with pytest.MonkeyPatch.context() as patch:
-
-        def take() -> list[Write]:
-            if len(rounds) == 1:
-                urgent.append(archive.writer.submit([archive.notification()], WriteLane.urgent))
-            rounds.append(taken())
-            return rounds[-1]
-
-        rounds: list[list[Write]] = []
-        patch.setattr(archive.writer._waiting, "take", take)
-        await waiting[0]
-    assert urgent[0].done()
-    await asyncio.gather(*waiting)
-    assert archive.commits == 1
-
-
-async def test_a_transaction_ends_when_its_time_is_up(
-    archive: Archive, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    execute = writer._execute
-
-    async def slowly(*what: Any) -> None:
-        await execute(*what)
-        await clock.advance(0.006)
-
-    monkeypatch.setattr(writer, "_execute", slowly)
-    await asyncio.gather(*bulk(archive, 2000))
-    # Two shares of 250 rows take 12 ms, more than a transaction has.
-    assert archive.commits == 4
 
 
 async def test_the_order_of_one_notification_is_kept(archive: Archive) -> None:
@@ -75,7 +31,7 @@ async def test_the_order_of_one_notification_is_kept(archive: Archive) -> None:
     write = archive.notification(status="sending", pending=10)
     id = write[1]["id"]
     await archive.writer.write(write)
-    waiting = bulk(archive, 600)
+    waiting = bulk(archive, 1200)
     ended = {"of": id, "ended": 10, "now": 5}
     waiting.append(
         archive.writer.submit(
@@ -88,6 +44,6 @@ async def test_the_order_of_one_notification_is_kept(archive: Archive) -> None:
 
 
 async def test_a_write_larger_than_a_share_goes_alone(archive: Archive) -> None:
-    large = [archive.notification() for _ in range(600)]
+    large = [archive.notification() for _ in range(1200)]
     await asyncio.gather(archive.writer.submit(large, WriteLane.bulk), *bulk(archive, 10))
-    assert archive.one(NOTIFICATIONS) == 610
+    assert archive.one(NOTIFICATIONS) == 1210

@@ -84,3 +84,19 @@ def upsert(
     )
     types = (bindparam(column.name, type_=column.type) for column in columns)
     return Statement(clause.bindparams(*types), stage, amounts=add)
+
+
+def add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
+    """Return one row, with the sums, for all rows that differ only in their amounts."""
+    if not amounts or len(rows) == 1:
+        return rows
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(value for name, value in row.items() if name not in amounts)
+        known = sums.get(key)
+        if known is None:
+            sums[key] = dict(row)
+        else:
+            for amount in amounts:
+                known[amount] += row[amount]
+    return list(sums.values())

@@ -1,5 +1,7 @@
 """Connections to a SQLite archive."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from flashnotify.archive.sqlite.driver import Connection
 from flashnotify.errors import InvalidValue
 
 # Seconds to wait for a connection to read with, when the disk is slower than the demand.
@@ -44,9 +47,10 @@ def open_writer(url: URL) -> AsyncEngine:
 
     With WAL and `synchronous=FULL`, a commit returns once the log is on disk.
     """
-    engine = _open(url, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", pool_size=1)
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+    engine = _open(url, pragmas, pool_size=1)
 
-    # With isolation_level None the driver starts no transactions itself, so savepoints work.
+    # The connection is in autocommit mode, so that savepoints work.
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -56,24 +60,9 @@ def open_writer(url: URL) -> AsyncEngine:
 
 def open_readers(url: URL, connections: int = 4) -> AsyncEngine:
     """Open the engine of the connections that only read."""
-    pool = {"pool_size": connections, "pool_timeout": _PATIENCE}
-    return _open(url, "query_only=ON", isolation_level="AUTOCOMMIT", **pool)
+    return _open(url, ("query_only=ON",), pool_size=connections, pool_timeout=_PATIENCE)
 
 
-def _open(url: URL, *pragmas: str, **options: Any) -> AsyncEngine:
-    options["connect_args"] = {"isolation_level": None}
-    engine = create_async_engine(url, max_overflow=0, **options)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        try:
-            cursor = connection.cursor()
-            for pragma in (*pragmas, "busy_timeout=5000"):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-        except BaseException:
-            # The pool drops a connection that it could not set up, and its thread would live on.
-            connection.close()
-            raise
-
-    return engine
+def _open(url: URL, pragmas: Sequence[str], **pool: Any) -> AsyncEngine:
+    connect = partial(Connection.open, archive_file(url), (*pragmas, "busy_timeout=5000"))
+    return create_async_engine(url, max_overflow=0, async_creator=connect, **pool)

@@ -1,0 +1,50 @@
+"""Statements, compiled once for a driver."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Dialect
+from sqlalchemy.exc import CompileError
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from flashnotify.archive.sql.changes import Row, Statement
+
+
+class CompiledStatement:
+    """The text of a statement, and how the values of a row become its parameters."""
+
+    def __init__(self, statement: Statement, row: Row, dialect: Dialect) -> None:
+        """Compile a statement for rows that name the same columns as `row`.
+
+        Raise `CompileError` if its text depends on the values, as that of `IN` does.
+        """
+        clause: Any = statement.clause
+        compiled = clause.compile(dialect=dialect, column_keys=list(row))
+        assert isinstance(compiled, SQLCompiler)
+        if compiled.post_compile_params or compiled.literal_execute_params:
+            raise CompileError("'expanding' parameters cannot be run with many rows")
+        self.text = str(compiled)
+        names = compiled.positiontup or []
+        binds = [compiled.binds[name] for name in names]
+        self._fixed = {bind.key: bind.effective_value for bind in binds if not bind.required}
+        self._pick = _picker([bind.key for bind in binds])
+        self._processors: list[tuple[int, Callable[[Any], Any]]] = []
+        for index, bind in enumerate(binds):
+            process = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            if process is not None:
+                self._processors.append((index, process))
+
+    def bind(self, row: Row) -> list[Any]:
+        """Return the values of a row for the driver, in order. Raise `LookupError` without one."""
+        values = [*self._pick({**self._fixed, **row})]
+        for index, process in self._processors:
+            values[index] = process(values[index])
+        return values
+
+
+def _picker(keys: list[str]) -> Callable[[Row], tuple[Any, ...]]:
+    if not keys:
+        return lambda _: ()
+    pick = itemgetter(*keys)
+    return pick if len(keys) > 1 else lambda row: (pick(row),)
