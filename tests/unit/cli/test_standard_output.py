@@ -51,5 +51,5 @@ def test_a_reader_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_utf_8_is_read_in_any_locale(tmp_path: Path) -> None:
     # As Python has it in the locale C (PEP 383).
-    refused = await InProcessCli(tmp_path).cli("status", "modifi\udcc3\udca9e")
+    refused = await InProcessCli(tmp_path).cli("deliveries", "--to=modifi\udcc3\udca9e")
     assert "There is no archive" in refused.stderr
