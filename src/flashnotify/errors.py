@@ -51,8 +51,7 @@ class MissingOffset(InvalidValue):
     def __init__(self, naive: datetime, zone: tzinfo = UTC) -> None:
         shown = {naive.replace(tzinfo=zone, fold=fold).isoformat() for fold in (0, 1)}
         meant = " or ".join(sorted(shown, reverse=True))
-        hint = "in a URL, write + as %2B"
-        super().__init__("missing_offset", f"has no offset; write {meant} for {zone}; {hint}")
+        super().__init__("missing_offset", f"has no offset; write {meant} for {zone}")
         self.naive = naive
 
 

@@ -29,10 +29,7 @@ KEY_FILE = "secret"
 
 
 def _database(value: str) -> str:
-    try:
-        archive_url(value)
-    except SettingsError as error:
-        raise ValueError(str(error).rstrip(".")) from None
+    archive_url(value)
     return value
 
 

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 from tests.docs.command_list import command_list
+from tests.docs.generated_text import assert_generated
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 MARK = "<!-- From here on: tests/docs/command_list.py -->\n\n"
 
 
 def test_the_list_matches_the_command_line() -> None:
-    _, _, listed = PAGE.read_text().partition(MARK)
-    assert listed == command_list()
+    assert_generated(PAGE, MARK, command_list())
 
 
 def test_every_command_is_mentioned_before_the_list() -> None:

@@ -149,3 +149,16 @@ async def test_a_compressed_body_is_refused_as_such(service: Running, path: str)
     assert answer.status_code == 415
     assert answer.json()["code"] == "unsupported_encoding"
     assert answer.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("media_type", ["x-ndjson", "x-www-form-urlencoded", "json"])
+@pytest.mark.parametrize("body", ["short", "x" * 1024 * 1024])
+async def test_lines_that_curl_joined_name_its_option(
+    service: Running, media_type: str, body: str
+) -> None:
+    joined = lines(ACADEMIC | {"body": body}, ACADEMIC).replace(b"\n", b"")
+    headers = {"Content-Type": f"application/{media_type}"}
+    answer = (await service.http.post(PATH, content=joined, headers=headers)).json()
+    (error,) = [each["error"] for each in answer["results"]] if "results" in answer else [answer]
+    assert error["code"] in ("malformed_document", "unsupported_media_type", "document_too_large")
+    assert "--data-binary" in error["detail"]

@@ -262,7 +262,7 @@ def test_without_the_package_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", f"it-team=json://{TOKEN}/")
-    with pytest.raises(SettingsError, match=r"pip install 'flashnotify\[chat\]'") as error:
+    with pytest.raises(SettingsError, match=r"python\S* -m pip install -e '\.\[chat\]'") as error:
         Service(ServiceConfig())
     assert TOKEN not in str(error.value)
     # Without a destination that needs it, nobody needs it.

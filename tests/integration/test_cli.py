@@ -137,6 +137,8 @@ async def test_in_another_folder_nothing_is_made(tmp_path: Path, command: tuple[
 async def test_an_invalid_key_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:party")
     assert_failed(wrong, "--scope notify:party: unknown scope; expected one of read, admin")
+    wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:academics")
+    assert_failed(wrong, "--scope notify:academics: unknown", "; did you mean notify:academic?")
     if served(commands):
         assert_failed(
             await commands.cli("keys", "revoke", "nothing"), "No API key has the id 'nothing'"
@@ -225,10 +227,16 @@ async def test_invalid_input_is_explained(commands: ServeProcess) -> None:
         *("send", *EXAMPLE, "--to=tel:+33612345678", "--data=floor=2", "--priority=urgent", "x")
     )
     assert_failed(wrong, "--priority: expected one of low", "--data floor: unknown field")
+    wrong = await commands.cli("send", *EXAMPLE, "--to=tel:06", "--send-at=2026-12-01T08:00", "x")
+    assert_failed(wrong, "--send-at: has no offset; write 2026-12-01T08:00:00+00:00 for UTC")
+    assert "URL" not in wrong.stderr
     if not served(commands):
         return
     assert_failed(await commands.cli("send", *EXAMPLE, "--to=ada", "x"), "--to ada: must be a URI")
-    assert_failed(await commands.cli("status", "../api-keys"), "No endpoint has this path")
+    assert_failed(
+        await commands.cli("status", "../api-keys"),
+        "ID: '../api-keys' is not the id of a notification. List them: flashnotify list",
+    )
     missing = "0196e0a0-0000-7000-8000-000000000000"
     assert_failed(await commands.cli("status", missing), "No notification has this id.")
     usage = await commands.cli("send", *EXAMPLE, "--data=course", "x")

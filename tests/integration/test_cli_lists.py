@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -130,3 +132,17 @@ async def test_queue_shows_what_waits_and_why(commands: InProcessCli) -> None:
     assert re.search(r"fan-out\s+.*low\s+.*scheduled\s+.*1\s+.*\d s", shown), shown
     assert '"reason": "scheduled"' in (await commands.cli("queue", "--json")).stdout
     await commands.admin.post(f"/v1/notifications/{id}/cancel")
+
+
+async def test_times_are_those_of_the_campus(commands: InProcessCli) -> None:
+    id = await sent(commands, REFUSED)
+    await commands.cli("keys", "create", "--name=x", "--scope=read", "--expires-at=2099-01-01")
+    accepted = (await commands.admin.get(f"/v1/notifications/{id}")).json()["accepted_at"]
+    here = datetime.fromisoformat(accepted).astimezone(ZoneInfo("Pacific/Kiritimati"))
+    for command in (("list",), ("deliveries",), ("status", id)):
+        shown = await commands.cli(*command, TIMEZONE="Pacific/Kiritimati")
+        assert f"{here:%Y-%m-%d %H:}" in shown.stdout
+        assert shown.stdout.count("(Pacific/Kiritimati)") == 1
+    keys = await commands.cli("keys", "list", TIMEZONE="Pacific/Kiritimati")
+    assert "last used (Pacific/Kiritimati)" in keys.stdout
+    assert re.search(r"expires 2099-01-01 \d\d:00:00 ", keys.stdout)

@@ -120,7 +120,11 @@ async def _authentication(service: Running, wording: Wording, clock: ManualClock
     key = await service.key("notify:academic", max_priority="low")
     urgent = ACADEMIC | {"priority": "high"}
     await wording.ask("Priority", "POST", NOTIFICATIONS, json=urgent, key=key)
-    for _ in range(4):
+    key = await service.key("read")
+    for since in ("2027-01-01T00:00:00", "1800000000"):
+        path = f"{NOTIFICATIONS}?since={since}"
+        await wording.ask(f"In a URL: {since}", "GET", path, key=key)
+    for _ in range(3):
         await service.anonymous.get("/v1/kinds", headers=key)
     await wording.ask("Rate limit", "GET", "/v1/kinds", key=key)
 

@@ -6,7 +6,7 @@ import pytest
 
 from flashnotify.domain import moment
 from tests.support.manual_clock import ManualClock
-from tests.support.running import Running
+from tests.support.running import ACADEMIC, Running
 
 
 async def test_the_body_is_the_message_and_the_query_has_the_rest(service: Running) -> None:
@@ -220,3 +220,49 @@ async def test_a_request_may_wait_for_the_outcome(
     refused = await service.http.post(URL + "&wait=1000", content="x")
     (error,) = refused.json()["errors"]
     assert (error["pointer"], error["code"]) == ("/wait", "out_of_range")
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        *(("min", "low"), ("1", "low"), (2, "low"), (3, "medium"), ("4", "high")),
+        *((5, "critical"), ("max", "critical"), ("Urgent", "critical"), ("High", "high")),
+    ],
+)
+async def test_the_priorities_of_ntfy_are_explained_in_json(
+    service: Running, value: object, hint: str
+) -> None:
+    answer = await service.http.post("/v1/notifications", json=ACADEMIC | {"priority": value})
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/priority", "unknown_value")
+    assert error["detail"].endswith(f"; did you mean {hint}?")
+    answer = await service.http.get("/v1/notifications", params={"priority": str(value)})
+    (error,) = answer.json()["errors"]
+    assert error["detail"].endswith(f"; did you mean {hint}?")
+
+
+async def test_the_default_priority_is_that_of_the_kind(service: Running) -> None:
+    answer = await service.http.post("/v1/notifications", json=ACADEMIC | {"priority": "default"})
+    (error,) = answer.json()["errors"]
+    assert error["detail"] == "omit it for the kind's default"
+
+
+async def test_only_a_value_from_the_url_is_to_be_encoded(service: Running) -> None:
+    hint = "in a URL, write + as %2B"
+    key = await service.key("read", "notify:academic")
+    ask = service.anonymous
+    wrong = ACADEMIC | {"to": ["tel:0612345678"], "send_at": "2026-12-01T08:00:00"}
+    in_body = await ask.post("/v1/notifications", json=wrong, headers=key)
+    assert len(in_body.json()["errors"]) == 1
+    assert hint not in in_body.text
+    for path in (
+        "/v1/notify/academic?course=X&to=tel:0612345678",
+        "/v1/notify/academic?course=X&to=mailto:ada@univ.example&send_at=2026-12-01T08:00:00",
+    ):
+        assert hint in (await ask.post(path, content=b"x", headers=key)).text
+    to = {"To": "tel:0612345678"}
+    in_header = await ask.post("/v1/notify/academic?course=X", content=b"x", headers=key | to)
+    assert in_header.status_code == 422
+    assert hint not in in_header.text
+    for query in ("since=2026-12-01T08:00:00", "until=2026-12-01T08:00:00+01:00"):
+        assert hint in (await ask.get(f"/v1/notifications?{query}", headers=key)).text

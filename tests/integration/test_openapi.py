@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -239,3 +240,9 @@ async def test_the_document_matches_validation(
         assert validator.is_valid(wanted) is right, changes
         answer = await service.http.post("/v1/notifications", json=wanted)
         assert answer.status_code == (202 if right else 422), changes
+
+
+def test_each_operation_has_a_short_name_for_generated_clients(document: dict[str, Any]) -> None:
+    verbs = "cancel|create|get|list|register|remove|report|retry|revoke|send|stream"
+    for _, operation in operations(document):
+        assert re.fullmatch(rf"({verbs})(_[a-z]+){{1,3}}", operation["operationId"])

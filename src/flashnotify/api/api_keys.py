@@ -14,6 +14,7 @@ from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys, NewKey
 from flashnotify.intake.json_documents import parse
+from flashnotify.meta.suggestions import nearest
 
 
 class ApiKeyIn(BaseModel):
@@ -66,12 +67,11 @@ def api_keys_router(
         response_model=NewApiKeyOut,
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
-    async def create(request: Request, _: Admin) -> NewKey:
+    async def create_api_key(request: Request, _: Admin) -> NewKey:
         document = await parse(await read_json(request, max_request_bytes))
         wanted = validated(ApiKeyIn, document, request.app.state.zone)
-        detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [
-            FieldError(f"/scopes/{index}", "unknown_scope", detail)
+            FieldError(f"/scopes/{index}", "unknown_scope", _unknown(scope, scopes))
             for index, scope in enumerate(wanted.scopes)
             if scope not in scopes
         ]
@@ -90,7 +90,7 @@ def api_keys_router(
         description="All keys, without their secrets, also those that are expired or revoked.",
         response_model=Page[ApiKeyOut],
     )
-    async def index(_: Admin) -> records.Page[records.ApiKey]:
+    async def list_api_keys(_: Admin) -> records.Page[records.ApiKey]:
         return records.Page(await keys.all(), next=None)
 
     @router.delete(
@@ -100,7 +100,15 @@ def api_keys_router(
         description="The key is refused from the next request on. Revoking it again changes "
         "nothing.",
     )
-    async def revoke(id: str, _: Admin) -> None:
+    async def revoke_api_key(id: str, _: Admin) -> None:
         await keys.revoke(id)
 
     return router
+
+
+def _unknown(scope: str, scopes: tuple[str, ...]) -> str:
+    """Return the text for an unknown scope, with the one that was probably meant."""
+    short = {known.removeprefix("notify:"): known for known in scopes}
+    meant = nearest(scope.removeprefix("notify:"), short)
+    hint = f"; did you mean {short[meant]}?" if meant else ""
+    return f"unknown scope; expected one of {', '.join(scopes)}{hint}"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from functools import cache, partial
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from uuid import UUID
 
@@ -45,7 +46,12 @@ def application(
     Paths have a `prefix` for clients, unless one of the `proxies` names another.
     """
     app = FastAPI(
-        title="FlashNotify", version=__version__, openapi_url=None, redirect_slashes=False
+        title="FlashNotify",
+        version=__version__,
+        openapi_url=None,
+        redirect_slashes=False,
+        # The names of endpoints are the names of methods in generated clients.
+        generate_unique_id_function=attrgetter("name"),
     )
     app.state.authentication = authentication
     app.state.zone = zone

@@ -17,7 +17,7 @@ from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, p
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result
 from flashnotify.intake.idempotency import Accepted
-from flashnotify.intake.json_documents import read_array, read_lines
+from flashnotify.intake.json_documents import ONE_PER_LINE, read_array, read_lines
 from flashnotify.time_slices import TimeSlices
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -53,14 +53,13 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
         "by itself: see `results`. If all are rejected, the answer is a problem (422) that has "
         "the same `accepted`, `rejected` and `results`.",
     )
-    async def accept(
+    async def send_batch(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> Response:
         given = media_type(request)
         if given not in (*JSON, *_NDJSON):
             raise UnsupportedMediaType(
-                "Send a JSON array with `Content-Type: application/json`, or one JSON object per "
-                "line with `Content-Type: application/x-ndjson`."
+                f"The body must be a JSON array (`application/json`) or lines. {ONE_PER_LINE}"
             )
         read = read_lines if given in _NDJSON else read_array
         documents = read(await read_body(request, max_bytes), max_bytes_of_one)

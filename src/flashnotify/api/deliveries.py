@@ -68,7 +68,7 @@ def deliveries_router(
         summary="List the deliveries of a notification",
         description="Each delivery has its last five attempts, with the provider's answers.",
     )
-    async def deliveries(
+    async def list_deliveries_of_notification(
         _: Reader,
         id: UUID,
         status: DeliveryStatus | None = None,
@@ -86,7 +86,7 @@ def deliveries_router(
         description="Newest first, with the last five attempts of each. Every filter, and every "
         "combination, is fast however many deliveries there are.",
     )
-    async def all_deliveries(
+    async def list_deliveries(
         _: Reader,
         status: DeliveryStatus | None = None,
         channel: str | None = None,

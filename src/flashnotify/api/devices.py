@@ -149,7 +149,7 @@ def devices_router(
         responses={200: {"model": RegisteredOut, "description": "It was registered before."}},
         response_model=RegisteredOut,
     )
-    async def register(
+    async def register_device(
         request: Request, response: Response, caller: DeviceManager
     ) -> RegisteredDevice:
         device = await _parse(await read_json(request, _MAX_BYTES))
@@ -175,7 +175,7 @@ def devices_router(
         "origin is shown.",
         response_model=Page[DeviceOut],
     )
-    async def index(
+    async def list_devices(
         _: Reader, limit: Limit = 50, cursor: Cursor = None
     ) -> records.Page[RegisteredDevice]:
         return await devices.page(limit=limit, cursor=cursor)
@@ -186,7 +186,7 @@ def devices_router(
         description="The `applicationServerKey` of `PushManager.subscribe()`.",
         responses=problems(404),
     )
-    async def show_vapid_key(_: AnyKey) -> VapidKeyOut:
+    async def get_vapid_key(_: AnyKey) -> VapidKeyOut:
         if vapid_key is None:
             raise NotFound(
                 "Web Push is not configured. Add webpush: to FLASHNOTIFY_PUSH_URL and restart.",
@@ -200,7 +200,7 @@ def devices_router(
         description="The device as the list shows it.",
         response_model=DeviceOut,
     )
-    async def show(id: UUID, _: Reader) -> RegisteredDevice:
+    async def get_device(id: UUID, _: Reader) -> RegisteredDevice:
         return await _find(id)
 
     @router.delete(
@@ -209,7 +209,7 @@ def devices_router(
         summary="Remove a device",
         description="Nothing more is sent to it, and its `push:` address is refused.",
     )
-    async def remove(id: UUID, _: DeviceManager) -> None:
+    async def remove_device(id: UUID, _: DeviceManager) -> None:
         await _find(id)
         await devices.remove(id)
 

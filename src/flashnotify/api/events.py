@@ -59,7 +59,7 @@ def events_router(events: Events, keys: ApiKeys) -> APIRouter:
         "100,000 events are kept; a client that resumes after an older one, or reads more slowly "
         "than events come, receives an event `missed` with the range that it did not get.",
     )
-    async def follow(
+    async def stream_events(
         principal: Annotated[Principal, Depends(follower)], last_event_id: LastEventId = None
     ) -> EventStream:
         allowed = partial(keys.is_valid, principal)

@@ -71,7 +71,7 @@ def health_router(
         description="A 200 whenever the process answers. It says nothing about the archive or the "
         "transports.",
     )
-    async def healthz() -> Health:
+    async def get_liveness() -> Health:
         return Health(status="ok")
 
     @router.get(
@@ -84,7 +84,7 @@ def health_router(
         response_model=Readiness,
         responses={503: {"model": Readiness, "description": "The service is not ready."}},
     )
-    async def readyz(request: Request) -> JSONResponse:
+    async def get_readiness(request: Request) -> JSONResponse:
         parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
         parts["archive"] = "ok"
         try:
@@ -112,7 +112,7 @@ def health_router(
         description="In the Prometheus text format.",
         response_class=Response,
     )
-    async def prometheus() -> Response:
+    async def get_metrics() -> Response:
         for queue_name, queue in dispatch.queues.items():
             for priority, depth in queue.depth().items():
                 metrics.queue_depth.labels(queue_name or FAN_OUT, priority.name).set(depth)

@@ -79,7 +79,7 @@ def kinds_router(kinds: Iterable[NotifierSpec], channels: Mapping[str, OpenChann
         description="Each kind with its default priority, its channels, the scope that sends it, "
         "and the JSON Schema of a request.",
     )
-    async def index_kinds(_: AnyKey) -> Page[KindOut]:
+    async def list_kinds(_: AnyKey) -> Page[KindOut]:
         return Page[KindOut](items=items, next=None)
 
     @router.get(
@@ -89,7 +89,7 @@ def kinds_router(kinds: Iterable[NotifierSpec], channels: Mapping[str, OpenChann
         "circuit breaker and what has to be fixed in the settings.",
         response_model=Page[ChannelOut],
     )
-    async def index_channels(_: Reader) -> records.Page[OpenChannel]:
+    async def list_channels(_: Reader) -> records.Page[OpenChannel]:
         return records.Page(list(channels.values()), next=None)
 
     return router

@@ -142,7 +142,7 @@ def notifications_router(
         responses=problems(409),
         **ACCEPTED,
     )
-    async def accept(
+    async def send_notification(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
         document = await read_json(request, max_request_bytes)
@@ -155,7 +155,7 @@ def notifications_router(
         description="Newest first, without content and addresses. Filters can be combined.",
         response_model=Page[NotificationOut],
     )
-    async def index(
+    async def list_notifications(
         _: Reader,
         kind: str | None = None,
         status: NotificationStatus | None = None,
@@ -181,7 +181,7 @@ def notifications_router(
         "status. With `wait`, the answer comes once it is over.",
         response_model=NotificationDetail,
     )
-    async def show(
+    async def get_notification(
         id: UUID,
         principal: Reader,
         include: Annotated[
@@ -219,7 +219,7 @@ def control_router(control: CancelAndRetry, notifications: Notifications) -> API
         summary="Cancel a notification",
         description="Deliveries that are not sent yet are cancelled.",
     )
-    async def cancel(id: UUID, principal: Sender) -> ControlOut:
+    async def cancel_notification(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.cancel)
 
     @router.post(
@@ -227,7 +227,7 @@ def control_router(control: CancelAndRetry, notifications: Notifications) -> API
         summary="Retry failed deliveries",
         description="Failed deliveries are queued again; the other deliveries are untouched.",
     )
-    async def retry(id: UUID, principal: Sender) -> ControlOut:
+    async def retry_notification(id: UUID, principal: Sender) -> ControlOut:
         return await act(id, principal, control.retry)
 
     async def act(

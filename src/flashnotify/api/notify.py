@@ -64,7 +64,7 @@ def text_router(
         },
         **ACCEPTED,
     )
-    async def accept(
+    async def send_text(
         kind: Annotated[str, Path(json_schema_extra={"enum": list(kinds)}, examples=["academic"])],
         request: Request,
         principal: Sender,

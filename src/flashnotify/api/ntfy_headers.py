@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from fastapi import Request
 
+from flashnotify.meta.suggestions import NTFY_PRIORITIES
+
 # What each header is for.
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -17,20 +19,9 @@ HEADERS: Mapping[str, str] = MappingProxyType(
         "to": "Recipients, separated by commas.",
     }
 )
-# https://docs.ntfy.sh/publish/#message-priority. The default is the kind's own.
-_PRIORITIES = {
-    "1": "low",
-    "min": "low",
-    "2": "low",
-    "4": "high",
-    "5": "critical",
-    "max": "critical",
-    "urgent": "critical",
-    "3": None,
-    "default": None,
-}
 # RFC 9218: browsers and proxies send `Priority: u=1, i` for a purpose of their own.
-_EXTENSIBLE = re.compile(r"(?:u=[0-7])?\s*,?\s*(?:i(?:=\?[01])?)?")
+# ntfy's default is the kind's own priority.
+_IGNORED = re.compile(r"3|default|(?:u=[0-7])?\s*,?\s*(?:i(?:=\?[01])?)?")
 # An encoded title longer than this is too long in any case.
 _MAX_ENCODED = 4000
 
@@ -38,11 +29,10 @@ _MAX_ENCODED = 4000
 def given_headers(request: Request) -> Mapping[str, list[str]]:
     """Return the fields of a notification that a request has in its headers."""
     given = {name: list(map(_text, request.headers.getlist(name))) for name in HEADERS}
-    priorities = [p for p in map(str.strip, given["priority"]) if not _EXTENSIBLE.fullmatch(p)]
-    levels = [_PRIORITIES.get(p.lower(), p) for p in priorities]
+    levels = [p.strip().lower() for p in given["priority"]]
     found = {
         "title": given["title"],
-        "priority": [level for level in levels if level is not None],
+        "priority": [NTFY_PRIORITIES.get(p, p) for p in levels if not _IGNORED.fullmatch(p)],
         "to": [entry.strip() for value in given["to"] for entry in value.split(",")],
     }
     return {name: values for name, values in found.items() if any(values)}

@@ -42,7 +42,7 @@ def outbox_router(
         "notification is over.",
         response_model=Page[OutboxOut],
     )
-    async def index(
+    async def list_outbox(
         principal: Reader,
         notification: Annotated[
             UUID | None, Query(description="The id of the notification.")

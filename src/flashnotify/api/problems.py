@@ -2,8 +2,9 @@
 
 import errno
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +22,8 @@ from flashnotify.errors import FieldError, FlashNotifyError
 from flashnotify.meta.faults import explain
 
 MEDIA_TYPE = "application/problem+json"
+# What a message tells people to write.
+_PLUS = re.compile(r"\+\d")
 
 
 class FieldProblem(BaseModel):
@@ -68,6 +71,23 @@ def problem(error: FlashNotifyError) -> dict[str, Any]:
     return content
 
 
+def _with_hints(scope: Scope, error: errors.InvalidInput) -> errors.InvalidInput:
+    """Return the error with a hint where a plus sign in the query may have become a space."""
+    # Commands, which use the local socket, encode their parameters.
+    if not scope.get("query_string") or scope["state"].get("local"):
+        return error
+    query = b"&" + scope["query_string"]
+    hint = "; in a URL, write + as %2B"
+    return errors.InvalidInput(
+        [
+            replace(found, detail=found.detail + hint)
+            if _PLUS.search(found.detail) and f"&{found.pointer.split('/')[1]}=".encode() in query
+            else found
+            for found in error.errors
+        ]
+    )
+
+
 def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     """Return the response to a request that ended with `error`."""
     headers: dict[str, str] = {}
@@ -78,6 +98,8 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
         headers["Accept-Encoding"] = "identity"
     if isinstance(error, errors.Unavailable | errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.InvalidInput):
+        error = _with_hints(scope, error)
     return _response(scope, problem(error), headers)
 
 

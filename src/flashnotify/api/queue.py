@@ -57,7 +57,7 @@ def queue_router(statistics: Statistics, dispatch: Dispatch, jobs: Jobs, clock: 
         description="`waiting` counts deliveries by channel, priority and reason, however many "
         "there are. `lanes` has the jobs in memory, and how long the oldest has been due.",
     )
-    async def show(_: Reader) -> QueueOut:
+    async def get_queue(_: Reader) -> QueueOut:
         now = clock.now()
         waiting = [
             WaitingOut(

@@ -40,7 +40,7 @@ def receipts_router(receipts: Receipts) -> APIRouter:
         "proves that.",
         responses=problems(503),
     )
-    async def kannel(
+    async def report_kannel_delivery(
         delivery_id: UUID,
         token: Annotated[
             str, Path(max_length=64, description="The token in the URL given to Kannel.")

@@ -65,7 +65,7 @@ def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
         description="Counts by kind, channel and status, over a window of time that ends now, "
         "and what waits now.",
     )
-    async def show_stats(_: Reader, window: Window = "24h") -> StatsOut:
+    async def get_statistics(_: Reader, window: Window = "24h") -> StatsOut:
         since = clock.now() - _WINDOWS[window]
         accepted: dict[str, int] = {}
         deliveries: dict[str, dict[str, dict[str, int]]] = {}
@@ -92,7 +92,7 @@ def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
         description="Attempts, failures and the 50th, 95th and 99th percentile of the duration of "
         "an attempt.",
     )
-    async def show_performance(_: Reader, window: Window = "1h") -> PerformanceList:
+    async def get_performance(_: Reader, window: Window = "1h") -> PerformanceList:
         since = clock.now() - _WINDOWS[window]
         items = [
             PerformanceOut(

@@ -11,6 +11,7 @@ import typer.core
 import typer.main
 
 from flashnotify import __version__
+from flashnotify.cli.standard_output import flush_output, prepare_output
 from flashnotify.errors import FlashNotifyError
 
 # The module of each command, and its function there if that has another name, in the order of
@@ -88,11 +89,15 @@ def options(
 def _require_utf8() -> None:
     """Check that what was typed, and `.env`, can be read. Raise `FlashNotifyError` if not."""
     remedy = "is not UTF-8. Convert it: iconv -f ISO-8859-1 -t UTF-8"
-    for argument in sys.argv[1:]:
-        # Python keeps each byte that it cannot decode as a lone surrogate.
+    for number, argument in enumerate(sys.argv):
+        # Python keeps each byte that it cannot decode as a lone surrogate: all but ASCII in the
+        # locale C.
         if any("\udc80" <= character <= "\udcff" for character in argument):
-            shown = os.fsencode(argument).decode(errors="replace")
-            raise FlashNotifyError(f"the argument {shown!r} {remedy}")
+            try:
+                sys.argv[number] = os.fsencode(argument).decode()
+            except UnicodeDecodeError:
+                shown = os.fsencode(argument).decode(errors="replace")
+                raise FlashNotifyError(f"the argument {shown!r} {remedy}") from None
     try:
         Path(".env").read_text("utf-8")
     except UnicodeDecodeError:
@@ -106,8 +111,12 @@ def main() -> None:
     # Only this user may read the files we create (archive, keys, socket).
     os.umask(0o077)
     try:
+        prepare_output()
         _require_utf8()
-        app()
+        try:
+            app()
+        finally:
+            flush_output()
     except (FlashNotifyError, OSError) as error:
         print(f"flashnotify: {error}", file=sys.stderr)
         sys.exit(1)

@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import typer
 
+from flashnotify.cli.campus_time import campus_time
 from flashnotify.cli.client import JsonOption, call
-from flashnotify.cli.output import api_time, local_time
 from flashnotify.cli.tables import Listing
 
-keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
+keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True, add_completion=False)
 
 
 @keys.command()
@@ -20,7 +20,8 @@ def create(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="A permission: notify:KIND, notify:*, read, devices or admin. Repeatable."
+            help="A permission: notify:KIND (see `kinds`), notify:*, read, devices or admin. "
+            "Repeatable."
         ),
     ],
     max_priority: Annotated[
@@ -33,7 +34,7 @@ def create(
     """Create an API key and print it. It is not shown again."""
     request: dict[str, Any] = {"name": name, "scopes": scope, "max_priority": max_priority}
     if expires_at is not None:
-        request["expires_at"] = api_time(expires_at)
+        request["expires_at"] = campus_time().parse(expires_at, "--expires-at")
     print(asyncio.run(call("POST", "/v1/api-keys", json=request))["key"])
 
 
@@ -62,7 +63,7 @@ _KEYS = Listing(
         "name": itemgetter("name"),
         "scopes": lambda key: " ".join(key["scopes"]),
         "max priority": itemgetter("max_priority"),
-        "last used": lambda key: local_time(key["last_used_at"]) or "never",
+        "last used ({zone})": lambda key: key["last_used_at"] or "never",
         "state": _state,
     },
     "There are no API keys: create one with `keys create`.",

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from flashnotify.cli.campus_time import campus_time
 from flashnotify.cli.client import JsonOption
-from flashnotify.cli.output import api_time, local_time
 from flashnotify.cli.tables import Item, Listing, last_answer, next_attempt
 
 LimitOption = Annotated[int, typer.Option(min=1, max=200, help="How many, newest first.")]
@@ -22,7 +22,7 @@ _NOTIFICATIONS = Listing(
     "/v1/notifications",
     {
         "id": itemgetter("id"),
-        "accepted": lambda item: local_time(item["accepted_at"]),
+        "accepted ({zone})": itemgetter("accepted_at"),
         "kind": itemgetter("kind"),
         "priority": itemgetter("priority"),
         "status": itemgetter("status"),
@@ -52,8 +52,8 @@ def notifications(
         outcome=outcome,
         priority=priority,
         reference=reference,
-        since=api_time(since),
-        until=api_time(until),
+        since=campus_time().parse(since, "--since"),
+        until=campus_time().parse(until, "--until"),
         limit=limit,
     )
 
@@ -62,7 +62,7 @@ _DELIVERIES = Listing(
     "/v1/deliveries",
     {
         "notification": itemgetter("notification_id"),
-        "updated": lambda item: local_time(item["updated_at"]),
+        "updated ({zone})": itemgetter("updated_at"),
         "kind": itemgetter("kind"),
         "channel": itemgetter("channel"),
         "to": itemgetter("to"),
@@ -91,8 +91,8 @@ def deliveries(
         status=status,
         channel=channel,
         kind=kind,
-        since=api_time(since),
-        until=api_time(until),
+        since=campus_time().parse(since, "--since"),
+        until=campus_time().parse(until, "--until"),
         limit=limit,
     )
 

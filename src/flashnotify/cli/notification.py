@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Annotated, Any
-from urllib.parse import quote
+from uuid import UUID
 
 import typer
 from rich.console import Console
 
-from flashnotify.cli.client import Client, JsonOption, call, connect
-from flashnotify.cli.output import local_time, print_json
+from flashnotify.cli.campus_time import campus_time
+from flashnotify.cli.client import Client, CommandFailed, JsonOption, call, connect
+from flashnotify.cli.output import print_json
 from flashnotify.cli.tables import Columns, last_answer, next_attempt, print_items
 
 IdArgument = Annotated[str, typer.Argument(help="The id from `send`.")]
@@ -59,7 +60,12 @@ def _act(id: str, action: str) -> None:
 
 
 def _path(id: str) -> str:
-    return f"/v1/notifications/{quote(id, safe='')}"
+    try:
+        return f"/v1/notifications/{UUID(id)}"
+    except ValueError:
+        raise CommandFailed(
+            f"ID: {id!r} is not the id of a notification. List them: flashnotify list"
+        ) from None
 
 
 async def _status(path: str) -> dict[str, Any]:
@@ -93,10 +99,12 @@ def _show(found: Mapping[str, Any]) -> None:
         style="bold red" if failed else "bold",
     )
     console.print(f"{found['kind']}: {found['title']}", markup=False)
-    accepted = local_time(found["accepted_at"])
-    console.print(f"{found['status']}, {found['priority']}, accepted {accepted}")
+    campus = campus_time()
+    times = campus.readable(found)
+    accepted = f"accepted {times['accepted_at']} ({campus.name})"
+    console.print(f"{found['status']}, {found['priority']}, {accepted}")
     if found["status"] == "scheduled":
-        console.print(f"It will be sent at {local_time(found['send_at'])}.")
+        console.print(f"It will be sent at {times['send_at']}.")
     if found["deliveries"]:
         print_items(_COLUMNS, found["deliveries"])
     if found["more"]:

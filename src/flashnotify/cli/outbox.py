@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from flashnotify.cli.campus_time import campus_time
 from flashnotify.cli.client import JsonOption, call
 from flashnotify.cli.output import print_json
 
@@ -20,9 +21,10 @@ def outbox(
     if as_json:
         print_json(page)
         return
-    console = Console()
-    for message in page["items"]:
-        console.rule(escape(f"{message['channel']} to {message['to']}, {message['captured_at']}"))
+    console, campus = Console(), campus_time()
+    for message in map(campus.readable, page["items"]):
+        at = f"{message['captured_at']} ({campus.name})"
+        console.rule(escape(f"{message['channel']} to {message['to']}, {at}"))
         if message["subject"]:
             console.print(message["subject"], style="bold", markup=False)
         console.print(message["text"], markup=False, highlight=False)

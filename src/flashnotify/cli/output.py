@@ -3,13 +3,13 @@
 import json
 import shlex
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+
+from flashnotify.cli.standard_output import is_unicode
 
 
 def program() -> str:
@@ -22,13 +22,7 @@ def program() -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def print_table(table: Table) -> None:
-    """Print a table on standard output, as wide as the terminal, or uncut if there is none."""
-    # Wider than any row: output piped to another program must not be cut.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    print(json.dumps(value, indent=2, ensure_ascii=not is_unicode()))
 
 
 def progress_bar() -> Progress:
@@ -43,19 +37,3 @@ def progress_bar() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def local_time(moment: str | None) -> str | None:
-    """Return a time of the API in this machine's time zone, to the second."""
-    return moment and f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def api_time(text: str | None) -> str | None:
-    """Return a time as the API takes it: with the offset of this machine if it has none."""
-    if text == "today":
-        now = datetime.now().astimezone()
-        return now.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
-    try:
-        return text and datetime.fromisoformat(text).astimezone().isoformat()
-    except ValueError:
-        return text

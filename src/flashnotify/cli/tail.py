@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from datetime import datetime
 from types import FrameType
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from flashnotify.archive.sqlite.location import beside, missing
 from flashnotify.archive.sqlite.lock import ArchiveLock
+from flashnotify.cli.campus_time import CampusTime, campus_time
 from flashnotify.cli.client import CommandFailed, archive_file, over_socket
 from flashnotify.cli.error_messages import explain
 
@@ -59,7 +59,8 @@ def tail(
         raise CommandFailed(missing(archive))
     if process is None:
         raise CommandFailed(f"No `serve` is running on {place}. Start `flashnotify serve`.")
-    welcome = f"Following serve (process {process}) on {place}. Ctrl-C ends this."
+    times = f"Times: {campus_time().name}. Ctrl-C ends this."
+    welcome = f"Following serve (process {process}) on {place}. {times}"
     http = over_socket(beside(archive, "sock"))
     after = None if since is None else str(since)
     asyncio.run(_tail(http, _follow(http, lock, after, welcome), as_json=as_json))
@@ -68,13 +69,13 @@ def tail(
 async def _tail(
     http: httpx.AsyncClient, followed: AsyncGenerator[dict[str, Any], None], *, as_json: bool
 ) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console, campus = Console(soft_wrap=True, highlight=False), campus_time()
     async with http, aclosing(followed) as events:
         async for event in events:
             if as_json:
                 print(json.dumps(event), flush=True)
             else:
-                console.print(_line(event))
+                console.print(_line(event, campus))
     print("serve has stopped.", file=sys.stderr)
 
 
@@ -136,13 +137,12 @@ async def _connection(http: httpx.AsyncClient, after: str | None) -> AsyncIterat
                 fields = {}
 
 
-def _line(event: dict[str, Any]) -> Text:
+def _line(event: dict[str, Any], campus: CampusTime) -> Text:
     if event["type"] == "missed":
         return Text(f"Events {event['first']} to {event['last']} are no longer kept.", "yellow")
-    at = datetime.fromisoformat(event["at"]).astimezone()
     status = event["status"]
     line = Text.assemble(
-        (f"{at:%Y-%m-%d %H:%M:%S}", "dim"),
+        (campus.show(event["at"]), "dim"),
         f"  {event['id']}  {event['type']:<12}  {event['notification_id']}  ",
         (status, _COLOURS.get(status, "")),
     )

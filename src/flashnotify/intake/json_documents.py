@@ -20,6 +20,12 @@ _BLANKS = 65_536
 # Bytes that cost no more than `MAX_COST` to parse, whatever they are.
 _SHORT = MAX_COST // 2
 
+# What to do with many documents, in a sentence that their errors end with.
+ONE_PER_LINE = (
+    "Send one notification per line (NDJSON) to /v1/notifications/batch, with `Content-Type: "
+    "application/x-ndjson`; with curl, use --data-binary, because -d joins the lines."
+)
+
 # Or the error of one document among many.
 Document: TypeAlias = Mapping[str, Any] | FlashNotifyError
 
@@ -100,10 +106,7 @@ async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
     body, slices = body.removeprefix(_BOM), TimeSlices()
     at = _skip(body, 0)
     if body[at : at + 1] != b"[":
-        raise MalformedDocument(
-            "The body must be a JSON array. For one notification per line (NDJSON), send "
-            "Content-Type: application/x-ndjson."
-        )
+        raise MalformedDocument(f"The body must be a JSON array. {ONE_PER_LINE}")
     at = _skip(body, at + 1)
     while body[at : at + 1] != b"]":
         await slices.step()
@@ -120,7 +123,7 @@ async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
 
 async def _one(line: bytes, max_size: int) -> Document:
     if len(line) > max_size:
-        return _too_long(max_size)
+        return _too_long(max_size, ONE_PER_LINE if b"}{" in line else "")
     try:
         return await parse(line)
     except FlashNotifyError as error:
@@ -179,11 +182,8 @@ def _decode(document: bytes, whole: bytes = b"", at: int = 0) -> Any:
 
 def _not_json(error: json.JSONDecodeError, whole: bytes, place: int) -> str:
     """Return the text for a document that is not JSON: the parser stopped at `place`."""
-    if error.msg == "Extra data" and whole.count(b"\n{"):
-        return (
-            "The body is not valid JSON: something follows the object. Send one notification per "
-            "line to /v1/notifications/batch, with Content-Type: application/x-ndjson."
-        )
+    if error.msg == "Extra data" and whole[place:].lstrip(b" \t\r\n,").startswith(b"{"):
+        return f"The body is not valid JSON: another object follows the first. {ONE_PER_LINE}"
     line = whole.count(b"\n", 0, place) + 1
     column = place - whole.rfind(b"\n", 0, place)
     cut = error.msg.startswith("Unterminated") or place >= len(whole.rstrip())
@@ -191,10 +191,9 @@ def _not_json(error: json.JSONDecodeError, whole: bytes, place: int) -> str:
     return f"The body is not valid JSON: {what} at line {line}, column {column}."
 
 
-def _too_long(max_size: int) -> MalformedDocument:
-    return MalformedDocument(
-        f"The notification is longer than {max_size} bytes.", code="document_too_large"
-    )
+def _too_long(max_size: int, remedy: str = "") -> MalformedDocument:
+    detail = f"The notification is longer than {max_size} bytes. {remedy}".rstrip()
+    return MalformedDocument(detail, code="document_too_large")
 
 
 def _too_complex() -> MalformedDocument:

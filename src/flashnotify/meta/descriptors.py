@@ -19,6 +19,7 @@ from flashnotify import domain
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.errors import InvalidValue, MissingOffset
 from flashnotify.meta.special_domains import is_special_domain
+from flashnotify.meta.suggestions import did_you_mean
 from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
@@ -114,8 +115,7 @@ class Moment(Field[datetime]):
         else:
             raise InvalidValue(
                 "not_a_timestamp",
-                "must be a date and time with an offset, such as 2026-12-01T08:00:00+01:00; "
-                "in a URL, write + as %2B",
+                "must be a date and time with an offset, such as 2026-12-01T08:00:00+01:00",
             )
         if moment.utcoffset() is None:
             raise MissingOffset(moment)
@@ -196,7 +196,8 @@ class Choice(Field[str]):
 def _one_of(options: Collection[str], value: object) -> str:
     if isinstance(value, str) and value in options:
         return value
-    raise InvalidValue("unknown_value", "expected one of " + ", ".join(options))
+    hint = did_you_mean(value, options)
+    raise InvalidValue("unknown_value", f"expected one of {', '.join(options)}{hint}")
 
 
 class Id(Field[UUID]):
@@ -269,4 +270,6 @@ class Priority(Field[domain.Priority]):
         """Return the priority of that name."""
         if isinstance(value, domain.Priority):
             return value
+        if value == "default":
+            raise InvalidValue("unknown_value", "omit it for the kind's default")
         return domain.Priority[_one_of(self._names, value)]

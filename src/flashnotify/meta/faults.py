@@ -42,7 +42,7 @@ def field_errors(
     error: ValidationError, model: type[BaseModel], zone: tzinfo = UTC
 ) -> list[FieldError]:
     """Return every mistake in a document that `model` refused. `zone` is the campus's."""
-    items = error.errors(include_url=False, include_input=False)
+    items = error.errors(include_url=False)
     return [
         FieldError.at((*item["loc"], *within), *explain(item, model, zone))
         for item in items
@@ -83,7 +83,9 @@ def explain(
     code, text = next(filter(None, texts), ("invalid", "is not valid"))
     if "expected" in context:
         # Pydantic writes `'low', 'medium' or 'high'`.
-        context = {"expected": context["expected"].replace("'", "").replace(" or ", ", ")}
+        expected = context["expected"].replace("'", "").replace(" or ", ", ")
+        hint = did_you_mean(item.get("input"), expected.split(", "))
+        context = {"expected": f"{expected}{hint}"}
     text = text.format_map(context)
     if code in ("wrong_type", "wrong_format"):
         text += _example(model, item["loc"])

@@ -27,8 +27,7 @@ class Phone(Field[str]):
         except phonenumbers.NumberParseException:
             raise InvalidValue(
                 "not_a_phone_number",
-                "not a valid phone number; include the country code, as in +33612345678; "
-                "in a URL, write + as %2B",
+                "not a valid phone number; include the country code, as in +33612345678",
             ) from None
         if number.extension or not phonenumbers.is_valid_number(number):
             raise InvalidValue("not_a_phone_number", "not a valid phone number; check its digits")

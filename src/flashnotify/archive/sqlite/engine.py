@@ -10,33 +10,28 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from flashnotify.archive.sqlite.driver import Connection
-from flashnotify.archive.sqlite.location import EXAMPLE
-from flashnotify.errors import SettingsError
+from flashnotify.errors import InvalidValue
 
 # Seconds to wait for a connection to read with, when the disk is slower than the demand.
 _PATIENCE = 5.0
 
 
 def archive_url(setting: str) -> URL:
-    """Return the URL of a SQLite archive, or raise `SettingsError`."""
+    """Return the URL of a SQLite archive, or raise `InvalidValue`."""
     try:
         url = make_url(setting)
     except (ArgumentError, ValueError):
-        raise SettingsError(f"FLASHNOTIFY_DATABASE_URL is not a database URL. {EXAMPLE}") from None
+        raise InvalidValue("not_a_database", "it must be a database URL") from None
     if url.get_backend_name() != "sqlite":
-        raise SettingsError(
-            f"FLASHNOTIFY_DATABASE_URL: {url.get_backend_name()} is not supported. {EXAMPLE}"
-        )
+        raise InvalidValue("not_a_database", f"{url.get_backend_name()} is not supported")
     # SQLite would keep some of these in memory.
     name = (url.database or "").strip()
     if not name or name.startswith((":", "file:")) or not name.isprintable():
-        raise SettingsError(
-            "FLASHNOTIFY_DATABASE_URL must name a file: notifications are kept on disk. " + EXAMPLE
-        )
+        raise InvalidValue("not_a_database", "it must name a file: notifications are kept on disk")
     if url.query or url.host or url.username:
-        raise SettingsError(
-            "FLASHNOTIFY_DATABASE_URL takes a path after sqlite:/// and nothing else: no host, and "
-            f"no options after '?'. {EXAMPLE}"
+        raise InvalidValue(
+            "not_a_database",
+            "it takes a path after sqlite:/// and nothing else: no host, and no options after '?'",
         )
     return url.set(drivername="sqlite+aiosqlite")
 

@@ -13,10 +13,15 @@ EXAMPLE = f"Example: {VARIABLE}={DEFAULT}"
 
 def configured_archive() -> Path | None:
     """Return the archive's file, or None if only `ServiceConfig` can read the setting."""
+    url = re.fullmatch(r"sqlite:///([^?:#%]+)", configured(VARIABLE, DEFAULT) or "")
+    return None if url is None else Path(url[1])
+
+
+def configured(variable: str, default: str | None = None) -> str | None:
+    """Return a setting from the environment or `.env`, as it was written."""
     # Names in any case, as pydantic-settings reads them.
     settings = {name.upper(): value for name, value in (dotenv_values(".env") | os.environ).items()}
-    url = re.fullmatch(r"sqlite:///([^?:#%]+)", settings.get(VARIABLE, DEFAULT) or "")
-    return None if url is None else Path(url[1])
+    return settings.get(variable, default)
 
 
 def missing(archive: Path) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -133,7 +135,8 @@ class AppriseTransport(Transport[ChatToOne]):
             import apprise  # noqa: PLC0415
         except ModuleNotFoundError:
             raise SettingsError(
-                "needs a package that is not installed: pip install 'flashnotify[chat]'"
+                "needs a package that is not installed. In the folder of the source, run: "
+                f"{shlex.quote(sys.executable)} -m pip install -e '.[chat]'"
             ) from None
         asset = apprise.AppriseAsset(
             app_id="FlashNotify",

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from flashnotify.archive.sqlite.engine import archive_file, archive_url, open_readers, open_writer
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.errors import ArchiveLocked, SettingsError
+from flashnotify.settings import ServiceConfig
 
 
 async def pragmas(engine: AsyncEngine, *names: str) -> list[Any]:
@@ -78,8 +79,9 @@ def test_an_archive_is_a_file() -> None:
 )
 def test_a_url_that_is_not_a_file_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(SettingsError, match="Example: FLASHNOTIFY_DATABASE_URL=") as failure:
-        archive_url(url)
+        ServiceConfig(database_url=url)
     assert "hunter2" not in str(failure.value)
+    assert str(failure.value).count("FLASHNOTIFY_DATABASE_URL") == 2
 
 
 def test_a_link_is_the_same_archive(tmp_path: Path) -> None:
