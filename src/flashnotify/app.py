@@ -79,6 +79,7 @@ from flashnotify.settings import KEY_FILE, ServiceConfig
 from flashnotify.telemetry.events import Events
 from flashnotify.telemetry.long_polling import LongPolling
 from flashnotify.telemetry.metrics import Metrics
+from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,7 @@ class Service:
         self.config = config
         self.clock = clock or SystemClock()
         self.ids = UUIDv7(self.clock.now)
+        self.slices = TimeSlices()
         self.kinds = kinds
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
@@ -256,14 +258,16 @@ def _submission(service: Service) -> Submission:
     audience = Audience(
         {channel.spec.scheme: channel.check_address for channel in channels},
         {PushNotificationMixin.scheme: archive.devices.find_all},
+        service.slices,
     )
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
     zone = ZoneInfo(config.timezone)
     validation = Validation(service.kinds, service.wordings, audience, limits, zone)
-    once = Idempotency(archive.notifications, clock)
+    once = Idempotency(archive.notifications, clock, service.slices)
     parts, dispatch, metrics = service.supervisor, service.dispatch, service.metrics
     return Submission(
-        validation, archive, once, parts, dispatch, metrics, clock, service.ids, config.locale
+        *(validation, archive, once, parts, dispatch, metrics, clock, service.ids, config.locale),
+        service.slices,
     )
 
 

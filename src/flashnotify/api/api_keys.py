@@ -14,6 +14,7 @@ from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys, NewKey
 from flashnotify.intake.json_documents import parse
+from flashnotify.time_slices import TimeSlices
 
 
 class ApiKeyIn(BaseModel):
@@ -67,7 +68,7 @@ def api_keys_router(
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
     async def create(request: Request, _: Admin) -> NewKey:
-        document = await parse(await read_json(request, max_request_bytes))
+        document = await parse(await read_json(request, max_request_bytes), TimeSlices())
         wanted = validated(ApiKeyIn, document, request.app.state.zone)
         detail = f"unknown scope; expected one of {', '.join(scopes)}"
         errors = [

@@ -1,7 +1,7 @@
 """`/v1/notifications/batch`: many notifications in one request."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,6 @@ from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.json_documents import read_array, read_lines
-from flashnotify.time_slices import TimeSlices
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
@@ -63,13 +62,16 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
                 "line with `Content-Type: application/x-ndjson`."
             )
         read = read_lines if given in _NDJSON else read_array
-        documents = read(await read_body(request, max_bytes), max_bytes_of_one)
-        results = await bulk.accept(principal, documents, idempotency_key)
-        if results and not any(isinstance(each.outcome, Accepted) for each in results):
-            refused = problem(_all_rejected(results))
+        body = await read_body(request, max_bytes)
+        documents = read(body, max_bytes_of_one, bulk.slices)
+        found = _Results()
+        async for result in bulk.accept(principal, documents, idempotency_key):
+            found.add(result)
+        if found.encoded and not found.accepted:
+            refused = problem(found.all_rejected())
             refused["request_id"] = request.scope["state"]["request_id"]
-            return Response(await _encode(results, refused), 422, media_type=MEDIA_TYPE)
-        return Response(await _encode(results, {}), 202, media_type="application/json")
+            return Response(found.encode(refused), 422, media_type=MEDIA_TYPE)
+        return Response(found.encode({}), 202, media_type="application/json")
 
     @router.get("", include_in_schema=False)
     async def refuse() -> None:
@@ -79,30 +81,35 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
     return router
 
 
-def _all_rejected(results: Sequence[Result]) -> AllRejected:
-    """Return the error for a batch without an accepted notification.
+class _Results:
+    """The results of a batch, each encoded as it comes: thousands of errors fill the memory."""
 
-    Raise `Unavailable` if that is why: the same batch may be accepted later.
-    """
-    for result in results:
-        if isinstance(result.outcome, Unavailable):
-            raise result.outcome
-    return AllRejected("Every notification was rejected; `results` has the error of each.")
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.encoded: list[str] = []
+        self._unavailable: Unavailable | None = None
 
+    def add(self, result: Result) -> None:
+        if isinstance(result.outcome, Accepted):
+            self.accepted += 1
+        elif isinstance(result.outcome, Unavailable):
+            self._unavailable = self._unavailable or result.outcome
+        self.encoded.append(json.dumps(_result(result)))
 
-async def _encode(results: Sequence[Result], more: Mapping[str, Any]) -> str:
-    """Return a `BatchOut` with `more` members as JSON.
+    def all_rejected(self) -> AllRejected:
+        """Return the error for a batch without an accepted notification.
 
-    It is made in slices so that the event loop stays responsive.
-    """
-    accepted = sum(isinstance(result.outcome, Accepted) for result in results)
-    head = {**more, "accepted": accepted, "rejected": len(results) - accepted}
-    parts: list[str] = []
-    slices = TimeSlices()
-    for result in results:
-        await slices.step()
-        parts.append(json.dumps(_result(result)))
-    return f'{json.dumps(head)[:-1]}, "results": [{", ".join(parts)}]}}'
+        Raise `Unavailable` if that is why: the same batch may be accepted later.
+        """
+        if self._unavailable is not None:
+            raise self._unavailable
+        return AllRejected("Every notification was rejected; `results` has the error of each.")
+
+    def encode(self, more: Mapping[str, Any]) -> str:
+        """Return a `BatchOut` with `more` members as JSON."""
+        rejected = len(self.encoded) - self.accepted
+        head = json.dumps({**more, "accepted": self.accepted, "rejected": rejected})
+        return f'{head[:-1]}, "results": [{", ".join(self.encoded)}]}}'
 
 
 def _result(result: Result) -> dict[str, Any]:

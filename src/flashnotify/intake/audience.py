@@ -1,6 +1,5 @@
 """Turns the entries of `to` into recipients."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from uuid import UUID
 
 from flashnotify.domain import Address
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
+from flashnotify.time_slices import TimeSlices
 
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
-# Entries checked before other tasks get the event loop: an unknown domain costs 43 µs.
-_SLICE = 100
+# Entries checked in one step: an unknown domain costs 43 µs.
+_STEP = 10
 _SHOWN_ERRORS = 100
 # Maximum length of an address with its percent-encoding: checking a longer one takes too long.
 _MAX_LENGTH = 1000
@@ -36,6 +36,7 @@ class Audience:
 
     addresses: Mapping[str, Callable[[str], str]]
     registered: Mapping[str, Registered]
+    slices: TimeSlices
 
     async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
         """Return the recipients in canonical form and in order, without duplicates.
@@ -46,17 +47,16 @@ class Audience:
         """
         found: dict[str, tuple[Address, int]] = {}
         errors: list[FieldError] = []
-        for start in range(0, len(to), _SLICE):
-            if start:
-                await asyncio.sleep(0)
-            for index, entry in enumerate(to[start : start + _SLICE], start):
-                try:
-                    address = self._parse(entry, schemes)
-                    found.setdefault(str(address).lower(), (address, index))
-                except ValueError as error:
-                    errors.append(FieldError.of(f"/to/{index}", error))
-            if len(errors) >= _SHOWN_ERRORS:
-                break
+        for index, entry in enumerate(to):
+            if index % _STEP == _STEP - 1:
+                await self.slices.step()
+            try:
+                address = self._parse(entry, schemes)
+                found.setdefault(str(address).lower(), (address, index))
+            except ValueError as error:
+                errors.append(FieldError.of(f"/to/{index}", error))
+                if len(errors) == _SHOWN_ERRORS:
+                    break
         recipients = dict(found.values())
         if not errors:
             errors += await self._unregistered(recipients)

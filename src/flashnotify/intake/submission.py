@@ -18,6 +18,7 @@ from flashnotify.intake.validation import Checked, Validation
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
+from flashnotify.time_slices import TimeSlices
 
 # The reason why the fan-out of a notification with `send_at` waits.
 _SCHEDULED = "scheduled", WaitReason.scheduled
@@ -25,7 +26,7 @@ _SCHEDULED = "scheduled", WaitReason.scheduled
 
 @dataclass(eq=False, slots=True)
 class Submission:
-    """Accepts notifications. `locale` is the default language."""
+    """Accepts notifications. `locale` is the default language; `slices` are for long work."""
 
     validation: Validation
     archive: Archive
@@ -36,6 +37,7 @@ class Submission:
     clock: Clock
     ids: Callable[[], UUID]
     locale: str
+    slices: TimeSlices
 
     def require_ready(self) -> None:
         """Check that notifications can be stored and sent. Raise `Unavailable` if they cannot."""
@@ -54,7 +56,7 @@ class Submission:
             Unavailable: nothing can be accepted now.
         """
         self.require_ready()
-        return await self.accept_parsed(caller, await parse(document), key)
+        return await self.accept_parsed(caller, await parse(document, self.slices), key)
 
     async def accept_parsed(
         self, caller: Principal, document: Mapping[str, Any], key: str | None

@@ -11,6 +11,7 @@ from flashnotify.domain import Job, NotificationStatus, Priority
 from flashnotify.errors import IdempotencyMismatch, Unavailable
 from flashnotify.ids import UUIDv7
 from flashnotify.intake.idempotency import Accept, Accepted, Idempotency
+from flashnotify.time_slices import TimeSlices
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
 
@@ -23,7 +24,7 @@ class Once:
 
     def __init__(self, clock: ManualClock) -> None:
         self.archive = MemoryArchive()
-        self.idempotency = Idempotency(self.archive.notifications, clock)
+        self.idempotency = Idempotency(self.archive.notifications, clock, TimeSlices())
         self.ids = UUIDv7(clock.now)
         self.accepted: list[UUID] = []
 
