@@ -285,9 +285,9 @@ def _api(service: Service) -> ASGIApp:
     routers = (
         batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
         notifications_router(submission, notifications, polling, max_bytes),
-        deliveries_router(archive, service.in_flight, channels),
+        deliveries_router(archive, service.in_flight, channels, service.slices),
         control_router(control, notifications),
-        outbox_router(archive.outbox, notifications, polling),
+        outbox_router(archive.outbox, notifications, polling, service.slices),
         receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),

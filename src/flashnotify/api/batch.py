@@ -1,7 +1,7 @@
 """`/v1/notifications/batch`: many notifications in one request."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import JSON, media_type, read_body
+from flashnotify.api.long_answers import LongAnswer
 from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
@@ -67,11 +68,11 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
         found = _Results()
         async for result in bulk.accept(principal, documents, idempotency_key):
             found.add(result)
-        if found.encoded and not found.accepted:
+        if found.rejected and not found.accepted:
             refused = problem(found.all_rejected())
             refused["request_id"] = request.scope["state"]["request_id"]
-            return Response(found.encode(refused), 422, media_type=MEDIA_TYPE)
-        return Response(found.encode({}), 202, media_type="application/json")
+            return LongAnswer(found.texts(refused), bulk.slices, 422, MEDIA_TYPE)
+        return LongAnswer(found.texts({}), bulk.slices, 202)
 
     @router.get("", include_in_schema=False)
     async def refuse() -> None:
@@ -85,16 +86,19 @@ class _Results:
     """The results of a batch, each encoded as it comes: thousands of errors fill the memory."""
 
     def __init__(self) -> None:
-        self.accepted = 0
-        self.encoded: list[str] = []
+        self.accepted = self.rejected = 0
+        self._encoded: list[bytes] = []
         self._unavailable: Unavailable | None = None
 
     def add(self, result: Result) -> None:
         if isinstance(result.outcome, Accepted):
             self.accepted += 1
-        elif isinstance(result.outcome, Unavailable):
+        else:
+            self.rejected += 1
+        if isinstance(result.outcome, Unavailable):
             self._unavailable = self._unavailable or result.outcome
-        self.encoded.append(json.dumps(_result(result)))
+        comma = ", " if self._encoded else ""
+        self._encoded.append(f"{comma}{json.dumps(_result(result))}".encode())
 
     def all_rejected(self) -> AllRejected:
         """Return the error for a batch without an accepted notification.
@@ -105,11 +109,10 @@ class _Results:
             raise self._unavailable
         return AllRejected("Every notification was rejected; `results` has the error of each.")
 
-    def encode(self, more: Mapping[str, Any]) -> str:
-        """Return a `BatchOut` with `more` members as JSON."""
-        rejected = len(self.encoded) - self.accepted
-        head = json.dumps({**more, "accepted": self.accepted, "rejected": rejected})
-        return f'{head[:-1]}, "results": [{", ".join(self.encoded)}]}}'
+    def texts(self, more: Mapping[str, Any]) -> Sequence[bytes]:
+        """Return a `BatchOut` with `more` members as JSON, in parts."""
+        head = json.dumps({**more, "accepted": self.accepted, "rejected": self.rejected})
+        return [f'{head[:-1]}, "results": ['.encode(), *self._encoded, b"]}"]
 
 
 def _result(result: Result) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Fans a notification out: audience → recipients → routes → deliveries, in batches."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -60,7 +61,11 @@ class FanOut:
         latest: dict[str, Job] = {}
         entries = len(notification.audience)
         for start in range(notification.fanned_out, entries, _SLICE):
-            await self._store(job, self._slice(job, notification, start, latest))
+            # To load, plan and store them takes milliseconds each.
+            await asyncio.sleep(0)
+            done = self._slice(job, notification, start, latest)
+            await asyncio.sleep(0)
+            await self._store(job, done)
         if notification.fanned_out >= entries:
             # The last slice had already finished this job when it was read again.
             await self.archive.jobs.finish(job)

@@ -38,31 +38,37 @@ class Audience:
     registered: Mapping[str, Registered]
     slices: TimeSlices
 
-    async def check(self, to: Sequence[str], schemes: frozenset[str]) -> list[Address]:
-        """Return the recipients in canonical form and in order, without duplicates.
+    async def check(self, to: Sequence[str], schemes: frozenset[str]) -> Mapping[str, Address]:
+        """Return the recipients by their canonical form, in order, without duplicates.
 
         Addresses that differ only in case are the same person's: the first one is kept.
         `schemes` are those that the channels of the kind send to. Raise `InvalidInput` if some
         entries are wrong; each has a pointer (`/to/3`).
         """
-        found: dict[str, tuple[Address, int]] = {}
+        found: dict[str, Address] = {}
+        places: dict[Address, int] = {}
+        seen: set[str] = set()
         errors: list[FieldError] = []
         for index, entry in enumerate(to):
             if index % _STEP == _STEP - 1:
                 await self.slices.step()
             try:
                 address = self._parse(entry, schemes)
-                found.setdefault(str(address).lower(), (address, index))
             except ValueError as error:
                 errors.append(FieldError.of(f"/to/{index}", error))
                 if len(errors) == _SHOWN_ERRORS:
                     break
-        recipients = dict(found.values())
+                continue
+            text = str(address)
+            if text.lower() not in seen:
+                seen.add(text.lower())
+                found[text] = address
+                places[address] = index
         if not errors:
-            errors += await self._unregistered(recipients)
+            errors += await self._unregistered(places)
         if errors:
             raise InvalidInput(errors[:_SHOWN_ERRORS])
-        return list(recipients)
+        return found
 
     async def _unregistered(self, found: Mapping[Address, int]) -> list[FieldError]:
         errors: list[FieldError] = []

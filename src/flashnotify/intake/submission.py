@@ -103,7 +103,7 @@ class Submission:
             title=request.title,
             body=request.body,
             data=request.data.model_dump(mode="json", exclude_none=True),
-            audience=[str(recipient) for recipient in checked.recipients],
+            audience=list(checked.recipients),
             recipients=len(checked.recipients),
             priority=checked.priority,
             channels=request.channels,

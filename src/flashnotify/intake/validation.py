@@ -32,12 +32,12 @@ class Limits(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A valid request, to be sent no earlier than `send_at`."""
+    """A valid request, to be sent no earlier than `send_at`. Recipients are by canonical form."""
 
     kind: NotifierSpec
     request: NotificationRequest
     priority: Priority
-    recipients: list[Address]
+    recipients: Mapping[str, Address]
     send_at: datetime | None
 
 
@@ -75,7 +75,7 @@ class Validation:
         send_at = self._send_at(request, now)
         self._check_whole(kind, request, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes)
-        _check_reach(kind, request.channels, recipients)
+        _check_reach(kind, request.channels, recipients.values())
         return Checked(kind, request, priority, recipients, send_at)
 
     def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
