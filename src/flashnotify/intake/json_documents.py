@@ -19,6 +19,9 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 _BLANKS = 65_536
 # Bytes that cost no more than `MAX_COST` to parse, whatever they are.
 _SHORT = MAX_COST // 2
+# The cost of all elements of an array that are too long to be parsed at once: to measure more takes
+# over a second.
+_MAX_MEASURED = 1_000_000
 
 Body: TypeAlias = bytes | bytearray
 # One of many, not parsed yet: parsed ones would fill the memory. Or the error that it has already.
@@ -106,9 +109,14 @@ async def read_array(body: Body, max_size: int, slices: TimeSlices) -> AsyncIter
             "Content-Type: application/x-ndjson."
         )
     at = await _skip(body, at + 1, slices)
+    spent = 0.0
     while body[at : at + 1] != b"]":
         await slices.step()
-        document, end = _short(body, at, max_size) or await _any(body, at, max_size, slices)
+        found = _short(body, at, max_size) or await _any(body, at, max_size, slices)
+        document, end, cost = found
+        spent += cost
+        if spent > _MAX_MEASURED:
+            raise MalformedDocument("The body is too complex.", code="too_complex")
         yield document
         at = await _skip(body, end, slices)
         if body[at : at + 1] == b",":
@@ -119,8 +127,8 @@ async def read_array(body: Body, max_size: int, slices: TimeSlices) -> AsyncIter
         raise MalformedDocument("The body is not valid JSON: something follows the array.")
 
 
-def _short(body: Body, at: int, max_size: int) -> tuple[Document, int] | None:
-    """Return a short object in an array and where it ends, or None for anything else.
+def _short(body: Body, at: int, max_size: int) -> tuple[Document, int, float] | None:
+    """Return a short object in an array, where it ends and no cost, or None for anything else.
 
     Parsing it at once takes a fraction of the time of measuring it first.
     """
@@ -132,14 +140,17 @@ def _short(body: Body, at: int, max_size: int) -> tuple[Document, int] | None:
     if not isinstance(found, dict):
         return None
     end = at + (end if text.isascii() else len(text[:end].encode()))
-    return bytes(body[at:end]), end
+    return bytes(body[at:end]), end, 0.0
 
 
-async def _any(body: Body, at: int, max_size: int, slices: TimeSlices) -> tuple[Document, int]:
-    """Return any element of an array, measured before it is parsed, and where it ends."""
+async def _any(
+    body: Body, at: int, max_size: int, slices: TimeSlices
+) -> tuple[Document, int, float]:
+    """Return any element of an array, measured before it is parsed, where it ends and its cost."""
     end, cost = await measure(body, at, slices)
     await slices.step()
-    return _too_complex() if cost > MAX_COST else _element(body, at, end, max_size), end
+    document = _too_complex() if cost > MAX_COST else _element(body, at, end, max_size)
+    return document, end, cost
 
 
 def _element(body: Body, at: int, end: int, max_size: int) -> Document:

@@ -117,6 +117,27 @@ async def test_a_costly_document_is_refused(content: bytes) -> None:
     assert (code(first), second) == ("too_complex", {})
 
 
+async def test_very_many_strings_are_costly() -> None:
+    assert len(await parse(b'{"to":["a"' + b',"a"' * 50_000 + b"]}", TimeSlices())) == 1
+    with pytest.raises(MalformedDocument) as refused:
+        await parse(b'{"to":["a"' + b',"a"' * 70_000 + b"]}", TimeSlices())
+    assert refused.value.code == "too_complex"
+
+
+async def test_an_array_of_many_costly_documents_is_refused() -> None:
+    one = b'{"x":[' + b"[]," * 3700 + b"[]]}"
+    assert len(await all_of(read_array, b"[" + b",".join([one] * 20) + b"]", 10**6)) == 20
+    with pytest.raises(MalformedDocument) as refused:
+        await all_of(read_array, b"[" + b",".join([one] * 200) + b"]", 10**6)
+    assert refused.value.code == "too_complex"
+
+
+async def test_a_lone_surrogate_in_an_array_rejects_its_own_element() -> None:
+    found = await all_of(read_array, b'[{"a": "\\ud800"}, {}]', 1000)
+    assert isinstance(found[0], MalformedDocument)
+    assert found[1] == {}
+
+
 async def test_long_texts_and_lists_of_addresses_are_not_costly() -> None:
     document = {
         "body": "[{,:}]," * 9000,
