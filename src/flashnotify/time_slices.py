@@ -5,7 +5,7 @@ from collections import deque
 from time import perf_counter
 
 # A slice ends after so many seconds, or steps. The last step may take several milliseconds.
-_SECONDS = 0.003
+_SECONDS = 0.002
 _STEPS = 100
 
 

@@ -40,9 +40,11 @@ async def test_who_waits_longest_goes_next() -> None:
     async with counted_turns() as turns:
         works = [work(name, 20, slices, turns) for name in "abcde"]
         taken = sorted(itertools.chain(*await asyncio.gather(*works)))
-    # All of them are there in each fifth of the time.
-    for start in range(0, 100, 20):
-        assert {name for _, name in taken[start : start + 20]} == set("abcde")
+    # None of them is ever far ahead.
+    done = dict.fromkeys("abcde", 0)
+    for _, name in taken:
+        done[name] += 1
+        assert max(done.values()) - min(done.values()) <= 8
 
 
 async def test_who_stops_waiting_holds_up_nobody() -> None:

@@ -12,8 +12,9 @@ from flashnotify.errors import FieldError, InvalidInput, InvalidValue
 from flashnotify.time_slices import TimeSlices
 
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
-# Entries checked in one step: an unknown domain costs 43 µs.
+# Entries checked in one step: an unknown domain costs 43 µs. A long one, up to 1 ms, is a step.
 _STEP = 10
+_LONG = 100
 _SHOWN_ERRORS = 100
 # Maximum length of an address with its percent-encoding: checking a longer one takes too long.
 _MAX_LENGTH = 1000
@@ -50,7 +51,7 @@ class Audience:
         seen: set[str] = set()
         errors: list[FieldError] = []
         for index, entry in enumerate(to):
-            if index % _STEP == _STEP - 1:
+            if index % _STEP == _STEP - 1 or len(entry) > _LONG:
                 await self.slices.step()
             try:
                 address = self._parse(entry, schemes)
