@@ -69,9 +69,10 @@ class Idempotency:
         """Return a hash of a parsed document: white space and order do not matter."""
         hashed = hashlib.sha256()
         for piece in sorted_json(document):
-            hashed.update(piece.encode())
+            # To encode a long piece took milliseconds, and to hash it takes as long.
             if len(piece) > _LONG:
                 await self._slices.step()
+            hashed.update(piece.encode())
         return hashed.digest()
 
 
