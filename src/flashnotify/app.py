@@ -81,6 +81,7 @@ from flashnotify.settings import KEY_FILE, ServiceConfig
 from flashnotify.telemetry.events import Events
 from flashnotify.telemetry.long_polling import LongPolling
 from flashnotify.telemetry.metrics import Metrics
+from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +117,7 @@ class Service:
         self.config = config
         self.clock = clock or SystemClock()
         self.ids = UUIDv7(self.clock.now)
+        self.slices = TimeSlices()
         self.kinds = kinds
         self.wordings = wordings
         self.lock = ArchiveLock(config.archive_file)
@@ -268,14 +270,16 @@ def _submission(service: Service) -> Submission:
     audience = Audience(
         {channel.spec.scheme: channel.check_address for channel in channels},
         {PushNotificationMixin.scheme: archive.devices.find_all},
+        service.slices,
     )
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
     zone = ZoneInfo(config.timezone)
     validation = Validation(service.kinds, service.wordings, audience, limits, zone)
-    once = Idempotency(archive.notifications, clock)
+    once = Idempotency(archive.notifications, clock, service.slices)
     parts, planner, metrics = service.supervisor, _planner(service), service.metrics
     return Submission(
-        validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale
+        *(validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale),
+        service.slices,
     )
 
 
@@ -293,9 +297,9 @@ def _api(service: Service) -> ASGIApp:
     routers = (
         batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
         notifications_router(submission, notifications, polling, max_bytes),
-        deliveries_router(archive, service.in_flight, channels),
+        deliveries_router(archive, service.in_flight, channels, service.slices),
         control_router(control, notifications),
-        outbox_router(archive.outbox, notifications, polling),
+        outbox_router(archive.outbox, notifications, polling, service.slices),
         receipts_router(Receipts(archive, clock, service.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),

@@ -14,6 +14,7 @@ from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
+from flashnotify.time_slices import TimeSlices
 from tests.support.delivering import KINDS, TEMPLATES, Delivering
 from tests.support.manual_clock import ManualClock
 
@@ -36,17 +37,19 @@ class Accepting:
         self.supervisor = Supervisor()
         self.metrics = Metrics(KINDS.values())
         channels = self.delivering.channels.values()
-        audience = Audience({c.spec.scheme: c.check_address for c in channels}, {})
+        slices = TimeSlices()
+        audience = Audience({c.spec.scheme: c.check_address for c in channels}, {}, slices)
         self.submission = Submission(
             Validation(KINDS, TEMPLATES, audience, Limits(500, 10_000, 100), UTC),
             self.archive,
-            Idempotency(self.archive.notifications, clock),
+            Idempotency(self.archive.notifications, clock, slices),
             self.supervisor,
             self.delivering.planner,
             self.metrics,
             clock,
             self.delivering.ids,
             "fr",
+            slices,
         )
 
     def stored(self) -> list[Notification]:

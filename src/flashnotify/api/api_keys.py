@@ -15,6 +15,7 @@ from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.api_keys import ApiKeys, NewKey
 from flashnotify.intake.json_documents import parse
 from flashnotify.meta.suggestions import nearest
+from flashnotify.time_slices import TimeSlices
 
 
 class ApiKeyIn(BaseModel):
@@ -68,7 +69,7 @@ def api_keys_router(
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
     async def create_api_key(request: Request, _: Admin) -> NewKey:
-        document = await parse(await read_json(request, max_request_bytes))
+        document = await parse(await read_json(request, max_request_bytes), TimeSlices())
         wanted = validated(ApiKeyIn, document, request.app.state.zone)
         errors = [
             FieldError(f"/scopes/{index}", "unknown_scope", _unknown(scope, scopes))

@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import JSON, media_type, read_body
+from flashnotify.api.long_answers import LongAnswer
 from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.json_documents import ONE_PER_LINE, read_array, read_lines
-from flashnotify.time_slices import TimeSlices
 
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
@@ -62,13 +62,16 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
                 f"The body must be a JSON array (`application/json`) or lines. {ONE_PER_LINE}"
             )
         read = read_lines if given in _NDJSON else read_array
-        documents = read(await read_body(request, max_bytes), max_bytes_of_one)
-        results = await bulk.accept(principal, documents, idempotency_key)
-        if results and not any(isinstance(each.outcome, Accepted) for each in results):
-            refused = problem(_all_rejected(results))
+        body = await read_body(request, max_bytes)
+        documents = read(body, max_bytes_of_one, bulk.slices)
+        found = _Results()
+        async for result in bulk.accept(principal, documents, idempotency_key):
+            found.add(result)
+        if found.rejected and not found.accepted:
+            refused = problem(found.all_rejected())
             refused["request_id"] = request.scope["state"]["request_id"]
-            return Response(await _encode(results, refused), 422, media_type=MEDIA_TYPE)
-        return Response(await _encode(results, {}), 202, media_type="application/json")
+            return LongAnswer(found.texts(refused), bulk.slices, 422, MEDIA_TYPE)
+        return LongAnswer(found.texts({}), bulk.slices, 202)
 
     @router.get("", include_in_schema=False)
     async def refuse() -> None:
@@ -78,30 +81,37 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
     return router
 
 
-def _all_rejected(results: Sequence[Result]) -> AllRejected:
-    """Return the error for a batch without an accepted notification.
+class _Results:
+    """The results of a batch, each encoded as it comes: thousands of errors fill the memory."""
 
-    Raise `Unavailable` if that is why: the same batch may be accepted later.
-    """
-    for result in results:
+    def __init__(self) -> None:
+        self.accepted = self.rejected = 0
+        self._encoded: list[bytes] = []
+        self._unavailable: Unavailable | None = None
+
+    def add(self, result: Result) -> None:
+        if isinstance(result.outcome, Accepted):
+            self.accepted += 1
+        else:
+            self.rejected += 1
         if isinstance(result.outcome, Unavailable):
-            raise result.outcome
-    return AllRejected("Every notification was rejected; `results` has the error of each.")
+            self._unavailable = self._unavailable or result.outcome
+        comma = ", " if self._encoded else ""
+        self._encoded.append(f"{comma}{json.dumps(_result(result))}".encode())
 
+    def all_rejected(self) -> AllRejected:
+        """Return the error for a batch without an accepted notification.
 
-async def _encode(results: Sequence[Result], more: Mapping[str, Any]) -> str:
-    """Return a `BatchOut` with `more` members as JSON.
+        Raise `Unavailable` if that is why: the same batch may be accepted later.
+        """
+        if self._unavailable is not None:
+            raise self._unavailable
+        return AllRejected("Every notification was rejected; `results` has the error of each.")
 
-    It is made in slices so that the event loop stays responsive.
-    """
-    accepted = sum(isinstance(result.outcome, Accepted) for result in results)
-    head = {**more, "accepted": accepted, "rejected": len(results) - accepted}
-    parts: list[str] = []
-    slices = TimeSlices()
-    for result in results:
-        await slices.step()
-        parts.append(json.dumps(_result(result)))
-    return f'{json.dumps(head)[:-1]}, "results": [{", ".join(parts)}]}}'
+    def texts(self, more: Mapping[str, Any]) -> Sequence[bytes]:
+        """Return a `BatchOut` with `more` members as JSON, in parts."""
+        head = json.dumps({**more, "accepted": self.accepted, "rejected": self.rejected})
+        return [f'{head[:-1]}, "results": ['.encode(), *self._encoded, b"]}"]
 
 
 def _result(result: Result) -> dict[str, Any]:

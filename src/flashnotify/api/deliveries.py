@@ -8,9 +8,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from flashnotify.api.auth import Reader
 from flashnotify.api.fields import Cursor, Limit, Page, Time, Timestamp
+from flashnotify.api.long_answers import page_answer
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, DeliveryFilter, ListedDelivery
 from flashnotify.control.cancel_and_retry import find_notification
@@ -18,6 +20,7 @@ from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, WaitReason, moment
 from flashnotify.errors import FieldError, InvalidInput
+from flashnotify.time_slices import TimeSlices
 
 
 class AttemptOut(BaseModel):
@@ -53,12 +56,15 @@ class DeliveryOut(BaseModel):
     attempts: list[AttemptOut]
 
 
-# Of each delivery in a list. A whole page is encoded at once.
+# Of each delivery in a list.
 _LATEST_ATTEMPTS = 5
 
 
 def deliveries_router(
-    archive: Archive, in_flight: InFlight, channels: Mapping[str, OpenChannel]
+    archive: Archive,
+    in_flight: InFlight,
+    channels: Mapping[str, OpenChannel],
+    slices: TimeSlices,
 ) -> APIRouter:
     """Return the endpoints `/v1/deliveries` and `/v1/notifications/{id}/deliveries`."""
     router = APIRouter(prefix="/v1", tags=["notifications"])
@@ -67,6 +73,7 @@ def deliveries_router(
         "/notifications/{id}/deliveries",
         summary="List the deliveries of a notification",
         description="Each delivery has its last five attempts, with the provider's answers.",
+        response_model=Page[DeliveryOut],
     )
     async def list_deliveries_of_notification(
         _: Reader,
@@ -75,7 +82,7 @@ def deliveries_router(
         channel: str | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[DeliveryOut]:
+    ) -> Response:
         await find_notification(archive.notifications, id)
         wanted = DeliveryFilter(notification_id=id, status=status, channel=channel)
         return await listed(wanted, limit, cursor)
@@ -85,6 +92,7 @@ def deliveries_router(
         summary="List the deliveries of all notifications",
         description="Newest first, with the last five attempts of each. Every filter, and every "
         "combination, is fast however many deliveries there are.",
+        response_model=Page[DeliveryOut],
     )
     async def list_deliveries(
         _: Reader,
@@ -103,12 +111,12 @@ def deliveries_router(
         until: Annotated[Timestamp | None, Query(description="Created before.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[DeliveryOut]:
+    ) -> Response:
         address = None if to is None else _address(to, channels)
         wanted = DeliveryFilter(None, address, kind, status, channel, since, until)
         return await listed(wanted, limit, cursor)
 
-    async def listed(wanted: DeliveryFilter, limit: int, cursor: str | None) -> Page[DeliveryOut]:
+    async def listed(wanted: DeliveryFilter, limit: int, cursor: str | None) -> Response:
         # The archive knows no `sending`: those are queued deliveries that are in flight.
         sending = in_flight.sending(wanted.notification_id)
         if wanted.status is DeliveryStatus.sending:
@@ -119,8 +127,8 @@ def deliveries_router(
         attempts = await archive.deliveries.attempts(
             [found.id for found in page.items], latest=_LATEST_ATTEMPTS
         )
-        items = [_delivery(found, attempts[found.id], found.id in sending) for found in page.items]
-        return Page[DeliveryOut](items=items, next=page.next)
+        items = (_delivery(found, attempts[found.id], found.id in sending) for found in page.items)
+        return await page_answer(items, page.next, slices)
 
     return router
 

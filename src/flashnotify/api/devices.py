@@ -23,6 +23,7 @@ from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable
 from flashnotify.intake.json_documents import parse
 from flashnotify.meta.descriptors import Text
 from flashnotify.meta.requests import field_type
+from flashnotify.time_slices import TimeSlices
 
 # Enough for an endpoint of 2048 characters, its keys and a label.
 _MAX_BYTES = 16 * 1024
@@ -229,7 +230,7 @@ async def _parse(body: bytes) -> DeviceIn:
         MalformedDocument: the body is not a JSON object.
         InvalidInput: it fails validation; lists its mistakes.
     """
-    document = await parse(body)
+    document = await parse(body, TimeSlices())
     given = document.get("type")
     model = DEVICE_REQUESTS.get(given) if isinstance(given, str) else None
     if model is None:

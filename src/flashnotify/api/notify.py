@@ -152,7 +152,7 @@ def _refuse_unknown(kind: NotifierSpec, names: list[str]) -> None:
     raise_unknown([name for name in names if name not in known], known, [])
 
 
-def _add_text(document: dict[str, Any], body: bytes, max_title: int) -> None:
+def _add_text(document: dict[str, Any], body: bytearray, max_title: int) -> None:
     """Add the message, and a title made of its first line if there is none."""
     try:
         text = body.decode("utf-8-sig")

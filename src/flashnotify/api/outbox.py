@@ -5,13 +5,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from flashnotify.api.auth import Reader
 from flashnotify.api.fields import Cursor, Limit, Page, Time, Wait, read_from
+from flashnotify.api.long_answers import page_answer
 from flashnotify.api.notifications import ended
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications, Outbox
 from flashnotify.telemetry.long_polling import LongPolling
+from flashnotify.time_slices import TimeSlices
 
 
 class OutboxOut(BaseModel):
@@ -29,7 +32,7 @@ class OutboxOut(BaseModel):
 
 
 def outbox_router(
-    outbox: Outbox, notifications: Notifications, long_polling: LongPolling
+    outbox: Outbox, notifications: Notifications, long_polling: LongPolling, slices: TimeSlices
 ) -> APIRouter:
     """Return the endpoint `/v1/outbox`."""
     router = APIRouter(prefix="/v1/outbox", tags=["outbox"])
@@ -51,7 +54,7 @@ def outbox_router(
         limit: Limit = 50,
         cursor: Cursor = None,
         wait: Wait = 0,
-    ) -> records.Page[records.OutboxMessage]:
+    ) -> Response:
         wanted = records.OutboxFilter(notification, channel)
 
         async def look() -> tuple[bool, records.Page[records.OutboxMessage]]:
@@ -62,7 +65,8 @@ def outbox_router(
         _, page = await long_polling.until(
             principal.id, wait, notification, look, lambda found: found[0] or bool(found[1].items)
         )
-        return page
+        items = (OutboxOut.model_validate(each, from_attributes=True) for each in page.items)
+        return await page_answer(items, page.next, slices)
 
     async def over(id: UUID) -> bool:
         found = await notifications.find(id, audience=False)

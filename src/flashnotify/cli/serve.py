@@ -9,6 +9,8 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
+import anyio
+import anyio.lowlevel
 import structlog
 import typer
 import uvloop
@@ -54,6 +56,8 @@ def serve(
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
 
     async def welcome(app: ASGIApp, port: int) -> None:
+        # Loaded on first use, which would hold the event loop for 0.05 s.
+        await asyncio.to_thread(anyio.run, anyio.lowlevel.checkpoint)
         # Exclude long-lived objects from collections, which would block the loop for 0.1 s.
         gc.collect()
         gc.freeze()

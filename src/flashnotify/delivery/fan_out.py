@@ -1,5 +1,6 @@
 """Fans a notification out: audience → recipients → routes → deliveries, in batches."""
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -41,8 +42,12 @@ class FanOut:
         latest: dict[str, Job] = {}
         entries = len(notification.audience)
         for start in range(notification.fanned_out, entries, _SLICE):
+            # To load, plan and store them takes milliseconds each.
+            await asyncio.sleep(0)
             some = range(start, min(start + _SLICE, entries))
-            await self._store(job, self.planner.plan(job, notification, some, latest))
+            done = self.planner.plan(job, notification, some, latest)
+            await asyncio.sleep(0)
+            await self._store(job, done)
         if notification.fanned_out >= entries:
             # The last slice had already finished this job when it was read again.
             await self.archive.jobs.finish(job)

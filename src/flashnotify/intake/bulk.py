@@ -1,18 +1,19 @@
 """Bulk requests: many notifications at once, each accepted or rejected by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from flashnotify import errors
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
-from flashnotify.intake.json_documents import Document
+from flashnotify.intake.json_documents import Document, parse
 from flashnotify.intake.submission import Submission
-from flashnotify.time_slices import TimeSlices
 
 # Notifications that are checked and committed concurrently.
 _CONCURRENT = 100
+# Their bytes: parsed, they are up to 100,000 objects, which the garbage collector goes through.
+_CONCURRENT_BYTES = 256 * 1024
 # Mistakes listed of one batch; beyond them, only the first one of each notification.
 _SHOWN_ERRORS = 1000
 
@@ -29,13 +30,14 @@ class Bulk:
     """Accepts up to `limit` notifications in one request."""
 
     def __init__(self, submission: Submission, limit: int) -> None:
+        self.slices = submission.slices
         self._submission = submission
         self._limit = limit
 
     async def accept(
         self, caller: Principal, documents: AsyncIterator[Document], key: str | None
-    ) -> list[Result]:
-        """Accept each document by itself, and return the results in the same order.
+    ) -> AsyncIterator[Result]:
+        """Accept each document by itself, and yield the results in the same order.
 
         Each document gets its own idempotency key, made of `key` and its index, so that a bulk
         request that was interrupted can be sent again.
@@ -46,6 +48,18 @@ class Bulk:
             Unavailable: nothing can be accepted now.
         """
         self._submission.require_ready()
+        whole = await self._all(documents)
+        start, shown = 0, _SHOWN_ERRORS
+        while start < len(whole):
+            part = _part(whole, start)
+            checks = (self._one(caller, each, index, key) for index, each in enumerate(part, start))
+            for result in await asyncio.gather(*checks):
+                await self.slices.step()
+                shown -= _shorten(result, max(shown, 1))
+                yield result
+            start += len(part)
+
+    async def _all(self, documents: AsyncIterator[Document]) -> list[Document]:
         whole: list[Document] = []
         async for document in documents:
             whole.append(document)
@@ -54,35 +68,31 @@ class Bulk:
                     f"A batch holds at most {self._limit} notifications.",
                     code="too_many_notifications",
                 )
-        results: list[Result] = []
-        slices, shown = TimeSlices(), _SHOWN_ERRORS
-        for start in range(0, len(whole), _CONCURRENT):
-            part = whole[start : start + _CONCURRENT]
-            checks = (
-                self._one(caller, each, index, key, slices)
-                for index, each in enumerate(part, start)
-            )
-            for result in await asyncio.gather(*checks):
-                shown -= _shorten(result, max(shown, 1))
-                results.append(result)
-        return results
+        return whole
 
     async def _one(
-        self,
-        caller: Principal,
-        document: Document,
-        index: int,
-        key: str | None,
-        slices: TimeSlices,
+        self, caller: Principal, document: Document, index: int, key: str | None
     ) -> Result:
-        await slices.step()
+        await self.slices.step()
         try:
             if isinstance(document, errors.FlashNotifyError):
                 raise document
+            parsed = await parse(document, self.slices)
             own = f"{key} {index}" if key is not None else None
-            return Result(index, await self._submission.accept_parsed(caller, document, own))
+            return Result(index, await self._submission.accept_parsed(caller, parsed, own))
         except errors.FlashNotifyError as error:
             return Result(index, error)
+
+
+def _part(whole: Sequence[Document], start: int) -> Sequence[Document]:
+    """Return the documents from `start` on that are checked concurrently: at least one."""
+    size = 0
+    for end in range(start, min(start + _CONCURRENT, len(whole))):
+        document = whole[end]
+        size += len(document) if isinstance(document, bytes) else 0
+        if size > _CONCURRENT_BYTES:
+            return whole[start : max(end, start + 1)]
+    return whole[start : start + _CONCURRENT]
 
 
 def _shorten(result: Result, shown: int) -> int:

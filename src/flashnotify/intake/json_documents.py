@@ -19,6 +19,9 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 _BLANKS = 65_536
 # Bytes that cost no more than `MAX_COST` to parse, whatever they are.
 _SHORT = MAX_COST // 2
+# The cost of all elements of an array that are too long to be parsed at once: to measure more takes
+# over a second.
+_MAX_MEASURED = 1_000_000
 
 # What to do with many documents, in a sentence that their errors end with.
 ONE_PER_LINE = (
@@ -26,8 +29,9 @@ ONE_PER_LINE = (
     "application/x-ndjson`; with curl, use --data-binary, because -d joins the lines."
 )
 
-# Or the error of one document among many.
-Document: TypeAlias = Mapping[str, Any] | FlashNotifyError
+Body: TypeAlias = bytes | bytearray
+# One of many, not parsed yet: parsed ones would fill the memory. Or the error that it has already.
+Document: TypeAlias = bytes | FlashNotifyError
 
 
 class _Duplicate(Exception):  # caught here
@@ -49,7 +53,7 @@ def _refuse(constant: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse)
 
 
-async def parse(document: bytes) -> Mapping[str, Any]:
+async def parse(document: bytes, slices: TimeSlices) -> Mapping[str, Any]:
     """Return the JSON object in a body.
 
     Raises:
@@ -57,17 +61,23 @@ async def parse(document: bytes) -> Mapping[str, Any]:
         InvalidInput: an object in it has a key twice.
     """
     document = document.removeprefix(_BOM)
-    if not document.strip():
+    if not document or document.isspace():
         raise MalformedDocument("The body is empty. Send a JSON object, {…}.")
     if may_cost_too_much(document):
-        _, cost = await measure(document, 0, TimeSlices())
+        _, cost = await measure(document, 0, slices)
         if cost > MAX_COST:
             raise _too_complex()
+    is_long = len(document) > _SHORT
+    if is_long:
+        await slices.step()
     found = _decode(document)
     if not isinstance(found, dict):
         raise MalformedDocument("The body must be a JSON object, {…}.")
+    if is_long:
+        await slices.step()
     if b"\\ud" in document or b"\\uD" in document:
         _refuse_lone_surrogates(document)
+        await slices.step()
     return found
 
 
@@ -79,59 +89,53 @@ def _refuse_lone_surrogates(document: bytes) -> None:
         raise MalformedDocument("The body is not valid JSON: it has a lone surrogate.") from None
 
 
-async def read_lines(body: bytes, max_size: int) -> AsyncIterator[Document]:
+async def read_lines(body: Body, max_size: int, slices: TimeSlices) -> AsyncIterator[Document]:
     """Yield the documents of NDJSON, one from each line of at most `max_size` bytes.
 
     Blank lines are skipped.
     """
-    body, slices = body.removeprefix(_BOM), TimeSlices()
-    at = 0
+    at = await _skip(body, _start(body), slices)
     while at < len(body):
         await slices.step()
-        start = _skip(body, at, at + _BLANKS)
-        if start > at:
-            at = start
-            continue
         end = body.find(b"\n", at)
         end = len(body) if end < 0 else end
-        yield await _one(body[at:end], max_size)
-        at = end + 1
+        if end - at <= max_size:
+            yield bytes(body[at:end])
+        else:
+            joined = body.find(b"}{", at, end) >= 0
+            yield _too_long(max_size, ONE_PER_LINE if joined else "")
+        at = await _skip(body, end, slices)
 
 
-async def read_array(body: bytes, max_size: int) -> AsyncIterator[Document]:
+async def read_array(body: Body, max_size: int, slices: TimeSlices) -> AsyncIterator[Document]:
     """Yield the documents of a JSON array, each of at most `max_size` bytes.
 
     Raise `MalformedDocument` if the body is not a JSON array.
     """
-    body, slices = body.removeprefix(_BOM), TimeSlices()
-    at = _skip(body, 0)
+    at = await _skip(body, _start(body), slices)
     if body[at : at + 1] != b"[":
         raise MalformedDocument(f"The body must be a JSON array. {ONE_PER_LINE}")
-    at = _skip(body, at + 1)
+    at = await _skip(body, at + 1, slices)
+    spent = 0.0
     while body[at : at + 1] != b"]":
         await slices.step()
-        document, end = _short(body, at, max_size) or await _any(body, at, max_size, slices)
+        found = _short(body, at, max_size) or await _any(body, at, max_size, slices)
+        document, end, cost = found
+        spent += cost
+        if spent > _MAX_MEASURED:
+            raise MalformedDocument("The body is too complex.", code="too_complex")
         yield document
-        at = _skip(body, end)
+        at = await _skip(body, end, slices)
         if body[at : at + 1] == b",":
-            at = _skip(body, at + 1)
+            at = await _skip(body, at + 1, slices)
         elif body[at : at + 1] != b"]":
             raise MalformedDocument("The body is not valid JSON: the array is cut off.")
-    if _skip(body, at + 1) != len(body):
+    if await _skip(body, at + 1, slices) != len(body):
         raise MalformedDocument("The body is not valid JSON: something follows the array.")
 
 
-async def _one(line: bytes, max_size: int) -> Document:
-    if len(line) > max_size:
-        return _too_long(max_size, ONE_PER_LINE if b"}{" in line else "")
-    try:
-        return await parse(line)
-    except FlashNotifyError as error:
-        return error
-
-
-def _short(body: bytes, at: int, max_size: int) -> tuple[Document, int] | None:
-    """Return a short object in an array and where it ends, or None for anything else.
+def _short(body: Body, at: int, max_size: int) -> tuple[Document, int, float] | None:
+    """Return a short object in an array, where it ends and no cost, or None for anything else.
 
     Parsing it at once takes a fraction of the time of measuring it first.
     """
@@ -142,29 +146,35 @@ def _short(body: bytes, at: int, max_size: int) -> tuple[Document, int] | None:
         return None
     if not isinstance(found, dict):
         return None
-    return found, at + (end if text.isascii() else len(text[:end].encode()))
+    end = at + (end if text.isascii() else len(text[:end].encode()))
+    return bytes(body[at:end]), end, 0.0
 
 
-async def _any(body: bytes, at: int, max_size: int, slices: TimeSlices) -> tuple[Document, int]:
-    """Return any element of an array, measured before it is parsed, and where it ends."""
+async def _any(
+    body: Body, at: int, max_size: int, slices: TimeSlices
+) -> tuple[Document, int, float]:
+    """Return any element of an array, measured before it is parsed, where it ends and its cost."""
     end, cost = await measure(body, at, slices)
-    return _too_complex() if cost > MAX_COST else _element(body, at, end, max_size), end
+    await slices.step()
+    document = _too_complex() if cost > MAX_COST else _element(body, at, end, max_size)
+    return document, end, cost
 
 
-def _element(body: bytes, at: int, end: int, max_size: int) -> Document:
-    """Return an element of an array; raise `MalformedDocument` if it is not JSON."""
+def _element(body: Body, at: int, end: int, max_size: int) -> Document:
+    """Return an element of an array, or its error; raise `MalformedDocument` if it is not JSON."""
     if end - at > max_size:
         return _too_long(max_size)
+    document = bytes(body[at:end])
     try:
-        found = _decode(body[at:end], body, at)
+        found = _decode(document, body, at)
     except InvalidInput as error:
         return error
     if isinstance(found, dict):
-        return found
+        return document
     return MalformedDocument('It must be a JSON object, such as {"kind": …}.')
 
 
-def _decode(document: bytes, whole: bytes = b"", at: int = 0) -> Any:
+def _decode(document: bytes, whole: Body = b"", at: int = 0) -> Any:
     """Return a parsed document, which may be the part of a `whole` that begins `at`."""
     try:
         return _DECODER.decode(document.decode())
@@ -180,13 +190,16 @@ def _decode(document: bytes, whole: bytes = b"", at: int = 0) -> Any:
         raise MalformedDocument(f"The body is not valid JSON: {error}.") from None
 
 
-def _not_json(error: json.JSONDecodeError, whole: bytes, place: int) -> str:
+def _not_json(error: json.JSONDecodeError, whole: Body, place: int) -> str:
     """Return the text for a document that is not JSON: the parser stopped at `place`."""
-    if error.msg == "Extra data" and whole[place:].lstrip(b" \t\r\n,").startswith(b"{"):
+    following = whole[place : place + _BLANKS].lstrip(b" \t\r\n,")
+    if error.msg == "Extra data" and following.startswith(b"{"):
         return f"The body is not valid JSON: another object follows the first. {ONE_PER_LINE}"
     line = whole.count(b"\n", 0, place) + 1
     column = place - whole.rfind(b"\n", 0, place)
-    cut = error.msg.startswith("Unterminated") or place >= len(whole.rstrip())
+    rest = _SPACE.match(whole, place, place + _BLANKS)
+    blank = rest is not None and rest.end() == rest.endpos
+    cut = error.msg.startswith("Unterminated") or blank
     what = "the end is missing" if cut else "there is a mistake"
     return f"The body is not valid JSON: {what} at line {line}, column {column}."
 
@@ -202,6 +215,15 @@ def _too_complex() -> MalformedDocument:
     )
 
 
-def _skip(body: bytes, at: int, end: int | None = None) -> int:
-    found = _SPACE.match(body, at, len(body) if end is None else end)
-    return found.end() if found is not None else at
+def _start(body: Body) -> int:
+    return len(_BOM) if body.startswith(_BOM) else 0
+
+
+async def _skip(body: Body, at: int, slices: TimeSlices) -> int:
+    """Return where the white space that may begin `at` ends."""
+    while (found := _SPACE.match(body, at, at + _BLANKS)) and found.end() > at:
+        at = found.end()
+        if at < found.endpos:
+            break
+        await slices.step()
+    return at

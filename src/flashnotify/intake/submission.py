@@ -18,11 +18,12 @@ from flashnotify.intake.json_documents import parse
 from flashnotify.intake.validation import Checked, Validation
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
+from flashnotify.time_slices import TimeSlices
 
 
 @dataclass(eq=False, slots=True)
 class Submission:
-    """Accepts notifications. `locale` is the default language."""
+    """Accepts notifications. `locale` is the default language; `slices` are for long work."""
 
     validation: Validation
     archive: Archive
@@ -33,6 +34,7 @@ class Submission:
     clock: Clock
     ids: Callable[[], UUID]
     locale: str
+    slices: TimeSlices
 
     def require_ready(self) -> None:
         """Check that notifications can be stored and sent. Raise `Unavailable` if they cannot."""
@@ -51,7 +53,7 @@ class Submission:
             Unavailable: nothing can be accepted now.
         """
         self.require_ready()
-        return await self.accept_parsed(caller, await parse(document), key)
+        return await self.accept_parsed(caller, await parse(document, self.slices), key)
 
     async def accept_parsed(
         self, caller: Principal, document: Mapping[str, Any], key: str | None
@@ -90,7 +92,7 @@ class Submission:
             title=request.title,
             body=request.body,
             data=request.data.model_dump(mode="json", exclude_none=True),
-            audience=[str(recipient) for recipient in checked.recipients],
+            audience=list(checked.recipients),
             recipients=len(checked.recipients),
             priority=checked.priority,
             channels=request.channels,

@@ -32,12 +32,12 @@ class Limits(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A valid request, to be sent no earlier than `send_at`."""
+    """A valid request, to be sent no earlier than `send_at`. Recipients are by canonical form."""
 
     kind: NotifierSpec
     request: NotificationRequest
     priority: Priority
-    recipients: list[Address]
+    recipients: Mapping[str, Address]
     send_at: datetime | None
 
 
@@ -63,7 +63,8 @@ class Validation:
         """
         kind = self.kind(document.get("kind"))
         caller.require(kind.scope)
-        _check_size(document)
+        _check_fields(document)
+        self._check_sizes(document)
         try:
             request = cast(NotificationRequest, kind.request.model_validate(document))
         except ValidationError as error:
@@ -74,7 +75,7 @@ class Validation:
         send_at = self._send_at(request, now)
         self._check_whole(kind, request, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes)
-        _check_reach(kind, request.channels, recipients)
+        _check_reach(kind, request.channels, recipients.values())
         return Checked(kind, request, priority, recipients, send_at)
 
     def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
@@ -115,19 +116,30 @@ class Validation:
         except ValueError as error:
             raise InvalidInput([FieldError.of("/delay", error)]) from None
 
+    def _check_sizes(self, document: Mapping[str, Any]) -> None:
+        """Refuse what is too long, before anything looks at its content."""
+        title, body, to = (document.get(name) for name in ("title", "body", "to"))
+        size = len(body.encode(errors="surrogatepass")) if isinstance(body, str) else 0
+        sizes = (
+            (
+                "/title",
+                len(title) if isinstance(title, str) else 0,
+                self.limits.title,
+                "characters",
+            ),
+            ("/body", size, self.limits.body, "bytes of UTF-8"),
+            ("/to", len(to) if isinstance(to, list) else 0, self.limits.recipients, "entries"),
+        )
+        errors = [_too_long(*found) for found in sizes if found[1] > found[2]]
+        if errors:
+            raise InvalidInput(errors)
+
     def _check_whole(
         self, kind: NotifierSpec, request: NotificationRequest, send_at: datetime | None, now: int
     ) -> None:
         """Check whatever depends on several fields or on the settings."""
-        body = request.body.encode()
-        sizes = (
-            ("/title", len(request.title), self.limits.title, "characters"),
-            ("/body", len(body), self.limits.body, "bytes of UTF-8"),
-            ("/to", len(request.to), self.limits.recipients, "entries"),
-        )
-        errors = [_too_long(*found) for found in sizes if found[1] > found[2]]
         given = request.data.model_dump(exclude_none=True).keys()
-        errors += [
+        errors = [
             FieldError(f"/data/{field}", "missing", "is required by the templates of this kind")
             for field in sorted(self.templates[kind.kind].needed - given)
         ]
@@ -141,7 +153,7 @@ class Validation:
             raise InvalidInput(errors)
 
 
-def _check_size(document: Mapping[str, Any]) -> None:
+def _check_fields(document: Mapping[str, Any]) -> None:
     """Refuse a document with very many fields: listing the unknown ones would take too long."""
     for pointer, part in (("", document), ("/data", document.get("data"))):
         if isinstance(part, dict) and len(part) > _MAX_FIELDS:

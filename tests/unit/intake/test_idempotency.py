@@ -1,16 +1,20 @@
 """The same key and document give the same answer, for a day."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flashnotify.archive.records import Notification, ScheduledJob
 from flashnotify.domain import Job, NotificationStatus, Priority
 from flashnotify.errors import IdempotencyMismatch, Unavailable
 from flashnotify.ids import UUIDv7
-from flashnotify.intake.idempotency import Accept, Accepted, Idempotency
+from flashnotify.intake.idempotency import Accept, Accepted, Idempotency, sorted_json
+from flashnotify.time_slices import TimeSlices
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
 
@@ -23,7 +27,7 @@ class Once:
 
     def __init__(self, clock: ManualClock) -> None:
         self.archive = MemoryArchive()
-        self.idempotency = Idempotency(self.archive.notifications, clock)
+        self.idempotency = Idempotency(self.archive.notifications, clock, TimeSlices())
         self.ids = UUIDv7(clock.now)
         self.accepted: list[UUID] = []
 
@@ -171,3 +175,15 @@ async def test_a_slow_request_delays_no_other_key(once: Once) -> None:
     assert not (await once.send(key="other")).replayed
     hanging.cancel()
     await asyncio.wait({hanging})
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.none() | st.text() | st.lists(st.integers()) | st.dictionaries(st.text(), st.text()),
+    )
+)
+def test_a_fingerprint_is_that_of_the_document_as_json(document: dict[str, Any]) -> None:
+    """Those that an earlier version stored are still right."""
+    for each in (document, document | {"to": ["é"] * 2500, "": [{"b": 1, "a": 2}] * 1000}):
+        assert "".join(sorted_json(each)) == json.dumps(each, sort_keys=True)
