@@ -100,7 +100,7 @@ class RegisteredOut(BaseModel):
     """A registered device. `address` is its entry for `to`."""
 
     id: Annotated[UUID, read_from("device", "id")]
-    address: Annotated[str, read_from("device", "id"), BeforeValidator("push:{}".format)]
+    address: Annotated[str, read_from("device", "id"), BeforeValidator(lambda id: f"push:{id}")]
 
 
 def _target(device: Device) -> str:
