@@ -3,8 +3,8 @@
 Each write is atomic: all of it is on disk when the call returns, or none of it. Writes
 raise `Unavailable` when nothing can be written now (disk full, shutting down) and `WriteRefused`
 when the data cannot be stored; reads raise `Unavailable` when none is possible now, and
-`InvalidInput` for a malformed cursor. Times are milliseconds since the Unix epoch. Counts and
-statistics are kept by the writes themselves.
+`InvalidInput` for a malformed cursor. A damaged row is left out and logged; it fails no read. Times
+are milliseconds since the Unix epoch. Counts and statistics are kept by the writes themselves.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Notifications(Protocol):
     ) -> records.Page[records.Notification]:
         """Return a page of notifications, newest first, without their audiences.
 
-        One with damaged JSON is included, with empty data.
+        One that is damaged is included, as far as it can be read.
         """
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:

@@ -5,7 +5,7 @@ The database is never held while a provider is called.
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -97,8 +97,7 @@ class Executor:
             waiting=[delivery for delivery in queued if not _is_due(delivery, now)],
         )
         if batch.channel is not None and batch.channel.spec.scheme == "push":
-            ids = [UUID(delivery.address) for delivery in batch.due.values()]
-            devices = await self.archive.devices.find_all(ids)
+            devices = await self.archive.devices.find_all(list(_device_ids(batch)))
             batch.devices = {str(id): device for id, device in devices.items()}
         return batch
 
@@ -184,6 +183,13 @@ class Executor:
         blocked = {message.delivery_id for message in batch.blocked}
         failed = [delivery for delivery in batch.due.values() if delivery.id not in blocked]
         recorder.record(failed, [attempt], result)
+
+
+def _device_ids(batch: Batch) -> Iterator[UUID]:
+    for delivery in batch.due.values():
+        # Damage to one address must not hold up the others: that device is not found.
+        with suppress(ValueError):
+            yield UUID(delivery.address)
 
 
 def _is_due(delivery: Delivery, now: int) -> bool:

@@ -1,5 +1,6 @@
 """Connections to a SQLite archive."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def _open(url: URL, *pragmas: str, **options: Any) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
+        # A text with damaged bytes is read as far as it can be: it must not fail the other rows.
+        connection.driver_connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         try:
             cursor = connection.cursor()
             for pragma in (*pragmas, "busy_timeout=5000"):
