@@ -149,6 +149,8 @@ class Service:
             log.warning("archive.doubtful", doubt=doubt)
         self.lock.acquire()
         await schema.upgrade(self.config.archive)
+        if (latest := await self.archive.events.latest()) is not None:
+            self.clock.resume(latest)
         self.supervisor.start("writer", self.writer.run())
         self.supervisor.start(WATCH, self.watch.run())
 

@@ -197,6 +197,9 @@ class Events(Protocol):
     async def last(self) -> int:
         """Return the number of the last event; 0 if there is none."""
 
+    async def latest(self) -> int | None:
+        """Return when the last event was."""
+
     def on_commit(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""
 
