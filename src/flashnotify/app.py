@@ -37,7 +37,8 @@ from flashnotify.archive.sqlite.placement import location_warnings
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp.transport import SmtpTransport
-from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
+from flashnotify.channels.net.address_guard import PublicAddresses
+from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.ntfy import NtfyTransport
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
