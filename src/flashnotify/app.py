@@ -38,7 +38,8 @@ from flashnotify.archive.sqlite.transactions import SqliteTransactions
 from flashnotify.archive.writer import Writer
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp.transport import SmtpTransport
-from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
+from flashnotify.channels.net.address_guard import PublicAddresses
+from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.ntfy import NtfyTransport
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
@@ -153,6 +154,8 @@ class Service:
             log.warning("archive.doubtful", doubt=doubt)
         self.lock.acquire()
         await schema.upgrade(self.config.archive)
+        if (latest := await self.archive.events.latest()) is not None:
+            self.clock.resume(latest)
         self.supervisor.start("writer", self.writer.run())
         self.supervisor.start(WATCH, self.watch.run())
 

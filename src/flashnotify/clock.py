@@ -7,6 +7,10 @@ from typing import Protocol
 # Seconds: a larger difference between the wall clock and the monotonic one is a jump, and for how
 # long a jump is doubted.
 _JUMP, _DOUBT = 60.0, 3600.0
+# Milliseconds for which a service may be stopped before its clock is doubted at the next start.
+_STOPPED = 7 * 24 * 3_600_000
+# On Linux, a clock that goes on while the machine is suspended: waking up is no jump.
+_MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
@@ -17,6 +21,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start. Never goes back; for durations only."""
+
+    def resume(self, latest: int) -> None:
+        """Continue after `latest`, the last time (ms since the epoch) known from before the start.
+
+        If it is days away, the clock is in doubt.
+        """
 
     def in_doubt(self) -> bool:
         """Return whether the wall clock jumped lately: nothing may be purged or given up then."""
@@ -42,7 +52,12 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start."""
-        return time.monotonic()
+        return time.clock_gettime(_MONOTONIC)
+
+    def resume(self, latest: int) -> None:
+        """Continue after `latest`; doubt a clock that is more than a week away from it."""
+        if abs(self.now() - latest) > _STOPPED:
+            self._trusted = latest / 1000 - self.monotonic()
 
     def in_doubt(self) -> bool:
         """Return whether the wall clock jumped in the last hour and was not set back since.

@@ -5,6 +5,7 @@ deployment (these prevent the start, with a message that says what to change), a
 transport (these decide whether a delivery is retried).
 """
 
+import errno
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -250,6 +251,11 @@ class Misconfigured(TransportError):
     def __init__(self, reason: str, *, remedy: str | None = None) -> None:
         super().__init__(reason)
         self.remedy = remedy
+
+
+def is_out_of_files(error: BaseException) -> bool:
+    """Return whether the process, or the machine, has no file descriptor left."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def stack_of(error: BaseException) -> str:

@@ -168,3 +168,15 @@ async def test_a_damaged_audience_is_an_outcome(clock: ManualClock) -> None:
         (delivery,) = page["items"]
         assert delivery["reason"] == "the audience in the archive cannot be read"
         assert (await service.get("/readyz"))["status"] == "ok"
+
+
+async def test_a_damaged_address_of_a_device_fails_alone(clock: ManualClock) -> None:
+    config = ServiceConfig()
+    async with running(Service(config, clock), deliver=False) as before:
+        device = {"type": "ntfy", "topic": "campus"}
+        whole = (await before.http.post("/v1/devices", json=device)).json()["address"]
+        id = await before.send(to=[whole])
+    _damage(config.archive_file, "audience", id, json.dumps([whole, "push:\ufffd" + whole[6:]]))
+
+    async with running(Service(config, clock)) as service:
+        assert (await service.completed(id))["counts"] == {"push": {"failed": 1, "sent": 1}}

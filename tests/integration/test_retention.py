@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 
 from flashnotify.app import Service
+from flashnotify.clock import SystemClock
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running, running
@@ -31,6 +32,28 @@ async def test_expired_notifications_are_purged_with_everything_they_own(
         outbox = await service.get("/v1/outbox", limit=200)
         assert {m["notification_id"] for m in outbox["items"]} == {young}
         assert (await service.http.get(f"/v1/notifications/{old}/deliveries")).status_code == 404
+
+
+async def test_nothing_is_purged_after_a_start_with_a_wrong_clock(clock: ManualClock) -> None:
+    async with serving(clock) as service:
+        old = await service.send()
+        await service.completed(old)
+    wrong = WrongClock(clock.now() + 400 * _DAY * 1000)
+    async with running(Service(ServiceConfig(), wrong)) as service:
+        assert wrong.in_doubt()
+        await service.service.maintenance.purge()
+        assert (await service.http.get(f"/v1/notifications/{old}")).status_code == 200
+
+
+class WrongClock(SystemClock):
+    """A machine's clock that stands at `wall`."""
+
+    def __init__(self, wall: int) -> None:
+        self._wall = wall
+        super().__init__()
+
+    def now(self) -> int:
+        return self._wall
 
 
 def serving(clock: ManualClock) -> AbstractAsyncContextManager[Running]:

@@ -14,12 +14,17 @@ class ManualClock:
         self._order = itertools.count()
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self.doubted = False
+        # The latest time that is known from before the start.
+        self.resumed: int | None = None
 
     def now(self) -> int:
         return self._now
 
     def monotonic(self) -> float:
         return (self._now - self._started) / 1000
+
+    def resume(self, latest: int) -> None:
+        self.resumed = latest
 
     def in_doubt(self) -> bool:
         return self.doubted

@@ -135,6 +135,9 @@ class MemoryEvents:
         await self._state.read()
         return self._state.events[-1].id if self._state.events else 0
 
+    async def latest(self) -> int | None:
+        return self._state.events[-1].at if self._state.events else None
+
     def on_commit(self, call: Callable[[], None]) -> None:
         self._state.on_commit.append(call)
 

@@ -24,6 +24,14 @@ def test_replacing_a_value_evicts_nothing_and_renews_nothing() -> None:
     assert dict(cache) == {"b": 2, "c": 4}
 
 
+def test_what_is_to_be_kept_goes_last() -> None:
+    cache: BoundedCache[str, int] = BoundedCache(2, keep=lambda value: value > 10)
+    cache.update(a=11, b=2, c=3)
+    assert dict(cache) == {"a": 11, "c": 3}
+    cache.update(d=14, e=15)
+    assert dict(cache) == {"d": 14, "e": 15}
+
+
 def test_it_is_a_mapping() -> None:
     cache: BoundedCache[str, int] = BoundedCache(2)
     cache["a"] = 1

@@ -14,7 +14,8 @@ from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.archive.ports import Devices
 from flashnotify.archive.records import RegisteredDevice
-from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
+from flashnotify.channels.net.address_guard import PublicAddresses
+from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.message_encryption import auth_secret, public_key
 from flashnotify.channels.push.webpush import origin
 from flashnotify.clock import Clock
@@ -101,7 +102,7 @@ class RegisteredOut(BaseModel):
     """A registered device. `address` is its entry for `to`."""
 
     id: Annotated[UUID, read_from("device", "id")]
-    address: Annotated[str, read_from("device", "id"), BeforeValidator("push:{}".format)]
+    address: Annotated[str, read_from("device", "id"), BeforeValidator(lambda id: f"push:{id}")]
 
 
 def _target(device: Device) -> str:

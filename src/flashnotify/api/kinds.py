@@ -52,7 +52,9 @@ class ChannelOut(BaseModel):
     """A channel with its transports, in the order in which they are tried."""
 
     channel: Annotated[str, read_from("spec", "name")]
-    address: Annotated[str, read_from("spec", "scheme"), BeforeValidator("{}:".format)]
+    address: Annotated[
+        str, read_from("spec", "scheme"), BeforeValidator(lambda scheme: f"{scheme}:")
+    ]
     transports: list[TransportOut]
 
 

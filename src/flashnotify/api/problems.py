@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problem details."""
 
-import errno
 import json
 import re
 from collections.abc import Mapping
@@ -123,8 +122,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_os_error(request: Request, error: Exception) -> Response:
     """Answer a request for which the process, or the machine, has no file descriptor left."""
-    assert isinstance(error, OSError)
-    if error.errno not in (errno.EMFILE, errno.ENFILE):
+    if not errors.is_out_of_files(error):
         raise error
     full = errors.Unavailable("Too many files and connections are open.", retry_after=5)
     return problem_response(request.scope, full)

@@ -23,7 +23,11 @@ class Id(sa.TypeDecorator[UUID]):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> UUID | None:
         """Return the value for the program."""
-        return UUID(bytes=value) if isinstance(value, bytes) else value
+        if isinstance(value, bytes):
+            return UUID(bytes=value)
+        if value is None or isinstance(value, UUID):
+            return value
+        raise ValueError("an id of the wrong type")
 
 
 def _partial(name: str, *columns: str, where: str) -> sa.Index:

@@ -3,8 +3,8 @@
 Each write is atomic: all of it is on disk when the call returns, or none of it. Writes
 raise `Unavailable` when nothing can be written now (disk full, shutting down) and `WriteRefused`
 when the data cannot be stored; reads raise `Unavailable` when none is possible now, and
-`InvalidInput` for a malformed cursor. Times are milliseconds since the Unix epoch. Counts and
-statistics are kept by the writes themselves.
+`InvalidInput` for a malformed cursor. A damaged row is left out and logged; it fails no read. Times
+are milliseconds since the Unix epoch. Counts and statistics are kept by the writes themselves.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Notifications(Protocol):
     ) -> records.Page[records.Notification]:
         """Return a page of notifications, newest first, without their audiences.
 
-        One with damaged JSON is included, with empty data.
+        One that is damaged is included, as far as it can be read.
         """
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
@@ -199,6 +199,9 @@ class Events(Protocol):
 
     async def last(self) -> int:
         """Return the number of the last event; 0 if there is none."""
+
+    async def latest(self) -> int | None:
+        """Return when the last event was."""
 
     def on_commit(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""

@@ -34,7 +34,7 @@ class Notification:
 
     `fanned_out` of them have deliveries. `outcome` is set when the last delivery ends.
 
-    `damaged`: some of its JSON cannot be read; that part is empty.
+    `damaged`: some of its columns cannot be read; they are empty, or have a default.
     """
 
     id: UUID

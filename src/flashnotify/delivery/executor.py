@@ -5,7 +5,7 @@ The database is never held while a provider is called.
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -34,8 +34,9 @@ _SLICE = 8
 _TOLERANCE = 1000
 # Seconds to wait for one of a batch's few first contacts.
 _FIRST_CONTACT_WAIT = 1.0
-# Milliseconds after which a batch comes back that was not let to such a service: from, and spread.
-_TURNED_AWAY, _SPREAD = 1000, 4000
+# Milliseconds after which a batch comes back that was not let to such a service: at least, at most,
+# and after the one before it.
+_TURNED_AWAY, _LONGEST_TURN, _APART = 1000, 120_000, 100
 
 
 @dataclass(eq=False, slots=True)
@@ -55,6 +56,8 @@ class Executor:
     # worker, so that the other workers are left to those that answer.
     most_strangers: int = 4
     _strangers: set[UUID] = field(default_factory=set)
+    # When the last of those turned away comes back.
+    _turned_away: int = 0
 
     async def execute(self, job: Job) -> int | None:
         """Carry a batch through its steps; return when it is due again (ms since the epoch).
@@ -97,8 +100,7 @@ class Executor:
             waiting=[delivery for delivery in queued if not _is_due(delivery, now)],
         )
         if batch.channel is not None and batch.channel.spec.scheme == "push":
-            ids = [UUID(delivery.address) for delivery in batch.due.values()]
-            devices = await self.archive.devices.find_all(ids)
+            devices = await self.archive.devices.find_all(list(_device_ids(batch)))
             batch.devices = {str(id): device for id, device in devices.items()}
         return batch
 
@@ -139,8 +141,7 @@ class Executor:
             batch.end(delivery, decision)
             return
         if decision is None and not self._may_contact(batch, message):
-            again = self.clock.now() + _TURNED_AWAY + batch.job.id.int % _SPREAD
-            batch.until.append(Reschedule(again, "", WaitReason.due))
+            batch.until.append(Reschedule(self._next_turn(), "", WaitReason.due))
             return
         if decision is None:
             attempts, result = await self._attempt(batch, message)
@@ -155,6 +156,17 @@ class Executor:
         if len(self._strangers) < self.most_strangers:
             self._strangers.add(batch.job.id)
         return batch.job.id in self._strangers
+
+    def _next_turn(self) -> int:
+        """Return when the next batch that is turned away comes back, ms since the epoch.
+
+        They come back in line: together, they would keep the workers from the others. In whole
+        seconds, since the scheduler reads the lane anew for each moment at which a job is due.
+        """
+        now = self.clock.now()
+        latest = now + _LONGEST_TURN
+        self._turned_away = min(max(self._turned_away + _APART, now + _TURNED_AWAY), latest)
+        return self._turned_away // 1000 * 1000 + 1000
 
     async def _attempt(
         self, batch: Batch, message: Message
@@ -184,6 +196,13 @@ class Executor:
         blocked = {message.delivery_id for message in batch.blocked}
         failed = [delivery for delivery in batch.due.values() if delivery.id not in blocked]
         recorder.record(failed, [attempt], result)
+
+
+def _device_ids(batch: Batch) -> Iterator[UUID]:
+    for delivery in batch.due.values():
+        # Damage to one address must not hold up the others: that device is not found.
+        with suppress(ValueError):
+            yield UUID(delivery.address)
 
 
 def _is_due(delivery: Delivery, now: int) -> bool:

@@ -67,7 +67,7 @@ class OpenTransport:
     breaker: Breaker
     only: str | None = None
     services: BoundedCache[str, Service] = field(
-        default_factory=lambda: BoundedCache(_MAX_SERVICES)
+        default_factory=lambda: BoundedCache(_MAX_SERVICES, keep=lambda it: it.breaker.proven)
     )
 
     def serves(self, message: Message) -> bool:

@@ -1,6 +1,7 @@
 """A batch's way through the executor: how many writes and attempts there are, and which."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -511,3 +512,32 @@ async def test_batches_at_strangers_services_leave_workers_to_the_others(
     assert transport.sent.count("first@known.example") == 2
     strangers.hung.set()
     await asyncio.gather(*running)
+
+
+async def test_batches_that_are_turned_away_come_back_in_line(
+    delivering: Delivering, strangers: Strangers
+) -> None:
+    """All at once, they would keep the workers and the scheduler busy with nothing else."""
+    strangers.transport.script.extend([strangers.hang] * 4)
+    jobs = [(await delivering.batches(f"mailto:a@{number}.example"))[0] for number in range(54)]
+    running = [asyncio.create_task(delivering.execute(job)) for job in jobs]
+    await eventually(lambda: sum(task.done() for task in running) == 50)
+    turns = Counter(task.result() or 0 for task in running if task.done())
+    assert all(turn % 1000 == 0 for turn in turns)
+    assert max(turns.values()) <= 10
+    strangers.hung.set()
+    await asyncio.gather(*running)
+
+
+async def test_a_service_that_answered_is_known_however_many_strangers_come(
+    delivering: Delivering, strangers: Strangers
+) -> None:
+    (first,) = await delivering.batches("mailto:first@known.example")
+    await delivering.execute(first)
+    channel = delivering.channels["email"]
+    (known,) = channel.transports[0].services.values()
+    for number in range(2000):
+        channel.transports[0].services[str(number)] = replace(
+            known, breaker=known.breaker.sibling()
+        )
+    assert channel.transports[0].services["known.example"] is known

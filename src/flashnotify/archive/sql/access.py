@@ -4,7 +4,8 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
@@ -23,17 +24,22 @@ from flashnotify.errors import FieldError, InvalidInput, Unavailable
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
+D = TypeVar("D")
 
 # Rows made into records before other tasks get the event loop: one may cost 20 µs.
 _STEP = 100
 
 
 class Reading:
-    """Runs queries, each on a connection of a pool. Every read may raise `Unavailable`."""
+    """Runs queries, each on a connection of a pool. Every read may raise `Unavailable`.
+
+    A row that is damaged is logged and left out: it never fails the others.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._reading: set[asyncio.Task[Sequence[Row[Any]]]] = set()
+        self._reading: set[asyncio.Task[Sequence[Row[Any] | None]]] = set()
 
     async def close(self) -> None:
         """Close the connections once the reads under way are done."""
@@ -64,13 +70,17 @@ class Reading:
             queries = [query.where(query.selected_columns.id < last) for query in queries]
         merged = union_all(*queries) if len(queries) > 1 else queries[0]
         newest = merged.selected_columns.id.desc()
-        rows = await self.all(merged.order_by(newest).limit(limit + 1), {})
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return Page(await _recorded(rows, record), _encode(rows[-1].id) if more else None)
+        rows = await self.rows(merged.order_by(newest).limit(limit + 1), {})
+        shown = [row for row in rows[:limit] if row is not None]
+        more = len(rows) > limit and shown
+        return Page(await recorded(shown, record), _encode(shown[-1].id) if more else None)
 
     async def all(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """Return all rows that `query` finds."""
+        return [row for row in await self.rows(query, values) if row is not None]
+
+    async def rows(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any] | None]:
+        """Return all rows that `query` finds; None in the place of each that is damaged."""
         # A read goes on when its caller is cancelled: its thread would otherwise hold a result that
         # nobody collects.
         reading = asyncio.create_task(self._fetch(query, values))
@@ -82,7 +92,7 @@ class Reading:
         self, query: Executable, values: Mapping[str, Any], record: Callable[[Row[Any]], T]
     ) -> list[T]:
         """Return all rows that `query` finds, each as `record`."""
-        return await _recorded(await self.all(query, values), record)
+        return await recorded(await self.rows(query, values), record)
 
     async def one(
         self, query: Executable, values: Mapping[str, Any], record: Callable[[Row[Any]], T]
@@ -99,19 +109,22 @@ class Reading:
         found: list[str] = []
         query = select(func.min(column))
         value = await self.value(query)
-        while value is not None:
+        # A damaged text comes back changed, and might be found again.
+        while value is not None and value not in found:
             found.append(value)
             value = await self.value(query.where(column > value))
         return found
 
-    async def _fetch(self, query: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    async def _fetch(
+        self, query: Executable, values: Mapping[str, Any]
+    ) -> Sequence[Row[Any] | None]:
         try:
             async with self._engine.connect() as connection:
                 result: CursorResult[Any] = await connection.execute(query, values)
                 try:
                     return result.all()
-                except (ValueError, TypeError) as error:
-                    raise _unreadable("a damaged value") from error
+                except (ValueError, TypeError):
+                    return list(_each(await connection.execute(query, values)))
         except PoolTimeout:
             raise Unavailable("Too many reads are under way.", retry_after=5) from None
         except DBAPIError as error:
@@ -120,7 +133,7 @@ class Reading:
             # A new connection takes a thread.
             raise _unreadable(str(error)) from error
 
-    def _read(self, reading: asyncio.Task[Sequence[Row[Any]]]) -> None:
+    def _read(self, reading: asyncio.Task[Sequence[Row[Any] | None]]) -> None:
         self._reading.discard(reading)
         if not reading.cancelled():
             reading.exception()
@@ -173,17 +186,41 @@ def strings(text: str) -> list[str]:
     return values
 
 
-async def _recorded(rows: Sequence[Row[Any]], record: Callable[[Row[Any]], T]) -> list[T]:
+async def recorded(rows: Sequence[Row[Any] | None], record: Callable[[Row[Any]], T]) -> list[T]:
+    """Return the rows that can be understood, each as `record`; log the ids of the others."""
     found: list[T] = []
+    for number, row in enumerate(rows, 1):
+        if number % _STEP == 0:
+            await asyncio.sleep(0)
+        if row is not None:
+            try:
+                found.append(record(row))
+            except (ValueError, TypeError) as error:
+                # A status that this version does not know, for example.
+                log.error("archive.row_damaged", id=str(row[0]), error=type(error).__name__)
+    return found
+
+
+def known(values: type[E], stored: Any, default: D) -> E | D:
+    """Return a member of an enumeration, or `default` for what is none."""
     try:
-        for row in rows:
-            if len(found) % _STEP == _STEP - 1:
-                await asyncio.sleep(0)
-            found.append(record(row))
-        return found
-    except (ValueError, TypeError) as error:
-        # A status that this version does not know, for example.
-        raise _unreadable("a row that cannot be understood") from error
+        return values(stored)
+    except ValueError:
+        return default
+
+
+def _each(result: CursorResult[Any]) -> Iterator[Row[Any] | None]:
+    """Yield the rows of a result one by one, and None for each with a value of a wrong type."""
+    while True:
+        try:
+            row = result.fetchone()
+        except (ValueError, TypeError) as error:
+            log.error("archive.row_damaged", id="unreadable", error=str(error))
+            yield None
+        else:
+            if row is None:
+                return
+            yield row
 
 
 def _unreadable(reason: str) -> Unavailable:

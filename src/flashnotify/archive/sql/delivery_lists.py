@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, and_, case, func, select, text
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Delivery, DeliveryFilter, ListedDelivery, Page
-from flashnotify.archive.sql.access import Access, made_within, matching
+from flashnotify.archive.sql.access import Access, known, made_within, matching
 from flashnotify.domain import DeliveryStatus, WaitReason
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
@@ -115,5 +115,5 @@ def delivery_of(row: Row[Any]) -> Delivery:
 
 def _listed(row: Row[Any]) -> ListedDelivery:
     values = {**row._mapping, "status": DeliveryStatus(row.status)}
-    values["waiting"] = row.waiting and WaitReason(row.waiting)
+    values["waiting"] = row.waiting and known(WaitReason, row.waiting, WaitReason.due)
     return ListedDelivery(**values)

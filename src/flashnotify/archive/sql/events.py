@@ -14,6 +14,7 @@ _after = (
     .order_by(Table.id)
     .limit(bindparam("most"))
 )
+_latest = select(Table.at).order_by(Table.id.desc()).limit(1)
 
 
 class SqlEvents(Access):
@@ -25,6 +26,10 @@ class SqlEvents(Access):
 
     async def last(self) -> int:
         return await self._lists.value(select(func.max(Table.id))) or 0
+
+    async def latest(self) -> int | None:
+        at: int | None = await self._lists.value(_latest)
+        return at
 
     def on_commit(self, call: Callable[[], None]) -> None:
         self._writer.when_committed(call)

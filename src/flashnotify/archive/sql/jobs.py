@@ -1,8 +1,8 @@
 """Jobs, each read by the index of its lane, in SQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,17 +19,28 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
-from flashnotify.archive.sql.access import Access
+from flashnotify.archive.sql.access import Access, known, recorded
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.waiting import LEAVE_WITH_JOB, move_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Job, Lane, Priority, WaitReason
 
+T = TypeVar("T")
+
+# The year 9999.
+NEVER = 253_370_764_800_000
 # In the order of the record's fields.
 _jobs = select(*(JobRow.__table__.c[field.name] for field in fields(Job)))
+
+
+def _is_damaged(id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    # On SQLite: elsewhere no column holds a value of another type.
+    return or_(func.typeof(id) != "blob", func.length(id) != 16)
+
 
 ADD_JOB = Statement(insert(JobRow), Stage.children)
 RESCHEDULE_JOB = update_row(JobRow, stage=Stage.endings)
@@ -44,6 +55,13 @@ RECONSIDER_JOBS = Statement(
     .values(due_at=bindparam("now")),
     Stage.endings,
 )
+# Until somebody repairs them: damage cannot be undone here, and they would be read for ever.
+SET_DAMAGED_ASIDE = Statement(
+    update(JobRow)
+    .where(or_(*map(_is_damaged, (JobRow.id, JobRow.notification_id))))
+    .values(turn=None, due_at=NEVER, reason="its row is damaged"),
+    Stage.endings,
+)
 FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
 
 
@@ -55,7 +73,7 @@ class SqlJobs(Access):
         if after is not None:
             query = query.where(tuple_(JobRow.turn, JobRow.id) > after)
         query = query.order_by(JobRow.turn, JobRow.id).limit(limit)
-        return await self._reader.records(query, {}, _job)
+        return await self._readable(query, _job)
 
     async def waited(
         self, lane: Lane, now: int, after: tuple[int, UUID] | None, limit: int
@@ -65,7 +83,14 @@ class SqlJobs(Access):
         if after is not None:
             query = query.where(tuple_(JobRow.due_at, JobRow.id) > after)
         query = query.order_by(JobRow.due_at, JobRow.id).limit(limit)
-        return await self._reader.records(query, {}, _scheduled)
+        return await self._readable(query, _scheduled)
+
+    async def _readable(self, query: Select[Any], record: Callable[[Row[Any]], T]) -> Sequence[T]:
+        """Return the jobs that `query` finds and that can be read; set the others aside."""
+        rows = await self._reader.rows(query, {})
+        if any(row is None for row in rows):
+            await self._writer.write((SET_DAMAGED_ASIDE, {}), lane=WriteLane.bulk)
+        return await recorded(rows, record)
 
     async def next_due(self, lane: Lane, now: int) -> int | None:
         later = (JobRow.turn.is_(None), JobRow.due_at > now)
@@ -113,7 +138,8 @@ def _job(row: Iterable[Any]) -> Job:
 
 
 def _scheduled(row: Row[Any]) -> ScheduledJob:
-    return ScheduledJob(_job(row), row.due_at, row.reason, WaitReason(row.waiting))
+    waiting = known(WaitReason, row.waiting, WaitReason.due)
+    return ScheduledJob(_job(row), row.due_at, row.reason, waiting)
 
 
 def add_job(scheduled: ScheduledJob) -> Change:

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_column, select
 
 from flashnotify.archive import models
 from flashnotify.archive.sql.access import Access, first_id
@@ -22,8 +22,14 @@ def _purge(table: type[Any], *which: ColumnElement[bool]) -> Statement:
 
 
 # Rows go before the rows that they refer to, in the order of each write.
-PURGE_ATTEMPTS = _purge(models.Attempt, models.Attempt.delivery_id == bindparam("of"))
-PURGE_DELIVERY = _purge(models.Delivery, models.Delivery.id == bindparam("of"))
+# A delivery that was queued again since it was read stays, with its attempts.
+_again: ColumnElement[bool] = literal_column("status = 'queued'")
+PURGE_ATTEMPTS = _purge(
+    models.Attempt,
+    models.Attempt.delivery_id == bindparam("of"),
+    ~exists().where(models.Delivery.id == bindparam("of"), _again),
+)
+PURGE_DELIVERY = _purge(models.Delivery, models.Delivery.id == bindparam("of"), ~_again)
 PURGE_MESSAGE = _purge(models.OutboxMessage, models.OutboxMessage.id == bindparam("of"))
 PURGE_COUNTS = _purge(models.Count, models.Count.notification_id == bindparam("of"))
 PURGE_JOBS = _purge(models.JobRow, models.JobRow.notification_id == bindparam("of"))

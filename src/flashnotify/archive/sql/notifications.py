@@ -15,7 +15,7 @@ from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
-from flashnotify.archive.sql.access import Access, made_within, matching, strings
+from flashnotify.archive.sql.access import Access, known, made_within, matching, strings
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
@@ -174,10 +174,15 @@ def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
 
 
 def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
-    """Return a notification; with JSON that cannot be read, it is `damaged` and that is empty."""
+    """Return a notification; one with columns that cannot be read is `damaged`, without them."""
     values = {**row._mapping, "fanned_out": row.expanded, "audience": (), "data": {}}
-    values |= {"priority": Priority(row.priority), "status": NotificationStatus(row.status)}
-    values["outcome"] = Outcome(row.outcome) if row.outcome is not None else None
+    values |= (
+        chosen := {
+            "priority": known(Priority, row.priority, Priority.low),
+            "status": known(NotificationStatus, row.status, NotificationStatus.sending),
+            "outcome": known(Outcome, row.outcome, None),
+        }
+    )
     channels, _, _ = values.pop("channels"), values.pop("expanded"), values.pop("pending")
     values |= {"channels": None, "damaged": True}
     with suppress(ValueError):
@@ -187,7 +192,8 @@ def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
             values["channels"] = strings(channels)
         data = json.loads(row.data)
         if isinstance(data, dict):
-            values |= {"data": data, "damaged": False}
+            sound = all(row._mapping[name] == value for name, value in chosen.items())
+            values |= {"data": data, "damaged": not sound}
     return Notification(**values)
 
 

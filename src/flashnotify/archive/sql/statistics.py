@@ -3,10 +3,11 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Row, cast, func, literal_column, select
 
 from flashnotify.archive.models import Count as CountRow
 from flashnotify.archive.models import JobRow
@@ -54,12 +55,8 @@ class SqlStatistics(Access):
         ]
 
     async def waiting(self) -> Sequence[Waiting]:
-        found = []
-        for row in await self._lists.all(_waiting, {}):
-            lane, reason = Lane(row.channel or None, Priority(row.priority)), WaitReason(row.reason)
-            since = await self._since(lane, reason)
-            found.append(Waiting(lane, reason, row.number, since))
-        return found
+        counted = await self._lists.records(_waiting, {}, _held)
+        return [replace(each, since=await self._since(each.lane, each.reason)) for each in counted]
 
     async def _since(self, lane: Lane, reason: WaitReason) -> int | None:
         if reason is WaitReason.due:
@@ -75,6 +72,11 @@ class SqlStatistics(Access):
         sums = (cast(func.sum(amount), BigInteger) for amount in amounts)
         query = select(*by, *sums).where(which).group_by(*by).order_by(*by)
         return await self._lists.all(query, {})
+
+
+def _held(row: Row[Any]) -> Waiting:
+    lane = Lane(row.channel or None, Priority(row.priority))
+    return Waiting(lane, WaitReason(row.reason), row.number, since=None)
 
 
 def count(notification_id: UUID, channel: str, status: DeliveryStatus, number: int) -> Change:

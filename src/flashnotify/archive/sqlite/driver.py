@@ -6,6 +6,7 @@ a good part of what a small read costs in all.
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -23,6 +24,8 @@ class Connection(aiosqlite.Connection):
 
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(file, isolation_level=None)
+            # A text with damaged bytes is read as far as it can be: it must not fail other rows.
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             try:
                 for pragma in pragmas:
                     connection.execute(f"PRAGMA {pragma}")

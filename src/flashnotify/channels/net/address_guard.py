@@ -5,33 +5,21 @@ request forgery). A host name may change its address after a check, so `permits`
 address of every connection. `check` is for early feedback at registration.
 """
 
-import asyncio
 import re
-import socket
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
-from weakref import WeakValueDictionary
 
 import httpx
 
-from flashnotify.channels.transport import Threads
-from flashnotify.errors import InvalidValue, Unavailable
+from flashnotify.channels.net.name_lookup import NameLookup
+from flashnotify.errors import InvalidValue, is_out_of_files
 from flashnotify.networks import Network
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
-T = TypeVar("T")
-
 _MAX_LENGTH = 2048
-# Seconds for a look-up, and for the caller's place before it.
-_WITHIN = 5.0
-# Look-ups of one caller at a time: several such callers fit into the threads.
-_PLACES = 2
 # RFC 3986, sections 2.2 and 2.3. Parsers disagree about other characters.
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 
@@ -82,81 +70,6 @@ def split(url: str) -> SplitResult:
     return parts
 
 
-class NameLookup:
-    """The system's resolver in threads of its own.
-
-    A silent name server blocks a thread for half a minute. The event loop shares a few threads
-    among all lookups, so a few such names would keep email from finding its server. Each caller has
-    a few places, and keeps one for as long as the resolver holds the thread.
-    """
-
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
-        # Of callers with a look-up under way.
-        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-
-    async def look_up(
-        self, host: str, port: int, family: int = 0, *, caller: str | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Return the current addresses of a host, as `socket.getaddrinfo` does.
-
-        Raises:
-            OSError: there are none, or no answer in time.
-            UnicodeError: the host name is invalid.
-            Unavailable: too many lookups are running.
-        """
-        call = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
-        try:
-            if caller is None:
-                return await self._threads.run(call, within=_WITHIN)
-            return await self._at_a_place(self._places_of(caller), call)
-        except Unavailable:
-            # Not the message about threads: to restart would not help.
-            raise Unavailable(
-                "Too many look-ups of host names wait for a name server that does not answer. Send "
-                "it again later. On the server, check its name servers.",
-                retry_after=30,
-            ) from None
-
-    def _places_of(self, caller: str) -> asyncio.Semaphore:
-        return self._places.setdefault(caller, asyncio.Semaphore(_PLACES))
-
-    async def _at_a_place(self, places: asyncio.Semaphore, call: Callable[[], T]) -> T:
-        try:
-            await asyncio.wait_for(places.acquire(), _WITHIN)
-        except TimeoutError:
-            raise Unavailable("All look-ups of this caller wait.") from None
-        loop, began, place = asyncio.get_running_loop(), threading.Event(), _Place(places)
-
-        def held() -> T:
-            began.set()
-            try:
-                return call()
-            finally:
-                # A closed loop raises RuntimeError: nobody waits any more.
-                with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(place.release)
-
-        try:
-            return await self._threads.run(held, within=_WITHIN)
-        finally:
-            if not began.is_set():
-                place.release()
-
-
-class _Place:
-    """One of a caller's places, released once."""
-
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places: asyncio.Semaphore | None = places
-
-    def release(self) -> None:
-        """Let the caller's next look-up begin."""
-        if self._places is not None:
-            self._places.release()
-        self._places = None
-
-
 class PublicAddresses:
     """The public addresses, and those in the `allowed` networks."""
 
@@ -181,7 +94,9 @@ class PublicAddresses:
         parts = split(url)
         try:
             found = await names.look_up(str(parts.hostname), parts.port or 443, caller=caller)
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError) as error:
+            if is_out_of_files(error):
+                raise
             raise InvalidValue(
                 "unknown_host",
                 "has an unknown host; check its name, or try again later if DNS is down",

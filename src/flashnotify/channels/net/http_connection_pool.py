@@ -15,7 +15,7 @@ from aiohappyeyeballs import start_connection
 
 from flashnotify.channels.net.answers import AddressNotPermitted
 from flashnotify.channels.net.http_connection import Answer, Connection, NoAnswer
-from flashnotify.errors import Unavailable
+from flashnotify.errors import Unavailable, is_out_of_files
 
 # As of `socket.getaddrinfo`.
 Found: TypeAlias = Sequence[tuple[Any, ...]]
@@ -68,8 +68,9 @@ class Connections(httpx.AsyncBaseTransport):
         Raises:
             TimeoutError: no status line came in time.
             OSError: there is no connection, or no answer; `NoAnswer` says why.
+            Unavailable: this process lacks a thread or a file descriptor to connect with.
             httpx.InvalidURL, UnicodeError: the URL cannot be used.
-        httpx.LocalProtocolError: a line of the request has a line break or a NUL in it.
+            httpx.LocalProtocolError: a line of the request has a line break or a NUL in it.
         """
         origin, written = _origin(request.url), _written(request)
         answer: Answer | None = None
@@ -139,7 +140,9 @@ class Connections(httpx.AsyncBaseTransport):
             )
         except (AddressNotPermitted, ssl.SSLCertVerificationError):
             raise
-        except (OSError, Unavailable) as error:
+        except OSError as error:
+            if is_out_of_files(error):
+                raise Unavailable("Too many files and connections are open.") from error
             raise NoAnswer(f"cannot connect to {origin.host}:{origin.port}: {error}") from error
         return connection
 

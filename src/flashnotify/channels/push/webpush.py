@@ -10,9 +10,10 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from flashnotify.bounded_cache import BoundedCache
-from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
+from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.answers import describe
 from flashnotify.channels.net.http_transport import HttpTransport
+from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushToOne
 from flashnotify.channels.push.message_encryption import MAX_BYTES, encode, encrypt
 from flashnotify.channels.push.vapid import Vapid, kept_key
@@ -77,7 +78,7 @@ class WebPushTransport(HttpTransport[PushToOne]):
             config,
             resources,
             permits=PublicAddresses(config.allowed_networks).permits,
-            look_up=NameLookup(resources.names).look_up,
+            look_up=NameLookup(resources.names).look_up_again,
         )
         self.name = "webpush:"
         if url.host or url.path or url.options:

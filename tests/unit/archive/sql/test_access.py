@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive.records import NotificationFilter
 from flashnotify.archive.sql.access import Reading
 from flashnotify.archive.sqlite import engine
 from flashnotify.archive.sqlite.engine import archive_url, open_readers
@@ -56,18 +55,3 @@ async def test_a_read_without_a_thread_or_a_file_is_unavailable(
             await reader.value(select(literal(1)))
     assert await reader.value(select(literal(1))) == 1
     await reader.close()
-
-
-async def test_a_damaged_value_is_unavailable(archive: Archive) -> None:
-    await archive.writer.write(archive.notification())
-    archive.change("UPDATE notifications SET id = x'00'")
-    with pytest.raises(Unavailable, match="cannot be read"):
-        await archive.ports.notifications.page(NotificationFilter(), limit=10, cursor=None)
-
-
-@pytest.mark.parametrize("column", ["status", "priority"])
-async def test_a_row_that_is_no_record_is_unavailable(archive: Archive, column: str) -> None:
-    await archive.writer.write(archive.notification())
-    archive.change(f"UPDATE notifications SET {column} = 77")
-    with pytest.raises(Unavailable, match="cannot be read"):
-        await archive.ports.notifications.page(NotificationFilter(), limit=10, cursor=None)

@@ -1,14 +1,13 @@
-import asyncio
+import errno
+import os
 import socket
-import threading
-from collections import Counter
 from typing import Any
 
 import pytest
 
-from flashnotify.channels.net import address_guard
-from flashnotify.channels.net.address_guard import NameLookup, PublicAddresses
-from flashnotify.errors import InvalidValue, Unavailable
+from flashnotify.channels.net.address_guard import PublicAddresses
+from flashnotify.channels.net.name_lookup import NameLookup
+from flashnotify.errors import InvalidValue
 from flashnotify.networks import networks
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 
@@ -196,38 +195,15 @@ async def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     assert failure.value.code == "unknown_host"
 
 
-async def test_a_silent_name_server_is_not_a_reason_to_restart() -> None:
-    class Exhausted(ThreadPoolQueue):
-        async def run(self, *_: object, **__: object) -> Any:
-            raise Unavailable("All 8 threads are held by calls that do not end. Restart it.")
+async def test_a_name_that_cannot_be_asked_for_is_not_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a file descriptor, the C library says that there is no such name."""
+    _resolving(monkeypatch)
 
-    with pytest.raises(Unavailable, match="name server") as refused:
-        await NameLookup(Exhausted(1)).look_up("push.example", 443)
-    assert "Restart" not in str(refused.value)
-    assert refused.value.retry_after == 30
+    def no_file(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
 
-
-async def test_one_caller_holds_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    answered = threading.Event()
-    _resolving(monkeypatch, "8.8.8.8")
-    found = socket.getaddrinfo
-
-    def getaddrinfo(host: str, *arguments: Any, **more: Any) -> Any:
-        if host == "slow.example":
-            answered.wait(30)
-        return found(host, *arguments, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    threads = ThreadPoolQueue(4)
-    names = NameLookup(threads)
-    with monkeypatch.context() as soon:
-        soon.setattr(address_guard, "_WITHIN", 0.02)
-        slow = (names.look_up("slow.example", 443, caller="mallory") for _ in range(8))
-        ended = await asyncio.gather(*slow, return_exceptions=True)
-    assert Counter(map(type, ended)) == {TimeoutError: 2, Unavailable: 6}
-    assert threads.lost == 2
-    assert await names.look_up("push.example", 443, caller="ada")
-    answered.set()
-    # The places are free again.
-    for _ in range(3):
-        assert await names.look_up("push.example", 443, caller="mallory")
+    monkeypatch.setattr(os, "open", no_file)
+    with pytest.raises(OSError, match="Too many open files"):
+        await PublicAddresses().check("https://push.example/x", NAMES)

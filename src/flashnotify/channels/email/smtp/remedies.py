@@ -10,6 +10,8 @@ from flashnotify.channels.email.smtp.stages import Stage
 _URL = "FLASHNOTIFY_EMAIL_URL"
 # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _EXPIRED, _OTHER_NAME = 10, (62, 64)
+# From X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA to X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3.
+_NOT_STRICT = range(80, 94)
 
 
 class NotOffered(aiosmtplib.SMTPNotSupported):
@@ -64,6 +66,11 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
         return f"Write a host name that is in the certificate in {_URL}, instead of {host}."
     if error.verify_code == _EXPIRED:
         return f"Renew the certificate of {host}."
+    if error.verify_code in _NOT_STRICT:
+        return (
+            f"Have the certificate of {host} issued again as RFC 5280 requires, which Python "
+            f"checks since 3.13: {error.verify_message}."
+        )
     return (
         "If the certificate is issued by your own authority, set "
         "FLASHNOTIFY_SMTP_CA_FILE=/etc/ssl/campus-ca.pem to the file with that authority's."

@@ -1,8 +1,12 @@
 """What `doctor` says about a server that our settings do not suit: the setting and its value."""
 
+import ssl
+
 import pytest
 
 from flashnotify.channels.email.smtp import transport
+from flashnotify.channels.email.smtp.remedies import remedy as of_error
+from flashnotify.channels.email.smtp.stages import Stage
 from flashnotify.errors import Misconfigured
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
@@ -70,3 +74,15 @@ async def test_no_login_offered(smtp: SmtpServer, made: Made) -> None:
     found = await remedy(made, f"smtp://user:word@127.0.0.1:{smtp.port}?starttls=never")
     assert "smtp://user:password@127.0.0.1:587" in found
     assert "FLASHNOTIFY_EMAIL_URL=smtp://127.0.0.1:25" in found
+
+
+def test_a_certificate_that_is_not_as_rfc_5280_requires(made: Made) -> None:
+    """Python 3.13 and newer refuse it, even if its authority is trusted."""
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = 85
+    error.verify_message = "Missing Authority Key Identifier"
+    server = made("smtps://mail.univ.example")._server
+    found = str(of_error(error, Stage.connect, server))
+    assert "certificate of mail.univ.example issued again" in found
+    assert "RFC 5280" in found
+    assert "Missing Authority Key Identifier" in found
