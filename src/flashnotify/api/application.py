@@ -49,8 +49,8 @@ def application(
     )
     app.state.authentication = authentication
     app.state.zone = zone
-    for router in routers:
-        app.include_router(router)
+    # `include_router` would analyse every endpoint a second time, for the prefix and tags of the app.
+    app.router.routes.extend(route for router in routers for route in router.routes)
     _install_docs(app)
     install_problems(app)
     # Built on first use, since it takes a tenth of a second.
