@@ -49,7 +49,7 @@ def application(
     )
     app.state.authentication = authentication
     app.state.zone = zone
-    # `include_router` would analyse every endpoint a second time, for the prefix and tags of the app.
+    # `include_router` would analyse every endpoint a second time.
     app.router.routes.extend(route for router in routers for route in router.routes)
     _install_docs(app)
     install_problems(app)
