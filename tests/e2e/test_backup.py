@@ -10,9 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from flashnotify.app import Service
+from flashnotify.settings import ServiceConfig
 from tests.support.command_process import CommandProcess
 from tests.support.eventually import eventually
-from tests.support.running import ACADEMIC
+from tests.support.in_process_cli import InProcessCli
+from tests.support.running import ACADEMIC, running
 from tests.support.serve_process import ServeProcess
 
 # Each command is a process that has to start, on a machine that may be busy.
@@ -36,11 +39,11 @@ def count(file: Path) -> int:
 
 @pytest.mark.parametrize("served", [True, False], ids=["beside serve", "without serve"])
 async def test_a_restore_has_the_messages_the_api_keys_and_the_web_push_key(
-    tmp_path: Path, served: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: bool
 ) -> None:
     target = tmp_path / "copies" / "monday.db"
     target.parent.mkdir()
-    async with ServeProcess(tmp_path, **WEB_PUSH) as serve:
+    async with InProcessCli(tmp_path, **WEB_PUSH) as serve:
         key = await serve.key("notify:*", "read")
         accepted = await serve.http.post("/v1/notifications", json=ACADEMIC, headers=key)
         public = await vapid_key(serve.http, key)
@@ -54,21 +57,19 @@ async def test_a_restore_has_the_messages_the_api_keys_and_the_web_push_key(
     assert {stat.S_IMODE(file.stat().st_mode) for file in made} == {0o600}
 
     # As docs/commands.md has it: back to where it was, on another machine.
-    restored = ServeProcess(tmp_path / "elsewhere", **WEB_PUSH)
-    restored.archive.parent.mkdir(parents=True)
+    restored = tmp_path / "elsewhere" / "flashnotify.db"
+    restored.parent.mkdir()
     for end in ("", *KEYS):
-        shutil.copy(f"{target}{end}", f"{restored.archive}{end}")
-    async with restored:
-        shown = await restored.http.get(accepted.json()["href"], headers=key)
-        assert (shown.status_code, shown.json()["title"]) == (200, ACADEMIC["title"])
-        assert await vapid_key(restored.http, key) == public
-
+        shutil.copy(f"{target}{end}", f"{restored}{end}")
+    for name, value in WEB_PUSH.items():
+        monkeypatch.setenv(f"FLASHNOTIFY_{name}", value)
     # Or served as it is.
-    async with ServeProcess(tmp_path, DATABASE_URL=f"sqlite:///{target}", **WEB_PUSH) as copy:
-        # It finds no socket of that archive under the usual name: HTTP will do.
-        shown = await copy.http.get(accepted.json()["href"], headers=key)
-        assert shown.status_code == 200
-        assert await vapid_key(copy.http, key) == public
+    for file in (restored, target):
+        monkeypatch.setenv("FLASHNOTIFY_DATABASE_URL", f"sqlite:///{file}")
+        async with running(Service(ServiceConfig())) as copy:
+            shown = await copy.anonymous.get(accepted.json()["href"], headers=key)
+            assert (shown.status_code, shown.json()["title"]) == (200, ACADEMIC["title"])
+            assert await vapid_key(copy.anonymous, key) == public
 
 
 async def test_a_copy_taken_while_serve_is_busy_is_whole(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ async def test_a_copy_taken_while_serve_is_busy_is_whole(tmp_path: Path) -> None
 
 
 async def test_after_a_kill_the_copy_has_every_accepted_notification(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path) as serve:
+    async with InProcessCli(tmp_path) as serve:
         for _ in range(3):
             assert (await serve.admin.post("/v1/notifications", json=ACADEMIC)).status_code == 202
         await serve.kill()
@@ -114,7 +115,7 @@ async def test_after_a_kill_the_copy_has_every_accepted_notification(tmp_path: P
 
 
 async def test_a_terminal_shows_progress(tmp_path: Path) -> None:
-    assert (await ServeProcess(tmp_path).cli("migrate")).code == 0
+    assert (await InProcessCli(tmp_path).cli("migrate")).code == 0
     async with CommandProcess(tmp_path, "backup", "copy.db", terminal=True) as backup:
         assert await backup.ends() == 0
     assert "checking" in backup.seen

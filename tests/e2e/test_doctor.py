@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.support.command_process import CommandProcess
+from tests.support.in_process_cli import InProcessCli
 from tests.support.running import ACADEMIC
-from tests.support.serve_process import Finished, ServeProcess
+from tests.support.serve_process import Finished
 from tests.support.smtp_server import SmtpServer
 
 # Each command is a process that has to start, on a machine that may be busy.
@@ -29,7 +30,7 @@ def findings(finished: Finished) -> dict[str, dict[str, Any]]:
 async def test_before_the_first_start_it_finds_nothing_wrong_and_makes_nothing(
     tmp_path: Path,
 ) -> None:
-    finished = await ServeProcess(tmp_path).cli(
+    finished = await InProcessCli(tmp_path).cli(
         "doctor", PUSH_URL="webpush:", PUSH_CONTACT="mailto:it@univ.example"
     )
     assert (finished.code, finished.stderr) == (0, "")
@@ -56,7 +57,7 @@ async def test_names_that_set_nothing_and_transports_that_are_down_fail(tmp_path
 
 
 async def test_a_running_serve_is_asked(tmp_path: Path) -> None:
-    async with SmtpServer() as smtp, ServeProcess(tmp_path, EMAIL_URL=smtp.url) as serve:
+    async with SmtpServer() as smtp, InProcessCli(tmp_path, EMAIL_URL=smtp.url) as serve:
         part = f"serve (process {serve.pid})"
         found = findings(await serve.cli("doctor", "--json"))
         assert found[part] == {"part": part, "state": "ok", "found": "is ready", "remedy": None}

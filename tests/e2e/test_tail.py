@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.command_process import CommandProcess
+from tests.support.in_process_cli import InProcessCli
 from tests.support.running import ACADEMIC
 from tests.support.serve_process import ServeProcess
 
@@ -109,7 +110,7 @@ async def send_until_followed(serve: ServeProcess, tail: CommandProcess) -> str:
 
 
 async def test_since_goes_on_after_an_event(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path) as serve:
+    async with InProcessCli(tmp_path) as serve:
         id = await send(serve)
         async with CommandProcess(tmp_path, "tail", "--json", "--since", "2") as tail:
             await tail.until("completed")

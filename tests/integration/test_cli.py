@@ -1,4 +1,4 @@
-"""The command line, with a running `serve` (as processes) and without one (in this process)."""
+"""The command line, with a running `serve` and without one. Commands run in this process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ EXAMPLE = (
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServeProcess]:
     """A `serve` that the tests of this module share."""
-    async with ServeProcess(tmp_path_factory.mktemp("running"), "--trial") as process:
+    async with InProcessCli(tmp_path_factory.mktemp("running"), "--trial") as process:
         yield process
 
 

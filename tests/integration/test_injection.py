@@ -6,8 +6,7 @@ The tests compare the bytes that servers on bare sockets receive.
 from __future__ import annotations
 
 import json
-import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -55,16 +54,6 @@ sessions = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_authorities() -> Iterator[None]:
-    """Load no certificates for each transport: it takes most of the time, and nothing uses TLS."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            ssl, "create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
-        yield
 
 
 def to_one(content: EmailContent, to: str = TO) -> EmailToOne:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -278,11 +279,15 @@ async def test_thousands_of_pushes_are_encrypted_individually(
 ) -> None:
     browser = Browser()
     ids = [UUID(int=number + 1) for number in range(1000)]
-    register = service.service.archive.devices.register
-    for number, device_id in enumerate(ids):
+
+    async def register(number: int, device_id: UUID) -> None:
         target = f"{browsers.url}/{number}"
         device = Device(device_id, DeviceType.webpush, target, browser.p256dh, browser.auth)
-        await register(RegisteredDevice(device, None, clock.now()))
+        registered = RegisteredDevice(device, None, clock.now())
+        await service.service.archive.devices.register(registered)
+
+    # At once, so that one commit takes many.
+    await asyncio.gather(*map(register, range(1000), ids))
     id = await service.send(to=[f"push:{device_id}" for device_id in ids])
     assert (await service.completed(id))["counts"] == {"push": {"sent": 1000}}
     assert {request.path for request in browsers.requests} == {f"/{n}" for n in range(1000)}

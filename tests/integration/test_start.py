@@ -37,9 +37,8 @@ WRONG = {
 }
 
 
-async def test_every_wrong_setting_is_named_with_an_example(tmp_path: Path) -> None:
-    serve = ServeProcess(tmp_path)
-    refused = await serve.cli("serve", "--port=0", **WRONG)
+def test_every_wrong_setting_is_named_with_an_example(tmp_path: Path) -> None:
+    refused = InProcessCli(tmp_path)._run(("serve", "--port=0"), "", WRONG)
     assert (refused.code, refused.stdout) == (1, "")
     lines = refused.stderr.removeprefix("flashnotify: ").splitlines()
     assert len(lines) == len(WRONG)
@@ -104,10 +103,11 @@ def test_a_wrong_setting_of_a_channel_is_named(
     assert "ada@" not in message
 
 
-async def test_a_misconfigured_channel_prevents_start(tmp_path: Path) -> None:
+def test_a_misconfigured_channel_prevents_start(tmp_path: Path) -> None:
     serve = InProcessCli(tmp_path, EMAIL_URL="smtp://user:hunter2@mail.example?tls=1")
-    assert (await serve.cli("migrate")).code == 0
-    for command in await asyncio.gather(serve.cli("serve", "--port=0"), serve.cli("keys", "list")):
+    assert serve._run(("migrate",), "", serve.settings).code == 0
+    for arguments in (("serve", "--port=0"), ("keys", "list")):
+        command = serve._run(arguments, "", serve.settings)
         assert (command.code, command.stdout) == (1, "")
         assert command.stderr.startswith(
             "flashnotify: FLASHNOTIFY_EMAIL_URL: has the unknown option 'tls'"
@@ -209,7 +209,7 @@ def lines_of(printed: str) -> tuple[str, str, str]:
 
 @requires_program("curl")
 async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
-    async with ServeProcess(tmp_path, "--trial") as serve:
+    async with InProcessCli(tmp_path, "--trial") as serve:
         assert f"FlashNotify answers at {serve.url}\n" in serve.stdout
         key, send, look = lines_of(serve.stdout)
         assert key == (serve.archive.parent / "trial.key").read_text().strip()

@@ -4,10 +4,13 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
+from flashnotify.archive import schema
 from flashnotify.archive.sql.changes import Change
 from flashnotify.archive.sql.jobs import ADD_JOB
 from flashnotify.archive.sql.notifications import ADD_NOTIFICATION, _row
@@ -23,6 +26,15 @@ from flashnotify.ids import UUIDv7
 from tests.support import database_threads
 from tests.support.manual_clock import ManualClock
 from tests.support.records import Records
+
+
+@cache
+def empty_archive() -> bytes:
+    """Return the file of an empty archive with all migrations applied, made once a process."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "archive.db"
+        asyncio.run(schema.upgrade(archive_url(f"sqlite:///{file}")))
+        return file.read_bytes()
 
 
 class Archive:

@@ -17,10 +17,10 @@ from cryptography.x509.oid import NameOID
 class Authority:
     """Issues certificates. `ca_file` is what its clients must trust."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "FlashNotify tests") -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("FlashNotify tests")
+        self._name = _name(name)
         self._certificate = (
             _builder(self._name, self._name, self._key, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

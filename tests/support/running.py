@@ -1,5 +1,6 @@
 """The service in this process, with HTTP clients that need no network."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 
 from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
+from tests.support.archives import empty_archive
 from tests.support.eventually import eventually
 
 ACADEMIC: dict[str, Any] = {
@@ -78,6 +80,10 @@ class Running:
 @asynccontextmanager
 async def running(service: Service, *, deliver: bool = True) -> AsyncIterator[Running]:
     """Open and start a service, and stop it at the end."""
+    file = service.config.archive_file
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(await asyncio.to_thread(empty_archive))
     await service.open()
     try:
         app = service.app()

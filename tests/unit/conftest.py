@@ -1,6 +1,5 @@
 """Fixtures for the unit tests: an archive without a service."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,9 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from flashnotify.archive import schema
-from flashnotify.archive.sqlite.engine import archive_url
-from tests.support.archives import Archive, opened
+from tests.support.archives import Archive, empty_archive, opened
 from tests.support.delivering import Delivering
 from tests.support.manual_clock import ManualClock
 
@@ -29,7 +26,7 @@ def delivering(clock: ManualClock) -> Delivering:
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an empty archive with all migrations applied, to be copied."""
     file = tmp_path_factory.mktemp("migrated") / "archive.db"
-    asyncio.run(schema.upgrade(archive_url(f"sqlite:///{file}")))
+    file.write_bytes(empty_archive())
     return file
 
 

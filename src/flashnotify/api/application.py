@@ -55,8 +55,8 @@ def application(
     )
     app.state.authentication = authentication
     app.state.zone = zone
-    for router in routers:
-        app.include_router(router)
+    # `include_router` would analyse every endpoint a second time.
+    app.router.routes.extend(route for router in routers for route in router.routes)
     _install_docs(app)
     install_problems(app)
     # Built on first use, since it takes a tenth of a second.

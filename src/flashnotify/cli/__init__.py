@@ -1,9 +1,11 @@
 """The command line: `flashnotify`."""
 
+import gc
 import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, cast
 
 import typer
@@ -54,11 +56,24 @@ class _Commands(typer.core.TyperGroup):
         if cmd_name not in _MODULES:
             return None
         module, _, name = _MODULES[cmd_name].partition(":")
-        command = getattr(import_module(f"flashnotify.cli.{module}"), name or cmd_name)
+        command = getattr(_import(f"flashnotify.cli.{module}"), name or cmd_name)
         if not isinstance(command, typer.Typer):
             function, command = command, typer.Typer(add_completion=False)
             command.command(cmd_name)(function)
         return typer.main.get_command(command)
+
+
+def _import(name: str) -> ModuleType:
+    """Import a command's module without collecting garbage, a fifth of the time of a start."""
+    if name in sys.modules:
+        return sys.modules[name]
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        # Modules live as long as the process: later collections, and that at its end, skip them.
+        gc.freeze()
+        gc.enable()
 
 
 def _show_version(requested: bool) -> None:
