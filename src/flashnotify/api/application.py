@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from functools import cache, partial
 from importlib.resources import files
-from operator import attrgetter
 from pathlib import Path
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
@@ -50,13 +50,15 @@ def application(
         version=__version__,
         openapi_url=None,
         redirect_slashes=False,
-        # The names of endpoints are the names of methods in generated clients.
-        generate_unique_id_function=attrgetter("name"),
     )
     app.state.authentication = authentication
     app.state.zone = zone
     # `include_router` would analyse every endpoint a second time.
     app.router.routes.extend(route for router in routers for route in router.routes)
+    for route in app.router.routes:
+        if isinstance(route, APIRoute):
+            # The names of endpoints are the names of methods in generated clients.
+            route.unique_id = route.name
     _install_docs(app)
     install_problems(app)
     # Built on first use, since it takes a tenth of a second.
