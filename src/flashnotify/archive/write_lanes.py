@@ -11,7 +11,7 @@ from flashnotify.archive.sql.changes import Change
 from flashnotify.domain import Priority
 
 # Rows that each lane may add to a commit: few enough for an urgent write to wait some 10 ms for it.
-_SHARE = 500
+_SHARE = 250
 
 
 class WriteLane(IntEnum):
