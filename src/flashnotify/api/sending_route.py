@@ -1,13 +1,15 @@
-"""The routes that send, which take nearly all requests."""
+"""The routes that send, which take nearly all requests, served without FastAPI's machinery."""
 
 import re
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Header, Request, Response
+from fastapi import FastAPI, Header, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from flashnotify.api.auth import NOTIFY_KIND, authorize
+from flashnotify.api.problems import error_response
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -22,24 +24,48 @@ IdempotencyHeader = Annotated[
 
 
 class SendingRoute(APIRoute):
-    """A route whose endpoint takes the request, the principal and the Idempotency-Key.
+    """A POST without a query, whose endpoint takes the request, principal and Idempotency-Key."""
 
-    A request as it should be goes straight to the endpoint: to have FastAPI resolve the arguments
-    costs about as much CPU as all the rest. One with a query, or with a key that is not valid, goes
-    through FastAPI, which says what is wrong.
+
+class SendingRoutes:
+    """Serves the sending routes of `app`, and leaves all other requests to it.
+
+    To route a request and resolve its arguments costs FastAPI more CPU than all the rest of an
+    accept. It still documents these routes, and gets each request with a query or an invalid key,
+    of which it says what is wrong.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what handles a request."""
-        resolve_and_handle = super().get_route_handler()
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._routes = {r.path: r for r in app.routes if isinstance(r, SendingRoute)}
 
-        async def handle(request: Request) -> Response:
-            key = request.headers.get("idempotency-key")
-            valid = key is None or _KEY.fullmatch(key) is not None
-            if not valid or request.scope["query_string"]:
-                return await resolve_and_handle(request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        route = self._routes.get(scope["path"]) if scope.get("method") == "POST" else None
+        if route is None or scope["query_string"]:
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        request = Request(scope, receive)
+        key = request.headers.get("idempotency-key")
+        if key is not None and not _KEY.fullmatch(key):
+            await self._app(scope, receive, send)
+            return
+        await self._serve(route, request, key, send)
+
+    async def _serve(
+        self, route: SendingRoute, request: Request, key: str | None, send: Send
+    ) -> None:
+        response: Response
+        try:
             principal = await authorize(request, (NOTIFY_KIND,))
-            response: Response = await self.endpoint(request, principal, key)
-            return response
-
-        return handle
+            response = await route.endpoint(request, principal, key)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            response = error_response(request.scope, error)
+            if response.status_code == 500:
+                # The app answers, and `RequestBoundary` logs what nobody expected.
+                await response(request.scope, request.receive, send)
+                raise
+        await response(request.scope, request.receive, send)
