@@ -89,6 +89,8 @@ async def test_deliveries_of_all_notifications(commands: InProcessCli) -> None:
     assert re.search(rf"{id}.*gone@univ.example.*nobody of that name", failed.stdout)
     none = await commands.cli("deliveries", "--until=2020-01-01T08:00")
     assert (none.code, none.stdout) == (0, "No delivery matches.\n")
+    nobody = await commands.cli("deliveries", "--to=carol")
+    assert nobody.stdout.startswith("No delivery to this address matches. --to takes the whole")
     wrong = await commands.cli("deliveries", "--since=soon")
     assert wrong.code == 1
     assert wrong.stderr.startswith("flashnotify: --since: must be a date and time")

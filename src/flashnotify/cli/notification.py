@@ -94,8 +94,9 @@ async def _deliveries(
 def _show(found: Mapping[str, Any]) -> None:
     console = Console()
     failed = found["outcome"] == "all_failed"
+    sending = sum(delivery["status"] == "sending" for delivery in found["deliveries"])
     console.print(
-        f"{'Nothing was sent: ' * failed}{_counted(found['counts'])}",
+        f"{'Nothing was sent: ' * failed}{_counted(found['counts'], sending)}",
         style="bold red" if failed else "bold",
     )
     console.print(f"{found['kind']}: {found['title']}", markup=False)
@@ -119,6 +120,8 @@ def _totals(counts: Mapping[str, Mapping[str, int]]) -> Counter[str]:
     return totals
 
 
-def _counted(counts: Mapping[str, Mapping[str, int]]) -> str:
-    totals = _totals(counts)
-    return ", ".join(f"{totals[s]} {s}" for s in _ORDER if totals[s]) or "no deliveries yet"
+def _counted(counts: Mapping[str, Mapping[str, int]], sending: int = 0) -> str:
+    """Return the totals as text. Counts have the `sending` ones among those that are queued."""
+    totals = _totals(counts) + Counter(sending=sending)
+    totals["queued"] -= sending
+    return ", ".join(f"{totals[s]} {s}" for s in _ORDER if totals[s] > 0) or "no deliveries yet"
