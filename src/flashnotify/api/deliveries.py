@@ -39,7 +39,8 @@ class DeliveryOut(BaseModel):
     """One notification to one recipient on one channel.
 
     While it is `queued`, `next_attempt_at` is the time of the next attempt, and `waiting` says why
-    it is not made now. While it is `sending`, an attempt is being made. `attempts` has the last five of the `attempt_count` made.
+    it is not made now. While it is `sending`, an attempt is being made. `attempts` has the last
+    five of the `attempt_count` made.
     """
 
     id: UUID

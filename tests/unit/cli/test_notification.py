@@ -29,7 +29,7 @@ FOUND = {
 def test_status_counts_what_is_being_sent(
     statuses: list[str], counted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "channel": "email",
             "to": f"p{number}@univ.example",
