@@ -101,6 +101,8 @@ async def test_retry_and_cancel(commands: InProcessCli) -> None:
     retried = await commands.cli("retry", id)
     # It may have failed again already.
     assert re.fullmatch(r"\w+: 1 (queued|failed)\n", retried.stdout)
+    fine = await commands.cli("retry", await sent(commands, "mailto:ada@univ.example"))
+    assert (fine.code, fine.stdout) == (0, "nothing failed; completed: 1 sent\n")
     later = {"send_at": "2099-01-01T08:00:00Z"}
     answer = await commands.admin.post("/v1/notifications", json=ACADEMIC | later)
     cancelled = await commands.cli("cancel", answer.json()["id"])

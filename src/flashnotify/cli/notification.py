@@ -46,17 +46,22 @@ def status(id: IdArgument, as_json: JsonOption = False) -> None:
 
 def cancel(id: IdArgument) -> None:
     """Cancel the deliveries of a notification that are not sent yet."""
-    _act(id, "cancel")
+    _, now = _act(id, "cancel")
+    print(now)
 
 
 def retry(id: IdArgument) -> None:
     """Retry the deliveries of a notification that failed."""
-    _act(id, "retry")
+    found, now = _act(id, "retry")
+    # It may have failed again already.
+    nothing = found["status"] == "completed" and not _totals(found["counts"])["failed"]
+    print(f"{'nothing failed; ' * nothing}{now}")
 
 
-def _act(id: str, action: str) -> None:
-    found = asyncio.run(call("POST", f"{_path(id)}/{action}"))
-    print(f"{found['status']}: {_counted(found['counts'])}")
+def _act(id: str, action: str) -> tuple[dict[str, Any], str]:
+    """Return the notification after an action, and how it is now."""
+    found: dict[str, Any] = asyncio.run(call("POST", f"{_path(id)}/{action}"))
+    return found, f"{found['status']}: {_counted(found['counts'])}"
 
 
 def _path(id: str) -> str:

@@ -112,6 +112,24 @@ def test_settings_that_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     assert states(doubtful_findings(ServiceConfig())) == {}
 
 
+@pytest.mark.parametrize(
+    ("sms", "public", "warned"),
+    [
+        ("kannel://user:x@10.0.0.5:13013", "http://127.0.0.1:8000", True),
+        ("kannel://user:x@10.0.0.5:13013", "https://notify.univ.example", False),
+        ("kannel://user:x@127.0.0.1:13013", "http://127.0.0.1:8000", False),
+        ("https+json://sms.example/send", "http://127.0.0.1:8000", False),
+    ],
+)
+def test_kannel_elsewhere_needs_a_public_url(
+    monkeypatch: pytest.MonkeyPatch, sms: str, public: str, warned: bool
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_SMS_URL", sms)
+    monkeypatch.setenv("FLASHNOTIFY_PUBLIC_URL", public)
+    found = states(doubtful_findings(ServiceConfig()))
+    assert ("FLASHNOTIFY_PUBLIC_URL" in found) is warned
+
+
 @pytest.mark.parametrize(("status", "state"), [(405, "ok"), (501, "ok"), (503, "failed")])
 async def test_a_gateway_without_head_works(
     monkeypatch: pytest.MonkeyPatch, status: int, state: str
