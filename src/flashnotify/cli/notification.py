@@ -15,7 +15,7 @@ from flashnotify.cli.client import Client, CommandFailed, JsonOption, call, conn
 from flashnotify.cli.output import print_json
 from flashnotify.cli.tables import Columns, last_answer, next_attempt, print_items
 
-IdArgument = Annotated[str, typer.Argument(help="The id from `send`.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id from `send`.")]
 
 # Rows of the table, and the order of their statuses: what is not sent comes first.
 _ROWS = 200
