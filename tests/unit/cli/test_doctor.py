@@ -17,6 +17,7 @@ from flashnotify.cli.doctor.configuration import (
 )
 from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding
+from flashnotify.cli.doctor.serving import _transports
 from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.settings import ServiceConfig
 from tests.support.http_server import HttpServer, Reply
@@ -259,3 +260,22 @@ async def test_findings_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> Non
     assert states(told)["email"] == "failed"
     rest, _ = await transport_findings(ServiceConfig(), {"FLASHNOTIFY_SMTP_TIMEOUT"})
     assert "email" not in states(rest)
+
+
+def test_a_failing_transport_has_campus_time_and_no_log_to_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_TIMEZONE", "Europe/Paris")
+    transport = {
+        "name": "smtp://mail:25",
+        "state": "failing",
+        "failing_since": "2026-12-01T07:00:00.123000Z",
+        "next_probe_at": None,
+        "last_error": "Connection refused",
+        "problem": None,
+    }
+    channels = [{"channel": "email", "transports": [transport]}]
+    (found,) = _transports("serve", channels, {"email smtp://mail:25"})
+    since = "failing since 2026-12-01 08:00:00, next probe now (Europe/Paris): Connection refused"
+    assert found.found == since
+    assert "tries again by itself" in str(found.remedy)
