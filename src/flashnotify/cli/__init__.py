@@ -1,8 +1,11 @@
 """The command line: `flashnotify`."""
 
 import gc
+import inspect
 import os
+import re
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -59,8 +62,13 @@ class _Commands(typer.core.TyperGroup):
         command = getattr(_import(f"flashnotify.cli.{module}"), name or cmd_name)
         if not isinstance(command, typer.Typer):
             function, command = command, typer.Typer(add_completion=False)
-            command.command(cmd_name)(function)
+            command.command(cmd_name, help=_unwrapped(function))(function)
         return typer.main.get_command(command)
+
+
+def _unwrapped(function: Callable[..., Any]) -> str:
+    """Return a docstring with one line for each paragraph: help keeps line breaks within one."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(function) or "")
 
 
 def _import(name: str) -> ModuleType:
