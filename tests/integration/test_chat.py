@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flashnotify.app import Service
+from flashnotify.channels.chat import taken_answers
 from flashnotify.channels.chat.channel import ChatMixin
 from flashnotify.errors import SettingsError
 from flashnotify.meta import Notifier, Priority, Templates, Wording
@@ -20,6 +21,7 @@ from flashnotify.settings import ServiceConfig
 from tests.support.eventually import eventually
 from tests.support.http_server import HANG, HttpServer, Reply
 from tests.support.manual_clock import ManualClock
+from tests.support.raw_servers import listening
 from tests.support.running import Running, running
 
 KINDS: Registry[NotifierSpec] = Registry("kind")
@@ -92,6 +94,39 @@ async def attempts(service: Running, id: str, number: int) -> list[Any]:
     )
     attempts: list[Any] = found["items"][0]["attempts"]
     return attempts
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"Content-Length: 400\r\n\r\nfine",
+        b"a line without a colon\r\nContent-Length: 4\r\n\r\nfine",
+        b"Content-Length: 4\r\nContent-Length: 9\r\n\r\nfine",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\nfine\r\nzz\r\nmore",
+        b"Transfer-Encoding: chunked\r\n\r\nfine",
+        b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nfine",
+        b"X: y" * 20_000 + b"\r\n\r\nfine",
+    ],
+)
+async def test_a_2xx_that_is_broken_means_taken(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """The message must not come again because of what follows the status line."""
+    monkeypatch.setattr(taken_answers, "_SECONDS", 0.1)
+    requests: list[bytes] = []
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n" + answer)
+        await reader.read()
+        writer.close()
+
+    async with (
+        listening(answered) as port,
+        serve(CHAT_URLS=f"a=json://127.0.0.1:{port}/") as service,
+    ):
+        delivery = await deliver(service, "chat:a")
+    assert (delivery["status"], delivery["attempt_count"], len(requests)) == ("sent", 1, 1)
 
 
 async def test_only_the_named_destination_gets_the_message(

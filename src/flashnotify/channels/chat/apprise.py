@@ -133,11 +133,14 @@ class AppriseTransport(Transport[ChatToOne]):
         try:
             # An optional package that takes 0.4 s to import: only for a chat destination.
             import apprise  # noqa: PLC0415
+
+            from flashnotify.channels.chat import taken_answers  # noqa: PLC0415
         except ModuleNotFoundError:
             raise SettingsError(
                 "needs a package that is not installed. In the folder of the source, run: "
                 f"{shlex.quote(sys.executable)} -m pip install -e '.[chat]'"
             ) from None
+        taken_answers.read_leniently()
         asset = apprise.AppriseAsset(
             app_id="FlashNotify",
             app_desc="FlashNotify",
