@@ -12,6 +12,8 @@ from flashnotify.domain import Priority
 
 # Rows that each lane may add to a commit: few enough for an urgent write to wait some 10 ms for it.
 _SHARE = 500
+# Rows of a notification to one person, or to some.
+_FEW = 20
 
 
 class WriteLane(IntEnum):
@@ -22,7 +24,15 @@ class WriteLane(IntEnum):
 
     answer = 0  # a caller
     urgent = 1  # something urgent
-    bulk = 2
+    long_answer = 2  # a caller, for many rows
+    bulk = 3
+
+    @classmethod
+    def of_accept(cls, priority: Priority, rows: int) -> Self:
+        """Return the lane for accepting a notification in `rows` rows: many never delay few."""
+        if rows <= _FEW:
+            return cls.answer
+        return cls.urgent if priority.urgent else cls.long_answer
 
     @classmethod
     def of(cls, priority: Priority) -> Self:
