@@ -61,24 +61,24 @@ class Write:
 
 
 class WaitingWrites:
-    """The writes that wait, by lane. `rows` is the number of their rows."""
+    """The writes that wait, by lane. `rows` are the numbers of their rows."""
 
     def __init__(self) -> None:
-        self.rows = 0
+        self.rows = dict.fromkeys(WriteLane, 0)
         self._lanes: dict[WriteLane, deque[Write]] = {lane: deque() for lane in WriteLane}
 
     def put(self, write: Write, lane: WriteLane) -> None:
         """Add a write at the end of its lane."""
         self._lanes[lane].append(write)
-        self.rows += len(write.changes)
+        self.rows[lane] += len(write.changes)
 
     def take(self) -> list[Write]:
         """Take a share of each lane, the most urgent first; none waits for the whole of another."""
         taken: list[Write] = []
-        for lane in self._lanes.values():
+        for lane, waiting in self._lanes.items():
             rows = 0
-            while lane and (not rows or rows + len(lane[0].changes) <= _SHARE):
-                rows += len(lane[0].changes)
-                taken.append(lane.popleft())
-            self.rows -= rows
+            while waiting and (not rows or rows + len(waiting[0].changes) <= _SHARE):
+                rows += len(waiting[0].changes)
+                taken.append(waiting.popleft())
+            self.rows[lane] -= rows
         return taken

@@ -45,7 +45,8 @@ class Writer:
     """Writes to the archive, many writes to a commit.
 
     It is overloaded while more than `max_backlog` rows wait, or a commit takes longer than
-    `max_lag` seconds.
+    `max_lag` seconds. Long answers have a backlog of their own: when that is full, only they are
+    refused.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Writer:
         """Whether the disk does not keep up, so that new work should be refused for now."""
         began = self._commit_began
         stuck = began is not None and self._clock.monotonic() - began > self._max_lag
-        return stuck or self._waiting.rows > self._max_backlog
+        rows = self._waiting.rows
+        return stuck or sum(rows.values()) - rows[WriteLane.long_answer] > self._max_backlog
 
     def when_committed(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""
@@ -100,6 +102,9 @@ class Writer:
         if self._ended or self._closing:
             write.settle(Unavailable("The archive is closed."))
             return write.done
+        if lane is WriteLane.long_answer and self._waiting.rows[lane] > self._max_backlog:
+            write.settle(_overloaded())
+            return write.done
         self._waiting.put(write, lane)
         self._arrived.set()
         return write.done
@@ -119,7 +124,7 @@ class Writer:
         The last commit tells; without a recent one, something is written to see. Callers share it.
         """
         if self.overloaded:
-            raise Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")
+            raise _overloaded()
         if self._last is not None and not self._ended:
             ended, error = self._last
             if self._clock.monotonic() - ended <= (_FRESH if error is None else error.retry_after):
@@ -178,6 +183,10 @@ class Writer:
             refusals = await self._transactions.one_by_one([write.changes for write in writes])
             for index, error in refusals.items():
                 writes[index].settle(error)
+
+
+def _overloaded() -> Unavailable:
+    return Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")
 
 
 def _between_barriers(writes: Iterable[Write]) -> Iterator[Sequence[Change]]:
