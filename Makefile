@@ -29,7 +29,7 @@ DEV_STAMP  := $(VENV)/.stamp-dev
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check format audit lock upgrade clean
+.PHONY: help run test check bench format audit lock upgrade clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ check: $(DEV_STAMP) ## check formatting, lint, types, layers, docs and the Docke
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/docs
 	$(BIN)/hadolint Dockerfile
+
+bench: $(DEV_STAMP) ## measure against other programs that do the same work; needs wrk and two cores
+	$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(DEV_STAMP) ## format the code and apply automatic fixes
 	$(BIN)/ruff check --fix-only --quiet .

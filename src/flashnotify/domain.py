@@ -39,7 +39,11 @@ class Window:
 
 
 class NotificationStatus(StrEnum):
-    """The status of a notification. The counts of its deliveries show the results."""
+    """The status of a notification. The counts of its deliveries show the results.
+
+    `queued`: its deliveries are not made yet. `sending`: it has deliveries that are not over; they
+    may be waiting.
+    """
 
     scheduled = "scheduled"
     queued = "queued"
@@ -64,7 +68,7 @@ class Outcome(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """The status of one delivery."""
+    """The status of one delivery. `queued`: it waits. `sending`: an attempt is being made."""
 
     queued = "queued"
     sending = "sending"

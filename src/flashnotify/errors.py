@@ -6,6 +6,8 @@ transport (these decide whether a delivery is retried).
 """
 
 import errno
+import os
+import ssl
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -256,6 +258,14 @@ class Misconfigured(TransportError):
 def is_out_of_files(error: BaseException) -> bool:
     """Return whether the process, or the machine, has no file descriptor left."""
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def why_not_connected(error: OSError) -> str:
+    """Return why a connection was not made: the system's words, without the error's number."""
+    if isinstance(error, ssl.SSLError) or not error.errno:
+        return str(error)
+    # asyncio's text for these names the address once more.
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
 
 
 def stack_of(error: BaseException) -> str:

@@ -50,6 +50,12 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _web_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s?#]+", value):
+        raise ValueError("must begin with http:// or https://, and have no query")
+    return value
+
+
 def _rate(value: str) -> str:
     try:
         rates = parse_rates(value)
@@ -112,7 +118,7 @@ class ServiceConfig(Config):
         "show times as their senders wrote them.",
         example="Europe/Paris",
     )
-    public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] = setting(
+    public_url: Annotated[str, AfterValidator(_web_url)] = setting(
         "http://127.0.0.1:8000",
         help="URL of this service as seen from outside, for links and callbacks of gateways. "
         "It may have a path, under which a reverse proxy serves it.",

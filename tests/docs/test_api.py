@@ -1,7 +1,9 @@
 """docs/api.md lists every path and every scope."""
 
+import re
 from pathlib import Path
 
+from flashnotify.domain import DeliveryStatus, NotificationStatus, Outcome
 from tests.docs.api_tables import paths_table, scopes_table
 from tests.support.running import Running
 
@@ -13,3 +15,9 @@ async def test_the_tables_match_the_code(service: Running) -> None:
     page = PAGE.read_text()
     assert paths_table(document) in page
     assert scopes_table() in page
+
+
+def test_every_status_is_explained() -> None:
+    section = PAGE.read_text().partition("\n## Statuses\n")[2].partition("\n## ")[0]
+    explained = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert explained == [*NotificationStatus, *Outcome, *DeliveryStatus]

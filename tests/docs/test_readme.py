@@ -57,7 +57,7 @@ def environment(checkout: Path, **more: str) -> Mapping[str, str]:
 
 async def serving(shell: ShellProcess) -> str:
     """Return the URL of the service once it answers."""
-    found = re.search(r"answers at http://(\S+)", await shell.until("/v1/outbox"))
+    found = re.search(r"answers at http://(\S+)", await shell.until("\nSee wh"))
     assert found
     return found[1]
 

@@ -11,7 +11,7 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.channels.transport import CaptureTransport
-from flashnotify.domain import Rendering, Sent
+from flashnotify.domain import Rendering, Sent, moment
 from flashnotify.meta.specs import TemplatesSpec
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
@@ -175,8 +175,10 @@ async def test_a_damaged_address_of_a_device_fails_alone(clock: ManualClock) -> 
     async with running(Service(config, clock), deliver=False) as before:
         device = {"type": "ntfy", "topic": "campus"}
         whole = (await before.http.post("/v1/devices", json=device)).json()["address"]
-        id = await before.send(to=[whole])
+        soon = moment(clock.now() + 60_000).isoformat()
+        id = await before.send(to=[whole], send_at=soon)
     _damage(config.archive_file, "audience", id, json.dumps([whole, "push:\ufffd" + whole[6:]]))
+    await clock.advance(60)
 
     async with running(Service(config, clock)) as service:
         assert (await service.completed(id))["counts"] == {"push": {"failed": 1, "sent": 1}}

@@ -26,6 +26,10 @@ async def _broken(*_: Any, **__: Any) -> None:
     raise RuntimeError("broken by the test")
 
 
+def _broken_at_once(*_: Any) -> None:
+    raise RuntimeError("broken by the test")
+
+
 def cancelled(part: str) -> End:
     def end(served: Serving, _: pytest.MonkeyPatch) -> None:
         served.service.supervisor.tasks[part].cancel()
@@ -52,7 +56,7 @@ def scheduler_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def writer_raises(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SqliteTransactions, "together", _broken)
+    monkeypatch.setattr(SqliteTransactions, "_execute", _broken_at_once)
     served.service.writer.submit([]).add_done_callback(lambda write: write.exception())
 
 
@@ -113,7 +117,7 @@ async def test_writer_that_ends_fails_the_accept_that_waits_for_it(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(Service(ServiceConfig(), clock)) as served:
-        monkeypatch.setattr(SqliteTransactions, "together", _broken)
+        monkeypatch.setattr(SqliteTransactions, "_execute", _broken_at_once)
         refused = await served.admin.post("/v1/notifications", json=ACADEMIC)
         assert refused.status_code == 503, refused.text
         assert "Retry-After" in refused.headers

@@ -373,6 +373,12 @@ async def test_a_trailing_slash_is_not_redirected(api: Running) -> None:
     assert "did you mean /v1/notifications?" in found["detail"]
 
 
+async def test_a_path_without_its_id_says_that_a_part_is_empty(api: Running) -> None:
+    """As when the variable of a shell script is not set."""
+    found = problem(await api.http.get("/v1/notifications//deliveries"), 404, "not_found")
+    assert "one of its parts is empty" in found["detail"]
+
+
 async def test_hints_have_the_path_prefix_of_a_proxy(api: Running) -> None:
     for path in ("/v1/notification", "/v1/notifications/"):
         answer = await api.http.get(path, headers={"X-Forwarded-Prefix": "/notify"})

@@ -89,6 +89,8 @@ async def test_deliveries_of_all_notifications(commands: InProcessCli) -> None:
     assert re.search(rf"{id}.*gone@univ.example.*nobody of that name", failed.stdout)
     none = await commands.cli("deliveries", "--until=2020-01-01T08:00")
     assert (none.code, none.stdout) == (0, "No delivery matches.\n")
+    nobody = await commands.cli("deliveries", "--to=carol")
+    assert nobody.stdout.startswith("No delivery to this address matches. --to takes the whole")
     wrong = await commands.cli("deliveries", "--since=soon")
     assert wrong.code == 1
     assert wrong.stderr.startswith("flashnotify: --since: must be a date and time")
@@ -99,6 +101,8 @@ async def test_retry_and_cancel(commands: InProcessCli) -> None:
     retried = await commands.cli("retry", id)
     # It may have failed again already.
     assert re.fullmatch(r"\w+: 1 (queued|failed)\n", retried.stdout)
+    fine = await commands.cli("retry", await sent(commands, "mailto:ada@univ.example"))
+    assert (fine.code, fine.stdout) == (0, "nothing failed; completed: 1 sent\n")
     later = {"send_at": "2099-01-01T08:00:00Z"}
     answer = await commands.admin.post("/v1/notifications", json=ACADEMIC | later)
     cancelled = await commands.cli("cancel", answer.json()["id"])

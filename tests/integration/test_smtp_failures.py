@@ -172,6 +172,7 @@ async def test_a_result_is_on_disk_while_others_of_its_batch_are_in_flight(
         )
         (hanging,) = [d for d in found["items"] if d["status"] != "sent"]
         assert (hanging["status"], hanging["attempts"]) == ("sending", [])
+        assert hanging["next_attempt_at"] is None
         assert all(len(d["attempts"]) == 1 for d in found["items"] if d["status"] == "sent")
         assert (await service.get(f"/v1/notifications/{id}"))["counts"] == {
             "email": {"sent": 2, "queued": 1}

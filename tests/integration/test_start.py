@@ -29,6 +29,7 @@ WRONG = {
     "DRAIN_SECONDS": "-1",
     "LOG_FORMAT": "xml",
     "LOCALE": "français",
+    "PUBLIC_URL": "notify.univ.example",
     "MAX_REQUEST_BYTES": "10",
     "MAX_TITLE_LENGTH": "0",
     "MAX_BODY_BYTES": "-5",
@@ -67,7 +68,10 @@ def test_every_wrong_setting_is_named_with_an_example(tmp_path: Path) -> None:
             "has the option 'starttls' twice",
         ),
         ({"EMAIL_URL": "capture:// smtp://"}, "has no host"),
-        ({"EMAIL_FROM": "Campus"}, "@-sign"),
+        (
+            {"EMAIL_FROM": "Campus"},
+            "must have an @-sign. Example: FLASHNOTIFY_EMAIL_FROM='Campus <",
+        ),
         ({"EMAIL_FROM": "Campus <a@univ.example>\r\nBcc: x@y.example"}, "single line"),
         ({"EMAIL_FROM": "a@univ.example, b@univ.example"}, "single sender"),
         ({"EMAIL_FROM": "A <a@univ.example>, B <b@univ.example>"}, "single sender"),
@@ -240,3 +244,12 @@ async def test_the_trial_works_as_printed(tmp_path: Path) -> None:
         (accepted,) = await shell(lines_of(serve.stdout)[1])
         assert accepted["status"] == "queued"
         assert (serve.archive.parent / "trial.key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_the_trial_looks_at_deliveries_where_email_leaves_this_machine(
+    tmp_path: Path,
+) -> None:
+    async with InProcessCli(tmp_path, "--trial", EMAIL_URL="smtp://127.0.0.1:1") as serve:
+        _, _, rest = serve.stdout.partition("It leaves this machine: put your own address")
+        assert "/v1/deliveries?channel=email&limit=1" in rest
+        assert "outbox" not in serve.stdout

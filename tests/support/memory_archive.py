@@ -56,6 +56,9 @@ class MemoryArchive(ports.Archive):
         """Make the JSON of a notification unreadable."""
         self.state.damaged.add(id)
 
+    async def room(self) -> None:
+        """Have room always."""
+
     async def ping(self) -> None:
         """Read nothing."""
         await self.state.read()

@@ -23,6 +23,7 @@ from flashnotify.api.newline import FinalNewline
 from flashnotify.api.openapi import openapi_document
 from flashnotify.api.path_prefix import PathPrefix, link
 from flashnotify.api.problems import install_problems
+from flashnotify.api.sending_route import SendingRoutes
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.networks import Network
@@ -64,7 +65,7 @@ def application(
     # Built on first use, since it takes a tenth of a second.
     document = cache(partial(openapi_document, app, kinds, bodies))
     app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it
-    bounded = RequestBoundary(app, ids, BodyMemory(body_memory))
+    bounded = RequestBoundary(SendingRoutes(app), ids, BodyMemory(body_memory))
     return PathPrefix(HeadAsGet(FinalNewline(bounded)), prefix, proxies)
 
 

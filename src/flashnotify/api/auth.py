@@ -4,12 +4,12 @@
 document takes the scope and the errors from it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
-from fastapi.security.http import HTTPAuthorizationCredentials
 
 from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
@@ -62,16 +62,17 @@ class Authentication:
         return principal
 
 
-async def _principal(
-    request: Request,
-    scopes: SecurityScopes,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    header: Annotated[str | None, Security(_header)],
-) -> Principal:
+async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
+    """Return the principal of a request, who has all `scopes`.
+
+    Raises:
+        NotAuthenticated, RateLimited: as `Authentication.authenticate`.
+        NotPermitted: a scope is missing.
+        InvalidInput: the query has a parameter that the endpoint does not know.
+    """
     authentication: Authentication = request.app.state.authentication
-    token = bearer.credentials if bearer is not None else header
-    principal = await authentication.authenticate(request, token)
-    for scope in scopes.scopes:
+    principal = await authentication.authenticate(request, _token(request))
+    for scope in scopes:
         if scope == NOTIFY_KIND:
             principal.require_sending(request.path_params.get("kind", "KIND"))
         else:
@@ -81,11 +82,27 @@ async def _principal(
     return principal
 
 
+def _token(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("x-api-key")
+
+
+async def _principal(
+    request: Request,
+    scopes: SecurityScopes,
+    # For the OpenAPI document.
+    _bearer: Annotated[object, Security(_bearer)],
+    _header: Annotated[object, Security(_header)],
+) -> Principal:
+    return await authorize(request, scopes.scopes)
+
+
 async def may_read(request: Request) -> bool:
     """Return whether a request has a key that may read. Without one it is no error."""
     try:
-        scopes, bearer = SecurityScopes([READ]), await _bearer(request)
-        await _principal(request, scopes, bearer, await _header(request))
+        await authorize(request, (READ,))
     except FlashNotifyError:
         return False
     return True

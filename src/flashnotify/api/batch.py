@@ -13,8 +13,8 @@ from starlette.responses import Response
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.long_answers import LongAnswer
-from flashnotify.api.notifications import IdempotencyHeader
 from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
+from flashnotify.api.sending_route import IdempotencyHeader, SendingRoute
 from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result
 from flashnotify.intake.idempotency import Accepted
@@ -44,15 +44,6 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
     """Return the endpoint `/v1/notifications/batch`."""
     router = APIRouter(prefix="/v1/notifications/batch", tags=["notifications"])
 
-    @router.post(
-        "",
-        status_code=202,
-        response_model=BatchOut,
-        summary="Send many notifications",
-        description="The body is a JSON array or NDJSON. Each notification is accepted or rejected "
-        "by itself: see `results`. If all are rejected, the answer is a problem (422) that has "
-        "the same `accepted`, `rejected` and `results`.",
-    )
     async def send_batch(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> Response:
@@ -72,6 +63,19 @@ def batch_router(bulk: Bulk, max_bytes: int, max_bytes_of_one: int) -> APIRouter
             refused["request_id"] = request.scope["state"]["request_id"]
             return LongAnswer(found.texts(refused), bulk.slices, 422, MEDIA_TYPE)
         return LongAnswer(found.texts({}), bulk.slices, 202)
+
+    router.add_api_route(
+        "",
+        send_batch,
+        methods=["POST"],
+        route_class_override=SendingRoute,
+        status_code=202,
+        response_model=BatchOut,
+        summary="Send many notifications",
+        description="The body is a JSON array or NDJSON. Each notification is accepted or rejected "
+        "by itself: see `results`. If all are rejected, the answer is a problem (422) that has "
+        "the same `accepted`, `rejected` and `results`.",
+    )
 
     @router.get("", include_in_schema=False)
     async def refuse() -> None:

@@ -38,8 +38,9 @@ class AttemptOut(BaseModel):
 class DeliveryOut(BaseModel):
     """One notification to one recipient on one channel.
 
-    While it is queued, `next_attempt_at` is the time of the next attempt, and `waiting` says why it
-    is not made now. `attempts` has the last five of the `attempt_count` made.
+    While it is `queued`, `next_attempt_at` is the time of the next attempt, and `waiting` says why
+    it is not made now. While it is `sending`, an attempt is being made. `attempts` has the last
+    five of the `attempt_count` made.
     """
 
     id: UUID
@@ -159,7 +160,7 @@ def _delivery(
         status=DeliveryStatus.sending if queued and sending else delivery.status,
         reason=delivery.reason,
         updated_at=moment(delivery.updated_at),
-        next_attempt_at=moment(delivery.due_at) if queued else None,
+        next_attempt_at=moment(delivery.due_at) if queued and not sending else None,
         waiting=None if sending else delivery.waiting,
         # Only attempts that the delivery counts: others may have been added since it was read.
         attempt_count=delivery.attempts,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import JSONResponse
 
@@ -24,6 +24,7 @@ from flashnotify.api.fields import (
 )
 from flashnotify.api.path_prefix import link
 from flashnotify.api.problems import FieldProblem, problems
+from flashnotify.api.sending_route import IdempotencyHeader, SendingRoute
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import CancelAndRetry, find_notification
@@ -89,16 +90,6 @@ class NotificationDetail(NotificationOut):
     counts: Mapping[str, Mapping[str, int]]
 
 
-IdempotencyHeader = Annotated[
-    str | None,
-    Header(
-        pattern=r"^[\x21-\x7e]+$",
-        max_length=255,
-        description="A repeated request with the same key is done once. Kept for 24 h.",
-    ),
-]
-
-
 # What an endpoint declares that returns `accepted_response`.
 ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": AcceptedOut}
 
@@ -134,20 +125,24 @@ def notifications_router(
     """Return the endpoints of `/v1/notifications`."""
     router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
-    @router.post(
-        "",
-        summary="Send a notification",
-        description="A 202 means that it is on disk and will be sent. Only `kind`, `title`, "
-        "`body` and `to` are required, and what the kind requires in `data`.",
-        responses=problems(409),
-        **ACCEPTED,
-    )
     async def send_notification(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
     ) -> JSONResponse:
         document = await read_json(request, max_request_bytes)
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)
+
+    router.add_api_route(
+        "",
+        send_notification,
+        methods=["POST"],
+        route_class_override=SendingRoute,
+        summary="Send a notification",
+        description="A 202 means that it is on disk and will be sent. Only `kind`, `title`, "
+        "`body` and `to` are required, and what the kind requires in `data`.",
+        responses=problems(409),
+        **ACCEPTED,
+    )
 
     @router.get(
         "",

@@ -11,11 +11,12 @@ from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import media_type, read_body
-from flashnotify.api.notifications import ACCEPTED, IdempotencyHeader, accepted_response, ended
+from flashnotify.api.notifications import ACCEPTED, accepted_response, ended
 from flashnotify.api.notify_parameters import LISTS, SINGLES, text_parameters
 from flashnotify.api.ntfy_headers import given_headers
 from flashnotify.api.parameters import raise_unknown
 from flashnotify.api.problems import problems
+from flashnotify.api.sending_route import IdempotencyHeader
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import find_notification
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable, UnsupportedMediaType

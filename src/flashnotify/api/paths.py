@@ -48,5 +48,7 @@ class Paths:
         bare = path.rstrip("/")
         if bare != path and self.methods(bare):
             return f"; did you mean {link(bare)}?"
+        if "//" in path:
+            return "; one of its parts is empty, such as the id."
         parts = path.split("/")
         return did_you_mean(link(path), {link(known.like(parts)) for known in self._paths})

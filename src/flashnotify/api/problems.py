@@ -102,6 +102,17 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     return _response(scope, problem(error), headers)
 
 
+def error_response(scope: Scope, error: Exception) -> Response:
+    """Return the response to a request that ended with `error`, which may be unexpected (500)."""
+    if not isinstance(error, FlashNotifyError):
+        if errors.is_out_of_files(error):
+            error = errors.Unavailable("Too many files and connections are open.", retry_after=5)
+        else:
+            detail = "An internal error occurred. The log has it under this request_id."
+            error = FlashNotifyError(detail)
+    return problem_response(scope, error)
+
+
 def install_problems(app: FastAPI) -> None:
     """Make `app`, which has all of its routes, answer every error with a problem."""
     app.state.paths = Paths(app.routes)
@@ -113,19 +124,14 @@ def install_problems(app: FastAPI) -> None:
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, FlashNotifyError):
-        # Starlette raises it again, and `RequestBoundary` logs it.
-        detail = "An internal error occurred. The log has it under this request_id."
-        error = FlashNotifyError(detail)
-    return problem_response(request.scope, error)
+    # One that is unexpected is raised again by Starlette, and logged by `RequestBoundary`.
+    return error_response(request.scope, error)
 
 
 async def _on_os_error(request: Request, error: Exception) -> Response:
-    """Answer a request for which the process, or the machine, has no file descriptor left."""
     if not errors.is_out_of_files(error):
         raise error
-    full = errors.Unavailable("Too many files and connections are open.", retry_after=5)
-    return problem_response(request.scope, full)
+    return error_response(request.scope, error)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

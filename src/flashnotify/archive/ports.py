@@ -261,5 +261,8 @@ class Archive(Protocol):
     def overloaded(self) -> bool:
         """Whether the disk does not keep up, so that new work should be refused for now."""
 
+    async def room(self) -> None:
+        """Wait until few writes wait for the disk. To be called before each piece of bulk work."""
+
     async def ping(self) -> None:
         """Raise `Unavailable` if the archive cannot be read, or nothing can be accepted now."""

@@ -43,6 +43,9 @@ class SqlArchive(ports.Archive):
     def overloaded(self) -> bool:
         return self._writer.overloaded
 
+    async def room(self) -> None:
+        await self._writer.room()
+
     async def ping(self) -> None:
         await self._readings[0].value(select(ApiKey.id).limit(1))
         await self._writer.check()

@@ -11,7 +11,7 @@ from flashnotify.archive.sql.changes import Change
 from flashnotify.domain import Priority
 
 # Rows that each lane may add to a commit: few enough for an urgent write to wait some 10 ms for it.
-_SHARE = 500
+_SHARE = 250
 # Rows of a notification to one person, or to some.
 _FEW = 20
 
@@ -61,16 +61,26 @@ class Write:
 
 
 class WaitingWrites:
-    """The writes that wait, by lane. `rows` are the numbers of their rows."""
+    """The writes that wait, by lane."""
 
     def __init__(self) -> None:
-        self.rows = dict.fromkeys(WriteLane, 0)
+        self._rows = dict.fromkeys(WriteLane, 0)
         self._lanes: dict[WriteLane, deque[Write]] = {lane: deque() for lane in WriteLane}
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, without those of long answers."""
+        return sum(self._rows.values()) - self.long_answers
+
+    @property
+    def long_answers(self) -> int:
+        """The number of rows of long answers."""
+        return self._rows[WriteLane.long_answer]
 
     def put(self, write: Write, lane: WriteLane) -> None:
         """Add a write at the end of its lane."""
         self._lanes[lane].append(write)
-        self.rows[lane] += len(write.changes)
+        self._rows[lane] += len(write.changes)
 
     def take(self) -> list[Write]:
         """Take a share of each lane, the most urgent first; none waits for the whole of another."""
@@ -80,5 +90,5 @@ class WaitingWrites:
             while waiting and (not rows or rows + len(waiting[0].changes) <= _SHARE):
                 rows += len(waiting[0].changes)
                 taken.append(waiting.popleft())
-            self.rows[lane] -= rows
+            self._rows[lane] -= rows
         return taken

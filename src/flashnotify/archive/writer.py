@@ -18,6 +18,8 @@ from flashnotify.errors import SyncFailed, Unavailable, WriteRefused
 
 # Changes nothing, but is written and fsynced as any change is.
 _PROBE = Statement(text("PRAGMA user_version = 0"), Stage.changes)
+# Rows that may wait before bulk work pauses: what the next two commits take.
+_ROOM = 500
 # Seconds for which the result of a commit says whether the next one will succeed.
 _FRESH = 1.0
 
@@ -63,6 +65,8 @@ class Writer:
         self._max_lag = max_lag
         self._waiting = WaitingWrites()
         self._arrived = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._commit_began: float | None = None
         # When the last commit ended, and its error.
         self._last: tuple[float, Unavailable | None] | None = None
@@ -76,8 +80,7 @@ class Writer:
         """Whether the disk does not keep up, so that new work should be refused for now."""
         began = self._commit_began
         stuck = began is not None and self._clock.monotonic() - began > self._max_lag
-        rows = self._waiting.rows
-        return stuck or sum(rows.values()) - rows[WriteLane.long_answer] > self._max_backlog
+        return stuck or self._waiting.rows > self._max_backlog
 
     def when_committed(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""
@@ -102,11 +105,13 @@ class Writer:
         if self._ended or self._closing:
             write.settle(Unavailable("The archive is closed."))
             return write.done
-        if lane is WriteLane.long_answer and self._waiting.rows[lane] > self._max_backlog:
+        if lane is WriteLane.long_answer and self._waiting.long_answers > self._max_backlog:
             write.settle(_overloaded())
             return write.done
         self._waiting.put(write, lane)
         self._arrived.set()
+        if self._waiting.rows > _ROOM:
+            self._has_room.clear()
         return write.done
 
     async def write(self, *changes: Change, lane: WriteLane = WriteLane.answer) -> None:
@@ -117,6 +122,14 @@ class Writer:
             Unavailable: nothing can be written now (disk full, shutting down).
         """
         await self.submit(changes, lane)
+
+    async def room(self) -> None:
+        """Wait until few rows wait.
+
+        Bulk work that ran ahead would keep the thread that writes from the interpreter, and what is
+        urgent would wait for it.
+        """
+        await self._has_room.wait()
 
     async def check(self) -> None:
         """Raise `Unavailable` if nothing can be written now.
@@ -153,6 +166,7 @@ class Writer:
                         return
         finally:
             self._ended = True
+            self._has_room.set()
             while taken := self._waiting.take():
                 for write in taken:
                     write.settle(Unavailable("The archive's writer has ended."))
@@ -173,6 +187,8 @@ class Writer:
             self._last = self._clock.monotonic(), ending
             for write in writes:
                 write.settle(ending)
+            if self._waiting.rows <= _ROOM:
+                self._has_room.set()
         for call in self._on_commit:
             call()
 

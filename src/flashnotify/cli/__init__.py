@@ -1,8 +1,11 @@
 """The command line: `flashnotify`."""
 
 import gc
+import inspect
 import os
+import re
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,28 +19,52 @@ from flashnotify import __version__
 from flashnotify.cli.standard_output import flush_output, prepare_output
 from flashnotify.errors import FlashNotifyError
 
-# The module of each command, and its function there if that has another name, in the order of
-# `--help`. Only the module of the given command is imported: commands that talk to a running
-# `serve` need none of its code.
-_MODULES = {
-    "serve": "serve",
-    "demo": "demo",
-    "send": "send",
-    "status": "notification",
-    "cancel": "notification",
-    "retry": "notification",
-    "list": "list_commands:notifications",
-    "deliveries": "list_commands",
-    "queue": "queue",
-    "outbox": "outbox",
-    "tail": "tail",
-    "kinds": "list_commands",
-    "channels": "list_commands",
-    "devices": "list_commands",
-    "doctor": "doctor",
-    "migrate": "archive",
-    "backup": "archive",
-    "keys": "keys",
+# The module of each command, and its function there if that has another name; and its summary, in
+# the order of `--help`. Only the module of the given command is imported, and none for `--help`:
+# commands that talk to a running `serve` need none of its code.
+_COMMANDS = {
+    "serve": ("serve", "Run the service."),
+    "demo": (
+        "demo",
+        "Send examples of each kind, show what their recipients would get, and serve until Ctrl-C.",
+    ),
+    "send": ("send", "Send a notification and print its id once it is accepted."),
+    "status": (
+        "notification",
+        "Show how a notification went, and its deliveries: what is not sent comes first.",
+    ),
+    "cancel": ("notification", "Cancel the deliveries of a notification that are not sent yet."),
+    "retry": ("notification", "Retry the deliveries of a notification that failed."),
+    "list": ("list_commands:notifications", "List notifications, newest first."),
+    "deliveries": (
+        "list_commands",
+        "List deliveries of all notifications, newest first: what failed today, what Ada got.",
+    ),
+    "queue": (
+        "queue",
+        "Show how many deliveries wait, by channel, priority and reason, and for how long.",
+    ),
+    "outbox": ("outbox", "Show the messages that were captured instead of sent."),
+    "tail": ("tail", "Follow the events of a running `serve`, one per line."),
+    "kinds": (
+        "list_commands",
+        "List the kinds of notification, with the fields that each takes and requires.",
+    ),
+    "channels": (
+        "list_commands",
+        "List the channels with their transports, and say which of them fail.",
+    ),
+    "devices": ("list_commands", "List the devices that get push, with their addresses for --to."),
+    "doctor": (
+        "doctor",
+        "Check the settings, the archive, the keys, each transport and a running `serve`.",
+    ),
+    "migrate": (
+        "archive",
+        "Create or upgrade the archive's tables. `serve` also does this when it starts.",
+    ),
+    "backup": ("archive", "Copy the archive and its keys to FILE, even while `serve` is running."),
+    "keys": ("keys", "Manage API keys."),
 }
 
 
@@ -47,20 +74,35 @@ class _Commands(typer.core.TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         # Misspelt names are compared with these.
-        self.commands = cast("dict[str, Any]", dict.fromkeys(_MODULES))
+        self.commands = cast("dict[str, Any]", dict.fromkeys(_COMMANDS))
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(_MODULES)
+        return list(_COMMANDS)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        listed: dict[str, Any] = {
+            name: typer.core.TyperCommand(name, help=summary)
+            for name, (_, summary) in _COMMANDS.items()
+        }
+        group = typer.core.TyperGroup(
+            name=self.name, commands=listed, params=self.params, help=self.help
+        )
+        group.format_help(ctx, formatter)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _MODULES:
+        if cmd_name not in _COMMANDS:
             return None
-        module, _, name = _MODULES[cmd_name].partition(":")
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
         command = getattr(_import(f"flashnotify.cli.{module}"), name or cmd_name)
         if not isinstance(command, typer.Typer):
             function, command = command, typer.Typer(add_completion=False)
-            command.command(cmd_name)(function)
+            command.command(cmd_name, help=_unwrapped(function))(function)
         return typer.main.get_command(command)
+
+
+def _unwrapped(function: Callable[..., Any]) -> str:
+    """Return a docstring with one line for each paragraph: help keeps line breaks within one."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(function) or "")
 
 
 def _import(name: str) -> ModuleType:

@@ -39,7 +39,9 @@ def migrate() -> None:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The copy to write; the keys go next to it.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The copy to write; the keys go next to it.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
 ) -> None:
     """Copy the archive and its keys to FILE, even while `serve` is running.

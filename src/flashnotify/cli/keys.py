@@ -45,7 +45,9 @@ def index(as_json: JsonOption = False) -> None:
 
 
 @keys.command()
-def revoke(id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")]) -> None:
+def revoke(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, from `keys list`.")],
+) -> None:
     """Revoke an API key, with immediate effect."""
     asyncio.run(call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}"))
 

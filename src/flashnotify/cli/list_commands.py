@@ -1,5 +1,6 @@
 """`flashnotify list`, `deliveries`, `devices`, `kinds`, `channels`: the API's lists as tables."""
 
+from dataclasses import replace
 from operator import itemgetter
 from typing import Annotated
 
@@ -72,6 +73,11 @@ _DELIVERIES = Listing(
     },
     "No delivery matches.",
 )
+_DELIVERIES_TO = replace(
+    _DELIVERIES,
+    empty="No delivery to this address matches. --to takes the whole address. What is scheduled "
+    "has no deliveries yet: flashnotify list --status scheduled",
+)
 
 
 def deliveries(
@@ -85,7 +91,7 @@ def deliveries(
     as_json: JsonOption = False,
 ) -> None:
     """List deliveries of all notifications, newest first: what failed today, what Ada got."""
-    _DELIVERIES.show(
+    (_DELIVERIES if to is None else _DELIVERIES_TO).show(
         as_json=as_json,
         to=to,
         status=status,
@@ -137,8 +143,8 @@ def _fields(request: Item) -> str:
 def _transports(channel: Item) -> str:
     lines = []
     for transport in channel["transports"]:
-        problem = f": {transport['problem']}" if transport["problem"] else ""
-        state = "" if transport["breaker"] == "closed" else f" (failing{problem})"
+        error = f": {transport['last_error']}" if transport["last_error"] else ""
+        state = "" if transport["breaker"] == "closed" else f" (failing{error})"
         lines.append(f"{transport['name']}{state}")
     return "\n".join(lines) or "none"
 

@@ -15,7 +15,7 @@ from flashnotify.cli.client import Client, CommandFailed, JsonOption, call, conn
 from flashnotify.cli.output import print_json
 from flashnotify.cli.tables import Columns, last_answer, next_attempt, print_items
 
-IdArgument = Annotated[str, typer.Argument(help="The id from `send`.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id from `send`.")]
 
 # Rows of the table, and the order of their statuses: what is not sent comes first.
 _ROWS = 200
@@ -46,17 +46,22 @@ def status(id: IdArgument, as_json: JsonOption = False) -> None:
 
 def cancel(id: IdArgument) -> None:
     """Cancel the deliveries of a notification that are not sent yet."""
-    _act(id, "cancel")
+    _, now = _act(id, "cancel")
+    print(now)
 
 
 def retry(id: IdArgument) -> None:
     """Retry the deliveries of a notification that failed."""
-    _act(id, "retry")
+    found, now = _act(id, "retry")
+    # It may have failed again already.
+    nothing = found["status"] == "completed" and not _totals(found["counts"])["failed"]
+    print(f"{'nothing failed; ' * nothing}{now}")
 
 
-def _act(id: str, action: str) -> None:
-    found = asyncio.run(call("POST", f"{_path(id)}/{action}"))
-    print(f"{found['status']}: {_counted(found['counts'])}")
+def _act(id: str, action: str) -> tuple[dict[str, Any], str]:
+    """Return the notification after an action, and how it is now."""
+    found: dict[str, Any] = asyncio.run(call("POST", f"{_path(id)}/{action}"))
+    return found, f"{found['status']}: {_counted(found['counts'])}"
 
 
 def _path(id: str) -> str:
@@ -94,8 +99,9 @@ async def _deliveries(
 def _show(found: Mapping[str, Any]) -> None:
     console = Console()
     failed = found["outcome"] == "all_failed"
+    sending = sum(delivery["status"] == "sending" for delivery in found["deliveries"])
     console.print(
-        f"{'Nothing was sent: ' * failed}{_counted(found['counts'])}",
+        f"{'Nothing was sent: ' * failed}{_counted(found['counts'], sending)}",
         style="bold red" if failed else "bold",
     )
     console.print(f"{found['kind']}: {found['title']}", markup=False)
@@ -119,6 +125,8 @@ def _totals(counts: Mapping[str, Mapping[str, int]]) -> Counter[str]:
     return totals
 
 
-def _counted(counts: Mapping[str, Mapping[str, int]]) -> str:
-    totals = _totals(counts)
-    return ", ".join(f"{totals[s]} {s}" for s in _ORDER if totals[s]) or "no deliveries yet"
+def _counted(counts: Mapping[str, Mapping[str, int]], sending: int = 0) -> str:
+    """Return the totals as text. Counts have the `sending` ones among those that are queued."""
+    totals = _totals(counts) + Counter(sending=sending)
+    totals["queued"] -= sending
+    return ", ".join(f"{totals[s]} {s}" for s in _ORDER if totals[s] > 0) or "no deliveries yet"

@@ -15,7 +15,8 @@ def send(
     title: Annotated[str, typer.Option(help="One line.")],
     to: Annotated[list[str], typer.Option(help="E.g. mailto:ada@univ.example. Repeatable.")],
     body: Annotated[
-        str | None, typer.Argument(help="The message. Read from standard input if missing.")
+        str | None,
+        typer.Argument(metavar="BODY", help="The message. Read from standard input if missing."),
     ] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="A field, such as course=ALG-2. Repeatable.")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from flashnotify.errors import SettingsError
+from flashnotify.errors import SettingsError, why_not_connected
 
 _BACKLOG = 2048
 # The longest path of a Unix socket, in bytes (unix(7)).
@@ -31,8 +31,9 @@ def listen(hosts: Iterable[str], port: int) -> list[socket.socket]:
                     listeners.append(opened.enter_context(listener))
                     port = listener.getsockname()[1]
             except (OSError, OverflowError) as error:
+                why = why_not_connected(error) if isinstance(error, OSError) else error
                 raise SettingsError(
-                    f"cannot listen on {host} port {port}: {error}. "
+                    f"cannot listen on {host} port {port}: {why}. "
                     "Choose another with --host and --port."
                 ) from None
         opened.pop_all()

@@ -86,6 +86,8 @@ def _text(cell: object) -> str:
 
 def next_attempt(delivery: Item) -> str | None:
     """Return when a delivery is attempted next, and why not now."""
+    if delivery["status"] == "sending":
+        return "now"
     at, waiting = delivery["next_attempt_at"], delivery["waiting"]
     return f"{at} ({waiting.replace('_', ' ')})" if at and waiting else at
 
@@ -94,4 +96,5 @@ def last_answer(delivery: Item) -> str | None:
     """Return why a delivery is not sent, or else the last answer of a provider."""
     attempts = delivery["attempts"]
     answer = attempts[-1]["answer"] if attempts else None
-    return delivery["reason"] or answer
+    hint = "; see flashnotify channels" * (delivery["waiting"] == "breaker_open")
+    return f"{delivery['reason'] or answer or ''}{hint}" or None

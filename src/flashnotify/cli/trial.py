@@ -18,6 +18,17 @@ _EXAMPLE = {
     "to": ["mailto:ada@univ.example"],
     "data": {"course": "ALG-2", "room": "B204"},
 }
+# What the two commands do, and the path of the second: while email stays here, and otherwise.
+_CAPTURED = (
+    "Send a notification",
+    "See what the recipient would have got",
+    "/v1/outbox?limit=1&wait=5",
+)
+_SENT = (
+    'Send a notification. It leaves this machine: put your own address into "to"',
+    "See whether it was sent",
+    "/v1/deliveries?channel=email&limit=1",
+)
 
 
 async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> None:
@@ -34,18 +45,27 @@ async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> 
             draft.write_text(key + "\n")
     address = base_url("http", host, port)
     document = json.dumps(_EXAMPLE)
+    sending, seeing, path_seen = _CAPTURED if await _is_captured(app) else _SENT
     print(
         f"""
 FlashNotify answers at {address}
 API documentation: {address}/docs
 Trial API key, kept in {path}: {key}
 
-Send a notification:
+{sending}:
   curl {address}/v1/notifications -H 'Authorization: Bearer {key}' \\
     -H 'Content-Type: application/json' -d '{document}'
 
-See what the recipient would have got:
-  curl '{address}/v1/outbox?limit=1&wait=5' -H 'Authorization: Bearer {key}'
+{seeing}:
+  curl '{address}{path_seen}' -H 'Authorization: Bearer {key}'
 """,
         flush=True,
     )
+
+
+async def _is_captured(app: ASGIApp) -> bool:
+    """Return whether email is kept in the outbox."""
+    async with in_process(app) as admin:
+        channels = (await admin.call("GET", "/v1/channels"))["items"]
+    (email,) = (channel for channel in channels if channel["channel"] == "email")
+    return all(transport["name"] == "capture://" for transport in email["transports"])

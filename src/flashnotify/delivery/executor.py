@@ -25,6 +25,7 @@ from flashnotify.domain import AttemptOutcome, Job, Message, WaitReason
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,10 @@ class Executor:
     # worker, so that the other workers are left to those that answer.
     most_strangers: int = 4
     _strangers: set[UUID] = field(default_factory=set)
+    # Some transports never wait. By urgency: bulk has a slice of each turn of the event loop.
+    _slices: Mapping[bool, TimeSlices] = field(
+        default_factory=lambda: {urgent: TimeSlices() for urgent in (False, True)}
+    )
     # When the last of those turned away comes back.
     _turned_away: int = 0
 
@@ -128,10 +133,12 @@ class Executor:
     async def _send_each(
         self, batch: Batch, recorder: Recorder, deliveries: Iterator[Delivery]
     ) -> None:
-        for number, delivery in enumerate(deliveries, 1):
+        slices = self._slices[batch.urgent]
+        for delivery in deliveries:
+            if not batch.urgent:
+                await self.archive.room()
+            await slices.step()
             await self._send_one(batch, recorder, delivery)
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
 
     async def _send_one(self, batch: Batch, recorder: Recorder, delivery: Delivery) -> None:
         """Decide again, since time has passed; then attempt the delivery and record the result."""

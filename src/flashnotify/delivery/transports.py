@@ -209,18 +209,14 @@ def open_channel(
             transport = cls(cls.form(SecretStr(url)), settings[cls], resources)
         except errors.SettingsError as error:
             place = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
-            raise errors.SettingsError(
-                f"{place} {error}. Example: {setting.env}={setting.example}"
-            ) from None
+            raise errors.SettingsError(f"{place} {error}. {setting.hint}") from None
         # What tells two URLs apart may be a password or a path, so a number is used instead.
         name = _numbered(transport.name + (only or ""), names, " ({})")
         label = _numbered(url.partition(":")[0].lower(), schemes, " {}")
         breaker = Breaker(spec.breaker, resources.clock)
         transports.append(OpenTransport(name, label, spec.name, transport, breaker, only))
     if not transports and setting.default:
-        raise errors.SettingsError(
-            f"{setting.env}: names no transport. Example: {setting.env}={setting.example}"
-        )
+        raise errors.SettingsError(f"{setting.env}: names no transport. {setting.hint}")
     retry = RetryConfig().applied_to(spec.retry)
     return OpenChannel(replace(spec, retry=retry), config, transports)
 

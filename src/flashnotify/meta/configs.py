@@ -102,8 +102,8 @@ class Config(metaclass=ConfigMeta):
         shown = re.sub(r"[^\s/<'\"]+@", "***@", shown)
         given = "the value" if setting.secret else shown
         return (
-            f"{setting.env}: {given} is not valid: {explain(fault)[1]}. "
-            f"Example: {setting.env}={setting.example}"
+            f"{setting.env}: {given} is not valid: {explain(fault)[1].removesuffix('.')}. "
+            f"{setting.hint}"
         )
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -58,6 +59,12 @@ class SettingSpec:
     secret: bool
     attribute: str = ""
     type: str = ""
+
+    @property
+    def hint(self) -> str:
+        """The end of an error's text: an example, as a shell and a file `.env` take it."""
+        quote = "'" if re.search(r"[ <]", self.example) and self.example[:1] != "$" else ""
+        return f"Example: {self.env}={quote}{self.example}{quote}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ async def test_an_urgent_write_goes_into_the_next_commit(archive: Archive) -> No
         waiting = bulk(archive, 2000)
         await archive.writer.submit([archive.notification()], lane)
         assert archive.commits == before + 1
-        assert sum(write.done() for write in waiting) == 500, "bulk gets its share"
+        assert sum(write.done() for write in waiting) == 250, "bulk gets its share"
         await asyncio.gather(*waiting)
 
 
@@ -65,3 +65,24 @@ async def test_a_backlog_of_long_answers_refuses_only_more_of_them(
     await waiting
     await archive.writer.submit([archive.notification()], WriteLane.long_answer)
     assert archive.one(NOTIFICATIONS) == 103
+
+
+async def test_bulk_work_waits_for_room(archive: Archive) -> None:
+    """It goes on when two commits can take what waits."""
+    await archive.writer.room()
+    waiting = bulk(archive, 501)
+    room = asyncio.create_task(archive.writer.room())
+    await asyncio.sleep(0)
+    assert not room.done()
+    await room
+    assert sum(write.done() for write in waiting) == 250
+    await asyncio.gather(*waiting)
+
+
+async def test_nobody_waits_for_room_in_a_writer_that_has_ended(archive: Archive) -> None:
+    waiting = bulk(archive, 600)
+    room = asyncio.create_task(archive.writer.room())
+    assert archive.writing is not None
+    archive.writing.cancel()
+    await room
+    await asyncio.gather(*waiting, return_exceptions=True)

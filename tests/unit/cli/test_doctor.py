@@ -17,6 +17,7 @@ from flashnotify.cli.doctor.configuration import (
 )
 from flashnotify.cli.doctor.database import archive_findings
 from flashnotify.cli.doctor.findings import Finding
+from flashnotify.cli.doctor.serving import _transports
 from flashnotify.cli.doctor.transports import transport_findings
 from flashnotify.settings import ServiceConfig
 from tests.support.http_server import HttpServer, Reply
@@ -110,6 +111,24 @@ def test_settings_that_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():
         monkeypatch.setenv(f"FLASHNOTIFY_{name}", value)
     assert states(doubtful_findings(ServiceConfig())) == {}
+
+
+@pytest.mark.parametrize(
+    ("sms", "public", "warned"),
+    [
+        ("kannel://user:x@10.0.0.5:13013", "http://127.0.0.1:8000", True),
+        ("kannel://user:x@10.0.0.5:13013", "https://notify.univ.example", False),
+        ("kannel://user:x@127.0.0.1:13013", "http://127.0.0.1:8000", False),
+        ("https+json://sms.example/send", "http://127.0.0.1:8000", False),
+    ],
+)
+def test_kannel_elsewhere_needs_a_public_url(
+    monkeypatch: pytest.MonkeyPatch, sms: str, public: str, warned: bool
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_SMS_URL", sms)
+    monkeypatch.setenv("FLASHNOTIFY_PUBLIC_URL", public)
+    found = states(doubtful_findings(ServiceConfig()))
+    assert ("FLASHNOTIFY_PUBLIC_URL" in found) is warned
 
 
 @pytest.mark.parametrize(("status", "state"), [(405, "ok"), (501, "ok"), (503, "failed")])
@@ -241,3 +260,22 @@ async def test_findings_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> Non
     assert states(told)["email"] == "failed"
     rest, _ = await transport_findings(ServiceConfig(), {"FLASHNOTIFY_SMTP_TIMEOUT"})
     assert "email" not in states(rest)
+
+
+def test_a_failing_transport_has_campus_time_and_no_log_to_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_TIMEZONE", "Europe/Paris")
+    transport = {
+        "name": "smtp://mail:25",
+        "state": "failing",
+        "failing_since": "2026-12-01T07:00:00.123000Z",
+        "next_probe_at": None,
+        "last_error": "Connection refused",
+        "problem": None,
+    }
+    channels = [{"channel": "email", "transports": [transport]}]
+    (found,) = _transports("serve", channels, {"email smtp://mail:25"})
+    since = "failing since 2026-12-01 08:00:00, next probe now (Europe/Paris): Connection refused"
+    assert found.found == since
+    assert "tries again by itself" in str(found.remedy)

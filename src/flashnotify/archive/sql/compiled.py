@@ -1,6 +1,7 @@
 """Statements, compiled once for a driver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -10,9 +11,16 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from flashnotify.archive.sql.changes import Row, Statement
 
+# Rows of one insert. A driver in a thread waits for the interpreter after each statement, so that
+# fewer of them are faster. Few enough for SQLite's 32,766 parameters of a statement.
+CHUNK = 50
+
 
 class CompiledStatement:
-    """The text of a statement, and how the values of a row become its parameters."""
+    """The text of a statement, and how the values of a row become its parameters.
+
+    `text_of_chunk` is the text for `CHUNK` rows; None if it does not insert.
+    """
 
     def __init__(self, statement: Statement, row: Row, dialect: Dialect) -> None:
         """Compile a statement for rows that name the same columns as `row`.
@@ -24,9 +32,10 @@ class CompiledStatement:
         assert isinstance(compiled, SQLCompiler)
         if compiled.post_compile_params or compiled.literal_execute_params:
             raise CompileError("'expanding' parameters cannot be run with many rows")
-        self.text = str(compiled)
         names = compiled.positiontup or []
         binds = [compiled.binds[name] for name in names]
+        self.text = str(compiled)
+        self.text_of_chunk = _for_many(self.text, len(names))
         self._fixed = {bind.key: bind.effective_value for bind in binds if not bind.required}
         self._pick = _picker([bind.key for bind in binds])
         self._processors: list[tuple[int, Callable[[Any], Any]]] = []
@@ -41,6 +50,17 @@ class CompiledStatement:
         for index, process in self._processors:
             values[index] = process(values[index])
         return values
+
+    def bind_chunk(self, rows: Iterable[Row]) -> list[Any]:
+        """Return the values of `CHUNK` rows for the driver, in order."""
+        return list(chain.from_iterable(map(self.bind, rows)))
+
+
+def _for_many(text: str, values: int) -> str | None:
+    """Return the text of an insert with as many rows as a chunk has."""
+    row = f"({', '.join('?' * values)})"
+    head, inserts, rest = text.partition(f" VALUES {row}")
+    return f"{head} VALUES {', '.join([row] * CHUNK)}{rest}" if inserts else None
 
 
 def _picker(keys: list[str]) -> Callable[[Row], tuple[Any, ...]]:

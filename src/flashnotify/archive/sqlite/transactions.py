@@ -10,7 +10,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive.sql.changes import Change, Row, Statement, add_up
-from flashnotify.archive.sql.compiled import CompiledStatement
+from flashnotify.archive.sql.compiled import CHUNK, CompiledStatement
 from flashnotify.archive.sqlite.driver import Connection
 from flashnotify.archive.sqlite.write_errors import FAILURES, classify, plain
 from flashnotify.errors import Unavailable, WriteRefused, stack_of
@@ -71,11 +71,7 @@ class SqliteTransactions:
             grouped.setdefault(statement, []).append(row)
         for statement in sorted(grouped, key=lambda s: s.stage):
             rows = add_up(grouped[statement], statement.amounts)
-            compiled = self._compile(statement, rows[0])
-            if len(rows) == 1:
-                connection.execute(compiled.text, compiled.bind(rows[0]))
-            else:
-                connection.executemany(compiled.text, map(compiled.bind, rows))
+            _run(connection, self._compile(statement, rows[0]), rows)
 
     def _compile(self, statement: Statement, row: Row) -> CompiledStatement:
         key = (statement, tuple(row))
@@ -83,6 +79,18 @@ class SqliteTransactions:
         if compiled is None:
             compiled = self._compiled[key] = CompiledStatement(statement, row, self._dialect)
         return compiled
+
+
+def _run(connection: sqlite3.Connection, compiled: CompiledStatement, rows: Sequence[Row]) -> None:
+    if compiled.text_of_chunk is not None:
+        while len(rows) >= CHUNK:
+            values = compiled.bind_chunk(rows[:CHUNK])
+            connection.execute(compiled.text_of_chunk, values)
+            rows = rows[CHUNK:]
+    if len(rows) == 1:
+        connection.execute(compiled.text, compiled.bind(rows[0]))
+    elif rows:
+        connection.executemany(compiled.text, map(compiled.bind, rows))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from aiohappyeyeballs import start_connection
 
 from flashnotify.channels.net.answers import AddressNotPermitted
 from flashnotify.channels.net.http_connection import Answer, Connection, NoAnswer
-from flashnotify.errors import Unavailable, is_out_of_files
+from flashnotify.errors import Unavailable, is_out_of_files, why_not_connected
 
 # As of `socket.getaddrinfo`.
 Found: TypeAlias = Sequence[tuple[Any, ...]]
@@ -143,7 +143,8 @@ class Connections(httpx.AsyncBaseTransport):
         except OSError as error:
             if is_out_of_files(error):
                 raise Unavailable("Too many files and connections are open.") from error
-            raise NoAnswer(f"cannot connect to {origin.host}:{origin.port}: {error}") from error
+            reason = why_not_connected(error)
+            raise NoAnswer(f"cannot connect to {origin.host}:{origin.port}: {reason}") from error
         return connection
 
 

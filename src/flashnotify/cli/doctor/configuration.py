@@ -5,15 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from email.utils import parseaddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
 from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.channels.push.webpush import VAPID_FILE
+from flashnotify.channels.sms.channel import SMSConfig
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
 from flashnotify.errors import SettingsError
 from flashnotify.meta import Config
 from flashnotify.meta.registry import CONFIGS, TEMPLATES
 from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
+
+_THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 
 
 def setting_findings() -> Sequence[Finding]:
@@ -32,6 +36,7 @@ def setting_findings() -> Sequence[Finding]:
 def doubtful_findings(config: ServiceConfig) -> Iterator[Finding]:
     """Find settings that work but are unlikely to be meant."""
     yield from _example_sender()
+    yield from _receipts(config)
     if config.timezone == "UTC" and "FLASHNOTIFY_TIMEZONE" not in given_names():
         yield warning(
             "FLASHNOTIFY_TIMEZONE",
@@ -61,6 +66,24 @@ def _example_sender() -> Iterator[Finding]:
                 f"is {email.sender}, an example, while email is really sent",
                 "Set an address of your own, such as "
                 "FLASHNOTIFY_EMAIL_FROM='Campus <noreply@YOUR-DOMAIN>'.",
+            )
+
+
+def _receipts(config: ServiceConfig) -> Iterator[Finding]:
+    """Find a gateway on another machine that is told to report to itself."""
+    with suppress(SettingsError):  # reported by `setting_findings`
+        gateways = {
+            urlsplit(url).hostname
+            for _, url in SMSConfig().transports
+            if url.lower().startswith("kannel:")
+        }
+        if urlsplit(config.public_url).hostname in _THIS_MACHINE and gateways - _THIS_MACHINE:
+            yield warning(
+                "FLASHNOTIFY_PUBLIC_URL",
+                f"is {config.public_url}, where Kannel cannot reach this service: its delivery "
+                "reports are lost",
+                "Set the URL of this service as Kannel reaches it, such as "
+                "FLASHNOTIFY_PUBLIC_URL=https://notify.YOUR-DOMAIN.",
             )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from flashnotify.archive.sqlite.lock import ArchiveLock
+from flashnotify.cli.campus_time import campus_time
 from flashnotify.cli.client import over_socket
 from flashnotify.cli.doctor.findings import Finding, failed, ok, warning
 from flashnotify.settings import ServiceConfig
@@ -13,6 +14,7 @@ from flashnotify.settings import ServiceConfig
 # Seconds to wait for an answer: a working service gives it at once.
 _TIMEOUT = 5.0
 _CHECK_LOG = "Check its log."
+_TRIED_AGAIN = "Deliveries wait, and serve tries again by itself: it needs no restart."
 
 
 async def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[Finding]:
@@ -42,16 +44,20 @@ def _readiness(part: str, ready: dict[str, Any]) -> Finding:
 def _transports(
     part: str, channels: Sequence[dict[str, Any]], expected: set[str]
 ) -> Iterator[Finding]:
+    campus = campus_time()
     running = {f"{c['channel']} {t['name']}": t for c in channels for t in c["transports"]}
     for name, transport in running.items():
         if transport["state"] == "failing":
-            probe = transport["next_probe_at"] or "now"
+            since, probe = (
+                campus.show(transport[name]) if transport[name] else "now"
+                for name in ("failing_since", "next_probe_at")
+            )
             found = (
-                f"failing since {transport['failing_since']}, next probe {probe}: "
+                f"failing since {since}, next probe {probe} ({campus.name}): "
                 f"{transport['last_error']}"
             )
             fixable = transport["problem"] is not None
-            remedy = "Fix the settings and restart serve." if fixable else _CHECK_LOG
+            remedy = "Fix the settings and restart serve." if fixable else _TRIED_AGAIN
             yield failed(f"serve: {name}", found, remedy)
     if running.keys() != expected:
         different = ", ".join(sorted(running.keys() ^ expected))

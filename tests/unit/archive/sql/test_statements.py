@@ -23,7 +23,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from flashnotify.archive import sql
 from flashnotify.archive.models import Id
 from flashnotify.archive.sql.changes import Statement
-from flashnotify.archive.sql.compiled import CompiledStatement
+from flashnotify.archive.sql.compiled import CHUNK, CompiledStatement
+from tests.support.archives import Archive
 
 SQLITE: Dialect = sqlite.dialect()
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has none
@@ -71,6 +72,14 @@ def test_runs_with_many_rows_at_once(connection: sqlite3.Connection, name: str) 
     rows = [row(statement.clause.compile(dialect=SQLITE)) for _ in range(3)]
     compiled = CompiledStatement(statement, rows[0], SQLITE)
     connection.executemany(compiled.text, map(compiled.bind, rows))
+
+
+async def test_an_insert_of_many_rows_stores_each(archive: Archive) -> None:
+    """Chunks of them are one statement; the rest are inserted by themselves."""
+    changes = [archive.notification(title=f"T{number}") for number in range(2 * CHUNK + 7)]
+    await archive.writer.write(*changes)
+    found = archive.rows("SELECT id, title FROM notifications ORDER BY id")
+    assert found == [(row["id"].bytes, row["title"]) for _, row in changes]
 
 
 @pytest.mark.parametrize("name", statements())

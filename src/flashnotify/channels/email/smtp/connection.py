@@ -12,6 +12,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from flashnotify.channels.email.smtp.remedies import is_plain_text
 from flashnotify.channels.email.smtp.server import Server
 from flashnotify.channels.email.smtp.stages import Stage
+from flashnotify.errors import why_not_connected
 
 # Seconds until the next address is tried beside the last one (RFC 8305, section 8).
 _NEXT_ADDRESS = 0.25
@@ -52,7 +53,8 @@ async def connect(server: Server) -> Protocol:
     except ssl.SSLError:
         raise
     except OSError as error:
-        raise SMTPConnectError(f"Error connecting to {host} on port {port}: {error}") from error
+        reason = why_not_connected(error)
+        raise SMTPConnectError(f"Error connecting to {host} on port {port}: {reason}") from error
     return protocol
 
 

@@ -1,0 +1,146 @@
+"""What an accept and a delivery cost, counted: no clock is involved, so any machine will do."""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from flashnotify.app import Service
+from flashnotify.archive.sqlite import transactions
+from flashnotify.archive.sqlite.driver import Connection
+from flashnotify.settings import ServiceConfig
+from tests.support.loop_turns import some_turns
+from tests.support.manual_clock import ManualClock
+from tests.support.running import ACADEMIC, Running, running
+
+MANY = 100
+
+
+class Costs:
+    """Counts hand-overs to database threads, and the commits and statements of the writer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.hand_overs = self.commits = self.statements = 0
+        run, commit, execute = Connection.run, transactions._commit, transactions._run
+
+        async def counted_run(connection: Connection, *arguments: Any) -> Any:
+            self.hand_overs += 1
+            return await run(connection, *arguments)
+
+        def counted_commit(connection: sqlite3.Connection) -> None:
+            self.commits += 1
+            commit(connection)
+
+        def counted_statement(*arguments: Any) -> None:
+            self.statements += 1
+            execute(*arguments)
+
+        monkeypatch.setattr(Connection, "run", counted_run)
+        monkeypatch.setattr(transactions, "_commit", counted_commit)
+        monkeypatch.setattr(transactions, "_run", counted_statement)
+
+    async def start(self) -> None:
+        """Count from now on, once the service has nothing left to do."""
+        before = -1
+        while before != self.hand_overs:
+            before = self.hand_overs
+            await some_turns()
+        self.hand_overs = self.commits = self.statements = 0
+
+
+@pytest.fixture
+def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
+    return Costs(monkeypatch)
+
+
+@pytest.fixture
+async def accepting(clock: ManualClock) -> AsyncIterator[Running]:
+    async with running(Service(ServiceConfig(), clock), deliver=False) as service:
+        await service.send()
+        yield service
+
+
+async def test_an_accept_is_one_commit_and_one_hand_over(accepting: Running, costs: Costs) -> None:
+    await costs.start()
+    for _ in range(MANY):
+        await accepting.send()
+    assert (costs.commits, costs.hand_overs) == (MANY, MANY)
+    assert costs.statements <= 8 * MANY
+
+
+async def test_accepts_at_once_share_commits_and_statements(
+    accepting: Running, costs: Costs
+) -> None:
+    await costs.start()
+    await asyncio.gather(*(accepting.send() for _ in range(MANY)))
+    assert costs.commits == costs.hand_overs <= MANY / 5
+    assert costs.statements <= 8 * costs.commits
+
+
+async def test_a_delivery_is_one_commit_and_two_reads(clock: ManualClock, costs: Costs) -> None:
+    """Beside the commit of the accept: its notification and its delivery are read."""
+    async with running(Service(ServiceConfig(), clock)) as service:
+        await service.send()
+        await costs.start()
+        committed = asyncio.Semaphore(0)
+        service.service.writer.when_committed(committed.release)
+        for _ in range(MANY):
+            await service.send()
+            await committed.acquire()
+            await committed.acquire()
+    assert (costs.commits, costs.hand_overs) == (2 * MANY, 4 * MANY)
+
+
+async def test_an_accept_makes_few_function_calls(accepting: Running) -> None:
+    key = await accepting.key("notify:academic")
+    request = accepting.anonymous.build_request(
+        "POST", "/v1/notifications", json=ACADEMIC, headers=key
+    )
+    app = accepting.anonymous._transport.app  # type: ignore[attr-defined]
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    statuses = [await post(app, request.headers.raw, request.content) for _ in range(3)]
+    sys.setprofile(count)
+    try:
+        statuses += [await post(app, request.headers.raw, request.content) for _ in range(20)]
+    finally:
+        sys.setprofile(None)
+    assert statuses == [202] * 23
+    # About 430; 750 with FastAPI's resolution of dependencies.
+    assert calls / 20 < 500
+
+
+async def post(app: Any, headers: Any, body: bytes) -> int:
+    """Post without a client, whose calls would be counted too."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/v1/notifications",
+        "raw_path": b"/v1/notifications",
+        "query_string": b"",
+        "headers": [(name.lower(), value) for name, value in headers],
+        "client": ("127.0.0.1", 1),
+        "server": ("test", 80),
+        "scheme": "http",
+        "root_path": "",
+    }
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await app(scope, receive, send)
+    return statuses[0]
