@@ -12,6 +12,8 @@ from flashnotify.domain import Priority
 
 # Rows that each lane may add to a commit: few enough for an urgent write to wait some 10 ms for it.
 _SHARE = 250
+# Rows of a notification to one person, or to some.
+_FEW = 20
 
 
 class WriteLane(IntEnum):
@@ -22,7 +24,15 @@ class WriteLane(IntEnum):
 
     answer = 0  # a caller
     urgent = 1  # something urgent
-    bulk = 2
+    long_answer = 2  # a caller, for many rows
+    bulk = 3
+
+    @classmethod
+    def of_accept(cls, priority: Priority, rows: int) -> Self:
+        """Return the lane for accepting a notification in `rows` rows: many never delay few."""
+        if rows <= _FEW:
+            return cls.answer
+        return cls.urgent if priority.urgent else cls.long_answer
 
     @classmethod
     def of(cls, priority: Priority) -> Self:
@@ -51,24 +61,34 @@ class Write:
 
 
 class WaitingWrites:
-    """The writes that wait, by lane. `rows` is the number of their rows."""
+    """The writes that wait, by lane."""
 
     def __init__(self) -> None:
-        self.rows = 0
+        self._rows = dict.fromkeys(WriteLane, 0)
         self._lanes: dict[WriteLane, deque[Write]] = {lane: deque() for lane in WriteLane}
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, without those of long answers."""
+        return sum(self._rows.values()) - self.long_answers
+
+    @property
+    def long_answers(self) -> int:
+        """The number of rows of long answers."""
+        return self._rows[WriteLane.long_answer]
 
     def put(self, write: Write, lane: WriteLane) -> None:
         """Add a write at the end of its lane."""
         self._lanes[lane].append(write)
-        self.rows += len(write.changes)
+        self._rows[lane] += len(write.changes)
 
     def take(self) -> list[Write]:
         """Take a share of each lane, the most urgent first; none waits for the whole of another."""
         taken: list[Write] = []
-        for lane in self._lanes.values():
+        for lane, waiting in self._lanes.items():
             rows = 0
-            while lane and (not rows or rows + len(lane[0].changes) <= _SHARE):
-                rows += len(lane[0].changes)
-                taken.append(lane.popleft())
-            self.rows -= rows
+            while waiting and (not rows or rows + len(waiting[0].changes) <= _SHARE):
+                rows += len(waiting[0].changes)
+                taken.append(waiting.popleft())
+            self._rows[lane] -= rows
         return taken

@@ -47,7 +47,8 @@ class Writer:
     """Writes to the archive, many writes to a commit.
 
     It is overloaded while more than `max_backlog` rows wait, or a commit takes longer than
-    `max_lag` seconds.
+    `max_lag` seconds. Long answers have a backlog of their own: when that is full, only they are
+    refused.
     """
 
     def __init__(
@@ -104,6 +105,9 @@ class Writer:
         if self._ended or self._closing:
             write.settle(Unavailable("The archive is closed."))
             return write.done
+        if lane is WriteLane.long_answer and self._waiting.long_answers > self._max_backlog:
+            write.settle(_overloaded())
+            return write.done
         self._waiting.put(write, lane)
         self._arrived.set()
         if self._waiting.rows > _ROOM:
@@ -133,7 +137,7 @@ class Writer:
         The last commit tells; without a recent one, something is written to see. Callers share it.
         """
         if self.overloaded:
-            raise Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")
+            raise _overloaded()
         if self._last is not None and not self._ended:
             ended, error = self._last
             if self._clock.monotonic() - ended <= (_FRESH if error is None else error.retry_after):
@@ -195,6 +199,10 @@ class Writer:
             refusals = await self._transactions.one_by_one([write.changes for write in writes])
             for index, error in refusals.items():
                 writes[index].settle(error)
+
+
+def _overloaded() -> Unavailable:
+    return Unavailable("The archive cannot keep up. Send it again later.", code="overloaded")
 
 
 def _between_barriers(writes: Iterable[Write]) -> Iterator[Sequence[Change]]:

@@ -160,6 +160,10 @@ class BoundedHttp(HttpToolsProtocol):
         self.scope["http_version"] = self.parser.get_http_version()
         if self.scope["method"] == "CONNECT":
             raise Refusal(MalformedRequest("This is not a proxy: CONNECT is not supported."))
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.scope["http_version"] == "1.1"):
+            detail = "An HTTP/1.1 request has exactly one Host field (RFC 9112, section 3.2)."
+            raise Refusal(MalformedRequest(detail))
         if self.parser.should_upgrade():
             return
         if len(self.pipeline) >= MAX_PIPELINED:

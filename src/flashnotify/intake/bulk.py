@@ -10,7 +10,7 @@ from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.json_documents import Document, parse
 from flashnotify.intake.submission import Submission
 
-# Notifications that are checked and committed concurrently.
+# Notifications that are checked and committed concurrently, of all requests together.
 _CONCURRENT = 100
 # Their bytes: parsed, they are up to 100,000 objects, which the garbage collector goes through.
 _CONCURRENT_BYTES = 256 * 1024
@@ -33,6 +33,9 @@ class Bulk:
         self.slices = submission.slices
         self._submission = submission
         self._limit = limit
+        # One part of all requests at a time: more only fill the archive's backlog, which refuses
+        # everything else.
+        self._turn = asyncio.Lock()
 
     async def accept(
         self, caller: Principal, documents: AsyncIterator[Document], key: str | None
@@ -53,7 +56,9 @@ class Bulk:
         while start < len(whole):
             part = _part(whole, start)
             checks = (self._one(caller, each, index, key) for index, each in enumerate(part, start))
-            for result in await asyncio.gather(*checks):
+            async with self._turn:
+                results = await asyncio.gather(*checks)
+            for result in results:
                 await self.slices.step()
                 shown -= _shorten(result, max(shown, 1))
                 yield result

@@ -100,7 +100,9 @@ class Moment(Field[datetime]):
     """A moment with an offset, in ISO 8601 as RFC 3339 profiles it."""
 
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "date-time"}
-    _form = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?")
+    _form = re.compile(
+        r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
+    )
 
     def validate(self, value: object) -> datetime:
         """Return the moment, with the offset that it was written with."""
@@ -109,8 +111,9 @@ class Moment(Field[datetime]):
         elif isinstance(value, str) and self._form.fullmatch(value):
             try:
                 moment = datetime.fromisoformat(value.upper())
-            except ValueError as error:
-                message = f"not a valid date and time: {error}"
+            except ValueError:
+                # Python's own words differ from version to version.
+                message = "not a valid date and time; check its day, hour and offset"
                 raise InvalidValue("not_a_timestamp", message) from None
         else:
             raise InvalidValue(

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from flashnotify.archive.sql.deliveries import END_SOME
 from flashnotify.archive.sql.notifications import CANCEL_NOTIFICATION
 from flashnotify.archive.write_lanes import WriteLane
+from flashnotify.errors import Unavailable
 from tests.support.archives import Archive
 
 NOTIFICATIONS = "SELECT count(*) FROM notifications"
@@ -47,6 +50,21 @@ async def test_a_write_larger_than_a_share_goes_alone(archive: Archive) -> None:
     large = [archive.notification() for _ in range(1200)]
     await asyncio.gather(archive.writer.submit(large, WriteLane.bulk), *bulk(archive, 10))
     assert archive.one(NOTIFICATIONS) == 1210
+
+
+async def test_a_backlog_of_long_answers_refuses_only_more_of_them(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive.writer, "_max_backlog", 100)
+    changes = [archive.notification() for _ in range(101)]
+    waiting = archive.writer.submit(changes, WriteLane.long_answer)
+    with pytest.raises(Unavailable, match="keep up"):
+        await archive.writer.submit([archive.notification()], WriteLane.long_answer)
+    assert not archive.writer.overloaded
+    await archive.writer.write(archive.notification())
+    await waiting
+    await archive.writer.submit([archive.notification()], WriteLane.long_answer)
+    assert archive.one(NOTIFICATIONS) == 103
 
 
 async def test_bulk_work_waits_for_room(archive: Archive) -> None:

@@ -130,6 +130,9 @@ async def test_a_request_inside_a_body_is_not_run(connect: Connect) -> None:
     [
         (b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "malformed_request"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "malformed_request"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed_request"),
+        (GET[:-2] + b"hOsT: y\r\n\r\n", 400, "malformed_request"),
+        (b"GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n", 400, "malformed_request"),
         (b"nonsense\r\n\r\n", 400, "malformed_request"),
         (b"GET x:80 HTTP/1.1\r\n\r\n", 400, "malformed_request"),
         (b"GET /" + b"x" * MAX_URL_BYTES + b" HTTP/1.1\r\n\r\n", 414, "url_too_long"),
@@ -282,3 +285,9 @@ async def test_connections_are_bounded_by_address_and_in_all(connect: Connect) -
     for each in (*first, *others):
         each.protocol.connection_lost(None)
     assert connect().wire.statuses == []
+
+
+async def test_http_1_0_needs_no_host(connect: Connect) -> None:
+    connection = connect()
+    await connection.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert connection.wire.statuses == [200]

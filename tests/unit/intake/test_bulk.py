@@ -1,5 +1,6 @@
 """Bulk requests are read in slices, and each notification is accepted on its own."""
 
+import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -86,6 +87,27 @@ async def test_each_document_is_accepted_by_itself(bulk: Bulk, accepting: Accept
     stored = {notification.id: notification.title for notification in accepting.stored()}
     titles = [stored[r.outcome.id] for r in results if isinstance(r.outcome, Accepted)]
     assert titles == [document["title"] for document in some]
+
+
+async def test_many_requests_commit_no_more_at_once_than_one(
+    bulk: Bulk, accepting: Accepting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Together they would fill the archive's backlog, and everything else would be refused."""
+    store, now, most = accepting.archive.notifications.accept, 0, 0
+
+    async def accept_slowly(*values: Any) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        for _ in range(300):
+            await asyncio.sleep(0)
+        now -= 1
+        await store(*values)
+
+    monkeypatch.setattr(accepting.archive.notifications, "accept", accept_slowly)
+    requests = [accept(bulk, SENDER, documents(*[ALERT] * 150), None) for _ in range(4)]
+    assert [len(results) for results in await asyncio.gather(*requests)] == [150] * 4
+    assert most == 100
 
 
 async def test_a_bad_document_rejects_itself_only(bulk: Bulk, accepting: Accepting) -> None:

@@ -120,10 +120,10 @@ REJECTED: dict[tuple[str, str, str], list[object]] = {
     ],
     ("lines", "control_character", "must not contain"): ["a\x0bb", "a\x1bb"],
     ("at", "not_a_timestamp", "must be a date and time with an offset"): [
-        "tomorrow", "2026-12-01", 1_800_000_000,
+        "tomorrow", "2026-12-01", 1_800_000_000, "２０２６-12-01T08:00:00Z",
     ],
-    ("at", "not_a_timestamp", "not a valid date and time"): [
-        "2026-13-01T08:00:00Z", "2026-02-30T08:00:00Z",
+    ("at", "not_a_timestamp", "not a valid date and time; check its day, hour and offset"): [
+        "2026-13-01T08:00:00Z", "2026-02-30T08:00:00Z", "2026-02-03T08:00:00+99:00",
     ],
     ("at", "missing_offset", "has no offset; write 2026-12-01T08:00:00+00:00"): [
         "2026-12-01T08:00:00", datetime(2026, 12, 1, 8),  # noqa: DTZ001  # the point of it

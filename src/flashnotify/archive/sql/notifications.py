@@ -124,7 +124,8 @@ class SqlNotifications(Access):
             changes += _fanned_out(notification.id, work, now)
         if answer is not None:
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
-        await self._writer.write(*changes)
+        lane = WriteLane.of_accept(notification.priority, len(changes))
+        await self._writer.write(*changes, lane=lane)
 
     async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         changes = _fanned_out(job.notification_id, done, now)

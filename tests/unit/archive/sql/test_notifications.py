@@ -1,8 +1,11 @@
-"""Reading notifications with damaged JSON and long audiences."""
+"""Accepting long audiences, and reading notifications with damaged JSON and long audiences."""
+
+import asyncio
 
 import pytest
 
-from flashnotify.archive.records import NotificationFilter
+from flashnotify.archive.records import FanOutSlice, NotificationFilter, ScheduledJob
+from flashnotify.domain import Job, Priority
 from tests.support.archives import Archive
 from tests.support.records import Records
 
@@ -46,3 +49,28 @@ async def test_an_api_key_whose_scopes_are_damaged_has_none(archive: Archive) ->
     assert found is not None
     assert found.scopes == frozenset()
     assert await archive.ports.api_keys.all() == [found]
+
+
+@pytest.mark.parametrize(("people", "priority"), [(1, Priority.low), (50, Priority.critical)])
+async def test_many_long_accepts_delay_neither_a_short_nor_an_urgent_one(
+    archive: Archive, people: int, priority: Priority
+) -> None:
+    records = Records(archive.ports, archive.clock.now)
+
+    async def accept(people: int, priority: Priority = Priority.low) -> None:
+        notification = records.notification(audience=["mailto:a@x"] * people, priority=priority)
+        batch = Job(records.id(), notification.id, priority, "email", turn=0)
+        deliveries = [records.delivery(batch) for _ in range(people)]
+        jobs = [ScheduledJob(batch, archive.clock.now())]
+        planned = FanOutSlice(people, deliveries, jobs, finished=True)
+        await archive.ports.notifications.accept(notification, planned, None)
+
+    async with asyncio.TaskGroup() as long:
+        for _ in range(50):
+            long.create_task(accept(50))
+        await asyncio.sleep(0)
+        before = archive.commits
+        await accept(people, priority)
+        assert archive.commits == before + 1
+        stored = archive.one("SELECT count(*) FROM notifications")
+        assert 1 < stored < 51, "they get their share"

@@ -18,7 +18,18 @@ from flashnotify.errors import why_not_connected
 _NEXT_ADDRESS = 0.25
 
 
-async def connect(server: Server) -> SMTPProtocol:
+class Protocol(SMTPProtocol):
+    """A connection that keeps how an answer begins, since a broken one cannot be read."""
+
+    answer = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of an answer."""
+        self.answer = (self.answer + data)[:3]
+        super().data_received(data)
+
+
+async def connect(server: Server) -> Protocol:
     """Return a connection, with TLS if it begins with that. Raise SMTPException or OSError."""
     host, port = server.host, server.port
     loop = asyncio.get_running_loop()
@@ -31,7 +42,7 @@ async def connect(server: Server) -> SMTPProtocol:
                 found, happy_eyeballs_delay=_NEXT_ADDRESS
             )
             _, protocol = await loop.create_connection(
-                SMTPProtocol,
+                Protocol,
                 sock=connected,
                 ssl=server.tls if tls else None,
                 server_hostname=host if tls else None,

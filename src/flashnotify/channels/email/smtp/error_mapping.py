@@ -58,8 +58,15 @@ def _explain(
     elif isinstance(error, ssl.SSLCertVerificationError) or is_plain_text(error):
         reason = str(error)
     else:
-        return errors.Unreachable(excerpt(str(error)))
+        return errors.Unreachable(excerpt(_unexpected(error)))
     return errors.Misconfigured(excerpt(reason), remedy=remedy(error, stage, server))
+
+
+def _unexpected(error: aiosmtplib.SMTPException | OSError) -> str:
+    if not isinstance(error, aiosmtplib.SMTPResponseException):
+        return str(error)
+    # Without a code, the answer could not be read.
+    return f"{error.code} {error.message}" if error.code >= 0 else error.message
 
 
 def _refusal(

@@ -10,9 +10,8 @@ from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException
 from aiosmtplib.auth import auth_crammd5_verify, auth_login_encode, auth_plain_encode
 from aiosmtplib.errors import SMTPConnectError, SMTPServerDisconnected, SMTPTimeoutError
 from aiosmtplib.esmtp import parse_esmtp_extensions
-from aiosmtplib.protocol import SMTPProtocol
 
-from flashnotify.channels.email.smtp.connection import connect
+from flashnotify.channels.email.smtp.connection import Protocol, connect
 from flashnotify.channels.email.smtp.error_mapping import explained
 from flashnotify.channels.email.smtp.remedies import NotOffered
 from flashnotify.channels.email.smtp.server import Server
@@ -24,6 +23,8 @@ _BRIEF = 2.0
 _NO_EHLO = (500, 501, 502, 504)
 # From the safest on.
 _MECHANISMS = ("cram-md5", "plain", "login")
+# Any code that begins with 2 is an acceptance (RFC 5321, section 4.2.1).
+_ACCEPTED = re.compile(rb"2[0-9]{2}")
 _FIRST_DOT = re.compile(rb"(?m)^\.")
 
 
@@ -34,7 +35,7 @@ class Session:
     login (RFC 5321, section 4.1.4, lets it reset the session).
     """
 
-    def __init__(self, server: Server, protocol: SMTPProtocol) -> None:
+    def __init__(self, server: Server, protocol: Protocol) -> None:
         self._server = server
         self._protocol = protocol
         self._settled = False
@@ -64,15 +65,24 @@ class Session:
 
     async def rcpt(self, recipient: str) -> None:
         """Name the recipient of the message."""
-        await self._command(Stage.recipient, f"RCPT TO:<{recipient}>", 250, 251)
+        await self._command(Stage.recipient, f"RCPT TO:<{recipient}>", 250)
 
     async def data(self, message: bytes) -> SMTPResponse:
-        """Send the message, whose lines end with CRLF; return the server's answer."""
+        """Send the message, whose lines end with CRLF; return the server's answer.
+
+        Once that begins as an acceptance, nothing after it undoes it: to send again makes copies.
+        """
         await self._command(Stage.data, "DATA", 354)
         with explained(Stage.end_of_data, self._server):
+            self._protocol.answer = b""
             self._protocol.write(_FIRST_DOT.sub(b"..", message) + b".\r\n")
-            answer = await self._answer(self._protocol.read_response(), Stage.end_of_data.timeout)
-            return _expected(answer, 250)
+            reading = self._protocol.read_response()
+            try:
+                return _expected(await self._answer(reading, Stage.end_of_data.timeout), 250)
+            except SMTPException:
+                if not _ACCEPTED.fullmatch(self._protocol.answer):
+                    raise
+                return SMTPResponse(int(self._protocol.answer), "the rest cannot be read")
 
     async def reset(self) -> None:
         """Abandon the message that was begun."""
@@ -160,7 +170,7 @@ class Session:
                 refusal = answer
             if refusal is None:
                 raise NotOffered("AUTH")
-            _expected(refusal, 235)
+            raise SMTPResponseException(*refusal)
 
     async def _authenticate(self, mechanism: str, username: str, password: str) -> SMTPResponse:
         """Return the last answer to a mechanism (RFC 4954, section 4)."""
@@ -179,10 +189,10 @@ class Session:
         return await self._reply(proof.decode(), within)
 
     async def _command(
-        self, stage: Stage, line: str, *expected: int, within: float | None = None
+        self, stage: Stage, line: str, expected: int, *, within: float | None = None
     ) -> None:
         with explained(stage, self._server):
-            _expected(await self._reply(line, within or stage.timeout), *expected)
+            _expected(await self._reply(line, within or stage.timeout), expected)
 
     async def _reply(self, line: str, within: float) -> SMTPResponse:
         """Return the answer to a command, whatever it is."""
@@ -200,7 +210,11 @@ class Session:
         return answer
 
 
-def _expected(answer: SMTPResponse, *codes: int) -> SMTPResponse:
-    if answer.code not in codes:
+def _expected(answer: SMTPResponse, code: int) -> SMTPResponse:
+    """Return an answer with a code of this kind: unknown ones count by their first digit.
+
+    See RFC 5321, section 4.2.1.
+    """
+    if answer.code // 100 != code // 100:
         raise SMTPResponseException(answer.code, answer.message)
     return answer

@@ -209,3 +209,44 @@ async def test_a_server_that_scans_a_message_for_minutes_gets_one_copy(
     async with asyncio.timeout(transport.timeout):
         await transport.send(email())
     assert len(smtp.mails) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "200 ok",
+        "252 2.0.0 taken",
+        "250-ok\r\nid=42",
+        "250 " + "x" * 9000,
+        "250-queued\r\n" * 9000 + "250 ok",
+    ],
+    ids=["200", "252", "malformed", "long line", "many lines"],
+)
+async def test_what_begins_as_an_acceptance_is_one(
+    smtp: SmtpServer, made: Made, answer: str
+) -> None:
+    """Otherwise somebody gets a copy at every attempt."""
+    transport = made(smtp.url)
+    smtp.next("CONTENT", answer)
+    sent = await transport.send(email())
+    assert sent.answer is not None
+    assert sent.answer.startswith(answer[:3])
+    # What is left of a broken answer is not taken for the next one.
+    await transport.send(email())
+    assert len(smtp.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "reason"),
+    [
+        ("CONTENT", "354 go on", "354 go on"),
+        ("DATA", "250 odd", "250 odd"),
+        ("RCPT", "hello", "Malformed SMTP response line: hello"),
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_shown_as_it_is(
+    smtp: SmtpServer, made: Made, command: str, answer: str, reason: str
+) -> None:
+    smtp.next(command, answer)
+    failure = await fails(made, smtp.url)
+    assert (type(failure), failure.reason.strip()) == (Unreachable, reason)
