@@ -1,10 +1,8 @@
 """The composition root: alone knows which notifiers, channels and transports exist."""
 
 import asyncio
-import hmac
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -62,6 +60,7 @@ from flashnotify.domain import Job, Lane, Priority
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits
+from flashnotify.identity.secret import Secret
 from flashnotify.ids import UUIDv7
 from flashnotify.intake.audience import Audience
 from flashnotify.intake.bulk import Bulk
@@ -121,6 +120,9 @@ class Service:
         self.slices = TimeSlices()
         self.kinds = kinds
         self.wordings = wordings
+        self.zone = ZoneInfo(config.timezone)
+        # Made when first used, once the archive's lock is taken.
+        self.secret = Secret(config.pepper)
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds.values(), transport_names=config.metrics_transport_names)
@@ -142,6 +144,8 @@ class Service:
         )
         in_place = self.lock.in_place
         self.watch = Watch(config.archive_file, in_place, self.supervisor, self.clock)
+        self.decider = Decider(self.in_flight, self.zone, self.clock)
+        self.planner = _planner(self)
         self.pools = _pools(self)
         self.events = Events(self.archive.events, self.clock)
         self.long_polling = LongPolling(self.events, self.clock)
@@ -206,19 +210,12 @@ class Service:
         """Return the ASGI app that serves the API of this service."""
         return _api(self)
 
-    @cache  # noqa: B019  # a service lives as long as its process
-    def pepper(self) -> bytes:
-        """Return the secret key. It is made when first used, once the archive's lock is taken."""
-        return self.config.pepper()
-
-    def token(self, subject: str) -> str:
-        """Return an unguessable text for `subject`, the same each time."""
-        return hmac.new(self.pepper(), f"callback {subject}".encode(), "sha256").hexdigest()[:32]
-
 
 def _open_channels(service: Service) -> dict[str, OpenChannel]:
     config, clock, threads, names = service.config, service.clock, service.threads, service.names
-    resources = Resources(clock, threads, names, config.beside, config.public_url, service.token)
+    resources = Resources(
+        clock, threads, names, config.beside, config.public_url, service.secret.token
+    )
     specs = [channel.__channel__ for channel in CHANNELS.values()]
     return {
         spec.name: open_channel(spec, TRANSPORTS.get(spec.name, ()), resources) for spec in specs
@@ -228,8 +225,7 @@ def _open_channels(service: Service) -> dict[str, OpenChannel]:
 def _pools(service: Service) -> Mapping[str, WorkerPool]:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
-    zone, in_flight = ZoneInfo(config.timezone), service.in_flight
-    decider = _decider(service)
+    zone, in_flight, decider = service.zone, service.in_flight, service.decider
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
     sender = Sender(clock, service.metrics)
@@ -237,7 +233,7 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
         *(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids),
         most_strangers=config.workers // 2,
     )
-    fan_out = FanOut(archive, _planner(service), clock)
+    fan_out = FanOut(archive, service.planner, clock)
 
     async def fan_out_or_batch(job: Job) -> int | None:
         # Batches of a channel that is no longer declared come here too, to end as skipped.
@@ -257,14 +253,9 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
 
 
 def _planner(service: Service) -> Planner:
-    channels, dispatch, clock = service.channels, service.dispatch, service.clock
-    routing = Routing({name: channel.spec for name, channel in channels.items()})
-    decider = _decider(service)
-    return Planner(service.kinds, routing, decider, dispatch, clock, service.ids)
-
-
-def _decider(service: Service) -> Decider:
-    return Decider(service.in_flight, ZoneInfo(service.config.timezone), service.clock)
+    dispatch, clock, ids = service.dispatch, service.clock, service.ids
+    routing = Routing({name: channel.spec for name, channel in service.channels.items()})
+    return Planner(service.kinds, routing, service.decider, dispatch, clock, ids)
 
 
 def _submission(service: Service) -> Submission:
@@ -276,10 +267,9 @@ def _submission(service: Service) -> Submission:
         service.slices,
     )
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
-    zone = ZoneInfo(config.timezone)
-    validation = Validation(service.kinds, service.wordings, audience, limits, zone)
+    validation = Validation(service.kinds, service.wordings, audience, limits, service.zone)
     once = Idempotency(archive.notifications, clock, service.slices)
-    parts, planner, metrics = service.supervisor, _planner(service), service.metrics
+    parts, planner, metrics = service.supervisor, service.planner, service.metrics
     return Submission(
         *(validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale),
         service.slices,
@@ -289,7 +279,7 @@ def _submission(service: Service) -> Submission:
 def _api(service: Service) -> ASGIApp:
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
-    keys = ApiKeys(archive.api_keys, clock, service.pepper())
+    keys = ApiKeys(archive.api_keys, clock, service.secret.key)
     submission, polling = _submission(service), service.long_polling
     control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids)
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
@@ -303,19 +293,19 @@ def _api(service: Service) -> ASGIApp:
         deliveries_router(archive, service.in_flight, channels, service.slices),
         control_router(control, notifications),
         outbox_router(archive.outbox, notifications, polling, service.slices),
-        receipts_router(Receipts(archive, clock, service.token)),
+        receipts_router(Receipts(archive, clock, service.secret.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
-        devices_router(archive.devices, clock, ids, addresses, names, vapid_key),
-        api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes),
+        devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
+        api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
-    zone, proxies = ZoneInfo(config.timezone), config.trusted_proxies
+    zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")
     return application(routers, authentication, kinds, bodies, ids, zone, memory, prefix, proxies)

@@ -171,7 +171,7 @@ async def test_head_reports_nothing(texting: Running, kannel: HttpServer) -> Non
 async def test_a_purged_delivery_is_not_found(texting: Running) -> None:
     """Its token stays valid after retention has purged it."""
     gone = str(UUIDv7(lambda: 1_800_000_000_000)())
-    token = texting.service.token(f"kannel {gone}")
+    token = texting.service.secret.token(f"kannel {gone}")
     answer = await texting.anonymous.get(f"/v1/receipts/kannel/{gone}/{token}?status=1")
     assert answer.status_code == 404
 

@@ -134,6 +134,7 @@ def devices_router(
     addresses: PublicAddresses,
     names: NameLookup,
     vapid_key: str | None,
+    slices: TimeSlices,
 ) -> APIRouter:
     """Return the endpoints of devices.
 
@@ -154,7 +155,7 @@ def devices_router(
     async def register_device(
         request: Request, response: Response, caller: DeviceManager
     ) -> RegisteredDevice:
-        device = await _parse(await read_json(request, _MAX_BYTES))
+        device = await _parse(await read_json(request, _MAX_BYTES), slices)
         if isinstance(device, WebPushDeviceIn):
             try:
                 await addresses.check(device.endpoint, names, caller.id)
@@ -224,14 +225,14 @@ def devices_router(
     return router
 
 
-async def _parse(body: bytes) -> DeviceIn:
+async def _parse(body: bytes, slices: TimeSlices) -> DeviceIn:
     """Return the device that a body describes.
 
     Raises:
         MalformedDocument: the body is not a JSON object.
         InvalidInput: it fails validation; lists its mistakes.
     """
-    document = await parse(body, TimeSlices())
+    document = await parse(body, slices)
     given = document.get("type")
     model = DEVICE_REQUESTS.get(given) if isinstance(given, str) else None
     if model is None:
