@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx
 
 # The cores of the server and of the load.
-SERVER, LOAD = sorted(os.sched_getaffinity(0))[:2]
+SERVER, LOAD = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 _REPOSITORY = Path(__file__).parents[1]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START = 30.0
