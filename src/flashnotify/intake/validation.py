@@ -32,10 +32,14 @@ class Limits(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A valid request, to be sent no earlier than `send_at`. Recipients are by canonical form."""
+    """A valid request, to be sent no earlier than `send_at`.
+
+    `data` are the kind's fields as in JSON, and recipients are by canonical form.
+    """
 
     kind: NotifierSpec
     request: NotificationRequest
+    data: Mapping[str, Any]
     priority: Priority
     recipients: Mapping[str, Address]
     send_at: datetime | None
@@ -73,10 +77,11 @@ class Validation:
         priority = request.priority if request.priority is not None else kind.priority
         caller.require_priority(priority, kind)
         send_at = self._send_at(request, now)
-        self._check_whole(kind, request, send_at, now)
+        data = request.data.model_dump(mode="json", exclude_none=True)
+        self._check_whole(kind, request, data, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes)
         _check_reach(kind, request.channels, recipients.values())
-        return Checked(kind, request, priority, recipients, send_at)
+        return Checked(kind, request, data, priority, recipients, send_at)
 
     def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
         """Return what a valid document asks for and does not get."""
@@ -135,13 +140,17 @@ class Validation:
             raise InvalidInput(errors)
 
     def _check_whole(
-        self, kind: NotifierSpec, request: NotificationRequest, send_at: datetime | None, now: int
+        self,
+        kind: NotifierSpec,
+        request: NotificationRequest,
+        data: Mapping[str, Any],
+        send_at: datetime | None,
+        now: int,
     ) -> None:
         """Check whatever depends on several fields or on the settings."""
-        given = request.data.model_dump(exclude_none=True).keys()
         errors = [
             FieldError(f"/data/{field}", "missing", "is required by the templates of this kind")
-            for field in sorted(self.templates[kind.kind].needed - given)
+            for field in sorted(self.templates[kind.kind].needed - data.keys())
         ]
         if request.expires_at is not None:
             if milliseconds(request.expires_at) <= now:
