@@ -123,19 +123,16 @@ class Validation:
 
     def _check_sizes(self, document: Mapping[str, Any]) -> None:
         """Refuse what is too long, before anything looks at its content."""
-        title, body, to = (document.get(name) for name in ("title", "body", "to"))
-        size = len(body.encode(errors="surrogatepass")) if isinstance(body, str) else 0
-        sizes = (
-            (
-                "/title",
-                len(title) if isinstance(title, str) else 0,
-                self.limits.title,
-                "characters",
-            ),
-            ("/body", size, self.limits.body, "bytes of UTF-8"),
-            ("/to", len(to) if isinstance(to, list) else 0, self.limits.recipients, "entries"),
-        )
-        errors = [_too_long(*found) for found in sizes if found[1] > found[2]]
+        title, body, to = document.get("title"), document.get("body"), document.get("to")
+        errors: list[FieldError] = []
+        if isinstance(title, str) and len(title) > self.limits.title:
+            errors.append(_too_long("/title", len(title), self.limits.title, "characters"))
+        if isinstance(body, str):
+            size = len(body.encode(errors="surrogatepass"))
+            if size > self.limits.body:
+                errors.append(_too_long("/body", size, self.limits.body, "bytes of UTF-8"))
+        if isinstance(to, list) and len(to) > self.limits.recipients:
+            errors.append(_too_long("/to", len(to), self.limits.recipients, "entries"))
         if errors:
             raise InvalidInput(errors)
 
