@@ -39,6 +39,7 @@ class Server(uvicorn.Server):
             access_log=False,
             log_config=None,
             proxy_headers=False,
+            server_header=False,
             ws="none",
         )
         super().__init__(config)
