@@ -11,6 +11,7 @@ class Wire(asyncio.Transport):
     def __init__(self, address: str = "192.0.2.1") -> None:
         super().__init__({"peername": (address, 1234), "sockname": ("192.0.2.2", 8000)})
         self.written = b""
+        self.writes = 0
         self.stuck = 0
         self.closed = self.aborted = self.paused = False
 
@@ -22,6 +23,7 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         assert not self.closed
         self.written += bytes(data)
+        self.writes += 1
 
     def is_closing(self) -> bool:
         return self.closed

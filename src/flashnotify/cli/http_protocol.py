@@ -14,7 +14,7 @@ import asyncio
 import json
 import math
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httptools
@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from flashnotify.api.problems import MEDIA_TYPE, problem
 from flashnotify.cli.connection_limits import ConnectionLimits
+from flashnotify.cli.response_writer import ResponseWriter
 from flashnotify.errors import (
     FlashNotifyError,
     HeadTooLarge,
@@ -177,6 +178,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._unproductive = 0
         self._reading = State.surplus
         super().on_headers_complete()
+        # It writes and closes, nothing else.
+        self.cycle.transport = cast(asyncio.Transport, ResponseWriter(self.transport, self.loop))
         self._update()
 
     def on_body(self, body: bytes) -> None:
@@ -204,8 +207,9 @@ class BoundedHttp(HttpToolsProtocol):
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
             elif self._last_words is not None:
-                self.transport.write(self._last_words)
-                self.transport.close()
+                # After the head of the answer, if that is all there is of it.
+                self.cycle.transport.write(self._last_words)
+                self.cycle.transport.close()
         self._update()
 
     def resume_writing(self) -> None:

@@ -310,3 +310,10 @@ async def test_http_1_0_needs_no_host(connect: Connect) -> None:
     connection = connect()
     await connection.send(b"GET / HTTP/1.0\r\n\r\n")
     assert connection.wire.statuses == [200]
+
+
+async def test_a_refusal_follows_an_answer_that_is_only_a_head(connect: Connect) -> None:
+    connection = connect()
+    await connection.send(GET.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
+    assert connection.wire.statuses == [200, 400]
+    assert connection.wire.is_closing()
