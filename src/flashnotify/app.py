@@ -300,7 +300,7 @@ def _api(service: Service) -> ASGIApp:
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
-        api_keys_router(keys, known_scopes(kinds.values()), clock, service.slices),
+        api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )

@@ -17,9 +17,6 @@ from flashnotify.intake.json_documents import parse
 from flashnotify.meta.suggestions import nearest
 from flashnotify.time_slices import TimeSlices
 
-# Enough for a name and 50 scopes.
-_MAX_BYTES = 16 * 1024
-
 
 class ApiKeyIn(BaseModel):
     """A new key and what it may do."""
@@ -58,7 +55,11 @@ class NewApiKeyOut(BaseModel):
 
 
 def api_keys_router(
-    keys: ApiKeys, scopes: tuple[str, ...], clock: Clock, slices: TimeSlices
+    keys: ApiKeys,
+    scopes: tuple[str, ...],
+    clock: Clock,
+    max_request_bytes: int,
+    slices: TimeSlices,
 ) -> APIRouter:
     """Return the endpoints of `/v1/api-keys`. `scopes` are all that exist."""
     router = APIRouter(prefix="/v1/api-keys", tags=["api keys"])
@@ -72,7 +73,7 @@ def api_keys_router(
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
     async def create_api_key(request: Request, _: Admin) -> NewKey:
-        document = await parse(await read_json(request, _MAX_BYTES), slices)
+        document = await parse(await read_json(request, max_request_bytes), slices)
         wanted = validated(ApiKeyIn, document, request.app.state.zone)
         errors = [
             FieldError(f"/scopes/{index}", "unknown_scope", _unknown(scope, scopes))

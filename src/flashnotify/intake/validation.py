@@ -69,7 +69,7 @@ class Validation:
         """
         kind = self.kind(document.get("kind"))
         caller.require(kind.scope)
-        _check_fields(document)
+        check_fields(document)
         self._check_sizes(document)
         try:
             request = cast(NotificationRequest, kind.request.model_validate(document))
@@ -159,7 +159,7 @@ class Validation:
             raise InvalidInput(errors)
 
 
-def _check_fields(document: Mapping[str, Any]) -> None:
+def check_fields(document: Mapping[str, Any]) -> None:
     """Refuse a document with very many fields: listing the unknown ones would take too long."""
     for pointer, part in (("", document), ("/data", document.get("data"))):
         if isinstance(part, dict) and len(part) > _MAX_FIELDS:
