@@ -1,8 +1,10 @@
 """Changes: statements, each with its place in a commit and a row of values."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import cache
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Executable, bindparam, text, update
@@ -55,7 +57,14 @@ def update_row(
 
 def row_of(record: Any) -> dict[str, Any]:
     """Return the fields of a record by name, as a row of the table that has such columns."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    names, values = _fields(record.__class__)
+    return dict(zip(names, values(record), strict=True))
+
+
+@cache
+def _fields(record: type[Any]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
+    names = [field.name for field in fields(record)]
+    return names, attrgetter(*names)
 
 
 def upsert(
