@@ -144,6 +144,7 @@ class Service:
         )
         in_place = self.lock.in_place
         self.watch = Watch(config.archive_file, in_place, self.supervisor, self.clock)
+        self.writer.when_committed(self.watch.check_file)
         self.decider = Decider(self.in_flight, self.zone, self.clock)
         self.planner = _planner(self)
         self.pools = _pools(self)

@@ -87,6 +87,8 @@ class Submission:
         await self.archive.notifications.accept(notification, work, record)
         self.metrics.accepted.labels(notification.kind, checked.priority.name).inc()
         self.planner.queue(work)
+        # The archive's file may be gone.
+        self.supervisor.require_parts()
         return Accepted(notification.id, notification.status)
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:
