@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Executable, bindparam, text, update
@@ -99,9 +99,11 @@ def add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
     """Return one row, with the sums, for all rows that differ only in their amounts."""
     if not amounts or len(rows) == 1:
         return rows
-    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    # Of one statement, so that they have the same columns.
+    key_of = itemgetter(*(name for name in rows[0] if name not in amounts))
+    sums: dict[Any, dict[str, Any]] = {}
     for row in rows:
-        key = tuple(value for name, value in row.items() if name not in amounts)
+        key = key_of(row)
         known = sums.get(key)
         if known is None:
             sums[key] = dict(row)
