@@ -144,6 +144,7 @@ class Service:
         )
         in_place = self.lock.in_place
         self.watch = Watch(config.archive_file, in_place, self.supervisor, self.clock)
+        self.writer.when_committed(self.watch.check_file)
         self.decider = Decider(self.in_flight, self.zone, self.clock)
         self.planner = _planner(self)
         self.pools = _pools(self)
@@ -281,7 +282,8 @@ def _api(service: Service) -> ASGIApp:
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
     keys = ApiKeys(archive.api_keys, clock, service.secret.key)
     submission, polling = _submission(service), service.long_polling
-    control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids)
+    purging = service.maintenance.purging
+    control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids, purging)
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)

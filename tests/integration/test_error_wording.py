@@ -162,6 +162,7 @@ async def _fields(wording: Wording) -> None:
     for query, *_ in wrong.QUERIES:
         await wording.ask(f"Query {short(query)}", "GET", NOTIFICATIONS, params=query)
     await wording.ask("Query of an endpoint without one", "GET", "/v1/kinds?kind=academic")
+    await wording.ask("Wait while sending", "POST", "/v1/notifications?wait=5", json=ACADEMIC)
     await wording.ask("Path", "GET", f"{NOTIFICATIONS}/1")
     for key in ("a b", "a" * 256):
         headers = {"Idempotency-Key": key}

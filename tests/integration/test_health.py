@@ -12,7 +12,7 @@ from flashnotify.settings import ServiceConfig
 from tests.integration.conftest import Emailing
 from tests.integration.deliveries import tried
 from tests.support.manual_clock import ManualClock
-from tests.support.running import Running, running
+from tests.support.running import ACADEMIC, Running, running
 from tests.support.smtp_server import SmtpServer
 
 
@@ -64,6 +64,21 @@ async def test_an_archive_that_cannot_be_read_is_not_ready(
     assert answer.json()["parts"]["archive"] == "failing"
     assert (await service.http.get("/readyz")).json()["parts"]["archive"] == "OSError"
     assert (await service.anonymous.get("/healthz")).status_code == 200
+
+
+async def test_nothing_is_accepted_on_a_file_that_was_deleted(
+    service: Running, clock: ManualClock
+) -> None:
+    await service.ready()
+    file = service.service.config.archive_file
+    moved = file.rename(file.with_suffix(".moved"))
+    answer = await service.http.post("/v1/notifications", json=ACADEMIC)
+    assert answer.status_code == 503, "its commit noticed"
+    assert "archive file" in answer.json()["detail"]
+    assert (await service.anonymous.get("/readyz")).json()["parts"]["archive file"] == "failing"
+    moved.rename(file)
+    await clock.advance(11)
+    await service.send()
 
 
 async def test_those_who_may_read_see_why_a_transport_fails(

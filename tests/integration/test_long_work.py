@@ -83,6 +83,8 @@ def with_unknown_domains() -> Iterator[dict[str, Any]]:
 
 DOMAINS = with_unknown_domains()
 WRONG = itertools.repeat(ACADEMIC | {"to": ["mailto:a@"] * 100})
+UNKNOWN = {f"a{number}": 1 for number in range(190)}
+FIELDS = itertools.repeat(LATER | UNKNOWN | {"data": UNKNOWN})
 LONG = itertools.repeat(LATER | {"body": "x" * (1024 * 1024 - 400)})
 NESTED: Iterator[dict[str, Any]] = itertools.repeat({"x": [[]] * 3700})
 PLAIN = itertools.repeat(LATER)
@@ -98,6 +100,7 @@ PLAIN = itertools.repeat(LATER)
         (lambda: lines(NESTED, 300), LINES),
         (lambda: lines(DOMAINS, 30), LINES),
         (lambda: lines(WRONG, 200), LINES),
+        (lambda: lines(FIELDS, 200), LINES),
         (lambda: lines(LONG, 4), LINES | {"idempotency_key": "k"}),
         (lambda: lines(PLAIN, 1500), LINES),
     ],
@@ -109,6 +112,7 @@ PLAIN = itertools.repeat(LATER)
         "many nested lists",
         "unknown domains",
         "wrong addresses",
+        "unknown fields",
         "a key and long documents",
         "many notifications",
     ],
@@ -130,6 +134,21 @@ async def test_a_notification_to_ten_thousand(client: Client) -> None:
     async def send() -> None:
         key = {"idempotency_key": "k"} | ARRAY
         assert await client.request("POST", "/v1/notifications", content, **key) == 202
+
+    assert await longest_step(send) < BOUND
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/v1/notifications", next(FIELDS)),
+        ("/v1/devices", {"type": "ntfy", **{f"a{number}": 1 for number in range(1200)}}),
+        ("/v1/api-keys", {f"a{number}": 1 for number in range(4000)}),
+    ],
+)
+async def test_unknown_fields(client: Client, path: str, document: dict[str, Any]) -> None:
+    async def send() -> None:
+        assert await client.request("POST", path, json.dumps(document).encode(), **ARRAY) == 422
 
     assert await longest_step(send) < BOUND
 

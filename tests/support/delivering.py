@@ -97,7 +97,9 @@ class Delivering:
         self.dispatch = Dispatch(("email", "sms"), bound)
         self.wake_ups: list[tuple[Any, int]] = []
         self.dispatch.on_wake_up(lambda lane, at: self.wake_ups.append((lane, at)))
-        self.control = CancelAndRetry(self.archive, self.dispatch, self.in_flight, clock, self.ids)
+        self.control = CancelAndRetry(
+            self.archive, self.dispatch, self.in_flight, clock, self.ids, asyncio.Lock()
+        )
         for mixin in (EmailMixin, SMSMixin):
             self.open(mixin, [])
 

@@ -11,6 +11,8 @@ from unittest.mock import patch
 BOUND = 0.010
 # A busy machine may spoil one measurement, hardly all of them.
 MEASUREMENTS = 4
+# Of the garbage collector, before the tests change them: these are what the service has.
+_THRESHOLDS = gc.get_threshold()
 
 
 async def longest_step(work: Callable[[], Awaitable[object]]) -> float:
@@ -43,9 +45,13 @@ def _measured() -> Iterator[list[float]]:
         steps.append(thread_time() - before)
 
     # As `serve` does: the heap of the tests themselves is not the service's.
+    thresholds = gc.get_threshold()
+    gc.collect()
     gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
     try:
         with patch.object(asyncio.Handle, "_run", timed):
             yield steps
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()

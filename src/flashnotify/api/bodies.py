@@ -15,6 +15,7 @@ from flashnotify.errors import (
     UnsupportedEncoding,
     UnsupportedMediaType,
 )
+from flashnotify.intake.validation import check_fields
 from flashnotify.meta.faults import field_errors
 
 # Media types of JSON; some clients send none.
@@ -71,8 +72,9 @@ async def read_json(request: Request, limit: int) -> bytes:
     return bytes(await read_body(request, limit))
 
 
-def validated(model: type[M], document: object, zone: tzinfo = UTC) -> M:
+def validated(model: type[M], document: Mapping[str, Any], zone: tzinfo = UTC) -> M:
     """Return a document as a `model`, or raise `InvalidInput`. `zone` is the campus's."""
+    check_fields(document)
     try:
         return model.model_validate(document)
     except ValidationError as error:

@@ -9,6 +9,7 @@ from flashnotify.meta.suggestions import did_you_mean
 
 # Mistakes shown of one query: a head of 64 KB has room for thousands.
 _SHOWN = 20
+_WAIT = "; wait is a parameter of GET /v1/notifications/{id} and of /v1/notify/{kind}"
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
@@ -43,8 +44,12 @@ def raise_unknown(names: list[str], known: list[str], headers: list[str]) -> Non
                 FieldError.at(
                     (name,),
                     "unknown_parameter",
-                    f"unknown parameter; {expected}{did_you_mean(name, known)}",
+                    f"unknown parameter; {expected}{_hint(name, known)}",
                 )
                 for name in names[:_SHOWN]
             ]
         )
+
+
+def _hint(name: str, known: list[str]) -> str:
+    return _WAIT if name == "wait" else did_you_mean(name, known)

@@ -66,7 +66,7 @@ class Deliveries(Protocol):
     """Deliveries and the attempts at them."""
 
     async def queued(self, job_id: UUID) -> Sequence[records.Delivery]:
-        """Return the deliveries of a batch that have not ended."""
+        """Return the deliveries of a batch that have not ended. A damaged id is replaced."""
 
     async def find(self, id: UUID) -> records.Delivery | None:
         """Return a delivery."""
@@ -133,7 +133,10 @@ class Jobs(Protocol):
         """Let a job wait: it loses its turn. Its deliveries are untouched."""
 
     async def reconsider(self, beyond: int, now: int) -> None:
-        """Make batches due at `now` whose wait for a retry or a transport ends after `beyond`."""
+        """Make batches due at `now` whose wait for a retry or a transport ends after `beyond`.
+
+        Jobs of an unknown priority get that of their notification.
+        """
 
     async def finish(self, job: Job) -> None:
         """Remove a job that is done."""

@@ -1,5 +1,6 @@
 """Cancels and retries accepted notifications."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -16,13 +17,17 @@ from flashnotify.queue.dispatch import Dispatch
 
 @dataclass(eq=False, slots=True)
 class CancelAndRetry:
-    """Cancels and retries notifications; calls about the same one wait for each other."""
+    """Cancels and retries notifications; calls about the same one wait for each other.
+
+    A retry holds `purging`, so that nothing is purged between its reads and writes.
+    """
 
     archive: Archive
     dispatch: Dispatch
     in_flight: InFlight
     clock: Clock
     ids: Callable[[], UUID]
+    purging: asyncio.Lock
     _locks: KeyedLocks[UUID] = field(default_factory=KeyedLocks, init=False)
 
     async def cancel(self, id: UUID) -> None:
@@ -60,7 +65,7 @@ class CancelAndRetry:
             NotFound: there is no such notification.
             Conflict: it was cancelled, or has expired.
         """
-        async with self._locks[id]:
+        async with self._locks[id], self.purging:
             notification = await find_notification(self.archive.notifications, id)
             now = self.clock.now()
             if notification.status is NotificationStatus.cancelled:

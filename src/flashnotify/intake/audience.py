@@ -9,13 +9,13 @@ from uuid import UUID
 
 from flashnotify.domain import Address
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
+from flashnotify.meta.faults import MAX_ERRORS
 from flashnotify.time_slices import TimeSlices
 
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
 # Entries checked in one step: an unknown domain costs 43 µs. A long one, up to 1 ms, is a step.
 _STEP = 10
 _LONG = 100
-_SHOWN_ERRORS = 100
 # Maximum length of an address with its percent-encoding: checking a longer one takes too long.
 _MAX_LENGTH = 1000
 # Characters of an entry that an error shows.
@@ -39,12 +39,14 @@ class Audience:
     registered: Mapping[str, Registered]
     slices: TimeSlices
 
-    async def check(self, to: Sequence[str], schemes: frozenset[str]) -> Mapping[str, Address]:
+    async def check(
+        self, to: Sequence[str], schemes: frozenset[str], max_errors: int = MAX_ERRORS
+    ) -> Mapping[str, Address]:
         """Return the recipients by their canonical form, in order, without duplicates.
 
         Addresses that differ only in case are the same person's: the first one is kept.
         `schemes` are those that the channels of the kind send to. Raise `InvalidInput` if some
-        entries are wrong; each has a pointer (`/to/3`).
+        entries are wrong, with at most `max_errors`; each has a pointer (`/to/3`).
         """
         found: dict[str, Address] = {}
         places: dict[Address, int] = {}
@@ -57,7 +59,7 @@ class Audience:
                 address = self._parse(entry, schemes)
             except ValueError as error:
                 errors.append(FieldError.of(f"/to/{index}", error))
-                if len(errors) == _SHOWN_ERRORS:
+                if len(errors) == max_errors:
                     break
                 continue
             text = str(address)
@@ -69,7 +71,7 @@ class Audience:
         if places and not errors:
             errors += await self._unregistered(places)
         if errors:
-            raise InvalidInput(errors[:_SHOWN_ERRORS])
+            raise InvalidInput(errors[:max_errors])
         return found
 
     async def _unregistered(self, found: Mapping[Address, int]) -> list[FieldError]:

@@ -9,13 +9,15 @@ from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.json_documents import Document, parse
 from flashnotify.intake.submission import Submission
+from flashnotify.meta.faults import MAX_ERRORS
 
 # Notifications that are checked and committed concurrently, of all requests together.
 _CONCURRENT = 100
 # Their bytes: parsed, they are up to 100,000 objects, which the garbage collector goes through.
 _CONCURRENT_BYTES = 256 * 1024
-# Mistakes listed of one batch; beyond them, only the first one of each notification.
-_SHOWN_ERRORS = 1000
+# Mistakes that are listed of one batch. Notifications that are checked concurrently share what is
+# left of them; when nothing is, checking one ends at its first mistake.
+_MAX_ERRORS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,20 @@ class Bulk:
         """
         self._submission.require_ready()
         whole = await self._all(documents)
-        start, shown = 0, _SHOWN_ERRORS
+        start, left = 0, _MAX_ERRORS
         while start < len(whole):
             part = _part(whole, start)
-            checks = (self._one(caller, each, index, key) for index, each in enumerate(part, start))
+            share = min(max(left // len(part), 1), MAX_ERRORS)
+            checks = (
+                self._one(caller, document, index, key, share)
+                for index, document in enumerate(part, start)
+            )
             async with self._turn:
                 results = await asyncio.gather(*checks)
             for result in results:
                 await self.slices.step()
-                shown -= _shorten(result, max(shown, 1))
+                if isinstance(result.outcome, errors.InvalidInput):
+                    left -= len(result.outcome.errors)
                 yield result
             start += len(part)
 
@@ -76,7 +83,7 @@ class Bulk:
         return whole
 
     async def _one(
-        self, caller: Principal, document: Document, index: int, key: str | None
+        self, caller: Principal, document: Document, index: int, key: str | None, max_errors: int
     ) -> Result:
         await self.slices.step()
         try:
@@ -84,8 +91,11 @@ class Bulk:
                 raise document
             parsed = await parse(document, self.slices)
             own = f"{key} {index}" if key is not None else None
-            return Result(index, await self._submission.accept_parsed(caller, parsed, own))
+            accepted = await self._submission.accept_parsed(caller, parsed, own, max_errors)
+            return Result(index, accepted)
         except errors.FlashNotifyError as error:
+            # They keep the parsed document alive, for the garbage collector to go through.
+            error.__traceback__ = error.__context__ = None
             return Result(index, error)
 
 
@@ -98,11 +108,3 @@ def _part(whole: Sequence[Document], start: int) -> Sequence[Document]:
         if size > _CONCURRENT_BYTES:
             return whole[start : max(end, start + 1)]
     return whole[start : start + _CONCURRENT]
-
-
-def _shorten(result: Result, shown: int) -> int:
-    """Keep at most `shown` mistakes of a result; return how many there are."""
-    if not isinstance(result.outcome, errors.InvalidInput):
-        return 0
-    result.outcome.errors = result.outcome.errors[:shown]
-    return len(result.outcome.errors)

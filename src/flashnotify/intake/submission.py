@@ -16,6 +16,7 @@ from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted, Idempotency
 from flashnotify.intake.json_documents import parse
 from flashnotify.intake.validation import Checked, Validation
+from flashnotify.meta.faults import MAX_ERRORS
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.time_slices import TimeSlices
@@ -56,13 +57,17 @@ class Submission:
         return await self.accept_parsed(caller, await parse(document, self.slices), key)
 
     async def accept_parsed(
-        self, caller: Principal, document: Mapping[str, Any], key: str | None
+        self,
+        caller: Principal,
+        document: Mapping[str, Any],
+        key: str | None,
+        max_errors: int = MAX_ERRORS,
     ) -> Accepted:
-        """Accept a parsed document; raise what `accept` raises for it."""
+        """Accept a parsed document; raise what `accept` raises, with at most `max_errors`."""
+        accept = partial(self._accept, caller, document, max_errors)
         if key is None:
-            accepted = await self._accept(caller, document)
+            accepted = await accept()
         else:
-            accept = partial(self._accept, caller, document)
             accepted = await self.idempotency.once(caller.id, key, document, accept)
         warnings = self.validation.warnings(document)
         return replace(accepted, warnings=warnings) if warnings else accepted
@@ -71,16 +76,19 @@ class Submission:
         self,
         caller: Principal,
         document: Mapping[str, Any],
+        max_errors: int,
         answer: Callable[[UUID, NotificationStatus], IdempotencyRecord] | None = None,
     ) -> Accepted:
         now = self.clock.now()
-        checked = await self.validation.check(caller, document, now)
+        checked = await self.validation.check(caller, document, now, max_errors)
         notification = self._notification(caller, checked, now)
         work = self.planner.work(notification)
         record = answer(notification.id, notification.status) if answer is not None else None
         await self.archive.notifications.accept(notification, work, record)
         self.metrics.accepted.labels(notification.kind, checked.priority.name).inc()
         self.planner.queue(work)
+        # The archive's file may be gone.
+        self.supervisor.require_parts()
         return Accepted(notification.id, notification.status)
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:

@@ -12,7 +12,7 @@ from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Audience
 from flashnotify.intake.delays import resolve
-from flashnotify.meta.faults import field_errors
+from flashnotify.meta.faults import MAX_ERRORS, field_errors
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import NotificationRequest
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
@@ -58,28 +58,34 @@ class Validation:
     limits: Limits
     zone: tzinfo
 
-    async def check(self, caller: Principal, document: Mapping[str, Any], now: int) -> Checked:
+    async def check(
+        self,
+        caller: Principal,
+        document: Mapping[str, Any],
+        now: int,
+        max_errors: int = MAX_ERRORS,
+    ) -> Checked:
         """Check a document that `caller` sent at `now`, in milliseconds since the epoch.
 
         Raises:
-            InvalidInput: the document has mistakes: all of one stage are listed.
+            InvalidInput: the document has mistakes: the first `max_errors` of one stage are listed.
             NotPermitted: the caller may not send this.
         """
         kind = self.kind(document.get("kind"))
         caller.require(kind.scope)
-        _check_fields(document)
+        check_fields(document)
         self._check_sizes(document)
         try:
             request = cast(NotificationRequest, kind.request.model_validate(document))
         except ValidationError as error:
-            errors = field_errors(error, kind.request, self.zone)
+            errors = field_errors(error, kind.request, self.zone, max_errors)
             raise InvalidInput([_misplaced(error, kind) for error in errors]) from None
         priority = request.priority if request.priority is not None else kind.priority
         caller.require_priority(priority, kind)
         send_at = self._send_at(request, now)
         data = request.data.model_dump(mode="json", exclude_none=True)
         self._check_whole(kind, request, data, send_at, now)
-        recipients = await self.audience.check(request.to, kind.schemes)
+        recipients = await self.audience.check(request.to, kind.schemes, max_errors)
         _check_reach(kind, request.channels, recipients.values())
         return Checked(kind, request, data, priority, recipients, send_at)
 
@@ -159,7 +165,7 @@ class Validation:
             raise InvalidInput(errors)
 
 
-def _check_fields(document: Mapping[str, Any]) -> None:
+def check_fields(document: Mapping[str, Any]) -> None:
     """Refuse a document with very many fields: listing the unknown ones would take too long."""
     for pointer, part in (("", document), ("/data", document.get("data"))):
         if isinstance(part, dict) and len(part) > _MAX_FIELDS:

@@ -146,8 +146,11 @@ class Email(Field[str]):
     accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "format": "email"}
     # email-validator returns addresses of this form unchanged, if their domain is valid.
     _plain = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*", re.ASCII)
+    # Domains that are valid, unless they are special: without Punycode, and the end is a letter.
+    _label = r"(?![a-z0-9-]{64})[a-z0-9]++(?:-[a-z0-9]++)*+"
+    _plain_domain = re.compile(rf"(?:{_label}\.)*+{_label}(?<=[a-z])", re.ASCII)
 
-    # Domains known to be valid. Bounded, because addresses come from outside.
+    # Other domains known to be valid. Bounded, because addresses come from outside.
     _domains: BoundedCache[str, None] = field(
         default_factory=lambda: BoundedCache(4096), init=False
     )
@@ -157,7 +160,7 @@ class Email(Field[str]):
         if not isinstance(value, str):
             raise InvalidValue("not_an_email_address", "must be an email address")
         local, at, host = value.partition("@")
-        if at and host in self._domains and len(local) <= 64 and self._plain.fullmatch(local):
+        if at and len(local) <= 64 and self._plain.fullmatch(local) and self._is_valid(host):
             if len(value) > 254:
                 raise InvalidValue("too_long", "must have at most 254 characters")
             return value
@@ -182,6 +185,12 @@ class Email(Field[str]):
         if found.ascii_domain == host + suffix:
             self._domains[host] = None
         return address
+
+    def _is_valid(self, host: str) -> bool:
+        """Return whether a domain is certainly valid; to ask email-validator takes 40 µs."""
+        if self._plain_domain.fullmatch(host):
+            return self.special or not is_special_domain(host)
+        return host in self._domains
 
 
 class Choice(Field[str]):

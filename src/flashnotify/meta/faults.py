@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from flashnotify.errors import FieldError, MissingOffset
 from flashnotify.meta.suggestions import did_you_mean
 
+# Mistakes that are listed of one document: each may take 50 µs, to find the name that was meant.
+MAX_ERRORS = 100
 # By pydantic's type of error, or its first word: our code, and a text over its context.
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "missing": ("missing", "is required"),
@@ -39,15 +42,18 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
 
 
 def field_errors(
-    error: ValidationError, model: type[BaseModel], zone: tzinfo = UTC
+    error: ValidationError,
+    model: type[BaseModel],
+    zone: tzinfo = UTC,
+    max_errors: int = MAX_ERRORS,
 ) -> list[FieldError]:
-    """Return every mistake in a document that `model` refused. `zone` is the campus's."""
-    items = error.errors(include_url=False)
-    return [
+    """Return the first mistakes in a document that `model` refused. `zone` is the campus's."""
+    found = (
         FieldError.at((*item["loc"], *within), *explain(item, model, zone))
-        for item in items
+        for item in error.errors(include_url=False)
         for within in _missing(item, model)
-    ]
+    )
+    return list(islice(found, max_errors))
 
 
 def _missing(item: Mapping[str, Any], model: type[BaseModel]) -> Iterator[tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Purges what has been kept long enough, in slices that never hold the writer for long."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -28,7 +29,10 @@ _PAUSE = 60.0
 
 
 class Maintenance:
-    """Runs the purges. Notifications are kept for `retention` once over, or as their kind says."""
+    """Runs the purges. Notifications are kept for `retention` once over, or as their kind says.
+
+    Nothing is purged while somebody else holds `purging`.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Maintenance:
         self._kinds = kinds
         self._purges = purges
         self._clock = clock
+        self.purging = asyncio.Lock()
 
     async def run(self) -> None:
         """Purge for ever."""
@@ -57,8 +62,10 @@ class Maintenance:
             return
         for purge_slice in self._slices():
             try:
-                while await purge_slice():
-                    pass
+                more = True
+                while more:
+                    async with self.purging:
+                        more = await purge_slice()
             except Exception as error:  # noqa: BLE001  # no refused purge may end the service
                 log.warning("maintenance.failed", error=type(error).__name__, stack=stack_of(error))
 

@@ -43,11 +43,15 @@ class Supervisor:
 
     def require_all(self) -> None:
         """Raise `Unavailable` if a part has failed or the service is stopping."""
+        self.require_parts()
+        if self._stopping:
+            raise Unavailable("The service is stopping.", retry_after=5, code="stopping")
+
+    def require_parts(self) -> None:
+        """Raise `Unavailable` if a part has failed."""
         if self.failures:
             parts = ", ".join(self.failures)
             raise Unavailable(f"A part of the service has failed ({parts}).", retry_after=5)
-        if self._stopping:
-            raise Unavailable("The service is stopping.", retry_after=5, code="stopping")
 
     async def stop(self, part: str, *, within: float) -> None:
         """Let a part finish for `within` seconds, then cancel it."""

@@ -35,14 +35,18 @@ class Watch:
         """Watch for ever."""
         while True:
             self._check_clock()
-            found = self._in_place()
-            if self._supervisor.suspend(PART, None if found else "deleted or replaced"):
-                if found:
-                    log.warning("archive.is_back", file=str(self._file))
-                else:
-                    remedy = "nothing is accepted: move it back, or stop serve, restore a backup"
-                    log.critical("archive.is_gone", file=str(self._file), remedy=remedy)
+            self.check_file()
             await self._clock.sleep(_PAUSE)
+
+    def check_file(self) -> None:
+        """Stop or resume accepting. Called after each commit, too: no 202 is for a deleted file."""
+        found = self._in_place()
+        if self._supervisor.suspend(PART, None if found else "deleted or replaced"):
+            if found:
+                log.warning("archive.is_back", file=str(self._file))
+            else:
+                remedy = "nothing is accepted: move it back, or stop serve, restore a backup"
+                log.critical("archive.is_gone", file=str(self._file), remedy=remedy)
 
     def _check_clock(self) -> None:
         doubted = self._clock.in_doubt()

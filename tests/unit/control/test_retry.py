@@ -11,6 +11,8 @@ from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.domain import BATCH_SIZE, DeliveryStatus, Job, NotificationStatus, Priority
 from flashnotify.errors import Conflict, NotFound, Rejected, Unavailable
 from flashnotify.ids import UUIDv7
+from flashnotify.meta.registry import Registry
+from flashnotify.runtime.maintenance import Maintenance
 from tests.support.delivering import Delivering
 from tests.support.manual_clock import ManualClock
 
@@ -90,6 +92,33 @@ async def test_many_are_requeued_in_rounds_with_turns_that_follow_each_other(
     assert sizes == [BATCH_SIZE, BATCH_SIZE, 50]
     assert [job.ordinal for job in jobs] == [0, 1, 2]
     assert [job.turn for job in jobs] == [turn, turn + 1, turn + 2]
+
+
+async def test_nothing_is_purged_between_the_read_and_the_write_of_a_retry(
+    delivering: Delivering,
+    control: CancelAndRetry,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    id = await fail(delivering)
+    await clock.advance(400 * 24 * HOUR)
+    maintenance = Maintenance(Registry("kind"), delivering.archive.maintenance, clock)
+    maintenance.purging = control.purging
+    read, purges = delivering.archive.deliveries.failed, list[asyncio.Task[None]]()
+
+    async def read_before_a_purge(id: UUID, after: UUID, limit: int) -> Sequence[Delivery]:
+        found = await read(id, after, limit)
+        purges.append(asyncio.create_task(maintenance.purge()))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return found
+
+    monkeypatch.setattr(delivering.archive.deliveries, "failed", read_before_a_purge)
+    assert await control.retry(id) == 1
+    await asyncio.gather(*purges)
+    (job,) = await queued(delivering)
+    assert await delivering.execute(job) is None
+    assert delivering.archive.state.notifications[id].status is NotificationStatus.completed
 
 
 async def test_turns_follow_each_other_also_while_the_first_batches_are_sent(

@@ -14,6 +14,7 @@ from flashnotify.errors import (
     FlashNotifyError,
     IdempotencyMismatch,
     InvalidInput,
+    InvalidValue,
     MalformedDocument,
     Unavailable,
     WriteRefused,
@@ -194,9 +195,33 @@ async def test_a_batch_is_handled_in_parts(bulk: Bulk, accepting: Accepting) -> 
 
 async def test_the_mistakes_of_a_batch_are_bounded(bulk: Bulk) -> None:
     wrong = ALERT | {"to": ["nonsense"] * 100}
-    results = await accept(bulk, SENDER, documents(*[wrong] * 30), None)
-    numbers = [len(r.outcome.errors) for r in results if isinstance(r.outcome, InvalidInput)]
-    assert numbers == [100] * 10 + [1] * 20
+
+    async def mistakes(number: int) -> list[int]:
+        results = await accept(bulk, SENDER, documents(*[wrong] * number), None)
+        return [len(r.outcome.errors) for r in results if isinstance(r.outcome, InvalidInput)]
+
+    assert await mistakes(10) == [100] * 10
+    assert await mistakes(150) == [10] * 100 + [1] * 50
+
+
+async def test_nothing_is_checked_beyond_the_mistakes_that_are_listed(
+    bulk: Bulk, accepting: Accepting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = 0
+
+    def refuse(address: str) -> str:
+        nonlocal checked
+        checked += 1
+        raise InvalidValue("wrong", "is wrong")
+
+    monkeypatch.setitem(accepting.submission.validation.audience.addresses, "tel", refuse)
+    wrong = ALERT | {"to": ["tel:1"] * 100}
+    results = await accept(bulk, SENDER, documents(*[wrong] * 200), None)
+    assert checked == 100 * 10 + 100
+    # Neither does an error keep anything else for the garbage collector to go through.
+    for result in results:
+        assert isinstance(result.outcome, InvalidInput)
+        assert (result.outcome.__traceback__, result.outcome.__context__) == (None, None)
 
 
 async def test_others_get_the_loop_while_documents_are_checked(

@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, Executable, Row, Select, func, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Row,
+    Select,
+    func,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -176,6 +186,11 @@ def first_id(ms: int) -> UUID:
 def milliseconds_of(id: UUID) -> int:
     """Return when a UUIDv7 was made, in milliseconds since the epoch."""
     return id.int >> 80
+
+
+def is_damaged(id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Return whether an id cannot be read. On SQLite: elsewhere no column holds another type."""
+    return or_(func.typeof(id) != "blob", func.length(id) != 16)
 
 
 def strings(text: str) -> list[str]:

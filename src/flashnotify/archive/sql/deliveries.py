@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     Row,
@@ -22,10 +23,11 @@ from sqlalchemy import (
 
 from flashnotify.archive import records
 from flashnotify.archive.models import Attempt as AttemptRow
-from flashnotify.archive.models import Count, OutboxMessage
+from flashnotify.archive.models import Count, JobRow, OutboxMessage
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Delivery, Finish, Notification
+from flashnotify.archive.sql.access import is_damaged, recorded
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.delivery_lists import COLUMNS, DeliveryLists, delivery_of
 from flashnotify.archive.sql.devices import remove_device
@@ -34,6 +36,8 @@ from flashnotify.archive.sql.statistics import count, latency, total
 from flashnotify.archive.sql.waiting import end_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus, Outcome
+
+log = structlog.get_logger(__name__)
 
 _delivery_rows = select(*COLUMNS.values())
 _find = _delivery_rows.where(Table.id == bindparam("of"))
@@ -54,6 +58,21 @@ _failed = (
 _CHANGED = ("status", "reason", "attempts", "first_attempt_at", "due_at")
 # The reason of deliveries that were too late to be sent.
 EXPIRED = "expired"
+# Ids that sort as those of its job; what it had as an attempt is lost.
+_anew: ColumnElement[Any] = literal_column("CAST(substr(job_id, 1, 8) || randomblob(8) AS BLOB)")
+REPAIR_IDS = Statement(
+    update(Table)
+    .where(
+        Table.job_id == bindparam("of"), or_(*map(is_damaged, (Table.id, Table.notification_id)))
+    )
+    .values(
+        id=case((is_damaged(Table.id), _anew), else_=Table.id),
+        notification_id=select(JobRow.notification_id)
+        .where(JobRow.id == bindparam("of"))
+        .scalar_subquery(),
+    ),
+    Stage.changes,
+)
 ADD_DELIVERY = Statement(insert(Table), Stage.deliveries)
 ADD_ATTEMPT = Statement(insert(AttemptRow), Stage.children)
 ADD_OUTBOX_MESSAGE = Statement(insert(OutboxMessage), Stage.children)
@@ -107,7 +126,12 @@ class SqlDeliveries(DeliveryLists):
     """Implements `Deliveries`."""
 
     async def queued(self, job_id: UUID) -> Sequence[Delivery]:
-        return await self._reader.records(_queued, {"job": job_id}, delivery_of)
+        rows = await self._reader.rows(_queued, {"job": job_id})
+        if any(row is None for row in rows):
+            log.warning("deliveries.got_new_ids", job=str(job_id))
+            await self._writer.write((REPAIR_IDS, {"of": job_id}), lane=WriteLane.bulk)
+            rows = await self._reader.rows(_queued, {"job": job_id})
+        return await recorded(rows, delivery_of)
 
     async def find(self, id: UUID) -> Delivery | None:
         return await self._reader.one(_find, {"of": id}, delivery_of)

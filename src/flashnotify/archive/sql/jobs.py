@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 from uuid import UUID
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     Row,
@@ -14,20 +15,23 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    not_,
     or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from flashnotify.archive.models import JobRow
+from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
-from flashnotify.archive.sql.access import Access, known, recorded
+from flashnotify.archive.sql.access import Access, is_damaged, known, recorded
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.waiting import LEAVE_WITH_JOB, move_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Job, Lane, Priority, WaitReason
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -35,11 +39,6 @@ T = TypeVar("T")
 NEVER = 253_370_764_800_000
 # In the order of the record's fields.
 _jobs = select(*(JobRow.__table__.c[field.name] for field in fields(Job)))
-
-
-def _is_damaged(id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
-    # On SQLite: elsewhere no column holds a value of another type.
-    return or_(func.typeof(id) != "blob", func.length(id) != 16)
 
 
 ADD_JOB = Statement(insert(JobRow), Stage.children)
@@ -58,8 +57,24 @@ RECONSIDER_JOBS = Statement(
 # Until somebody repairs them: damage cannot be undone here, and they would be read for ever.
 SET_DAMAGED_ASIDE = Statement(
     update(JobRow)
-    .where(or_(*map(_is_damaged, (JobRow.id, JobRow.notification_id))))
+    .where(or_(*map(is_damaged, (JobRow.id, JobRow.notification_id))))
     .values(turn=None, due_at=NEVER, reason="its row is damaged"),
+    Stage.endings,
+)
+# No lane has them, so that they would never be read.
+_of_no_lane = not_(JobRow.priority.between(min(Priority), max(Priority)))
+TAKE_PRIORITY = Statement(
+    update(JobRow)
+    .where(_of_no_lane)
+    .values(
+        priority=func.coalesce(
+            select(NotificationRow.priority)
+            .where(NotificationRow.id == JobRow.notification_id)
+            .where(NotificationRow.priority.between(min(Priority), max(Priority)))
+            .scalar_subquery(),
+            Priority.low,
+        )
+    ),
     Stage.endings,
 )
 FINISH_JOB = Statement(delete(JobRow).where(JobRow.id == bindparam("of")), Stage.endings)
@@ -114,7 +129,14 @@ class SqlJobs(Access):
 
     async def reconsider(self, beyond: int, now: int) -> None:
         row = {"beyond": beyond, "now": now}
-        await self._writer.write((RECONSIDER_JOBS, row), lane=WriteLane.bulk)
+        changes: list[Change] = [(RECONSIDER_JOBS, row)]
+        if (
+            await self._reader.value(select(JobRow.priority).where(_of_no_lane).limit(1))
+            is not None
+        ):
+            log.error("archive.jobs_repaired", error="unknown priority")
+            changes.append((TAKE_PRIORITY, {}))
+        await self._writer.write(*changes, lane=WriteLane.bulk)
 
     async def finish(self, job: Job) -> None:
         await self._writer.write(*finish_job(job), lane=WriteLane.of(job.priority))

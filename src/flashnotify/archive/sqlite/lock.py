@@ -59,7 +59,7 @@ class ArchiveLock:
         """Return whether the archive's name still leads to the file that is locked."""
         try:
             return os.path.samestat(self._archive.stat(), os.fstat(self._files[1]))
-        except FileNotFoundError:
+        except OSError:
             return False
 
     def holder(self) -> str | None:

@@ -22,6 +22,9 @@ _WITHIN = 5.0
 _RENEWAL = 1.0
 # Look-ups of one caller at a time: several such callers fit into the threads.
 _PLACES = 2
+# All domains whose name servers were silent are one caller, for so many seconds.
+_SILENT = "silent domains"
+_SILENCE = 3600.0
 
 
 class NameLookup:
@@ -36,20 +39,26 @@ class NameLookup:
         self._threads = threads
         # Of callers with a look-up under way.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        # Until when a domain counts as silent, by the event loop's clock.
+        self._silent: BoundedCache[str, float] = BoundedCache(1000)
         self._last: BoundedCache[tuple[str, int], list[tuple[Any, ...]]] = BoundedCache(1000)
 
     async def look_up_again(self, host: str, port: int) -> list[tuple[Any, ...]]:
         """Return the addresses of a stranger's host that we connect to from time to time.
 
-        All hosts of a domain share the places of one caller. While its name server does not answer,
-        a host has its last addresses. Raises what `look_up` raises.
+        All hosts of a domain share the places of one caller, and so do all domains that were silent
+        in the last hour: a few such domains would hold all threads. While its name server does not
+        answer, a host has its last addresses. Raises what `look_up` raises.
         """
         last = self._last.get((host, port))
-        domain = ".".join(host.rsplit(".", 2)[-2:])
+        domain, now = ".".join(host.rsplit(".", 2)[-2:]), asyncio.get_running_loop().time()
+        caller = _SILENT if self._silent.get(domain, now) > now else domain
         try:
             async with asyncio.timeout(_RENEWAL if last else None):
-                found = await self.look_up(host, port, caller=domain)
-        except (TimeoutError, Unavailable):
+                found = await self.look_up(host, port, caller=caller)
+        except (TimeoutError, Unavailable) as error:
+            if isinstance(error, TimeoutError):
+                self._silent[domain] = now + _SILENCE
             if last is None:
                 raise
             return last

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from flashnotify.archive.records import DeliveryFilter, NotificationFilter, ScheduledJob
-from flashnotify.domain import Job, Lane, NotificationStatus, Priority, WaitReason
+from flashnotify.archive.records import DeliveryFilter, Finish, NotificationFilter, ScheduledJob
+from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority, WaitReason
 from tests.support.archives import Archive
 from tests.support.records import Records
 
@@ -119,6 +119,45 @@ async def test_a_damaged_job_is_set_aside(
     assert archive.rows("SELECT count(*), min(due_at) > 99999999999999 FROM jobs GROUP BY reason")[
         1
     ] == (1, 1)
+
+
+@pytest.mark.parametrize("column", ["id", "notification_id"])
+@pytest.mark.parametrize("value", ["x'00'", "'sixteen letters.'", "77"])
+async def test_a_delivery_of_a_batch_whose_ids_cannot_be_read_gets_new_ones(
+    archive: Archive, column: str, value: str
+) -> None:
+    """Left out, it would never be sent, and its notification never completed."""
+    records = Records(archive.ports, archive.clock.now)
+    notification, [(job, deliveries)] = await records.fanned_out(3)
+    second = deliveries[1]
+    archive.change(f"UPDATE deliveries SET {column} = {value} WHERE id = x'{second.id.hex}'")
+    with capture_logs() as logs:
+        queued = await archive.ports.deliveries.queued(job.id)
+    assert [line["event"] for line in logs] == ["archive.row_damaged", "deliveries.got_new_ids"]
+    assert {each.address for each in queued} == {each.address for each in deliveries}
+    end = Finish(DeliveryStatus.failed, "gone")
+    await archive.ports.deliveries.finish(notification, queued, end, archive.clock.now())
+    await archive.ports.jobs.finish(job)
+    found = await archive.ports.notifications.find(notification.id)
+    assert found is not None
+    assert found.status is NotificationStatus.completed
+
+
+@pytest.mark.parametrize(
+    ("of_notification", "expected"), [(2, Priority.high), (77, Priority.low), ("'x'", Priority.low)]
+)
+@pytest.mark.parametrize("priority", ["77", "-1", "'x'", "x'00'"])
+async def test_a_job_of_an_unknown_priority_gets_its_notifications(
+    archive: Archive, priority: str, of_notification: object, expected: Priority
+) -> None:
+    """No lane has it, so that it would never be read."""
+    await _three(archive)
+    archive.change(f"UPDATE notifications SET priority = {of_notification}")
+    archive.change(f"UPDATE jobs SET priority = {priority}")
+    with capture_logs() as logs:
+        await archive.ports.jobs.reconsider(archive.clock.now(), archive.clock.now())
+    assert [line["event"] for line in logs] == ["archive.jobs_repaired"]
+    assert len(await archive.ports.jobs.ready(Lane(None, expected), None, 9)) == 3
 
 
 async def test_a_job_that_waits_for_an_unknown_reason_is_due(archive: Archive) -> None:

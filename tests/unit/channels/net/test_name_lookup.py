@@ -12,6 +12,7 @@ from flashnotify.channels.net import name_lookup
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.errors import Unavailable
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from tests.support.eventually import eventually
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))]
 
@@ -51,6 +52,40 @@ async def test_one_caller_holds_few_threads(monkeypatch: pytest.MonkeyPatch) -> 
     # The places are free again.
     for _ in range(3):
         assert await names.look_up("push.example", 443, caller="mallory")
+
+
+async def test_all_domains_that_were_silent_hold_few_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = threading.Event()
+
+    def getaddrinfo(host: str, *_: Any, **__: Any) -> Any:
+        if host.endswith(".evil"):
+            answered.wait(30)
+        return FOUND
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    threads = ThreadPoolQueue(4, spare=8)
+    names = NameLookup(threads)
+    with monkeypatch.context() as soon:
+        soon.setattr(name_lookup, "_WITHIN", 0.05)
+        for number in range(6):
+            with pytest.raises(TimeoutError):
+                await names.look_up_again(f"a.domain{number}.evil", 443)
+    assert threads.lost == 6
+    answered.set()
+    await eventually(lambda: not threads.lost)
+    assert await names.look_up_again("a.domain0.evil", 443) == FOUND, "once is not enough"
+    answered.clear()
+    with monkeypatch.context() as soon:
+        soon.setattr(name_lookup, "_WITHIN", 0.05)
+        hosts = (f"{host}.domain{number}.evil" for number in range(6) for host in "bc")
+        hanging = (names.look_up_again(host, 443) for host in hosts)
+        ended = await asyncio.gather(*hanging, return_exceptions=True)
+    assert Counter(map(type, ended)) == {TimeoutError: 2, Unavailable: 10}
+    assert threads.lost == 2
+    assert await names.look_up_again("push.good", 443) == FOUND
+    answered.set()
 
 
 async def test_a_host_keeps_its_last_addresses_while_its_name_server_hangs(
