@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from time import thread_time
 from unittest.mock import patch
 
+from flashnotify.cli.serve import GC_THRESHOLDS
+
 # The bound of the design, in seconds.
 BOUND = 0.010
 # A busy machine may spoil one measurement, hardly all of them.
 MEASUREMENTS = 4
-# Of the garbage collector, before the tests change them: these are what the service has.
-_THRESHOLDS = gc.get_threshold()
 
 
 async def longest_step(work: Callable[[], Awaitable[object]]) -> float:
@@ -48,7 +48,7 @@ def _measured() -> Iterator[list[float]]:
     thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         with patch.object(asyncio.Handle, "_run", timed):
             yield steps
