@@ -1,50 +1,55 @@
-"""Results as a table: medians over the rounds, with their spread, and both ratios to the peer."""
+"""Results as a Markdown table: medians with their spread, ratios to the peer, and targets."""
 
-from collections.abc import Iterable, Sequence
-from statistics import median
+from collections.abc import Sequence
 from typing import NamedTuple
 
-
-class Measured(NamedTuple):
-    """One round of a benchmark. `cpu` is the server's CPU time for one unit of work, in seconds.
-
-    `rate` is in units of work a second, `p50` and `p99` are latencies in seconds.
-    """
-
-    case: str
-    of: str
-    rate: float
-    cpu: float
-    p50: float
-    p99: float
+from benchmarks.results import FIGURES, Medians, Round
+from benchmarks.targets import Target, Verdict, ratio
 
 
-def markdown(found: Sequence[Measured]) -> str:
-    """Return a table. The first one measured in a case is the peer of the others."""
-    lines = [
-        "| case | of | a second (least to most) | ratio | CPU each, µs | ratio by CPU "
-        "| p50, ms | p99, ms |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for case in dict.fromkeys(m.case for m in found):
-        rounds = [m for m in found if m.case == case]
-        peer, *others = dict.fromkeys(m.of for m in rounds)
-        base = _of(rounds, peer)
-        lines += [_line(case, name, _of(rounds, name), base) for name in (peer, *others)]
-    return "\n".join(lines) + "\n"
+class Result(NamedTuple):
+    """What a benchmark found, and what it should have."""
+
+    rounds: Sequence[Round]
+    targets: Sequence[Target] = ()
+
+    def verdicts(self, case: str | None = None) -> list[Verdict]:
+        """Return which targets hold, of one case or of all."""
+        found = Medians(self.rounds)
+        targets = [target for target in self.targets if case in (None, target.case)]
+        return [verdict for target in targets if (verdict := target.verdict(found)) is not None]
+
+    def markdown(self) -> str:
+        """Return a table with a line for each program in each case."""
+        found = Medians(self.rounds)
+        names = [name for name in FIGURES if found.has(name)]
+        titles = ["case", "of", *(title for name in names for title in _titles(name)), "must"]
+        lines = [titles, ["---"] * len(titles)]
+        for case in found.cases():
+            for of in found.programs(case):
+                cells = [cell for name in names for cell in _cells(found, case, of, name)]
+                last = of == found.programs(case)[-1]
+                must = "<br>".join(map(str, self.verdicts(case))) if last else ""
+                lines.append([case, of, *cells, must])
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _of(rounds: Iterable[Measured], name: str) -> list[Measured]:
-    return [m for m in rounds if m.of == name]
+def _titles(name: str) -> list[str]:
+    figure = FIGURES[name]
+    return [figure.column(), *([figure.ratio] if figure.ratio else [])]
 
 
-def _line(case: str, name: str, own: Sequence[Measured], peer: Sequence[Measured]) -> str:
-    rate, cpu = median(m.rate for m in own), median(m.cpu for m in own)
-    ratio = rate / median(m.rate for m in peer)
-    by_cpu = median(m.cpu for m in peer) / cpu
-    spread = f"{min(m.rate for m in own):.0f} to {max(m.rate for m in own):.0f}"
-    p50, p99 = (median(getattr(m, name) for m in own) * 1000 for name in ("p50", "p99"))
-    return (
-        f"| {case} | {name} | {rate:.0f} ({spread}) | {ratio:.2f} | {cpu * 1e6:.0f} | "
-        f"{by_cpu:.2f} | {p50:.1f} | {p99:.1f} |"
-    )
+def _cells(found: Medians, case: str, of: str, name: str) -> list[str]:
+    """Return a figure with the least and most of all rounds, and its ratio to the peer's."""
+    figure = FIGURES[name]
+    values = found.all(case, of, name)
+    if not values:
+        return [""] * (2 if figure.ratio else 1)
+    cell = figure.shown(found.median(case, of, name))
+    if len(values) > 1:
+        cell += f" ({figure.shown(min(values))} to {figure.shown(max(values))})"
+    peer = found.programs(case)[0]
+    if not figure.ratio:
+        return [cell]
+    known = found.all(case, peer, name)
+    return [cell, f"{ratio(found, case, peer, name, of):.2f}" if known else ""]
