@@ -5,14 +5,19 @@ import os
 import platform
 import sys
 import time
+import traceback
 from pathlib import Path
 
-from benchmarks import accept, sustained
-from benchmarks.options import parse
+from benchmarks import accept, bulk, sustained
+from benchmarks.options import Options, parse
 from benchmarks.processes import LOAD, SERVER, Missing
 from benchmarks.table import Result
 
-BENCHMARKS = {"accept": accept.measure, "sustained": sustained.measure}
+BENCHMARKS = {
+    "accept": accept.measure,
+    "sustained": sustained.measure,
+    "bulk": bulk.measure,
+}
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -23,16 +28,26 @@ def main() -> None:
         sys.exit("The server and the load need a core each.")
     os.sched_setaffinity(0, {LOAD})
     RESULTS.mkdir(exist_ok=True)
-    for name in options.names:
-        began = time.monotonic()
-        print(f"\n## {name}\n", flush=True)
-        try:
-            result = BENCHMARKS[name](options)
-        except Missing as missing:
-            print(f"Left out: {missing}")
-            continue
+    failed = [name for name in options.names if not _run(name, options)]
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}.")
+
+
+def _run(name: str, options: Options) -> bool:
+    """Run one benchmark; return whether it came to its end. A failure does not stop the others."""
+    began = time.monotonic()
+    print(f"\n## {name}\n", flush=True)
+    try:
+        result = BENCHMARKS[name](options)
+    except Missing as missing:
+        print(f"Left out: {missing}")
+    except Exception:  # noqa: BLE001  # whatever it is, the others are measured
+        traceback.print_exc()
+        return False
+    else:
         _keep(name, result)
         print(f"\n{result.markdown()}\n{time.monotonic() - began:.0f} s", flush=True)
+    return True
 
 
 def _keep(name: str, result: Result) -> None:

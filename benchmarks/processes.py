@@ -1,5 +1,6 @@
 """Programs under measurement: each a process on the core of servers or that of the load."""
 
+import json
 import os
 import shutil
 import signal
@@ -68,6 +69,21 @@ def running(
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(_PATIENCE)
+
+
+def outcome(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """Run a program on the core of servers until it ends, and return the JSON that it prints."""
+    done = subprocess.run(
+        ["taskset", "--cpu-list", str(SERVER), *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -69,7 +69,9 @@ class AtMost(NamedTuple):
             return None
         shown = FIGURES[self.figure]
         own = found.median(self.case, OWN, self.figure)
-        allowed = self.bound + self.times * found.median(self.case, programs[0], self.figure)
+        allowed = self.bound
+        if self.times:
+            allowed += self.times * found.median(self.case, programs[0], self.figure)
         parts = [f"{self.times:g} × {programs[0]}"] if self.times else []
         parts += [f"{shown.shown(self.bound)} {shown.unit}"] if self.bound else []
         return Verdict(f"{shown.title} ≤ {' + '.join(parts)}", shown.shown(own), own <= allowed)
