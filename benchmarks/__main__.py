@@ -8,7 +8,7 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmarks import accept, bulk, sustained
+from benchmarks import accept, bulk, email, http, sustained
 from benchmarks.options import Options, parse
 from benchmarks.processes import LOAD, SERVER, Missing
 from benchmarks.table import Result
@@ -17,6 +17,8 @@ BENCHMARKS = {
     "accept": accept.measure,
     "sustained": sustained.measure,
     "bulk": bulk.measure,
+    "email": email.measure,
+    "http": http.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

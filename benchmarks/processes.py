@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -67,7 +67,8 @@ def running(
         try:
             yield Running(process, Path(output.name))
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(_PATIENCE)
 
 
@@ -84,6 +85,16 @@ def outcome(
     )
     found: dict[str, float] = json.loads(done.stdout)
     return found
+
+
+def took(arguments: Sequence[str]) -> dict[str, float]:
+    """Run a program on the core of servers, and return how long it took, and its CPU time."""
+    before, began = os.times(), time.perf_counter()
+    subprocess.run(["taskset", "--cpu-list", str(SERVER), *arguments], check=True)
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    return {"seconds": time.perf_counter() - began, "cpu": cpu}
 
 
 def python(module: str, *arguments: str) -> list[str]:

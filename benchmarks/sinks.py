@@ -1,5 +1,6 @@
 """What messages are sent to, on the core of the load: a gateway, and Postfix's smtp-sink."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -51,6 +52,8 @@ def gateway() -> Iterator[Gateway]:
 def smtp_sink() -> Iterator[int]:
     """Run an SMTP server that takes and forgets everything, and return its port."""
     port, program = free_port(), require_program("smtp-sink", "postfix")
-    with running([program, f"127.0.0.1:{port}", "1024"], core=LOAD) as sink:
+    # It refuses to be root.
+    options = ("-u", "nobody") if os.geteuid() == 0 else ()
+    with running([program, *options, f"127.0.0.1:{port}", "1024"], core=LOAD) as sink:
         wait_for(listens(port), sink)
         yield port
