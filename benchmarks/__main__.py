@@ -8,18 +8,13 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmarks import accept, bulk, email, http, sustained
+from benchmarks import accept, bulk, campus, email, events, fairness, http, sustained, urgency
 from benchmarks.options import Options, parse
 from benchmarks.processes import LOAD, SERVER, Missing
 from benchmarks.table import Result
 
-BENCHMARKS = {
-    "accept": accept.measure,
-    "sustained": sustained.measure,
-    "bulk": bulk.measure,
-    "email": email.measure,
-    "http": http.measure,
-}
+_ALL = (accept, sustained, bulk, email, http, events, urgency, fairness, campus)
+BENCHMARKS = {module.__name__.rpartition(".")[2]: module.measure for module in _ALL}
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -57,7 +52,7 @@ def _keep(name: str, result: Result) -> None:
     found = {
         "python": platform.python_version(),
         "rounds": [measured._asdict() for measured in result.rounds],
-        "targets": [verdict._asdict() for verdict in result.verdicts()],
+        "targets": [{"case": case, **verdict._asdict()} for case, verdict in result.verdicts()],
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1))
 

@@ -38,6 +38,11 @@ class Gateway(NamedTuple):
         number: int = httpx.get(self.url).json()["number"]
         return number
 
+    def urgent(self) -> dict[str, float]:
+        """Return when it took the SMS to each number that begins with +3377."""
+        came: dict[str, float] = httpx.get(self.url).json()["urgent"]
+        return came
+
 
 @contextmanager
 def gateway() -> Iterator[Gateway]:
@@ -49,11 +54,15 @@ def gateway() -> Iterator[Gateway]:
 
 
 @contextmanager
-def smtp_sink() -> Iterator[int]:
-    """Run an SMTP server that takes and forgets everything, and return its port."""
+def smtp_sink(delay: int = 0) -> Iterator[int]:
+    """Run an SMTP server that takes and forgets everything, and return its port.
+
+    It waits `delay` seconds before it answers to DATA.
+    """
     port, program = free_port(), require_program("smtp-sink", "postfix")
     # It refuses to be root.
-    options = ("-u", "nobody") if os.geteuid() == 0 else ()
-    with running([program, *options, f"127.0.0.1:{port}", "1024"], core=LOAD) as sink:
+    user = ("-u", "nobody") if os.geteuid() == 0 else ()
+    wait = ("-w", str(delay)) if delay else ()
+    with running([program, *user, *wait, f"127.0.0.1:{port}", "1024"], core=LOAD) as sink:
         wait_for(listens(port), sink)
         yield port

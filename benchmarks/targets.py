@@ -49,7 +49,7 @@ class AsGoodAs(NamedTuple):
             min(ratio(found, self.case, peer, figure) for peer in peers)
             for figure in ("rate", "cpu")
         ]
-        title = f"≥ {self.times:g} × {' and '.join(peers)}"
+        title = f"≥ {self.times:.2g} × {' and '.join(peers)}"
         measured = f"{ratios[0]:.2f}, by CPU {ratios[1]:.2f}"
         return Verdict(title, measured, max(ratios) >= self.times)
 

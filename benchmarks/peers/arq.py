@@ -1,5 +1,6 @@
 """FastAPI that stores a job of arq for each recipient, and the worker that sends them."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,6 +45,8 @@ async def send(ctx: dict[str, Any], id: str, to: str, notification: dict[str, An
 
 async def _start(ctx: dict[str, Any]) -> None:
     ctx["client"] = gateway_client.client()
+    # No other program here logs every message.
+    logging.getLogger("arq").setLevel(logging.WARNING)
 
 
 class Worker:
@@ -53,5 +56,3 @@ class Worker:
     on_startup = staticmethod(_start)
     redis_settings = _REDIS
     max_jobs = 100
-    # By default 0.5 s, during which it has nothing to do.
-    poll_delay = 0.02

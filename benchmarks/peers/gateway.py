@@ -1,16 +1,18 @@
 """A gateway that takes every POST, faster than anything here can send: `… gateway PORT`.
 
-`GET /` answers how many it took, and when the first and the last one came.
+`GET /` answers how many it took, and when those to numbers that begin with +3377 came.
 """
 
 import asyncio
 import json
+import re
 import sys
 import time
 from typing import cast
 
 import uvloop
 
+_URGENT = re.compile(rb"\+3377\d{7}")
 _END = b"\r\n\r\n"
 _TAKEN = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n" + (
     b'{"id": "ok"}'
@@ -18,17 +20,17 @@ _TAKEN = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Len
 
 
 class Taken:
-    """How many requests came, and when."""
+    """How many messages came, and when the urgent ones did, by number."""
 
     def __init__(self) -> None:
         self.number = 0
-        self.first = self.last = 0.0
+        self.urgent: dict[str, float] = {}
 
-    def add(self) -> None:
+    def add(self, body: bytes) -> None:
         """Count one."""
         self.number += 1
-        self.last = time.monotonic()
-        self.first = self.first or self.last
+        if (found := _URGENT.search(body)) is not None:
+            self.urgent[found[0].decode()] = time.monotonic()
 
 
 class Gateway(asyncio.Protocol):
@@ -52,12 +54,12 @@ class Gateway(asyncio.Protocol):
             whole = end + len(_END) + int(after.split(b"\r\n", 1)[0] or 0)
             if len(self._buffer) < whole:
                 return
-            self._buffer = self._buffer[whole:]
-            self._answer(head)
+            body, self._buffer = self._buffer[end:whole], self._buffer[whole:]
+            self._answer(head, body)
 
-    def _answer(self, head: bytes) -> None:
+    def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"post"):
-            self._taken.add()
+            self._taken.add(body)
             self._transport.write(_TAKEN)
         else:
             body = json.dumps(vars(self._taken)).encode()

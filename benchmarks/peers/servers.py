@@ -22,7 +22,10 @@ BARE, SQLALCHEMY = "bare FastAPI", "FastAPI + SQLAlchemy session"
 ARQ, TASKIQ = "FastAPI + arq", "FastAPI + taskiq"
 _WORKERS = {
     "arq": ("arq", "benchmarks.peers.arq.Worker"),
-    "taskiq": ("taskiq", "worker", "--workers", "1", "benchmarks.peers.taskiq:broker"),
+    "taskiq": (
+        *("taskiq", "worker", "--workers", "1", "--log-level", "WARNING"),
+        "benchmarks.peers.taskiq:broker",
+    ),
 }
 
 
