@@ -8,12 +8,24 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmarks import accept, bulk, campus, email, events, fairness, http, sustained, urgency
+from benchmarks import (
+    accept,
+    bulk,
+    campus,
+    email,
+    events,
+    fairness,
+    http,
+    scale,
+    start,
+    sustained,
+    urgency,
+)
 from benchmarks.options import Options, parse
 from benchmarks.processes import LOAD, SERVER, Missing
 from benchmarks.table import Result
 
-_ALL = (accept, sustained, bulk, email, http, events, urgency, fairness, campus)
+_ALL = (accept, sustained, bulk, email, http, events, urgency, fairness, campus, scale, start)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module.measure for module in _ALL}
 RESULTS = Path(__file__).parent / "results"
 

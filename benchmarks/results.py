@@ -19,15 +19,17 @@ class Figure(NamedTuple):
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
     def shown(self, value: float) -> str:
-        """Return a value as a number."""
-        return f"{value * self.factor:.{self.digits}f}"
+        """Return a value as a number, with more digits if it is small."""
+        found = value * self.factor
+        return f"{found:.{self.digits if found >= 10 else max(self.digits, 2)}f}"
 
 
 FIGURES = {
     "rate": Figure("a second", ratio="ratio"),
-    "first": Figure("the first", "s", digits=2),
-    "half": Figure("half", "s", digits=1),
-    "seconds": Figure("all", "s", digits=2),
+    "first": Figure("to the first", "s", digits=2),
+    "half": Figure("to half", "s", digits=2),
+    "seconds": Figure("to the end", "s", digits=2),
+    "ready": Figure("CPU until ready", "s", digits=2),
     "cpu": Figure("CPU each", "µs", 1e6, ratio="ratio by CPU"),
     "store": Figure("CPU of Redis each", "µs", 1e6),
     "p50": Figure("p50", "ms", 1e3, 1),

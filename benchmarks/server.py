@@ -111,21 +111,25 @@ def flashnotify(
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp")))
-        environment = archive(folder, settings)
-        serve = ("flashnotify", "serve", "--port", "{port}")
-        serving_ = serving(OWN, serve, path="/readyz", folder=folder, environment=environment)
-        server = stack.enter_context(serving_)
+        server = stack.enter_context(service(settings, folder))
         scopes = [part for scope in _SCOPES for part in ("--scope", scope)]
         create = ["keys", "create", "--name", "benchmark", "--max-priority", "critical", *scopes]
         key = subprocess.run(
             python("flashnotify", *create),
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, **archive(folder, settings)},
             check=True,
             capture_output=True,
             text=True,
         ).stdout.strip()
         yield server._replace(headers={"Authorization": f"Bearer {key}"})
+
+
+def service(settings: Mapping[str, str] | None, folder: Path) -> AbstractContextManager[Server]:
+    """Run `flashnotify serve` on the archive in a folder, which may be missing."""
+    serve = ("flashnotify", "serve", "--port", "{port}")
+    environment = archive(folder, settings)
+    return serving(OWN, serve, path="/readyz", folder=folder, environment=environment)
 
 
 def archive(folder: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
