@@ -49,7 +49,7 @@ check: $(DEV_STAMP) ## check formatting, lint, types, layers, docs and the Docke
 	$(BIN)/python -m pytest --quiet tests/docs
 	$(BIN)/hadolint Dockerfile
 
-bench: $(BENCH_STAMP) ## measure against other programs that do the same work; needs wrk and two cores
+bench: $(BENCH_STAMP) ## measure beside other programs that do the same work; see docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(DEV_STAMP) ## format the code and apply automatic fixes
