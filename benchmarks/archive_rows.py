@@ -46,31 +46,53 @@ _OTHERS = [
 ]
 
 
+class _Totals:
+    """The counts that the service keeps over all notifications."""
+
+    def __init__(self) -> None:
+        self._totals: Counter[tuple[int, str, str, str]] = Counter()
+        self._latencies: Counter[tuple[int, str, str, int]] = Counter()
+
+    def add(self, sort: Sort, at: int) -> None:
+        """Count a notification and its deliveries."""
+        span, minute = at - at % _TEN_MINUTES, at - at % _MINUTE
+        self._totals[span, sort.kind, "", "accepted"] += 1
+        for status, number in _counts(sort):
+            self._totals[span, sort.kind, sort.channel, status] += number
+        self._latencies[minute, sort.channel, "capture://", 5] += _DELIVERIES_EACH
+
+    def rows(self) -> Rows:
+        """Return the rows of the counts."""
+        totals, latencies = ("kind", "channel", "status"), ("channel", "transport", "bucket")
+        return {
+            "totals": [
+                dict(zip(("since", *totals, "number"), (*key, number), strict=True))
+                for key, number in self._totals.items()
+            ],
+            "latencies": [
+                dict(zip(("since", *latencies, "attempts"), (*key, number), strict=True))
+                | {"failures": 0}
+                for key, number in self._latencies.items()
+            ],
+        }
+
+
 def archived(deliveries: int) -> Iterator[Rows]:
     """Yield the rows of so many deliveries, of a month that ends now, in parts."""
     number = max(_RARE_ONES, deliveries // _DELIVERIES_EACH)
     chosen, start = Random(9), int(time.time() * 1000) - _MONTH
-    totals: Counter[tuple[Any, ...]] = Counter()
-    latencies: Counter[tuple[Any, ...]] = Counter()
+    totals = _Totals()
     for first in range(0, number, _CHUNK):
         rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for index in range(first, min(number, first + _CHUNK)):
             at = start + index * _MONTH // number
             sort = RARE if index < _RARE_ONES else _sort(chosen)
             _add(rows, sort, at)
-            span, minute = at - at % _TEN_MINUTES, at - at % _MINUTE
-            totals[span, sort.kind, "", "accepted"] += 1
-            for count in _counts(sort):
-                totals[span, sort.kind, sort.channel, count[0]] += count[1]
-            latencies[minute, sort.channel, "capture://", 5] += _DELIVERIES_EACH
-        rows["events"] = [_event(row) for row in rows["notifications"][-_EVENTS:]]
+            totals.add(sort, at)
+        if number - first <= _EVENTS:
+            rows["events"] = [_event(row) for row in rows["notifications"]]
         yield rows
-    yield {
-        "totals": _counted(("since", "kind", "channel", "status"), "number", totals),
-        "latencies": _counted(
-            ("since", "channel", "transport", "bucket"), "attempts", latencies, failures=0
-        ),
-    }
+    yield totals.rows()
 
 
 def _sort(chosen: Random) -> Sort:
@@ -98,31 +120,24 @@ def _add(rows: dict[str, list[Mapping[str, Any]]], sort: Sort, at: int) -> None:
         made = delivery(uuid(at, ordinal), id, uuid(at, 99), at)
         of = {"kind": sort.kind, "channel": sort.channel, "address": address, "status": status}
         rows["deliveries"].append(made | of | {"attempts": 1, "first_attempt_at": at})
-        rows["attempts"].append(
-            {
-                "delivery_id": made["id"],
-                "number": 1,
-                "at": at,
-                "duration_ms": 12.5,
-                "transport": "capture://",
-                "outcome": "sent" if status == "sent" else "rejected",
-                "answer": "250 OK",
-            }
-        )
+        rows["attempts"].append(_attempt(made["id"], status, at))
+
+
+def _attempt(delivery: bytes, status: str, at: int) -> Mapping[str, Any]:
+    return {
+        "delivery_id": delivery,
+        "number": 1,
+        "at": at,
+        "duration_ms": 12.5,
+        "transport": "capture://",
+        "outcome": "sent" if status == "sent" else "rejected",
+        "answer": "250 OK",
+    }
 
 
 def _event(row: Mapping[str, Any]) -> Mapping[str, Any]:
     event = {"type": "notification", "notification_id": row["id"], "status": row["status"]}
     return event | {"at": row["completed_at"]}
-
-
-def _counted(
-    names: Sequence[str], amount: str, found: Counter[tuple[Any, ...]], **more: int
-) -> list[Mapping[str, Any]]:
-    return [
-        dict(zip(names, key, strict=True)) | {amount: number} | more
-        for key, number in found.items()
-    ]
 
 
 def uuid(at: int, ordinal: int) -> bytes:

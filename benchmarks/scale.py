@@ -7,15 +7,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 
 from benchmarks import archive_loader, wrk
-from benchmarks.archive_rows import COMMON, RARE, RARE_ADDRESS
+from benchmarks.archive_queries import FILTERS, PLAIN, Query, filtered, unfiltered
 from benchmarks.notifications import held, mailboxes
 from benchmarks.options import Options
 from benchmarks.results import Round
@@ -25,23 +24,9 @@ from benchmarks.targets import AsGoodAs, Target
 
 _SMALL = 10_000
 _TIMES = 1.5
-_DAY = 24 * 3600
 _CONNECTIONS, _SECONDS = 16, 2
 _LOOKS, _REQUESTS = 3, 20
 _WORST = 3
-_LIMIT = 10
-
-
-class Query(NamedTuple):
-    """A request that reads. `{id}` in its path is a notification of the archive."""
-
-    path: str
-    parameters: tuple[tuple[str, str], ...] = ()
-
-    def __str__(self) -> str:
-        """Return it as in a URL, without the limit that all have."""
-        names = "&".join("=".join(pair) for pair in self.parameters if pair[0] != "limit")
-        return f"GET {self.path}{'?' if names else ''}{names}"
 
 
 def measure(options: Options) -> Result:
@@ -49,10 +34,10 @@ def measure(options: Options) -> Result:
     with ExitStack() as stack:
         servers = [stack.enter_context(_serving(number)) for number in (_SMALL, options.deliveries)]
         servers[0] = servers[0]._replace(name=f"{_SMALL:,} deliveries")
-        queries = [*_PLAIN]
-        for path, filters in _FILTERS.items():
-            queries += [Query(path, (("limit", str(_LIMIT)),))]
-            queries += _worst(servers, [*_filtered(path, filters)])
+        queries = [*PLAIN]
+        for path in FILTERS:
+            queries += [unfiltered(path)]
+            queries += _worst(servers, [*filtered(path)])
         rounds = [
             measured
             for _ in range(options.rounds)
@@ -66,46 +51,6 @@ def measure(options: Options) -> Result:
     cases = dict.fromkeys(case for case, _, _ in rounds)
     targets: list[Target] = [AsGoodAs(case, 1 / _TIMES) for case in cases]
     return Result(rounds, targets)
-
-
-# Values that much in an archive has, or hardly anything.
-_SINCE, _UNTIL = (
-    time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * _DAY)) for days in (20, 5)
-)
-_FILTERS: dict[str, dict[str, Sequence[str]]] = {
-    "/v1/notifications": {
-        "kind": (COMMON.kind, RARE.kind),
-        "status": (COMMON.status, RARE.status),
-        "outcome": (COMMON.outcome, "all_failed"),
-        "priority": ("high", "critical"),
-        "reference": (COMMON.reference or "", RARE.reference or ""),
-        "since": (_SINCE,),
-        "until": (_UNTIL,),
-    },
-    "/v1/deliveries": {
-        "kind": (COMMON.kind, RARE.kind),
-        "status": (COMMON.unsent, RARE.unsent),
-        "channel": (COMMON.channel, RARE.channel),
-        "to": (RARE_ADDRESS,),
-        "since": (_SINCE,),
-        "until": (_UNTIL,),
-    },
-}
-_PLAIN = (
-    Query("/v1/notifications/{id}"),
-    Query("/v1/notifications/{id}/deliveries"),
-    Query("/v1/stats"),
-    Query("/v1/queue"),
-)
-
-
-def _filtered(path: str, filters: dict[str, Sequence[str]]) -> Iterator[Query]:
-    """Yield a query for each combination of filters and of their values."""
-    choices = [[None, *((name, value) for value in values)] for name, values in filters.items()]
-    for chosen in product(*choices):
-        given = tuple(pair for pair in chosen if pair is not None)
-        if given:
-            yield Query(path, (("limit", str(_LIMIT)), *given))
 
 
 def _worst(servers: Sequence[Server], queries: Sequence[Query]) -> list[Query]:
