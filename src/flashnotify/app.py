@@ -308,4 +308,4 @@ def _api(service: Service) -> ASGIApp:
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")
-    return application(routers, authentication, kinds, bodies, ids, zone, memory, prefix, proxies)
+    return application(routers, authentication, kinds, bodies, zone, memory, prefix, proxies)

@@ -1,14 +1,13 @@
 """A mapping with a maximum size."""
 
-from collections import UserDict
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class BoundedCache(UserDict[K, V]):
+class BoundedCache(dict[K, V]):
     """A mapping that holds at most `max_size` entries: adding one more evicts the oldest.
 
     Those whose values `keep` holds true of are only evicted if there are no others.
@@ -20,8 +19,12 @@ class BoundedCache(UserDict[K, V]):
         self._max_size = max_size
         self._keep = keep
 
+    # Those of `dict` would evict nothing.
+    update = MutableMapping.update
+    setdefault = MutableMapping.setdefault
+
     def __setitem__(self, key: K, value: V) -> None:
-        if key not in self.data and len(self.data) >= self._max_size:
-            others = (old for old, kept in self.data.items() if not self._keep(kept))
-            del self.data[next(others, next(iter(self.data)))]
-        self.data[key] = value
+        if key not in self and len(self) >= self._max_size:
+            others = (old for old, kept in self.items() if not self._keep(kept))
+            del self[next(others, next(iter(self)))]
+        super().__setitem__(key, value)

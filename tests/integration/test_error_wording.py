@@ -6,23 +6,17 @@ Other tests assert codes. After an intended change of wording, rewrite the file 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-from collections.abc import MutableMapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import Request
 
-from flashnotify.api import bodies
-from flashnotify.api.problems import problem
 from flashnotify.app import Service
 from flashnotify.domain import moment
-from flashnotify.errors import RequestTimeout
 from flashnotify.identity.api_keys import _checksum
 from flashnotify.settings import ServiceConfig
 from tests.integration import wrong_requests as wrong
@@ -85,7 +79,6 @@ async def test_the_wording_matches_the_golden_file(
         await _documents(wording)
         await _fields(wording)
         await _state(service, wording, clock)
-        wording.note("A body that stalls", problem(await _stalled(monkeypatch)))
 
         async def crash(*_: object) -> None:
             raise RuntimeError
@@ -202,15 +195,3 @@ async def _state(service: Running, wording: Wording, clock: ManualClock) -> None
         answer = await service.http.post(BATCH, content=line, headers=NDJSON)
         (result,) = answer.json()["results"]
         wording.note(title, result["error"])
-
-
-async def _stalled(monkeypatch: pytest.MonkeyPatch) -> RequestTimeout:
-    async def receive() -> MutableMapping[str, Any]:
-        await asyncio.Event().wait()
-        return {}
-
-    monkeypatch.setattr(bodies, "_TIMEOUT", 0.001)
-    request = Request({"type": "http", "method": "POST", "headers": ()}, receive)
-    with pytest.raises(RequestTimeout) as failure:
-        await bodies.read_body(request, 1000)
-    return failure.value

@@ -1,11 +1,10 @@
 """The whole API as one ASGI app: endpoints, authentication, problems, documentation."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import tzinfo
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -19,7 +18,6 @@ from flashnotify import __version__
 from flashnotify.api.auth import Authentication
 from flashnotify.api.body_memory import BodyMemory
 from flashnotify.api.middleware import HeadAsGet, RequestBoundary
-from flashnotify.api.newline import FinalNewline
 from flashnotify.api.openapi import openapi_document
 from flashnotify.api.path_prefix import PathPrefix, link
 from flashnotify.api.problems import install_problems
@@ -34,7 +32,6 @@ def application(
     authentication: Authentication,
     kinds: Registry[NotifierSpec],
     bodies: Iterable[type[BaseModel]],
-    ids: Callable[[], UUID],
     zone: tzinfo,
     body_memory: int,
     prefix: str,
@@ -42,9 +39,9 @@ def application(
 ) -> ASGIApp:
     """Return the app of these routers.
 
-    `bodies` are the models of the bodies that endpoints read themselves, `ids` makes request ids,
-    `zone` is the campus's, and `body_memory` limits the bytes of all bodies that are held at once.
-    Paths have a `prefix` for clients, unless one of the `proxies` names another.
+    `bodies` are the models of the bodies that endpoints read themselves, `zone` is the campus's,
+    and `body_memory` limits the bytes of all bodies that are held at once. Paths have a `prefix`
+    for clients, unless one of the `proxies` names another.
     """
     app = FastAPI(
         title="FlashNotify",
@@ -65,8 +62,8 @@ def application(
     # Built on first use, since it takes a tenth of a second.
     document = cache(partial(openapi_document, app, kinds, bodies))
     app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it
-    bounded = RequestBoundary(SendingRoutes(app), ids, BodyMemory(body_memory))
-    return PathPrefix(HeadAsGet(FinalNewline(bounded)), prefix, proxies)
+    memory, path_prefix = BodyMemory(body_memory), PathPrefix(prefix, proxies)
+    return HeadAsGet(RequestBoundary(SendingRoutes(app, kinds), path_prefix, memory))
 
 
 def _install_docs(app: FastAPI) -> None:

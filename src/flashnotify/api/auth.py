@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 
+from flashnotify.api.headers import header
 from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
 from flashnotify.identity.api_keys import ApiKeys
@@ -83,10 +84,10 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
 
 
 def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = (header(request.scope, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return request.headers.get("x-api-key")
+    return header(request.scope, b"x-api-key")
 
 
 async def _principal(

@@ -6,9 +6,10 @@ from contextlib import suppress
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from flashnotify.api.auth import may_read
+from flashnotify.api.json_answer import JsonAnswer
 from flashnotify.api.kinds import TransportState
 from flashnotify.archive.ports import Archive
 from flashnotify.clock import Clock
@@ -84,7 +85,7 @@ def health_router(
         response_model=Readiness,
         responses={503: {"model": Readiness, "description": "The service is not ready."}},
     )
-    async def get_readiness(request: Request) -> JSONResponse:
+    async def get_readiness(request: Request) -> JsonAnswer:
         parts = {part: supervisor.failures.get(part, "ok") for part in supervisor.tasks}
         parts["archive"] = "ok"
         try:
@@ -104,7 +105,7 @@ def health_router(
         else:
             content = Readiness(status=status, parts=_without_details(parts))
         body = content.model_dump(mode="json", exclude_none=content.transports is None)
-        return JSONResponse(body, 503 if status == "failed" else 200)
+        return JsonAnswer(body, 503 if status == "failed" else 200)
 
     @router.get(
         "/metrics",

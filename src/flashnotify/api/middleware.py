@@ -1,9 +1,8 @@
 """The ASGI wrappers around the app: the request's id, the crash boundary, the local socket."""
 
 import asyncio
-from collections.abc import Callable
+import random
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 from anyio import BrokenResourceError
@@ -11,6 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flashnotify.api.body_memory import BodyMemory
+from flashnotify.api.newline import one_longer
+from flashnotify.api.path_prefix import PathPrefix
 from flashnotify.api.problems import problem_response
 from flashnotify.api.receipts import CALLBACKS
 from flashnotify.errors import (
@@ -71,11 +72,12 @@ class HeadAsGet:
 class RequestBoundary:
     """Gives each request an id (`X-Request-ID`), limits its size, and logs unexpected errors.
 
-    Headers that a dependency leaves in `state["headers"]` are sent with every response.
+    Takes the path prefix off, and ends JSON answers with a newline. Headers that authentication
+    leaves in `state["headers"]` are sent with every response.
     """
 
     app: ASGIApp
-    ids: Callable[[], UUID]
+    prefix: PathPrefix
     bodies: BodyMemory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,35 +85,42 @@ class RequestBoundary:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = self.ids().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-        started = finished = False
+        scope = self.prefix.taken_off(scope)
+        # A name, not a secret: the kernel would be asked for one with the interpreter released.
+        request_id = f"{random.getrandbits(128):032x}"
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        started = finished = is_json = False
 
-        async def send_with_headers(message: Message) -> None:
-            nonlocal started, finished
-            if message["type"] == "http.response.body":
-                finished = not message.get("more_body", False)
+        async def send_completed(message: Message) -> None:
+            nonlocal started, finished, is_json
             if message["type"] == "http.response.start":
                 started = True
+                longer = one_longer(message["headers"])
+                is_json = longer is not None
                 message["headers"] = [
-                    *message["headers"],
-                    *scope["state"].get("headers", ()),
+                    *(longer or message["headers"]),
+                    *state.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
                 ]
+            elif not message.get("more_body", False):
+                finished = True
+                if is_json:
+                    message["body"] = message.get("body", b"") + b"\n"
             await send(message)
 
         receive, release = self.bodies.counted(receive)
         try:
             if scope["query_string"].count(b"&") >= _MAX_PARAMETERS:
                 too_many = problem_response(scope, _too_many_parameters())
-                await too_many(scope, receive, send_with_headers)
+                await too_many(scope, receive, send_completed)
                 return
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, receive, send_completed)
         except asyncio.CancelledError:
             # The service stops, and this request outlasts the time it has for that.
             if not started:
                 stopping = Unavailable("The service is stopping.", retry_after=5, code="stopping")
-                await problem_response(scope, stopping)(scope, receive, send_with_headers)
+                await problem_response(scope, stopping)(scope, receive, send_completed)
             raise
         except ClientDisconnect:
             return

@@ -1,38 +1,25 @@
 """A newline after each JSON answer, for people who read it in a terminal."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-
-@dataclass(frozen=True, slots=True)
-class FinalNewline:
-    """Ends the body of every JSON answer with a newline, as text files end."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        is_json = False
-
-        async def send_ended(message: Message) -> None:
-            nonlocal is_json
-            if message["type"] == "http.response.start":
-                is_json = _is_json(dict(message["headers"]))
-                if is_json:
-                    message["headers"] = [*map(_one_longer, message["headers"])]
-            elif is_json and not message.get("more_body", False):
-                message["body"] = message.get("body", b"") + b"\n"
-            await send(message)
-
-        await self.app(scope, receive, send_ended)
+Fields = Iterable[tuple[bytes, bytes]]
 
 
-def _is_json(headers: dict[bytes, bytes]) -> bool:
-    # A 204 has a type, but no length and no body.
-    return b"json" in headers.get(b"content-type", b"") and b"content-length" in headers
+def one_longer(headers: Fields) -> list[tuple[bytes, bytes]] | None:
+    """Return the headers of a JSON answer with a length that has room for a newline.
 
-
-def _one_longer(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    name, value = header
-    return (name, b"%d" % (int(value) + 1)) if name == b"content-length" else header
+    None for other answers. A 204 has a type, but neither a length nor a body.
+    """
+    is_json, length = False, None
+    others: list[tuple[bytes, bytes]] = []
+    for field in headers:
+        name, value = field
+        if name == b"content-length":
+            length = int(value)
+            continue
+        if name == b"content-type":
+            is_json = b"json" in value
+        others.append(field)
+    if not is_json or length is None:
+        return None
+    return [*others, (b"content-length", b"%d" % (length + 1))]

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, BeforeValidator, Field
-from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Reader, Sender
 from flashnotify.api.bodies import read_json
@@ -22,6 +21,7 @@ from flashnotify.api.fields import (
     Wait,
     read_from,
 )
+from flashnotify.api.json_answer import JsonAnswer
 from flashnotify.api.path_prefix import link
 from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.api.sending_route import IdempotencyHeader, SendingRoute
@@ -96,19 +96,19 @@ ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model": AcceptedOut}
 
 def accepted_response(
     accepted: Accepted, reached: records.Notification | None = None
-) -> JSONResponse:
+) -> JsonAnswer:
     """Return the 202 of a notification that is on disk, as far as it has `reached`."""
     href = _href(accepted.id)
-    headers = {"Location": href}
+    headers = [(b"location", href.encode())]
     if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
+        headers.append((b"idempotent-replayed", b"true"))
     status = reached.status if reached is not None else accepted.status
-    content: dict[str, Any] = {"id": str(accepted.id), "status": status, "href": href}
+    content: dict[str, Any] = {"id": accepted.id, "status": status, "href": href}
     if reached is not None and reached.outcome is not None:
         content["outcome"] = reached.outcome
     if accepted.warnings:
         content["warnings"] = [*map(asdict, accepted.warnings)]
-    return JSONResponse(content, 202, headers)
+    return JsonAnswer(content, 202, headers)
 
 
 def ended(notification: records.Notification) -> bool:
@@ -127,7 +127,7 @@ def notifications_router(
 
     async def send_notification(
         request: Request, principal: Sender, idempotency_key: IdempotencyHeader = None
-    ) -> JSONResponse:
+    ) -> JsonAnswer:
         document = await read_json(request, max_request_bytes)
         accepted = await submission.accept(principal, document, idempotency_key)
         return accepted_response(accepted)

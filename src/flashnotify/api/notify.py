@@ -7,16 +7,16 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from starlette.responses import JSONResponse
 
 from flashnotify.api.auth import Sender
 from flashnotify.api.bodies import media_type, read_body
+from flashnotify.api.json_answer import JsonAnswer
 from flashnotify.api.notifications import ACCEPTED, accepted_response, ended
 from flashnotify.api.notify_parameters import LISTS, SINGLES, text_parameters
 from flashnotify.api.ntfy_headers import given_headers
 from flashnotify.api.parameters import raise_unknown
 from flashnotify.api.problems import problems
-from flashnotify.api.sending_route import IdempotencyHeader
+from flashnotify.api.sending_route import IdempotencyHeader, SendingRoute
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import find_notification
 from flashnotify.errors import FieldError, InvalidInput, NotFound, Unavailable, UnsupportedMediaType
@@ -42,8 +42,46 @@ def text_router(
     """Return the endpoint `/v1/notify/{kind}`."""
     router = APIRouter(prefix="/v1/notify", tags=["notifications"])
 
-    @router.post(
+    async def send_text(
+        kind: Annotated[str, Path(json_schema_extra={"enum": list(kinds)}, examples=["academic"])],
+        request: Request,
+        principal: Sender,
+        wait: Annotated[
+            float,
+            Query(
+                ge=0,
+                le=MAX_WAIT,
+                description="Seconds to wait until all deliveries have ended; the answer then has "
+                "their `outcome`.",
+            ),
+        ] = 0,
+        idempotency_key: IdempotencyHeader = None,
+    ) -> JsonAnswer:
+        spec = _find(kind, kinds)
+        principal.require(spec.scope)
+        submission.require_ready()
+        _require_text(request)
+        document = _document(spec, request)
+        title_given = "title" in document
+        _add_text(document, await read_body(request, max_bytes), max_title)
+        try:
+            accepted = await submission.accept_parsed(principal, document, idempotency_key)
+        except InvalidInput as error:
+            raise InvalidInput(_as_sent(error.errors, title_given=title_given)) from None
+        if not wait:
+            return accepted_response(accepted)
+        look = partial(find_notification, notifications, accepted.id)
+        # It is accepted, whether there is room to wait for it or not.
+        with suppress(Unavailable):
+            reached = await long_polling.until(principal.id, wait, accepted.id, look, ended)
+            return accepted_response(accepted, reached)
+        return accepted_response(accepted)
+
+    router.add_api_route(
         "/{kind}",
+        send_text,
+        methods=["POST"],
+        route_class_override=SendingRoute,
         summary="Send a notification as plain text",
         description="The body is the message; with curl, `--data-binary @file` keeps its lines. "
         "Parameters named like the kind's fields fill `data`. Without a title, the first line of "
@@ -65,40 +103,6 @@ def text_router(
         },
         **ACCEPTED,
     )
-    async def send_text(
-        kind: Annotated[str, Path(json_schema_extra={"enum": list(kinds)}, examples=["academic"])],
-        request: Request,
-        principal: Sender,
-        wait: Annotated[
-            float,
-            Query(
-                ge=0,
-                le=MAX_WAIT,
-                description="Seconds to wait until all deliveries have ended; the answer then has "
-                "their `outcome`.",
-            ),
-        ] = 0,
-        idempotency_key: IdempotencyHeader = None,
-    ) -> JSONResponse:
-        spec = _find(kind, kinds)
-        principal.require(spec.scope)
-        submission.require_ready()
-        _require_text(request)
-        document = _document(spec, request)
-        title_given = "title" in document
-        _add_text(document, await read_body(request, max_bytes), max_title)
-        try:
-            accepted = await submission.accept_parsed(principal, document, idempotency_key)
-        except InvalidInput as error:
-            raise InvalidInput(_as_sent(error.errors, title_given=title_given)) from None
-        if not wait:
-            return accepted_response(accepted)
-        look = partial(find_notification, notifications, accepted.id)
-        # It is accepted, whether there is room to wait for it or not.
-        with suppress(Unavailable):
-            reached = await long_polling.until(principal.id, wait, accepted.id, look, ended)
-            return accepted_response(accepted, reached)
-        return accepted_response(accepted)
 
     return router
 

@@ -5,11 +5,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
+from flashnotify.api.headers import header
 from flashnotify.networks import Network
 
-_PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 # Of the request in progress.
 _current: ContextVar[str] = ContextVar("path prefix", default="")
 
@@ -21,38 +22,29 @@ def link(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PathPrefix:
-    """Takes the prefix off the paths of requests, and gives it to `link`.
+    """The prefix that a trusted proxy says in `X-Forwarded-Prefix`, or else the `default`."""
 
-    It is what a trusted proxy says in `X-Forwarded-Prefix`, or else the `default`. It does not
-    matter whether the proxy has taken it off the path.
-    """
-
-    app: ASGIApp
     default: str
     trusted: tuple[Network, ...]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    def taken_off(self, scope: Scope) -> Scope:
+        """Return a request without the prefix, and let `link` know it.
+
+        It does not matter whether the proxy has taken it off the path.
+        """
         prefix = self._reported(scope) or self.default
-        if prefix and scope["path"].startswith(prefix + "/"):
-            raw = scope.get("raw_path")
-            scope = {**scope, "path": scope["path"].removeprefix(prefix)}
-            scope["raw_path"] = raw and raw.removeprefix(prefix.encode())
-        before = _current.set(prefix)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            _current.reset(before)
+        _current.set(prefix)
+        if not prefix or not scope["path"].startswith(prefix + "/"):
+            return scope
+        raw = scope.get("raw_path")
+        raw = raw and raw.removeprefix(prefix.encode())
+        return {**scope, "path": scope["path"].removeprefix(prefix), "raw_path": raw}
 
     def _reported(self, scope: Scope) -> str:
         """Return the prefix that a trusted proxy reports; nothing if there is none."""
-        given = next((v for name, v in scope["headers"] if name == b"x-forwarded-prefix"), b"")
-        given = given.rstrip(b"/")
+        given = (header(scope, b"x-forwarded-prefix") or "").rstrip("/")
         if not given or not _PREFIX.fullmatch(given) or not scope.get("client"):
             return ""
         client = ip_address(scope["client"][0].partition("%")[0])
         client = getattr(client, "ipv4_mapped", None) or client
-        return given.decode() if any(client in network for network in self.trusted) else ""
+        return given if any(client in network for network in self.trusted) else ""

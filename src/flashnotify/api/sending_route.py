@@ -1,6 +1,7 @@
 """The routes that send, which take nearly all requests, served without FastAPI's machinery."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Request, Response
@@ -9,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from flashnotify.api.auth import NOTIFY_KIND, authorize
+from flashnotify.api.headers import header
 from flashnotify.api.problems import error_response
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -24,7 +26,14 @@ IdempotencyHeader = Annotated[
 
 
 class SendingRoute(APIRoute):
-    """A POST without a query, whose endpoint takes the request, principal and Idempotency-Key."""
+    """A POST whose endpoint takes the request, principal, Idempotency-Key and path parameters.
+
+    It has no query, or reads it itself.
+    """
+
+    def reads(self, query: bytes) -> bool:
+        """Return whether the endpoint reads all of a query itself."""
+        return not query or ("parameters" in (self.openapi_extra or {}) and b"wait" not in query)
 
 
 class SendingRoutes:
@@ -35,31 +44,34 @@ class SendingRoutes:
     of which it says what is wrong.
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, kinds: Iterable[str]) -> None:
         self._app = app
-        self._routes = {r.path: r for r in app.routes if isinstance(r, SendingRoute)}
+        self._routes = {
+            route.path.format(kind=kind): (route, {"kind": kind} if "{kind}" in route.path else {})
+            for route in app.routes
+            if isinstance(route, SendingRoute)
+            for kind in kinds
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
-        route = self._routes.get(scope["path"]) if scope.get("method") == "POST" else None
-        if route is None or scope["query_string"]:
+        found = self._routes.get(scope["path"]) if scope.get("method") == "POST" else None
+        key = header(scope, b"idempotency-key")
+        if found is None or not found[0].reads(scope["query_string"]) or not _is_valid(key):
             await self._app(scope, receive, send)
             return
-        scope["app"] = self._app
-        request = Request(scope, receive)
-        key = request.headers.get("idempotency-key")
-        if key is not None and not _KEY.fullmatch(key):
-            await self._app(scope, receive, send)
-            return
-        await self._serve(route, request, key, send)
+        scope["app"], (scope["route"], scope["path_params"]) = self._app, found
+        await self._serve(Request(scope, receive), key, send)
 
-    async def _serve(
-        self, route: SendingRoute, request: Request, key: str | None, send: Send
-    ) -> None:
+    async def _serve(self, request: Request, key: str | None, send: Send) -> None:
         response: Response
         try:
             principal = await authorize(request, (NOTIFY_KIND,))
-            response = await route.endpoint(request, principal, key)
+            given = request.scope["path_params"]
+            endpoint = request.scope["route"].endpoint
+            response = await endpoint(
+                request=request, principal=principal, idempotency_key=key, **given
+            )
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -69,3 +81,7 @@ class SendingRoutes:
                 await response(request.scope, request.receive, send)
                 raise
         await response(request.scope, request.receive, send)
+
+
+def _is_valid(key: str | None) -> bool:
+    return key is None or _KEY.fullmatch(key) is not None

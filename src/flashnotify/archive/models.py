@@ -17,9 +17,9 @@ class Id(sa.TypeDecorator[UUID]):
     impl: Any = sa.Uuid().with_variant(sa.LargeBinary(16), "sqlite")
     cache_ok: bool | None = True
 
-    def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> Any:
-        """Return the value for the driver."""
-        return value.bytes if value is not None and dialect.name == "sqlite" else value
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
+        """Return the function that makes values for the driver, if they need one."""
+        return _bytes if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> UUID | None:
         """Return the value for the program."""
@@ -28,6 +28,10 @@ class Id(sa.TypeDecorator[UUID]):
         if value is None or isinstance(value, UUID):
             return value
         raise ValueError("an id of the wrong type")
+
+
+def _bytes(id: UUID | None) -> bytes | None:
+    return id.bytes if id is not None else None
 
 
 def _partial(name: str, *columns: str, where: str) -> sa.Index:

@@ -61,26 +61,19 @@ class Write:
 
 
 class WaitingWrites:
-    """The writes that wait, by lane."""
+    """The writes that wait, by lane.
+
+    `rows` is the number of their rows without those of long answers, which `long_answers` counts.
+    """
 
     def __init__(self) -> None:
-        self._rows = dict.fromkeys(WriteLane, 0)
+        self.rows = self.long_answers = 0
         self._lanes: dict[WriteLane, deque[Write]] = {lane: deque() for lane in WriteLane}
-
-    @property
-    def rows(self) -> int:
-        """The number of rows, without those of long answers."""
-        return sum(self._rows.values()) - self.long_answers
-
-    @property
-    def long_answers(self) -> int:
-        """The number of rows of long answers."""
-        return self._rows[WriteLane.long_answer]
 
     def put(self, write: Write, lane: WriteLane) -> None:
         """Add a write at the end of its lane."""
         self._lanes[lane].append(write)
-        self._rows[lane] += len(write.changes)
+        self._count(lane, len(write.changes))
 
     def take(self) -> list[Write]:
         """Take a share of each lane, the most urgent first; none waits for the whole of another."""
@@ -90,5 +83,11 @@ class WaitingWrites:
             while waiting and (not rows or rows + len(waiting[0].changes) <= _SHARE):
                 rows += len(waiting[0].changes)
                 taken.append(waiting.popleft())
-            self._rows[lane] -= rows
+            self._count(lane, -rows)
         return taken
+
+    def _count(self, lane: WriteLane, rows: int) -> None:
+        if lane is WriteLane.long_answer:
+            self.long_answers += rows
+        else:
+            self.rows += rows

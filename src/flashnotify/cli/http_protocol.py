@@ -49,8 +49,9 @@ class State(Enum):
 
     idle = "another request"
     head = "the rest of a head"
+    body = "the rest of a body"
     surplus = "the rest of a request that has been answered"
-    # The application limits the time of bodies; an event stream has no end.
+    # An event stream has no end.
     working = "the application"
     # `_watch_writing` limits it.
     closing = "the client to take the rest of an answer"
@@ -59,10 +60,15 @@ class State(Enum):
 TIMEOUTS = {
     State.idle: 5.0,
     State.head: 30.0,
+    State.body: 60.0,
     State.surplus: 5.0,
     State.working: math.inf,
     State.closing: math.inf,
 }
+
+
+# What a client was too slow to send.
+_LATE = {State.head: "The head of the request", State.body: "The body"}
 
 
 class Refusal(Exception):  # not an error of ours
@@ -213,9 +219,9 @@ class BoundedHttp(HttpToolsProtocol):
         self._watch_writing(now)
         if now < self._deadline:
             return
-        if self._state is State.head:
-            limit = f"{TIMEOUTS[State.head]:g} s"
-            self._refuse(RequestTimeout(f"The head of the request did not arrive within {limit}."))
+        if self._state in _LATE:
+            late, limit = _LATE[self._state], f"{TIMEOUTS[self._state]:g} s"
+            self._refuse(RequestTimeout(f"{late} did not arrive within {limit}. Send it again."))
         else:
             self.transport.close()
 
@@ -226,7 +232,8 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             state = State.closing
         elif cycle is not None and not cycle.response_complete:
-            state = State.working
+            # A request that waits for the answer to an earlier one is not read on.
+            state = State.body if cycle.more_body and not self.pipeline else State.working
         if state is not self._state:
             self._state = state
             self._deadline = self.loop.time() + TIMEOUTS[state]
@@ -247,11 +254,12 @@ class BoundedHttp(HttpToolsProtocol):
         """Read nothing more, and close after the answers that are due."""
         self._limits.refused[error.code if error is not None else "too_many_pipelined"] += 1
         self._last_words = _response(error) if error is not None else b""
-        if self._state is State.working and self._reading is not State.surplus:
+        unanswered = self._state in (State.working, State.body)
+        if unanswered and self._reading is not State.surplus:
             return
         if self._state is State.surplus:
             self._last_words = b""
-        elif self._state is State.working:
+        elif unanswered:
             # The request itself is broken: its application must not wait for the rest of it.
             if self.pipeline or self.cycle.response_started:
                 self._last_words = b""

@@ -64,8 +64,9 @@ class Audience:
             if text.lower() not in seen:
                 seen.add(text.lower())
                 found[text] = address
-                places[address] = index
-        if not errors:
+                if address.scheme in self.registered:
+                    places[address] = index
+        if places and not errors:
             errors += await self._unregistered(places)
         if errors:
             raise InvalidInput(errors[:_SHOWN_ERRORS])

@@ -64,7 +64,8 @@ class Submission:
         else:
             accept = partial(self._accept, caller, document)
             accepted = await self.idempotency.once(caller.id, key, document, accept)
-        return replace(accepted, warnings=self.validation.warnings(document))
+        warnings = self.validation.warnings(document)
+        return replace(accepted, warnings=warnings) if warnings else accepted
 
     async def _accept(
         self,
@@ -91,7 +92,7 @@ class Submission:
             kind=checked.kind.kind,
             title=request.title,
             body=request.body,
-            data=request.data.model_dump(mode="json", exclude_none=True),
+            data=checked.data,
             audience=list(checked.recipients),
             recipients=len(checked.recipients),
             priority=checked.priority,

@@ -32,10 +32,14 @@ class Limits(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A valid request, to be sent no earlier than `send_at`. Recipients are by canonical form."""
+    """A valid request, to be sent no earlier than `send_at`.
+
+    `data` are the kind's fields as in JSON, and recipients are by canonical form.
+    """
 
     kind: NotifierSpec
     request: NotificationRequest
+    data: Mapping[str, Any]
     priority: Priority
     recipients: Mapping[str, Address]
     send_at: datetime | None
@@ -73,10 +77,11 @@ class Validation:
         priority = request.priority if request.priority is not None else kind.priority
         caller.require_priority(priority, kind)
         send_at = self._send_at(request, now)
-        self._check_whole(kind, request, send_at, now)
+        data = request.data.model_dump(mode="json", exclude_none=True)
+        self._check_whole(kind, request, data, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes)
         _check_reach(kind, request.channels, recipients.values())
-        return Checked(kind, request, priority, recipients, send_at)
+        return Checked(kind, request, data, priority, recipients, send_at)
 
     def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
         """Return what a valid document asks for and does not get."""
@@ -118,30 +123,31 @@ class Validation:
 
     def _check_sizes(self, document: Mapping[str, Any]) -> None:
         """Refuse what is too long, before anything looks at its content."""
-        title, body, to = (document.get(name) for name in ("title", "body", "to"))
-        size = len(body.encode(errors="surrogatepass")) if isinstance(body, str) else 0
-        sizes = (
-            (
-                "/title",
-                len(title) if isinstance(title, str) else 0,
-                self.limits.title,
-                "characters",
-            ),
-            ("/body", size, self.limits.body, "bytes of UTF-8"),
-            ("/to", len(to) if isinstance(to, list) else 0, self.limits.recipients, "entries"),
-        )
-        errors = [_too_long(*found) for found in sizes if found[1] > found[2]]
+        title, body, to = document.get("title"), document.get("body"), document.get("to")
+        errors: list[FieldError] = []
+        if isinstance(title, str) and len(title) > self.limits.title:
+            errors.append(_too_long("/title", len(title), self.limits.title, "characters"))
+        if isinstance(body, str):
+            size = len(body.encode(errors="surrogatepass"))
+            if size > self.limits.body:
+                errors.append(_too_long("/body", size, self.limits.body, "bytes of UTF-8"))
+        if isinstance(to, list) and len(to) > self.limits.recipients:
+            errors.append(_too_long("/to", len(to), self.limits.recipients, "entries"))
         if errors:
             raise InvalidInput(errors)
 
     def _check_whole(
-        self, kind: NotifierSpec, request: NotificationRequest, send_at: datetime | None, now: int
+        self,
+        kind: NotifierSpec,
+        request: NotificationRequest,
+        data: Mapping[str, Any],
+        send_at: datetime | None,
+        now: int,
     ) -> None:
         """Check whatever depends on several fields or on the settings."""
-        given = request.data.model_dump(exclude_none=True).keys()
         errors = [
             FieldError(f"/data/{field}", "missing", "is required by the templates of this kind")
-            for field in sorted(self.templates[kind.kind].needed - given)
+            for field in sorted(self.templates[kind.kind].needed - data.keys())
         ]
         if request.expires_at is not None:
             if milliseconds(request.expires_at) <= now:

@@ -8,7 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import MAXYEAR, MINYEAR, datetime, time
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from uuid import UUID
 
@@ -23,6 +23,9 @@ from flashnotify.meta.suggestions import did_you_mean
 from flashnotify.meta.text import check_text
 
 T = TypeVar("T")
+
+# Years in which a time may have no equivalent in another time zone.
+_EDGES = MINYEAR, MAXYEAR
 
 
 @dataclass(kw_only=True, eq=False)
@@ -122,11 +125,12 @@ class Moment(Field[datetime]):
             )
         if moment.utcoffset() is None:
             raise MissingOffset(moment)
-        try:
-            # Reject what could be stored but not be shown again.
-            domain.moment(domain.milliseconds(moment))
-        except (OverflowError, ValueError):
-            raise InvalidValue("out_of_range", "too far in the past or the future") from None
+        if moment.year in _EDGES:
+            try:
+                # Reject what could be stored but not be shown again.
+                domain.moment(domain.milliseconds(moment))
+            except (OverflowError, ValueError):
+                raise InvalidValue("out_of_range", "too far in the past or the future") from None
         return moment
 
 

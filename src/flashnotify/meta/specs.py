@@ -124,11 +124,14 @@ class NotifierSpec:
     request: type[BaseModel]
     quiet_hours: Window | None = None
     retention: timedelta = DEFAULT_RETENTION
+    # The scope that a sender of this kind needs, and the address schemes of its channels.
+    scope: str = field(init=False)
+    schemes: frozenset[str] = field(init=False)
 
-    @property
-    def scope(self) -> str:
-        """The scope that a sender of this kind needs."""
-        return f"notify:{self.kind}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scope", f"notify:{self.kind}")
+        schemes = frozenset(channel.scheme for channel in self.channels.values())
+        object.__setattr__(self, "schemes", schemes)
 
     @property
     def example(self) -> dict[str, Any]:
@@ -143,11 +146,6 @@ class NotifierSpec:
             "priority": Priority.low.name,
             "data": data,
         }
-
-    @property
-    def schemes(self) -> frozenset[str]:
-        """The address schemes of this kind's channels."""
-        return frozenset(channel.scheme for channel in self.channels.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
@@ -12,6 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from flashnotify import errors
 from flashnotify.api.body_memory import BodyMemory
 from flashnotify.api.middleware import RequestBoundary
+from flashnotify.api.path_prefix import PathPrefix
 from flashnotify.api.problems import install_problems, problem
 from flashnotify.errors import FieldError, FlashNotifyError, InvalidInput, NotFound, Unavailable
 
@@ -65,7 +65,8 @@ async def test_no_descriptor_left_is_unavailable() -> None:
 
     install_problems(app)
     async with AsyncClient(
-        transport=ASGITransport(RequestBoundary(app, uuid4, BodyMemory(1))), base_url="http://x"
+        transport=ASGITransport(RequestBoundary(app, PathPrefix("", ()), BodyMemory(1))),
+        base_url="http://x",
     ) as client:
         full = await client.get("/")
         assert (full.status_code, full.headers["Retry-After"]) == (503, "5")

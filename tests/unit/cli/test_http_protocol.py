@@ -229,6 +229,25 @@ async def test_each_state_ends(
         assert connection.problem()["code"] == "request_timeout"
 
 
+async def test_a_body_has_a_deadline_and_an_answer_to_an_earlier_request_has_none(
+    connect: Connect,
+) -> None:
+    app = App()
+    connection = connect(app)
+    await connection.send(POST + b"Content-Length: 5\r\n\r\nx")
+    connection.sweep(TIMEOUTS[State.body] - 1)
+    assert not connection.wire.is_closing()
+    connection.sweep(TIMEOUTS[State.body])
+    assert (connection.wire.statuses, connection.wire.is_closing()) == ([408], True)
+    assert connection.problem()["detail"] == "The body did not arrive within 60 s. Send it again."
+
+    app.open.clear()
+    connection = connect(app)
+    await connection.send(GET + POST + b"Content-Length: 5\r\n\r\nx")
+    connection.sweep(TIMEOUTS[State.body])
+    assert not connection.wire.is_closing()
+
+
 @pytest.mark.parametrize("drop", [b"\r\n", b"x"])
 async def test_no_state_is_prolonged_by_a_trickle(connect: Connect, drop: bytes) -> None:
     connection = connect(App(reads=False))

@@ -1,8 +1,10 @@
 """Changes: statements, each with its place in a commit and a row of values."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Executable, bindparam, text, update
@@ -55,7 +57,14 @@ def update_row(
 
 def row_of(record: Any) -> dict[str, Any]:
     """Return the fields of a record by name, as a row of the table that has such columns."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    names, values = _fields(record.__class__)
+    return dict(zip(names, values(record), strict=True))
+
+
+@cache
+def _fields(record: type[Any]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
+    names = [field.name for field in fields(record)]
+    return names, attrgetter(*names)
 
 
 def upsert(
@@ -90,9 +99,11 @@ def add_up(rows: list[Row], amounts: tuple[str, ...]) -> list[Row]:
     """Return one row, with the sums, for all rows that differ only in their amounts."""
     if not amounts or len(rows) == 1:
         return rows
-    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    # Of one statement, so that they have the same columns.
+    key_of = itemgetter(*(name for name in rows[0] if name not in amounts))
+    sums: dict[Any, dict[str, Any]] = {}
     for row in rows:
-        key = tuple(value for name, value in row.items() if name not in amounts)
+        key = key_of(row)
         known = sums.get(key)
         if known is None:
             sums[key] = dict(row)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import Row, bindparam, case, exists, insert, literal_column, or_, select, update
 
 from flashnotify.archive import records
@@ -228,4 +229,4 @@ def _answer_row(answer: IdempotencyRecord) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return to_json(value).decode()
