@@ -22,9 +22,9 @@ end
 def post(
     server: Server, path: str, body: object, *, connections: int, seconds: int
 ) -> tuple[int, dict[str, float]]:
-    """Post the same body over some connections for some seconds.
+    """Post the same body for some seconds; return the number of requests, their rate and latencies.
 
-    Return the number of requests, their rate and latencies. Raise if one fails.
+    Raise if one fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"
