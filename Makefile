@@ -25,6 +25,7 @@ UV_COMPILE       := $(UV) pip compile --no-config --quiet --universal --python-v
 VENV_STAMP := $(VENV)/.stamp-venv
 RUN_STAMP  := $(VENV)/.stamp-run
 DEV_STAMP  := $(VENV)/.stamp-dev
+BENCH_STAMP := $(VENV)/.stamp-bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -48,7 +49,7 @@ check: $(DEV_STAMP) ## check formatting, lint, types, layers, docs and the Docke
 	$(BIN)/python -m pytest --quiet tests/docs
 	$(BIN)/hadolint Dockerfile
 
-bench: $(DEV_STAMP) ## measure against other programs that do the same work; needs wrk and two cores
+bench: $(BENCH_STAMP) ## measure beside other programs that do the same work; see docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(DEV_STAMP) ## format the code and apply automatic fixes
@@ -62,6 +63,7 @@ lock: $(DEV_STAMP) ## update the lock files after a change to pyproject.toml, ch
 	$(UV_COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock $(ARGS)
 	$(UV_COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 	$(UV_COMPILE) pyproject.toml --extra chat --constraint requirements-dev.lock --output-file requirements-chat.lock
+	$(UV_COMPILE) pyproject.toml --group bench --constraint requirements-dev.lock --output-file requirements-bench.lock
 	$(UV_COMPILE) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
 	@! grep -nE '://|^ *-(-index|-extra-index|-find|-trusted|i |f )| @ |$(CURDIR)' requirements*.lock \
 		|| { echo 'The lines above contain a URL or path: lock files hold only names, versions and hashes.' >&2; exit 1; }
@@ -89,7 +91,12 @@ $(RUN_STAMP): $(VENV_STAMP) pyproject.toml requirements.lock requirements-build.
 	$(INSTALL_EDITABLE)
 	@touch $@
 
-# The development lock contains all packages of the others, in the same versions.
+# Those that benchmarks measure against, in an environment for running or for development.
+$(BENCH_STAMP): $(RUN_STAMP) requirements-bench.lock
+	$(INSTALL_LOCKED) requirements-bench.lock
+	@touch $@
+
+# The development lock contains all packages of the others but those of benchmarks, in the same versions.
 $(DEV_STAMP): $(VENV_STAMP) pyproject.toml requirements-dev.lock requirements-build.lock
 	@echo 'Installing into $(VENV), with the tools for development. This takes a minute or two.'
 	$(INSTALL_LOCKED) requirements-build.lock

@@ -1,15 +1,14 @@
 """Load made by wrk (Debian's package), which is faster than any server here."""
 
 import json
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from benchmarks.server import LOAD, Server
-from benchmarks.table import Measured
+from benchmarks.processes import LOAD, require_program
+from benchmarks.server import Server
 
 _DONE = """
 done = function(summary, latency, requests)
@@ -21,42 +20,35 @@ end
 
 
 def post(
-    server: Server, path: str, body: Mapping[str, object], *, connections: int, seconds: float
-) -> Measured:
-    """Post the same body over some connections for some seconds. Exit if a request fails."""
-    if shutil.which("wrk") is None:
-        sys.exit("This benchmark needs wrk: apt-get install wrk")
+    server: Server, path: str, body: object, *, connections: int, seconds: int
+) -> tuple[int, dict[str, float]]:
+    """Post the same body for some seconds; return the number of requests, their rate and latencies.
+
+    Raise if one fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"
-        script.write_text(_script(server, body))
-        before = server.cpu()
+        script.write_text(_script(server.headers, body))
         output = subprocess.run(
             [
-                *("taskset", "--cpu-list", str(LOAD), "wrk", "--threads", "1"),
-                *("--connections", str(connections), "--duration", f"{seconds:g}s"),
-                *("--timeout", "20s", "--script", str(script)),
+                *("taskset", "--cpu-list", str(LOAD), require_program("wrk", "wrk")),
+                *("--threads", "1", "--connections", str(connections)),
+                *("--duration", f"{seconds}s", "--timeout", "20s", "--script", str(script)),
                 f"http://127.0.0.1:{server.port}{path}",
             ],
             check=True,
             capture_output=True,
             text=True,
         ).stdout
-        spent = server.cpu() - before
-    found = json.loads(output.strip().rpartition("\n")[2])
-    if found["failed"]:
-        sys.exit(f"{server.name}: {found['failed']} of {found['requests']} requests failed.")
-    return Measured(
-        case=f"{connections} connections",
-        of=server.name,
-        rate=found["requests"] / found["us"] * 1e6,
-        cpu=spent / found["requests"],
-        p50=found["p50"] / 1e6,
-        p99=found["p99"] / 1e6,
-    )
+    found: dict[str, Any] = json.loads(output.strip().rpartition("\n")[2])
+    if found["failed"] or not found["requests"]:
+        raise RuntimeError(f"{server.name}: {found['failed']} of {found['requests']} failed")
+    latencies = {name: found[name] / 1e6 for name in ("p50", "p99")}
+    return found["requests"], {"rate": found["requests"] / found["us"] * 1e6, **latencies}
 
 
-def _script(server: Server, body: Mapping[str, object]) -> str:
-    headers = {"Content-Type": "application/json", **server.headers}
+def _script(headers: Mapping[str, str], body: object) -> str:
     lines = ['wrk.method = "POST"', f"wrk.body = [==[{json.dumps(body)}]==]"]
-    lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
+    for name, value in {"Content-Type": "application/json", **headers}.items():
+        lines.append(f'wrk.headers["{name}"] = "{value}"')
     return "\n".join(lines) + _DONE

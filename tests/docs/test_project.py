@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = [f"requirements{part}.lock" for part in ("", "-chat", "-build", "-dev")]
+LOCKS = [f"requirements{part}.lock" for part in ("", "-chat", "-build", "-dev", "-bench")]
 LOCK_LINE = re.compile(
     r"""  (?P<name>[a-z0-9-]+)==(?P<version>[a-z0-9.]+) (?:\ ;\ [^:/]+?)? (?:\ \\)?
       | \ {4}--hash=sha256:[0-9a-f]{64} (?:\ \\)?
@@ -46,9 +46,11 @@ def test_every_requirement_is_locked() -> None:
     assert required(chat) <= locked("requirements-chat.lock").keys()
     assert required(groups["build"]) <= locked("requirements-build.lock").keys()
     assert required(groups["dev"]) <= locked("requirements-dev.lock").keys()
+    assert required(groups["bench"]) <= locked("requirements-bench.lock").keys()
+    assert locked("requirements.lock").items() <= locked("requirements-bench.lock").items()
 
 
-@pytest.mark.parametrize("lock", LOCKS[:-1])
+@pytest.mark.parametrize("lock", LOCKS[:3])
 def test_tests_run_with_the_versions_that_are_installed(lock: str) -> None:
     assert locked(lock).items() <= locked("requirements-dev.lock").items()
 

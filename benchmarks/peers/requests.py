@@ -1,13 +1,9 @@
-"""The peer: a FastAPI endpoint with the same fields as plain types, which stores nothing."""
+"""What the peers take and answer: FlashNotify's fields as plain types."""
 
 from datetime import datetime
 from typing import Any, Literal
-from uuid import uuid4
 
-from fastapi import FastAPI
 from pydantic import BaseModel
-
-app = FastAPI()
 
 
 class Notification(BaseModel):
@@ -34,9 +30,7 @@ class Accepted(BaseModel):
     href: str
 
 
-@app.post("/v1/notifications", status_code=202)
-async def accept(notification: Notification) -> Accepted:
-    """Answer, and forget."""
-    id = str(uuid4())
+def accepted(id: str, notification: Notification) -> Accepted:
+    """Return the answer to a notification."""
     status = "scheduled" if notification.send_at else "queued"
     return Accepted(id=id, status=status, href=f"/v1/notifications/{id}")
