@@ -1,6 +1,5 @@
 """`flashnotify outbox`: the messages that capture:// transports kept."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ def outbox(
     as_json: JsonOption = False,
 ) -> None:
     """Show the messages that were captured instead of sent."""
-    page = asyncio.run(call("GET", "/v1/outbox", params={"limit": limit}))
+    page = call("GET", "/v1/outbox", params={"limit": limit})
     if as_json:
         print_json(page)
         return
