@@ -72,9 +72,23 @@ class Notification(Base):
 
     __table_args__ = (
         sa.Index("ix_notifications_kind", "kind", "id"),
-        _partial("ix_notifications_reference", "reference", "id", where="reference IS NOT NULL"),
-        _partial("ix_notifications_unfinished", "status", "id", where="status <> 'completed'"),
-        _partial("ix_notifications_outcome", "outcome", "id", where="outcome <> 'all_sent'"),
+        # These have all columns that lists filter by.
+        sa.Index("ix_notifications_filters", "id", "kind", "priority", "status", "outcome"),
+        _partial(
+            "ix_notifications_reference",
+            *("reference", "id", "kind", "priority", "status", "outcome"),
+            where="reference IS NOT NULL",
+        ),
+        _partial(
+            "ix_notifications_unfinished",
+            *("status", "id", "kind", "priority", "outcome"),
+            where="status <> 'completed'",
+        ),
+        _partial(
+            "ix_notifications_outcome",
+            *("outcome", "id", "kind", "priority", "status"),
+            where="outcome <> 'all_sent'",
+        ),
     )
 
 

@@ -62,6 +62,18 @@ class Client(ABC):
             ) from None
         return result(status, answer, document)
 
+    def list(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a page of a list with `limit` items, if there are: a page of the API may be short.
+
+        Raise `CommandFailed` as `call`.
+        """
+        page: dict[str, Any] = self.call("GET", path, params=params)
+        while page["next"] and (room := params["limit"] - len(page["items"])) > 0:
+            rest = {**params, "limit": room, "cursor": page["next"]}
+            more = self.call("GET", path, params=rest)
+            page = {"items": [*page["items"], *more["items"]], "next": more["next"]}
+        return page
+
 
 class SocketClient(Client):
     """A client of the `serve` that listens on a Unix socket, with `timeout` in seconds."""
@@ -111,6 +123,12 @@ def call(method: str, path: str, **request: Any) -> Any:
     """Call the API once, as `Client.call`."""
     with connect() as client:
         return client.call(method, path, **request)
+
+
+def list_page(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a page of a list, as `Client.list`."""
+    with connect() as client:
+        return client.list(path, params)
 
 
 def archive_file() -> Path:

@@ -91,7 +91,7 @@ def _deliveries(
         counted = totals["queued"] + totals["sending"] if status == "sending" else totals[status]
         if counted and (room := _ROWS - len(found)):
             wanted = {"status": status, "limit": room}
-            found += (client.call("GET", f"{path}/deliveries", params=wanted))["items"]
+            found += client.list(f"{path}/deliveries", wanted)["items"]
     return found
 
 

@@ -23,8 +23,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
-from flashnotify.archive.sql.access import Access, known, recorded
+from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
+from flashnotify.archive.sql.reading import known, recorded
 from flashnotify.archive.sql.waiting import LEAVE_WITH_JOB, move_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Job, Lane, Priority, WaitReason
