@@ -20,7 +20,7 @@ def command_list() -> str:
 
 def _sections(prefix: str, group: Any) -> Iterator[str]:
     for name in group.list_commands(None):
-        command = group.get_command(None, name)
+        _, command, _ = group.resolve_command(None, [name])
         if hasattr(command, "list_commands"):
             yield from _sections(f"{prefix} {name}", command)
         else:

@@ -35,7 +35,7 @@ def test_the_commands_and_their_options_exist(page: Path) -> None:
         rest = shlex.split(line, comments=True)
         while rest and hasattr(command, "list_commands") and not rest[0].startswith("-"):
             assert rest[0] in command.list_commands(None), line
-            command = command.get_command(None, rest.pop(0))
+            _, command, rest = command.resolve_command(None, rest)
         known = {option for parameter in command.params for option in parameter.opts}
         given = {word.partition("=")[0] for word in rest if re.match(r"--[a-z]", word)}
         assert given - known - {"--help", "--version"} == set(), line

@@ -106,8 +106,11 @@ async def test_commands_at_once_wait_for_each_other(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(logs, "configure", lambda _form: None)
     await schema.upgrade(ServiceConfig().archive)
     requests = [{"name": f"key-{n}", "scopes": ["read"]} for n in range(4)]
-    await asyncio.gather(*(call("POST", "/v1/api-keys", json=request) for request in requests))
-    keys = (await call("GET", "/v1/api-keys"))["items"]
+    calls = (
+        asyncio.to_thread(call, "POST", "/v1/api-keys", document=request) for request in requests
+    )
+    await asyncio.gather(*calls)
+    keys = (await asyncio.to_thread(call, "GET", "/v1/api-keys"))["items"]
     assert sorted(key["name"] for key in keys) == ["key-0", "key-1", "key-2", "key-3"]
 
 

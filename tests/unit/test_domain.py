@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashnotify.archive.sql.access import first_id
+from flashnotify.archive.sql.lists import first_id
 from flashnotify.domain import (
     Priority,
     milliseconds,

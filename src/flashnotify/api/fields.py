@@ -32,7 +32,10 @@ Wait = Annotated[
 
 
 class Page(BaseModel, Generic[T]):
-    """One page of a list. `next` is the cursor of the next page; null on the last one."""
+    """One page of a list. `next` is the cursor of the next page; null on the last one.
+
+    With filters, a page may have fewer items than its limit, or none, and still a next one.
+    """
 
     items: list[T]
     next: str | None

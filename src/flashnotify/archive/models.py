@@ -35,7 +35,8 @@ def _bytes(id: UUID | None) -> bytes | None:
 
 
 def _partial(name: str, *columns: str, where: str) -> sa.Index:
-    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+    # SQLAlchemy would load all of a dialect for its option: the migrations have PostgreSQL's.
+    return sa.Index(name, *columns, sqlite_where=sa.text(where))
 
 
 class Base(DeclarativeBase):
@@ -75,9 +76,23 @@ class Notification(Base):
 
     __table_args__ = (
         sa.Index("ix_notifications_kind", "kind", "id"),
-        _partial("ix_notifications_reference", "reference", "id", where="reference IS NOT NULL"),
-        _partial("ix_notifications_unfinished", "status", "id", where="status <> 'completed'"),
-        _partial("ix_notifications_outcome", "outcome", "id", where="outcome <> 'all_sent'"),
+        # These have all columns that lists filter by.
+        sa.Index("ix_notifications_filters", "id", "kind", "priority", "status", "outcome"),
+        _partial(
+            "ix_notifications_reference",
+            *("reference", "id", "kind", "priority", "status", "outcome"),
+            where="reference IS NOT NULL",
+        ),
+        _partial(
+            "ix_notifications_unfinished",
+            *("status", "id", "kind", "priority", "outcome"),
+            where="status <> 'completed'",
+        ),
+        _partial(
+            "ix_notifications_outcome",
+            *("outcome", "id", "kind", "priority", "status"),
+            where="outcome <> 'all_sent'",
+        ),
     )
 
 

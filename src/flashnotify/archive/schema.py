@@ -1,18 +1,14 @@
-"""Upgrades of the archive's tables, by Alembic migrations."""
+"""The version of the archive's tables: upgrades are needed only if it is not the newest."""
 
-from collections.abc import Sequence
+import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import URL
 
-from flashnotify.archive.sqlite.engine import archive_file, open_writer
-from flashnotify.archive.sqlite.location import EXAMPLE
-from flashnotify.errors import ArchiveOutdated, SettingsError
+from flashnotify.archive.sqlite.engine import archive_file
+from flashnotify.archive.sqlite.inspection import open_read_only, revision
 
 
 def migrations_folder() -> Path:
@@ -22,39 +18,29 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parent.parent / "migrations"
 
 
+def newest() -> str:
+    """Return the revision of the tables that this version uses: its migration's number."""
+    return max(file.name.partition("_")[0] for file in migrations_folder().glob("versions/*.py"))
+
+
 async def upgrade(url: URL) -> None:
-    """Create or upgrade the tables, in one transaction.
+    """Create or upgrade the tables, unless they are of this version.
 
     Raises:
         SettingsError: the file is not an archive or cannot be opened.
         ArchiveOutdated: its tables are of a later version.
     """
-    file = archive_file(url)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    engine = open_writer(url)
+    if await asyncio.to_thread(_is_current, archive_file(url)):
+        return
+    from flashnotify.archive import migration  # noqa: PLC0415  # takes a tenth of a start
+
+    await migration.upgrade(url)
+
+
+def _is_current(file: Path) -> bool:
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
-    except DatabaseError as error:
-        raise SettingsError(
-            f"FLASHNOTIFY_DATABASE_URL: {file} cannot be used: {error.orig}. {EXAMPLE}"
-        ) from None
-    except CommandError as error:
-        raise ArchiveOutdated(
-            f"{file} was written by a later version of flashnotify ({error}). "
-            "Use the version that wrote it, or a later one."
-        ) from None
-    finally:
-        await engine.dispose()
-
-
-def revisions() -> Sequence[str]:
-    """Return the revisions of the tables that this version knows, newest first."""
-    return [script.revision for script in ScriptDirectory(migrations_folder()).walk_revisions()]
-
-
-def _upgrade(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+        with closing(open_read_only(file)) as archive:
+            return revision(archive) == newest()
+    except sqlite3.Error:
+        # There is none, or the upgrade says what is wrong with it.
+        return False

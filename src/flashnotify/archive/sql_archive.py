@@ -5,15 +5,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import ports
 from flashnotify.archive.models import ApiKey
-from flashnotify.archive.sql.access import Reading
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.events import SqlEvents
 from flashnotify.archive.sql.jobs import SqlJobs
+from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
+from flashnotify.archive.sql.reading import Reading
 from flashnotify.archive.sql.statistics import SqlStatistics
 from flashnotify.archive.writer import Writer
 
@@ -26,7 +27,7 @@ class SqlArchive(ports.Archive):
     """
 
     def __init__(self, readers: AsyncEngine, lists: AsyncEngine, writer: Writer) -> None:
-        self._readings = (Reading(readers), Reading(lists))
+        self._readings = (Reading(readers), Lists(lists))
         self._writer = writer
         access = (*self._readings, writer)
         self.notifications: ports.Notifications = SqlNotifications(*access)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -69,35 +69,27 @@ _COMMANDS = {
 
 
 class _Commands(typer.core.TyperGroup):
-    """The commands, each imported when it is asked for."""
+    """The commands. Only the one that is called is loaded: help and completion use summaries."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        # Misspelt names are compared with these.
-        self.commands = cast("dict[str, Any]", dict.fromkeys(_COMMANDS))
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(_COMMANDS)
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        listed: dict[str, Any] = {
-            name: typer.core.TyperCommand(name, help=summary)
+        self.commands = {
+            name: typer.core.TyperCommand(name, short_help=summary)
             for name, (_, summary) in _COMMANDS.items()
         }
-        group = typer.core.TyperGroup(
-            name=self.name, commands=listed, params=self.params, help=self.help
-        )
-        group.format_help(ctx, formatter)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        command = getattr(_import(f"flashnotify.cli.{module}"), name or cmd_name)
-        if not isinstance(command, typer.Typer):
-            function, command = command, typer.Typer(add_completion=False)
-            command.command(cmd_name, help=_unwrapped(function))(function)
-        return typer.main.get_command(command)
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and _load(args[0]), rest
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = _COMMANDS[name][0].partition(":")
+    command = getattr(_import(f"flashnotify.cli.{module}"), attribute or name)
+    if not isinstance(command, typer.Typer):
+        function, command = command, typer.Typer(add_completion=False, rich_markup_mode=None)
+        command.command(name, help=_unwrapped(function))(function)
+    return typer.main.get_command(command)
 
 
 def _unwrapped(function: Callable[..., Any]) -> str:
@@ -128,8 +120,8 @@ app = typer.Typer(
     name="flashnotify",
     cls=_Commands,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 

@@ -1,22 +1,21 @@
 """Error messages: the API's problems, in terms of the options that were typed."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
-
-import httpx
 
 # What a person types for a part of the request, if it is not `--` and the part's name.
 _TYPED = {"id": "ID", "body": "BODY", "channels": "--channel", "scopes": "--scope"}
 
 
-def explain(response: httpx.Response, document: Any = None) -> str:
+def explain(status: int, answer: bytes, document: Any = None) -> str:
     """Return the message of a problem response, for the person whose command sent `document`."""
     try:
-        problem = response.json()
+        problem = json.loads(answer)
         faults = problem.get("errors") or []
         return "\n".join(explain_fault(fault, document) for fault in faults) or problem["detail"]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"serve answered {response.status_code} without a reason. Check its log."
+        return f"serve answered {status} without a reason. Check its log."
 
 
 def explain_fault(fault: Mapping[str, str], document: Any) -> str:

@@ -1,6 +1,5 @@
 """`flashnotify keys`: create, list and revoke API keys."""
 
-import asyncio
 from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,7 +10,13 @@ from flashnotify.cli.campus_time import campus_time
 from flashnotify.cli.client import JsonOption, call
 from flashnotify.cli.tables import Listing
 
-keys = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True, add_completion=False)
+keys = typer.Typer(
+    name="keys",
+    help="Manage API keys.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 @keys.command()
@@ -35,7 +40,7 @@ def create(
     request: dict[str, Any] = {"name": name, "scopes": scope, "max_priority": max_priority}
     if expires_at is not None:
         request["expires_at"] = campus_time().parse(expires_at, "--expires-at")
-    print(asyncio.run(call("POST", "/v1/api-keys", json=request))["key"])
+    print(call("POST", "/v1/api-keys", document=request)["key"])
 
 
 @keys.command("list")
@@ -49,7 +54,7 @@ def revoke(
     id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, from `keys list`.")],
 ) -> None:
     """Revoke an API key, with immediate effect."""
-    asyncio.run(call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}"))
+    call("DELETE", f"/v1/api-keys/{quote(id, safe='') or '-'}")
 
 
 def _state(key: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """`flashnotify status`, `cancel`, `retry`: one notification and its deliveries."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from operator import itemgetter
@@ -35,7 +34,7 @@ def status(id: IdArgument, as_json: JsonOption = False) -> None:
 
     The exit code is 1 if all of them failed.
     """
-    found = asyncio.run(_status(_path(id)))
+    found = _status(_path(id))
     if as_json:
         print_json(found)
     else:
@@ -60,7 +59,7 @@ def retry(id: IdArgument) -> None:
 
 def _act(id: str, action: str) -> tuple[dict[str, Any], str]:
     """Return the notification after an action, and how it is now."""
-    found: dict[str, Any] = asyncio.run(call("POST", f"{_path(id)}/{action}"))
+    found: dict[str, Any] = call("POST", f"{_path(id)}/{action}")
     return found, f"{found['status']}: {_counted(found['counts'])}"
 
 
@@ -73,15 +72,15 @@ def _path(id: str) -> str:
         ) from None
 
 
-async def _status(path: str) -> dict[str, Any]:
-    async with await connect() as client:
-        found: dict[str, Any] = await client.call("GET", path)
-        deliveries = found["deliveries"] = await _deliveries(client, path, found["counts"])
+def _status(path: str) -> dict[str, Any]:
+    with connect() as client:
+        found: dict[str, Any] = client.call("GET", path)
+        deliveries = found["deliveries"] = _deliveries(client, path, found["counts"])
         found["more"] = sum(_totals(found["counts"]).values()) > len(deliveries)
         return found
 
 
-async def _deliveries(
+def _deliveries(
     client: Client, path: str, counts: Mapping[str, Mapping[str, int]]
 ) -> list[dict[str, Any]]:
     """Return the first deliveries of a notification, in the order of their status."""
@@ -92,7 +91,7 @@ async def _deliveries(
         counted = totals["queued"] + totals["sending"] if status == "sending" else totals[status]
         if counted and (room := _ROWS - len(found)):
             wanted = {"status": status, "limit": room}
-            found += (await client.call("GET", f"{path}/deliveries", params=wanted))["items"]
+            found += client.list(f"{path}/deliveries", wanted)["items"]
     return found
 
 

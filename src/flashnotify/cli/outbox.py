@@ -1,6 +1,5 @@
 """`flashnotify outbox`: the messages that capture:// transports kept."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from flashnotify.cli.campus_time import campus_time
-from flashnotify.cli.client import JsonOption, call
+from flashnotify.cli.client import JsonOption, list_page
 from flashnotify.cli.output import print_json
 
 
@@ -17,7 +16,7 @@ def outbox(
     as_json: JsonOption = False,
 ) -> None:
     """Show the messages that were captured instead of sent."""
-    page = asyncio.run(call("GET", "/v1/outbox", params={"limit": limit}))
+    page = list_page("/v1/outbox", {"limit": limit})
     if as_json:
         print_json(page)
         return

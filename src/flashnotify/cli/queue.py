@@ -1,6 +1,5 @@
 """`flashnotify queue`: what waits, and why."""
 
-import asyncio
 from operator import itemgetter
 from typing import Any
 
@@ -19,7 +18,7 @@ _COLUMNS: Columns = {
 
 def queue(as_json: JsonOption = False) -> None:
     """Show how many deliveries wait, by channel, priority and reason, and for how long."""
-    found: dict[str, Any] = asyncio.run(call("GET", "/v1/queue"))
+    found: dict[str, Any] = call("GET", "/v1/queue")
     if as_json:
         print_json(found)
     elif found["waiting"]:

@@ -1,6 +1,5 @@
 """`flashnotify send`: send a notification."""
 
-import asyncio
 import sys
 from typing import Annotated, Any
 
@@ -52,7 +51,7 @@ def send(
         "reference": reference,
     }
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-    asyncio.run(_send({k: v for k, v in document.items() if v is not None}, headers))
+    _send({k: v for k, v in document.items() if v is not None}, headers)
 
 
 def _field(entry: str) -> tuple[str, str]:
@@ -73,9 +72,9 @@ def _standard_input() -> str:
         ) from None
 
 
-async def _send(document: dict[str, Any], headers: dict[str, str]) -> None:
-    async with await connect() as client:
-        accepted = await client.call("POST", "/v1/notifications", json=document, headers=headers)
+def _send(document: dict[str, Any], headers: dict[str, str]) -> None:
+    with connect() as client:
+        accepted = client.call("POST", "/v1/notifications", document=document, headers=headers)
         print(accepted["id"])
         for fault in accepted.get("warnings", ()):
             print(f"Warning: {explain_fault(fault, document)}", file=sys.stderr)

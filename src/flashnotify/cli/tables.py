@@ -1,6 +1,5 @@
 """Tables of items that the API lists."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from flashnotify.cli.campus_time import campus_time
-from flashnotify.cli.client import call
+from flashnotify.cli.client import list_page
 from flashnotify.cli.output import print_json
 
 Item = dict[str, Any]
@@ -30,7 +29,7 @@ class Listing:
     def show(self, *, as_json: bool, **parameters: object) -> None:
         """Print one page of the list. Parameters that are None are left out."""
         given = {name: value for name, value in parameters.items() if value is not None}
-        page = asyncio.run(call("GET", self.path, params=given))
+        page = list_page(self.path, given)
         if as_json:
             print_json(page)
         elif not page["items"]:

@@ -1,16 +1,17 @@
 """`flashnotify tail`: follow events."""
 
-import asyncio
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPException
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -18,17 +19,18 @@ from rich.text import Text
 from flashnotify.archive.sqlite.location import beside, missing
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.campus_time import CampusTime, campus_time
-from flashnotify.cli.client import CommandFailed, archive_file, over_socket
+from flashnotify.cli.client import CommandFailed, archive_file
 from flashnotify.cli.error_messages import explain
+from flashnotify.cli.unix_http import UnixConnection
 
 # Seconds between two attempts to connect: the first wait and the longest.
 _FIRST_WAIT = 0.1
 _MAX_WAIT = 2.0
 # Waits longer than this are reported to the user.
 _UNREPORTED_WAIT = 1.0
-# Seconds to connect, and of silence after which a connection counts as broken: three heartbeats of
-# `serve`, whose code a command does not import.
-TIMEOUT = httpx.Timeout(5.0, read=45.0)
+# Seconds of silence after which a connection counts as broken: three heartbeats of `serve`, whose
+# code a command does not import.
+TIMEOUT = 45.0
 _COLOURS = {
     **dict.fromkeys(("completed", "sent", "delivered"), "green"),
     **dict.fromkeys(("skipped", "cancelled", "expired"), "yellow"),
@@ -61,21 +63,13 @@ def tail(
         raise CommandFailed(f"No `serve` is running on {place}. Start `flashnotify serve`.")
     times = f"Times: {campus_time().name}. Ctrl-C ends this."
     welcome = f"Following serve (process {process}) on {place}. {times}"
-    http = over_socket(beside(archive, "sock"))
     after = None if since is None else str(since)
-    asyncio.run(_tail(http, _follow(http, lock, after, welcome), as_json=as_json))
-
-
-async def _tail(
-    http: httpx.AsyncClient, followed: AsyncGenerator[dict[str, Any], None], *, as_json: bool
-) -> None:
     console, campus = Console(soft_wrap=True, highlight=False), campus_time()
-    async with http, aclosing(followed) as events:
-        async for event in events:
-            if as_json:
-                print(json.dumps(event), flush=True)
-            else:
-                console.print(_line(event, campus))
+    for event in _follow(beside(archive, "sock"), lock, after, welcome):
+        if as_json:
+            print(json.dumps(event), flush=True)
+        else:
+            console.print(_line(event, campus))
     print("serve has stopped.", file=sys.stderr)
 
 
@@ -84,9 +78,9 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
     os._exit(128 + signal.SIGINT)
 
 
-async def _follow(
-    http: httpx.AsyncClient, lock: ArchiveLock, after: str | None, welcome: str
-) -> AsyncGenerator[dict[str, Any], None]:
+def _follow(
+    socket: Path, lock: ArchiveLock, after: str | None, welcome: str
+) -> Iterator[dict[str, Any]]:
     """Yield the events from now on, or those after event `after`, until `serve` stops.
 
     Print `welcome` on standard error once events are followed, so that none can be missed.
@@ -95,7 +89,7 @@ async def _follow(
     wait, reported = _FIRST_WAIT, False
     while True:
         try:
-            async for fields in _connection(http, after):
+            for fields in _connection(socket, after):
                 wait, reported = _FIRST_WAIT, False
                 if welcome:
                     print(welcome, file=sys.stderr)
@@ -106,31 +100,32 @@ async def _follow(
                     event = {"id": int(fields["id"]), "type": fields["event"]}
                     yield event | json.loads(fields["data"])
             reason = "the stream ended"
-        except httpx.TransportError as error:
+        except (OSError, HTTPException) as error:
             reason = str(error) or type(error).__name__
         if lock.holder() is None:
             return
         if not reported and wait > _UNREPORTED_WAIT:
             print(f"serve does not answer ({reason}); retrying", file=sys.stderr)
             reported = True
-        await asyncio.sleep(wait)
+        time.sleep(wait)
         wait = min(2 * wait, _MAX_WAIT)
 
 
-async def _connection(http: httpx.AsyncClient, after: str | None) -> AsyncIterator[dict[str, str]]:
+def _connection(socket: Path, after: str | None) -> Iterator[dict[str, str]]:
     """Yield the fields of each server-sent event (WHATWG HTML, 9.2.6) until the connection ends."""
     headers = {} if after is None else {"Last-Event-ID": after}
-    async with http.stream("GET", "/v1/events", headers=headers, timeout=TIMEOUT) as response:
-        if response.status_code in (429, 503):
+    with closing(UnixConnection(socket, TIMEOUT)) as connection:
+        connection.request("GET", "/v1/events", headers=headers)
+        response = connection.getresponse()
+        if response.status in (429, 503):
             return
-        if response.is_error:
-            await response.aread()
-            raise CommandFailed(explain(response))
+        if response.status >= 400:
+            raise CommandFailed(explain(response.status, response.read()))
         fields: dict[str, str] = {}
-        async for line in response.aiter_lines():
-            if line:
+        for line in response:
+            if text := line.decode().rstrip():
                 # `serve` writes the data of an event on one line.
-                name, _, value = line.partition(":")
+                name, _, value = text.partition(":")
                 fields[name] = value.removeprefix(" ")
             else:
                 yield fields

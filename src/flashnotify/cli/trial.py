@@ -6,8 +6,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from flashnotify.channels.url import base_url
-from flashnotify.cli.client import Client
-from flashnotify.cli.local import in_process
+from flashnotify.cli.local import InProcess
 from flashnotify.private_file import replacing
 from flashnotify.settings import ServiceConfig
 
@@ -35,10 +34,11 @@ async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> 
     """Print the address, the trial key and the commands; create a key if none works."""
     path = config.archive_file.with_name("trial.key")
     key = path.read_text().strip() if path.is_file() else ""
-    async with Client(httpx.ASGITransport(app)) as anyone:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://flashnotify") as anyone:
         works = (await anyone.get("/v1/outbox", headers={"X-API-Key": key})).is_success
     if not works:
-        async with in_process(app) as admin:
+        async with InProcess(app) as admin:
             request = {"name": "trial", "scopes": ["notify:*", "read", "devices"]}
             key = (await admin.call("POST", "/v1/api-keys", json=request))["key"]
         with replacing(path) as draft:
@@ -65,7 +65,7 @@ Trial API key, kept in {path}: {key}
 
 async def _is_captured(app: ASGIApp) -> bool:
     """Return whether email is kept in the outbox."""
-    async with in_process(app) as admin:
+    async with InProcess(app) as admin:
         channels = (await admin.call("GET", "/v1/channels"))["items"]
     (email,) = (channel for channel in channels if channel["channel"] == "email")
     return all(transport["name"] == "capture://" for transport in email["transports"])

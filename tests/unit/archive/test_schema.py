@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
-from flashnotify.archive import schema
+from flashnotify.archive import migration, schema
 from flashnotify.archive.models import Base
 from flashnotify.archive.sqlite.engine import archive_url
 
@@ -78,3 +78,7 @@ async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     before = definitions(file)
     await schema.upgrade(url)
     assert definitions(file) == before
+
+
+def test_the_newest_version_is_that_of_the_last_migration() -> None:
+    assert schema.newest() == migration.revisions()[0]

@@ -1,6 +1,7 @@
 """Mistakes in a request are explained by what the person typed."""
 
-import httpx
+import json
+
 import pytest
 
 from flashnotify.cli.error_messages import explain
@@ -25,14 +26,14 @@ DOCUMENT = {"to": ["mailto:a@univ.example", "ada"], "data": {"floor": "2"}, "sco
 )
 def test_a_pointer_names_what_was_typed(pointer: str, typed: str) -> None:
     problem = {"errors": [{"pointer": pointer, "detail": "is wrong"}]}
-    assert explain(httpx.Response(422, json=problem), DOCUMENT) == f"{typed}is wrong"
+    assert explain(422, json.dumps(problem).encode(), DOCUMENT) == f"{typed}is wrong"
 
 
 def test_without_mistakes_the_detail_is_shown() -> None:
-    assert explain(httpx.Response(404, json={"detail": "Not here."})) == "Not here."
+    assert explain(404, b'{"detail": "Not here."}') == "Not here."
 
 
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[]", b"{}", b'{"errors": [{}]}'])
 def test_an_answer_without_a_reason(body: bytes) -> None:
-    shown = explain(httpx.Response(502, content=body))
+    shown = explain(502, body)
     assert shown == "serve answered 502 without a reason. Check its log."

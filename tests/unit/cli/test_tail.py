@@ -5,4 +5,4 @@ from flashnotify.telemetry.events import HEARTBEAT
 
 
 def test_a_connection_counts_as_broken_after_three_heartbeats() -> None:
-    assert TIMEOUT.read == 3 * HEARTBEAT
+    assert TIMEOUT == 3 * HEARTBEAT

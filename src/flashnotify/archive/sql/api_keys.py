@@ -9,8 +9,9 @@ from sqlalchemy import Row, bindparam, insert, select
 
 from flashnotify.archive.models import ApiKey as Table
 from flashnotify.archive.records import ApiKey
-from flashnotify.archive.sql.access import Access, strings
+from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Stage, Statement, row_of, update_row
+from flashnotify.archive.sql.reading import strings
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Priority
 

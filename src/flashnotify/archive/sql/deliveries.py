@@ -27,11 +27,11 @@ from flashnotify.archive.models import Count, JobRow, OutboxMessage
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Delivery, Finish, Notification
-from flashnotify.archive.sql.access import is_damaged, recorded
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.delivery_lists import COLUMNS, DeliveryLists, delivery_of
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.jobs import finish_job
+from flashnotify.archive.sql.reading import is_damaged, recorded
 from flashnotify.archive.sql.statistics import count, latency, total
 from flashnotify.archive.sql.waiting import end_waiting
 from flashnotify.archive.write_lanes import WriteLane

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, text
 
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.records import Delivery, DeliveryFilter, ListedDelivery, Page
-from flashnotify.archive.sql.access import Access, known, made_within, matching
+from flashnotify.archive.sql.access import Access, matching
+from flashnotify.archive.sql.lists import Span
+from flashnotify.archive.sql.reading import known
 from flashnotify.domain import DeliveryStatus, WaitReason
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
@@ -61,32 +63,25 @@ class DeliveryLists(Access):
     async def page(
         self, wanted: DeliveryFilter, *, limit: int, cursor: str | None
     ) -> Page[ListedDelivery]:
-        query = made_within(_with_job, Table.id, wanted.since, wanted.until)
-        if wanted.excluding:
-            query = query.where(Table.id.not_in(wanted.excluding))
-        queries = await self._by_index(query, wanted)
-        return await self._lists.merged_page(queries, limit, cursor, _listed)
-
-    async def _by_index(self, query: Select[Any], wanted: DeliveryFilter) -> Sequence[Select[Any]]:
-        """Return queries for what is wanted, each of which one index answers in the list's order.
-
-        Recipients, notifications and ids find few rows, of which the other filters pick some. An
-        index of (kind, channel, status) answers these: one query for each of the wanted
-        combinations that the archive holds.
-        """
-        if wanted.to is not None:
-            query = query.where(func.lower(Table.address) == func.lower(wanted.to))
-        if wanted.notification_id is not None:
-            query = query.where(Table.notification_id == wanted.notification_id)
-        if wanted.only is not None:
-            query = query.where(Table.id.in_(wanted.only))
+        span = Span.after(cursor, wanted.since, wanted.until)
         filters = {"kind": wanted.kind, "channel": wanted.channel, "status": wanted.status}
-        if (wanted.to, wanted.notification_id, wanted.only) != (None, None, None):
-            # Concatenated, so that the database does not take the other index for them.
-            picked = ((COLUMNS[name].concat(""), value) for name, value in filters.items())
-            return [matching(query, *picked)]
-        if not any(filters.values()):
-            return [query]
+        few = _of_few(wanted)
+        if few or not any(filters.values()):
+            # Computed, so that the database does not take another index for them.
+            others = [COLUMNS[n].concat("") == v for n, v in filters.items() if v is not None]
+            others += _excluding(wanted)
+            return await self._lists.filtered_page(
+                _with_job, select(Table.id).where(*few), others, limit, span, _listed
+            )
+        queries = await self._by_filters(wanted)
+        return await self._lists.merged_page(queries, limit, span, _listed)
+
+    async def _by_filters(self, wanted: DeliveryFilter) -> Sequence[Select[Any]]:
+        """Return a query for each of the wanted combinations that the archive holds.
+
+        An index of (kind, channel, status) answers each in the list's order.
+        """
+        query = _with_job.where(*_excluding(wanted))
         statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
         return [
             query.where(Table.kind == kind, Table.channel == channel, Table.status == status)
@@ -103,6 +98,19 @@ class DeliveryLists(Access):
             for row in await self._lists.all(_kinds_and_channels, {})
             if wanted.kind in (None, row.kind) and wanted.channel in (None, row.channel)
         ]
+
+
+def _of_few(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions that an index answers and that few deliveries meet."""
+    address = None if wanted.to is None else func.lower(wanted.to)
+    few = matching(
+        (func.lower(Table.address), address), (Table.notification_id, wanted.notification_id)
+    )
+    return few if wanted.only is None else [*few, Table.id.in_(wanted.only)]
+
+
+def _excluding(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+    return [Table.id.not_in(wanted.excluding)] if wanted.excluding else []
 
 
 def delivery_of(row: Row[Any]) -> Delivery:

@@ -10,6 +10,7 @@ from flashnotify.archive.models import Device as Table
 from flashnotify.archive.records import Page, RegisteredDevice
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, upsert
+from flashnotify.archive.sql.lists import Span
 from flashnotify.domain import Device, DeviceType
 
 _all = select(Table.__table__)
@@ -35,7 +36,7 @@ class SqlDevices(Access):
         return {found.id: found for found in await self._reader.records(query, {}, _device)}
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
-        return await self._lists.page(_all, limit, cursor, _registered)
+        return await self._lists.page(_all, limit, Span.after(cursor), _registered)
 
     async def register(self, device: RegisteredDevice) -> None:
         row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}

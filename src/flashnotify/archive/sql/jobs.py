@@ -25,8 +25,9 @@ from sqlalchemy import (
 from flashnotify.archive.models import JobRow
 from flashnotify.archive.models import Notification as NotificationRow
 from flashnotify.archive.records import Reschedule, ScheduledJob
-from flashnotify.archive.sql.access import Access, is_damaged, known, recorded
+from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
+from flashnotify.archive.sql.reading import is_damaged, known, recorded
 from flashnotify.archive.sql.waiting import LEAVE_WITH_JOB, move_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Job, Lane, Priority, WaitReason

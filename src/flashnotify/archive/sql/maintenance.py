@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_column, select
 
 from flashnotify.archive import models
-from flashnotify.archive.sql.access import Access, first_id
+from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement
+from flashnotify.archive.sql.lists import first_id
 from flashnotify.archive.write_lanes import WriteLane
 
 # Notifications of one slice, since their audiences may be long.

@@ -9,17 +9,31 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
-from sqlalchemy import Row, bindparam, case, exists, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    case,
+    exists,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from flashnotify.archive import records
 from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
-from flashnotify.archive.sql.access import Access, known, made_within, matching, strings
+from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
+from flashnotify.archive.sql.lists import Span
+from flashnotify.archive.sql.reading import known, strings
 from flashnotify.archive.sql.statistics import count, total
 from flashnotify.archive.sql.waiting import add_batches, add_waiting
 from flashnotify.archive.write_lanes import WriteLane
@@ -27,6 +41,7 @@ from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Outcome,
 
 # The audience may be long, and is needed only to fan out.
 _without_audience = select(*(c for c in Table.__table__.columns if c.name != "audience"))
+_columns = Table.__table__.c
 _find = select(Table.__table__).where(Table.id == bindparam("of"))
 _find_without_audience = _without_audience.where(Table.id == bindparam("of"))
 _counts = select(Count.__table__).where(Count.notification_id == bindparam("of"))
@@ -82,21 +97,11 @@ class SqlNotifications(Access):
     async def page(
         self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
     ) -> records.Page[Notification]:
-        query = made_within(_without_audience, Table.id, wanted.since, wanted.until)
-        query = matching(
-            query,
-            (Table.kind, wanted.kind),
-            (Table.reference, wanted.reference),
-            (Table.priority, wanted.priority),
-            (Table.status, wanted.status),
-            (Table.outcome, wanted.outcome),
+        among, others = _indexed(wanted)
+        span = Span.after(cursor, wanted.since, wanted.until)
+        return await self._lists.filtered_page(
+            _without_audience, among, others, limit, span, _notification
         )
-        if wanted.status not in (None, NotificationStatus.completed):
-            # Said once more as a literal, so that SQLite can use the partial index.
-            query = query.where(literal_column("status <> 'completed'"))
-        if wanted.outcome not in (None, Outcome.all_sent):
-            query = query.where(literal_column("outcome <> 'all_sent'"))
-        return await self._lists.page(query, limit, cursor, _notification)
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
         counts: dict[str, dict[str, int]] = {}
@@ -158,6 +163,34 @@ class SqlNotifications(Access):
             changes += [add_job(scheduled), add_waiting(scheduled, number)]
         changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
         await self._writer.submit(changes, WriteLane.of(jobs[0].priority), barrier=True)
+
+
+def _indexed(
+    wanted: records.NotificationFilter,
+) -> tuple[Select[UUID], Sequence[ColumnElement[bool]]]:
+    """Return the ids that one index has for a filter, and the conditions that are left.
+
+    The index also has the columns of these, so that no row is read for one: its audience may be
+    long.
+    """
+    filters = {
+        name: value
+        for name in ("reference", "status", "outcome", "kind", "priority")
+        if (value := getattr(wanted, name)) is not None
+    }
+    among = select(Table.id)
+    for name, all_of in (("reference", ""), ("status", "completed"), ("outcome", "all_sent")):
+        if name in filters and filters[name] != all_of:
+            among = among.where(_columns[name] == filters.pop(name))
+            if all_of:
+                # As a literal, so that SQLite can use the partial index.
+                among = among.where(literal_column(f"{name} <> '{all_of}'"))
+            break
+    else:
+        if filters.keys() == {"kind"}:
+            among = among.where(Table.kind == filters.pop("kind"))
+    # Computed, so that SQLite does not take another index for them.
+    return among, [_columns[name].concat("") == str(value) for name, value in filters.items()]
 
 
 def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:

@@ -20,7 +20,7 @@ from flashnotify.cli import serve, trial
 from flashnotify.cli.client import CommandFailed
 from flashnotify.cli.demo.examples import CHAT
 from flashnotify.cli.demo.showing import send_and_show
-from flashnotify.cli.local import in_process
+from flashnotify.cli.local import InProcess
 from flashnotify.cli.output import program
 from flashnotify.meta.registry import CHANNELS
 from flashnotify.settings import ServiceConfig
@@ -62,7 +62,7 @@ def demo(
         _require_capture(service)
 
         async def welcome(app: ASGIApp, port: int) -> None:
-            async with in_process(app) as client:
+            async with InProcess(app) as client:
                 await send_and_show(client, Console(), ZoneInfo(config.timezone))
             if not once:
                 await trial.show(app, port, config=config, host=_HOST)

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from flashnotify.cli.client import Client, CommandFailed
+from flashnotify.cli.client import CommandFailed
 from flashnotify.cli.demo.examples import examples
+from flashnotify.cli.local import InProcess
 
 # Seconds within which everything must be sent, and between two checks.
 _TIMEOUT = 30.0
@@ -21,7 +22,7 @@ _DEVICE = {"type": "ntfy", "topic": "ada-demo", "label": "Ada's phone"}
 _COLOURS = {"email": "blue", "sms": "green", "push": "magenta", "chat": "cyan"}
 
 
-async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> None:
+async def send_and_show(client: InProcess, console: Console, zone: ZoneInfo) -> None:
     """Send all examples and show what their recipients get.
 
     Raise `CommandFailed` if not everything was sent in time.
@@ -44,7 +45,7 @@ async def send_and_show(client: Client, console: Console, zone: ZoneInfo) -> Non
             console.print(_panel(delivery, messages.get(delivery["id"]), zone))
 
 
-async def _settled(client: Client, id: str) -> Sequence[dict[str, Any]]:
+async def _settled(client: InProcess, id: str) -> Sequence[dict[str, Any]]:
     """Return the deliveries of a notification once each has ended or is waiting."""
     while True:
         page = await client.call("GET", f"/v1/notifications/{id}/deliveries")

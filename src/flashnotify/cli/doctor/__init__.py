@@ -67,7 +67,7 @@ def _examine() -> Iterable[Finding]:
 
 async def _transports_and_serve(config: ServiceConfig, reported: set[str]) -> Sequence[Finding]:
     findings, names = await transport_findings(config, reported)
-    return [*findings, *await serve_findings(config, names)]
+    return [*findings, *serve_findings(config, names)]
 
 
 def _show(findings: Sequence[Finding]) -> None:

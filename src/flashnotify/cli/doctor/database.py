@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from flashnotify.archive import schema
+from flashnotify.archive import migration
 from flashnotify.archive.sqlite.inspection import faults, open_read_only, revision
 from flashnotify.archive.sqlite.location import missing
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
@@ -70,7 +70,7 @@ def _space(free: int) -> Finding:
 
 
 def _tables(archive: sqlite3.Connection) -> Finding:
-    found, known = revision(archive), schema.revisions()
+    found, known = revision(archive), migration.revisions()
     if found == known[0]:
         return ok("tables", f"of this version ({found})")
     if found is None or found in known:

@@ -1,13 +1,13 @@
 """Checks of the `serve` that holds the archive."""
 
+import json
 from collections.abc import Iterator, Sequence
+from http.client import HTTPException
 from typing import Any
-
-import httpx
 
 from flashnotify.archive.sqlite.lock import ArchiveLock
 from flashnotify.cli.campus_time import campus_time
-from flashnotify.cli.client import over_socket
+from flashnotify.cli.client import SocketClient
 from flashnotify.cli.doctor.findings import Finding, failed, ok, warning
 from flashnotify.settings import ServiceConfig
 
@@ -17,20 +17,25 @@ _CHECK_LOG = "Check its log."
 _TRIED_AGAIN = "Deliveries wait, and serve tries again by itself: it needs no restart."
 
 
-async def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[Finding]:
+def serve_findings(config: ServiceConfig, expected: set[str]) -> Sequence[Finding]:
     """Check `serve`, if it is running. `expected` are the transports in our own settings."""
     holder = ArchiveLock(config.archive_file).holder()
     if holder is None:
         return [ok("serve", "not running; the archive is free")]
     part = f"serve (process {holder})"
     try:
-        async with over_socket(config.socket) as http:
-            ready = (await http.get("/readyz", timeout=_TIMEOUT)).json()
-            channels = (await http.get("/v1/channels", timeout=_TIMEOUT)).json()["items"]
-    except (httpx.TransportError, ValueError, KeyError) as error:
+        with SocketClient(config.socket, _TIMEOUT) as client:
+            ready = _get(client, "/readyz")
+            channels = _get(client, "/v1/channels")["items"]
+    except (OSError, HTTPException, ValueError, KeyError) as error:
         found = f"holds the archive but does not answer ({type(error).__name__})"
         return [failed(part, found, f"{_CHECK_LOG} If this persists, restart serve.")]
     return [_readiness(part, ready), *_transports(part, channels, expected)]
+
+
+def _get(client: SocketClient, path: str) -> Any:
+    _, answer = client.request("GET", path, None, {})
+    return json.loads(answer)
 
 
 def _readiness(part: str, ready: dict[str, Any]) -> Finding:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive.sql.access import Reading
+from flashnotify.archive.sql.reading import Reading
 from flashnotify.archive.sqlite import engine
 from flashnotify.archive.sqlite.engine import archive_url, open_readers
 from flashnotify.errors import Unavailable
