@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import Attempt, Delivery, Finish, Reschedule
+from flashnotify.archive.records import Attempt, Delivery, Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
@@ -29,8 +29,8 @@ from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
-# Deliveries sent in one step, 0.2 ms each: some transports never wait.
-_SLICE = 8
+# Deliveries of a batch for whose results its worker does not wait.
+_FEW = 10
 # Milliseconds by which clocks are set all the time.
 _TOLERANCE = 1000
 # Seconds to wait for one of a batch's few first contacts.
@@ -64,15 +64,17 @@ class Executor:
     # When the last of those turned away comes back.
     _turned_away: int = 0
 
-    async def execute(self, job: Job) -> int | None:
+    async def execute(self, job: Job, release: Callable[[], None]) -> int | None:
         """Carry a batch through its steps; return when it is due again (ms since the epoch).
 
-        An exception counts as a failed attempt of each due delivery that was not finished.
+        `release` is called once a small batch only waits until its results are on disk. An
+        exception counts as a failed attempt of each due delivery that was not finished.
         """
         batch = await self._load(job)
         if batch is None:
             await self.archive.jobs.finish(job)
             return None
+        small = len(batch.due) + len(batch.waiting) <= _FEW
         recorder = Recorder(batch, self.archive, self.decider, self.clock, self.ids)
         try:
             match self.decider.decide(batch):
@@ -88,14 +90,16 @@ class Executor:
             self._fail(batch, recorder, error)
         finally:
             self._strangers.discard(job.id)
+        if small:
+            release()
         return await recorder.settle()
 
     async def _load(self, job: Job) -> Batch | None:
         """Read what the batch needs; return None if its notification was purged."""
-        notification = await self.archive.notifications.find(job.notification_id, audience=False)
+        notification, queued = self.in_flight.fresh.take(job) or await self._read(job)
         if notification is None:
             return None
-        now, queued = self.clock.now(), await self.archive.deliveries.queued(job.id)
+        now = self.clock.now()
         batch = Batch(
             job,
             notification,
@@ -108,6 +112,10 @@ class Executor:
             devices = await self.archive.devices.find_all(list(_device_ids(batch)))
             batch.devices = {str(id): device for id, device in devices.items()}
         return batch
+
+    async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
+        find, queued = self.archive.notifications.find, self.archive.deliveries.queued
+        return await find(job.notification_id, audience=False), await queued(job.id)
 
     def _render(self, batch: Batch) -> None:
         """Render the texts, once for all recipients."""
