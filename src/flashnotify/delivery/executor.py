@@ -5,7 +5,7 @@ The database is never held while a provider is called.
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -190,15 +190,23 @@ class Executor:
 
         The batch comes back for the others, so that it holds neither its worker nor the rest.
         """
-        async with AsyncExitStack() as held:
-            if batch.open_channel.is_unproven(message):
-                try:
-                    async with asyncio.timeout(_FIRST_CONTACT_WAIT):
-                        await held.enter_async_context(batch.first_contacts)
-                except TimeoutError:
-                    return (), None
-            held.enter_context(self.in_flight.delivery(batch.job, message.delivery_id))
-            assert batch.notifier is not None
+        if not batch.open_channel.is_unproven(message):
+            return await self._call(batch, message)
+        try:
+            async with asyncio.timeout(_FIRST_CONTACT_WAIT):
+                await batch.first_contacts.acquire()
+        except TimeoutError:
+            return (), None
+        try:
+            return await self._call(batch, message)
+        finally:
+            batch.first_contacts.release()
+
+    async def _call(
+        self, batch: Batch, message: Message
+    ) -> tuple[Sequence[Attempt], SendResult | None]:
+        assert batch.notifier is not None
+        with self.in_flight.delivery(batch.job, message.delivery_id):
             return await self.sender.send(batch.notifier, batch.open_channel, message)
 
     def _fail(self, batch: Batch, recorder: Recorder, error: Exception) -> None:

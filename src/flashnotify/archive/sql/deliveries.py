@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -50,8 +49,6 @@ _failed = (
     .order_by(Table.id)
     .limit(bindparam("most"))
 )
-# What an attempt, or the end, changes in a delivery.
-_CHANGED = ("status", "reason", "attempts", "first_attempt_at", "due_at")
 # The reason of deliveries that were too late to be sent.
 EXPIRED = "expired"
 ADD_DELIVERY = Statement(insert(Table), Stage.deliveries)
@@ -135,25 +132,27 @@ class SqlDeliveries(DeliveryLists):
     ) -> asyncio.Future[None]:
         delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
         changes = _attempts(delivery, attempts)
-        if attempts:
-            number = delivery.attempts + len(attempts)
-            first = delivery.first_attempt_at or attempts[0].at
-            delivery = replace(delivery, attempts=number, first_attempt_at=first)
         if isinstance(disposition, records.Reschedule):
-            waiting = replace(delivery, due_at=disposition.due_at, reason=disposition.reason)
-            changes.append(_change(waiting, now))
+            waits = {"due_at": disposition.due_at, "reason": disposition.reason}
+            changes.append(_change(delivery, now, attempts, **waits))
         else:
-            changes += _end([delivery], notification.kind, disposition, now)
+            how = {"status": disposition.status, "reason": disposition.reason}
+            changes.append(_change(delivery, now, attempts, **how))
+            changes += _ended([delivery], notification.kind, disposition, now)
+            if result.ends is None:
+                changes += end_waiting([delivery])
+            else:
+                changes += finish_job(result.ends, ended=1)
         if result.captured is not None:
             changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
-        if result.ends is not None:
-            changes += finish_job(result.ends)
         return self._writer.submit(changes, WriteLane.of(notification.priority))
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
     ) -> None:
-        changes = _end(deliveries, notification.kind, end, now)
+        how = {"status": end.status, "reason": end.reason}
+        changes = [_change(delivery, now, (), **how) for delivery in deliveries]
+        changes += _ended(deliveries, notification.kind, end, now) + end_waiting(deliveries)
         if end.reason == EXPIRED:
             changes.append(mark_expired(notification.id, now))
         await self._writer.write(*changes, lane=WriteLane.of(notification.priority))
@@ -203,13 +202,26 @@ def _attempts(delivery: Delivery, attempts: Sequence[records.Attempt]) -> list[C
     return changes
 
 
-def _change(delivery: Delivery, now: int) -> Change:
-    row = {name: getattr(delivery, name) for name in _CHANGED}
-    return CHANGE_QUEUED, row | {"of": delivery.id, "updated_at": now}
+def _change(
+    delivery: Delivery, now: int, attempts: Sequence[records.Attempt], **values: Any
+) -> Change:
+    """Return the change that a queued delivery has had more attempts, and other new values."""
+    first = delivery.first_attempt_at or (attempts[0].at if attempts else None)
+    return CHANGE_QUEUED, {
+        "of": delivery.id,
+        "status": delivery.status,
+        "reason": delivery.reason,
+        "attempts": delivery.attempts + len(attempts),
+        "due_at": delivery.due_at,
+        "first_attempt_at": first,
+        "updated_at": now,
+        **values,
+    }
 
 
-def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> list[Change]:
-    changes = [_change(replace(d, status=end.status, reason=end.reason), now) for d in deliveries]
+def _ended(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> list[Change]:
+    """Return the changes in what is counted, once deliveries have ended."""
+    changes: list[Change] = []
     for (id, channel), number in Counter(
         (d.notification_id, d.channel) for d in deliveries
     ).items():
@@ -219,7 +231,6 @@ def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> li
             total(now, kind, channel, end.status, number),
             end_some(id, number, now),
         )
-    changes += end_waiting(deliveries)
     if end.drop_device is not None:
         changes.append(remove_device(end.drop_device))
     return changes
