@@ -155,19 +155,19 @@ class Executor:
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
-        if decision is None and not self._may_contact(batch, message):
+        unproven = decision is None and batch.open_channel.is_unproven(message)
+        if unproven and not self._may_contact(batch):
             batch.until.append(Reschedule(self._next_turn(), "", WaitReason.due))
             return
         if decision is None:
-            attempts, result = await self._attempt(batch, message)
+            attempt = self._first_attempt if unproven else self._attempt
+            attempts, result = await attempt(batch, message)
             if result is not None:
                 recorder.record([delivery], attempts, result)
                 return
         batch.blocked.append(message)
 
-    def _may_contact(self, batch: Batch, message: Message) -> bool:
-        if not batch.open_channel.is_unproven(message):
-            return True
+    def _may_contact(self, batch: Batch) -> bool:
         if len(self._strangers) < self.most_strangers:
             self._strangers.add(batch.job.id)
         return batch.job.id in self._strangers
@@ -183,26 +183,24 @@ class Executor:
         self._turned_away = min(max(self._turned_away + _APART, now + _TURNED_AWAY), latest)
         return self._turned_away // 1000 * 1000 + 1000
 
-    async def _attempt(
+    async def _first_attempt(
         self, batch: Batch, message: Message
     ) -> tuple[Sequence[Attempt], SendResult | None]:
-        """Attempt a delivery now. Only a few wait at services that have not answered yet.
+        """Attempt a delivery at a service that has not answered yet. Only a few wait there.
 
         The batch comes back for the others, so that it holds neither its worker nor the rest.
         """
-        if not batch.open_channel.is_unproven(message):
-            return await self._call(batch, message)
         try:
             async with asyncio.timeout(_FIRST_CONTACT_WAIT):
                 await batch.first_contacts.acquire()
         except TimeoutError:
             return (), None
         try:
-            return await self._call(batch, message)
+            return await self._attempt(batch, message)
         finally:
             batch.first_contacts.release()
 
-    async def _call(
+    async def _attempt(
         self, batch: Batch, message: Message
     ) -> tuple[Sequence[Attempt], SendResult | None]:
         assert batch.notifier is not None

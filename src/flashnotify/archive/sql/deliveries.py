@@ -138,9 +138,12 @@ class SqlDeliveries(DeliveryLists):
         else:
             how = {"status": disposition.status, "reason": disposition.reason}
             changes.append(_change(delivery, now, attempts, **how))
-            changes += _ended([delivery], notification.kind, disposition, now)
+            of = (delivery.notification_id, notification.kind, delivery.channel)
+            changes += _ended(*of, disposition.status, 1, now)
+            if disposition.drop_device is not None:
+                changes.append(remove_device(disposition.drop_device))
             if result.ends is None:
-                changes += end_waiting([delivery])
+                changes.append(end_waiting(delivery.job_id, 1))
             else:
                 changes += finish_job(result.ends, ended=1)
         if result.captured is not None:
@@ -152,7 +155,11 @@ class SqlDeliveries(DeliveryLists):
     ) -> None:
         how = {"status": end.status, "reason": end.reason}
         changes = [_change(delivery, now, (), **how) for delivery in deliveries]
-        changes += _ended(deliveries, notification.kind, end, now) + end_waiting(deliveries)
+        for channel, number in Counter(d.channel for d in deliveries).items():
+            of = (notification.id, notification.kind, channel)
+            changes += _ended(*of, end.status, number, now)
+        for job_id, number in Counter(d.job_id for d in deliveries).items():
+            changes.append(end_waiting(job_id, number))
         if end.reason == EXPIRED:
             changes.append(mark_expired(notification.id, now))
         await self._writer.write(*changes, lane=WriteLane.of(notification.priority))
@@ -193,11 +200,18 @@ def end_some(notification_id: UUID, ended: int, now: int) -> Change:
 def _attempts(delivery: Delivery, attempts: Sequence[records.Attempt]) -> list[Change]:
     changes: list[Change] = []
     for number, attempt in enumerate(attempts, delivery.attempts + 1):
-        row = row_of(attempt) | {"delivery_id": delivery.id, "number": number}
-        row["duration_ms"] = round(row.pop("duration") * 1000, 3)
-        tracked = row.pop("tracked")
+        row = {
+            "delivery_id": delivery.id,
+            "number": number,
+            "at": attempt.at,
+            "duration_ms": round(attempt.duration * 1000, 3),
+            "transport": attempt.transport,
+            "outcome": attempt.outcome,
+            "answer": attempt.answer,
+            "reference": attempt.reference,
+        }
         changes.append((ADD_ATTEMPT, row))
-        if tracked:
+        if attempt.tracked:
             changes.append(latency(delivery.channel, attempt))
     return changes
 
@@ -219,18 +233,13 @@ def _change(
     }
 
 
-def _ended(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> list[Change]:
-    """Return the changes in what is counted, once deliveries have ended."""
-    changes: list[Change] = []
-    for (id, channel), number in Counter(
-        (d.notification_id, d.channel) for d in deliveries
-    ).items():
-        changes += (
-            count(id, channel, DeliveryStatus.queued, -number),
-            count(id, channel, end.status, number),
-            total(now, kind, channel, end.status, number),
-            end_some(id, number, now),
-        )
-    if end.drop_device is not None:
-        changes.append(remove_device(end.drop_device))
-    return changes
+def _ended(
+    id: UUID, kind: str, channel: str, status: DeliveryStatus, number: int, now: int
+) -> Sequence[Change]:
+    """Return the changes in what is counted, once deliveries of a notification have ended."""
+    return (
+        count(id, channel, DeliveryStatus.queued, -number),
+        count(id, channel, status, number),
+        total(now, kind, channel, status, number),
+        end_some(id, number, now),
+    )

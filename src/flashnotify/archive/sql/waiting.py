@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from uuid import UUID
 
 from sqlalchemy import BigInteger, bindparam, text
 
@@ -59,10 +60,9 @@ def add_batches(jobs: Iterable[ScheduledJob], deliveries: Iterable[Delivery]) ->
     return [add_waiting(scheduled, held[scheduled.job.id]) for scheduled in jobs]
 
 
-def end_waiting(deliveries: Iterable[Delivery]) -> list[Change]:
-    """Return the changes that deliveries, which have ended, no longer wait in their jobs."""
-    ended = Counter(delivery.job_id for delivery in deliveries)
-    return [(LEAVE_WAITING, {"of": id, "number": number}) for id, number in ended.items()]
+def end_waiting(job_id: UUID, number: int) -> Change:
+    """Return the change that `number` deliveries, which have ended, no longer wait in their job."""
+    return LEAVE_WAITING, {"of": job_id, "number": number}
 
 
 def move_waiting(job: Job) -> list[Change]:

@@ -38,11 +38,19 @@ class EmailContent:
         self.text = rendering.parts["text"]
         self.html = rendering.parts["html"]
         self._sender = sender
+        # One, since the content is that of one notification.
+        self._dates: dict[int, str] = {}
 
     @cached_property
     def sender_address(self) -> str:
         """The address of the sender."""
         return parseaddr(self._sender)[1]
+
+    def date(self, accepted_at: int) -> str:
+        """Return the `Date` of a notification accepted then, the same for all recipients."""
+        if accepted_at not in self._dates:
+            self._dates = {accepted_at: format_datetime(domain.moment(accepted_at))}
+        return self._dates[accepted_at]
 
     @cached_property
     def mime(self) -> bytes | headers.MalformedMessage:
@@ -96,7 +104,7 @@ class EmailToOne:
         try:
             if isinstance(mime, headers.MalformedMessage):
                 raise mime
-            date = format_datetime(domain.moment(self._message.accepted_at))
+            date = self.content.date(self._message.accepted_at)
             return headers.recipient_head(self.to, self.message_id, date) + mime
         except headers.MalformedMessage as error:
             if error is not mime:
