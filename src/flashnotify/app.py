@@ -1,7 +1,7 @@
 """The composition root: alone knows which notifiers, channels and transports exist."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -236,10 +236,10 @@ def _pools(service: Service) -> Mapping[str, WorkerPool]:
     )
     fan_out = FanOut(archive, service.planner, clock)
 
-    async def fan_out_or_batch(job: Job) -> int | None:
+    async def fan_out_or_batch(job: Job, release: Callable[[], None]) -> int | None:
         # Batches of a channel that is no longer declared come here too, to end as skipped.
         if job.channel is not None:
-            return await executor.execute(job)
+            return await executor.execute(job, release)
         await fan_out.execute(job)
         return None
 

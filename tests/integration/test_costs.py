@@ -11,6 +11,8 @@ import pytest
 from flashnotify.app import Service
 from flashnotify.archive.sqlite import transactions
 from flashnotify.archive.sqlite.driver import Connection
+from flashnotify.delivery.executor import Executor
+from flashnotify.domain import BATCH_SIZE
 from flashnotify.settings import ServiceConfig
 from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
@@ -80,8 +82,8 @@ async def test_accepts_at_once_share_commits_and_statements(
     assert costs.statements <= 8 * costs.commits
 
 
-async def test_a_delivery_is_one_commit_and_two_reads(clock: ManualClock, costs: Costs) -> None:
-    """Beside the commit of the accept: its notification and its delivery are read."""
+async def test_a_delivery_is_one_commit_and_no_read(clock: ManualClock, costs: Costs) -> None:
+    """Beside the commit of the accept, which leaves its records at hand."""
     async with running(Service(ServiceConfig(), clock)) as service:
         await service.send()
         await costs.start()
@@ -91,7 +93,44 @@ async def test_a_delivery_is_one_commit_and_two_reads(clock: ManualClock, costs:
             await service.send()
             await committed.acquire()
             await committed.acquire()
-    assert (costs.commits, costs.hand_overs) == (2 * MANY, 4 * MANY)
+    assert (costs.commits, costs.hand_overs) == (2 * MANY, 2 * MANY)
+
+
+async def test_deliveries_at_once_share_commits(clock: ManualClock, costs: Costs) -> None:
+    """More of them than there are workers, who do not wait for the disk."""
+    async with running(Service(ServiceConfig(), clock)) as service:
+        await service.send()
+        await costs.start()
+        for id in await asyncio.gather(*(service.send() for _ in range(MANY))):
+            await service.completed(id)
+    # With their accepts: about 9. 46 while each worker waited for the result of its delivery.
+    assert costs.commits <= 12
+    assert costs.statements <= 18 * costs.commits
+
+
+async def test_a_delivery_makes_few_function_calls(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_one, calls = Executor._send_one, 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    async def counted(*arguments: Any) -> None:
+        # To capture:// it never waits, so that nothing else is counted.
+        sys.setprofile(count)
+        try:
+            await send_one(*arguments)
+        finally:
+            sys.setprofile(None)
+
+    monkeypatch.setattr(Executor, "_send_one", counted)
+    async with running(Service(ServiceConfig(), clock)) as service:
+        to = [f"mailto:a{number}@univ.example" for number in range(BATCH_SIZE)]
+        await service.completed(await service.send(to=to))
+    # About 156.
+    assert 0 < calls / BATCH_SIZE < 170
 
 
 async def test_an_accept_makes_few_function_calls(accepting: Running) -> None:

@@ -310,7 +310,7 @@ async def test_every_part_of_an_answer_is_bounded(
     async with asyncio.timeout(1.5), writing(head=head, forever=forever) as url:
         answer = await client.request("GET", url)
         assert answer.status_code == 200
-        assert len(answer.content) <= 64 * 1024
+        assert len(answer.body) <= 64 * 1024
 
 
 async def test_a_status_line_is_bounded_too(client: HttpClient) -> None:
@@ -387,7 +387,7 @@ async def test_a_url_without_a_path_asks_for_the_root(client: HttpClient) -> Non
 async def test_only_the_kept_part_is_read(client: HttpClient, server: HttpServer) -> None:
     server.next(ENDLESS)
     answer = await client.request("GET", server.url)
-    assert len(answer.content) == 64 * 1024
+    assert len(answer.body) == 64 * 1024
     await eventually(lambda: server.open == 0)
 
 

@@ -97,6 +97,8 @@ class Delivering:
         self.dispatch = Dispatch(("email", "sms"), bound)
         self.wake_ups: list[tuple[Any, int]] = []
         self.dispatch.on_wake_up(lambda lane, at: self.wake_ups.append((lane, at)))
+        # What a worker is told once it need not wait.
+        self.release: Callable[[], None] | None = None
         self.control = CancelAndRetry(
             self.archive, self.dispatch, self.in_flight, clock, self.ids, asyncio.Lock()
         )
@@ -180,13 +182,15 @@ class Delivering:
         with self.in_flight.job(job):
             await self.fan_out.execute(job)
         jobs = [scheduled.job for scheduled in self.archive.state.jobs.values()]
+        # Carried out as after a restart, from the archive.
+        self.in_flight.fresh.discard(job.notification_id)
         self.archive.writes.clear()
         return [found for found in jobs if found.notification_id == job.notification_id]
 
     async def execute(self, job: Job) -> int | None:
         """Execute a batch as a worker does."""
         with self.in_flight.job(job):
-            return await self.executor.execute(job)
+            return await self.executor.execute(job, self.release or (lambda: None))
 
     def deliveries(self) -> list[Delivery]:
         """Return all deliveries, oldest first."""

@@ -203,7 +203,8 @@ class FanOutSlice:
     """The deliveries of some recipients, and the batches that they are in.
 
     `upto` is the number of audience entries done with this slice, `finished` whether it is the
-    last one. `expired`: the notification has expired, and its deliveries are skipped.
+    last one. `expired`: the notification has expired, and its deliveries are skipped. A small
+    `notification` comes along, since its batches need it next.
     """
 
     upto: int
@@ -211,6 +212,7 @@ class FanOutSlice:
     jobs: Sequence[ScheduledJob]
     finished: bool
     expired: bool = False
+    notification: Notification | None = None
 
 
 @dataclass(frozen=True, slots=True)

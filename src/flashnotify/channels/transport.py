@@ -114,8 +114,8 @@ class Transport(ABC, Generic[C_contra]):
 
     The scheme `*` means any that no other transport of the channel has. `form` parses its URLs,
     which must have the parts in `requires`. `device_type` is the only type of device that it
-    serves. `timeout`, in seconds, limits one send. `name` identifies it in logs, attempts and
-    metrics: the URL without credentials and options.
+    serves. `timeout`, in seconds, limits one send, unless it never `waits`. `name` identifies it in
+    logs, attempts and metrics: the URL without credentials and options.
     """
 
     schemes: ClassVar[tuple[str, ...]]
@@ -123,6 +123,7 @@ class Transport(ABC, Generic[C_contra]):
     config: ClassVar[type[TransportConfig] | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
     device_type: ClassVar[DeviceType | None] = None
+    waits: ClassVar[bool] = True
 
     def __init__(
         self, url: TransportURL, config: TransportConfig | None, resources: Resources
@@ -167,6 +168,7 @@ class CaptureTransport(Transport[Content]):
     """`capture://`, the default of every channel: a person reads the messages in the archive."""
 
     schemes: ClassVar[tuple[str, ...]] = ("capture",)
+    waits: ClassVar[bool] = False
 
     async def check(self) -> str:
         """Return where messages go: there is no server to test."""

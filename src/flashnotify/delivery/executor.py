@@ -5,14 +5,14 @@ The database is never held while a provider is called.
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import Attempt, Delivery, Finish, Reschedule
+from flashnotify.archive.records import Attempt, Delivery, Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.decision import Decider
@@ -29,8 +29,8 @@ from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
-# Deliveries sent in one step, 0.2 ms each: some transports never wait.
-_SLICE = 8
+# Deliveries of a batch for whose results its worker does not wait.
+_FEW = 10
 # Milliseconds by which clocks are set all the time.
 _TOLERANCE = 1000
 # Seconds to wait for one of a batch's few first contacts.
@@ -64,15 +64,17 @@ class Executor:
     # When the last of those turned away comes back.
     _turned_away: int = 0
 
-    async def execute(self, job: Job) -> int | None:
+    async def execute(self, job: Job, release: Callable[[], None]) -> int | None:
         """Carry a batch through its steps; return when it is due again (ms since the epoch).
 
-        An exception counts as a failed attempt of each due delivery that was not finished.
+        `release` is called once a small batch only waits until its results are on disk. An
+        exception counts as a failed attempt of each due delivery that was not finished.
         """
         batch = await self._load(job)
         if batch is None:
             await self.archive.jobs.finish(job)
             return None
+        small = len(batch.due) + len(batch.waiting) <= _FEW
         recorder = Recorder(batch, self.archive, self.decider, self.clock, self.ids)
         try:
             match self.decider.decide(batch):
@@ -88,14 +90,16 @@ class Executor:
             self._fail(batch, recorder, error)
         finally:
             self._strangers.discard(job.id)
+        if small:
+            release()
         return await recorder.settle()
 
     async def _load(self, job: Job) -> Batch | None:
         """Read what the batch needs; return None if its notification was purged."""
-        notification = await self.archive.notifications.find(job.notification_id, audience=False)
+        notification, queued = self.in_flight.fresh.take(job) or await self._read(job)
         if notification is None:
             return None
-        now, queued = self.clock.now(), await self.archive.deliveries.queued(job.id)
+        now = self.clock.now()
         batch = Batch(
             job,
             notification,
@@ -108,6 +112,10 @@ class Executor:
             devices = await self.archive.devices.find_all(list(_device_ids(batch)))
             batch.devices = {str(id): device for id, device in devices.items()}
         return batch
+
+    async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
+        find, queued = self.archive.notifications.find, self.archive.deliveries.queued
+        return await find(job.notification_id, audience=False), await queued(job.id)
 
     def _render(self, batch: Batch) -> None:
         """Render the texts, once for all recipients."""
@@ -147,19 +155,19 @@ class Executor:
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
-        if decision is None and not self._may_contact(batch, message):
+        unproven = decision is None and batch.open_channel.is_unproven(message)
+        if unproven and not self._may_contact(batch):
             batch.until.append(Reschedule(self._next_turn(), "", WaitReason.due))
             return
         if decision is None:
-            attempts, result = await self._attempt(batch, message)
+            attempt = self._first_attempt if unproven else self._attempt
+            attempts, result = await attempt(batch, message)
             if result is not None:
                 recorder.record([delivery], attempts, result)
                 return
         batch.blocked.append(message)
 
-    def _may_contact(self, batch: Batch, message: Message) -> bool:
-        if not batch.open_channel.is_unproven(message):
-            return True
+    def _may_contact(self, batch: Batch) -> bool:
         if len(self._strangers) < self.most_strangers:
             self._strangers.add(batch.job.id)
         return batch.job.id in self._strangers
@@ -175,22 +183,28 @@ class Executor:
         self._turned_away = min(max(self._turned_away + _APART, now + _TURNED_AWAY), latest)
         return self._turned_away // 1000 * 1000 + 1000
 
-    async def _attempt(
+    async def _first_attempt(
         self, batch: Batch, message: Message
     ) -> tuple[Sequence[Attempt], SendResult | None]:
-        """Attempt a delivery now. Only a few wait at services that have not answered yet.
+        """Attempt a delivery at a service that has not answered yet. Only a few wait there.
 
         The batch comes back for the others, so that it holds neither its worker nor the rest.
         """
-        async with AsyncExitStack() as held:
-            if batch.open_channel.is_unproven(message):
-                try:
-                    async with asyncio.timeout(_FIRST_CONTACT_WAIT):
-                        await held.enter_async_context(batch.first_contacts)
-                except TimeoutError:
-                    return (), None
-            held.enter_context(self.in_flight.delivery(batch.job, message.delivery_id))
-            assert batch.notifier is not None
+        try:
+            async with asyncio.timeout(_FIRST_CONTACT_WAIT):
+                await batch.first_contacts.acquire()
+        except TimeoutError:
+            return (), None
+        try:
+            return await self._attempt(batch, message)
+        finally:
+            batch.first_contacts.release()
+
+    async def _attempt(
+        self, batch: Batch, message: Message
+    ) -> tuple[Sequence[Attempt], SendResult | None]:
+        assert batch.notifier is not None
+        with self.in_flight.delivery(batch.job, message.delivery_id):
             return await self.sender.send(batch.notifier, batch.open_channel, message)
 
     def _fail(self, batch: Batch, recorder: Recorder, error: Exception) -> None:

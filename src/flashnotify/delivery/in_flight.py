@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from flashnotify.delivery.fresh_batches import FreshBatches
 from flashnotify.domain import Job
 
 
@@ -18,9 +19,13 @@ class _Notification:
 
 
 class InFlight:
-    """The notifications and deliveries in flight, and which of them were cancelled."""
+    """The notifications and deliveries in flight, and which of them were cancelled.
+
+    `fresh` is what is at hand of queued batches.
+    """
 
     def __init__(self) -> None:
+        self.fresh = FreshBatches()
         self._notifications: dict[UUID, _Notification] = {}
         self._cancelling: set[UUID] = set()
 
@@ -64,6 +69,7 @@ class InFlight:
 
     def cancel(self, notification_id: UUID) -> None:
         """Keep the jobs in flight from sending more of this notification."""
+        self.fresh.discard(notification_id)
         held = self._notifications.get(notification_id)
         if held is not None:
             held.cancelled = True

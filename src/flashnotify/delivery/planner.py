@@ -83,15 +83,23 @@ class Planner:
                 planned(batch.job, route, DeliveryStatus.queued, batch.reason) for route in routes
             ]
         finished = some.stop == len(notification.audience)
-        return FanOutSlice(some.stop, deliveries, batches, finished, expired=end is EXPIRED)
+        small = notification if notification.recipients <= _FEW else None
+        return FanOutSlice(some.stop, deliveries, batches, finished, end is EXPIRED, small)
 
     def queue(self, stored: ScheduledJob | FanOutSlice) -> None:
         """Queue work that is on disk, now or when it is due."""
         for scheduled in [stored] if isinstance(stored, ScheduledJob) else stored.jobs:
-            if scheduled.reason is None:
-                self.dispatch.put(scheduled.job)
-            else:
-                self.dispatch.wake_up(scheduled.job.lane, scheduled.due_at)
+            job = scheduled.job
+            if scheduled.reason is not None:
+                self.dispatch.wake_up(job.lane, scheduled.due_at)
+            elif self.dispatch.put(job) and isinstance(stored, FanOutSlice):
+                self._keep(stored, job)
+
+    def _keep(self, stored: FanOutSlice, job: Job) -> None:
+        """Keep what is needed next, when the batch of a small notification is carried out."""
+        if stored.notification is not None:
+            batch = [each for each in stored.deliveries if each.job_id == job.id]
+            self.decider.in_flight.fresh.add(job, stored.notification, batch)
 
     def _batches(
         self, notification: Notification, queued: Mapping[str, list[Route]], latest: dict[str, Job]

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 from uuid import UUID
@@ -92,10 +92,9 @@ class Recorder:
     def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:
         if not isinstance(result, Sent) or result.captured is None:
             return None
-        kept = asdict(result.captured)
-        return OutboxMessage(
-            self.ids(), delivery.notification_id, delivery.id, captured_at=now, **kept
-        )
+        it = result.captured
+        kept = (it.channel, it.address, it.subject, it.text, it.html)
+        return OutboxMessage(self.ids(), delivery.notification_id, delivery.id, *kept, now)
 
     async def settle(self) -> int | None:
         """Wait until everything is on disk, then finish the job or reschedule it.

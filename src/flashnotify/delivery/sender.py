@@ -83,7 +83,7 @@ async def _call(
     send = getattr(notifier, channel.spec.send)
     timeout = transport.transport.timeout
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(timeout if transport.transport.waits else None):
             sent: Sent = await send(message, transport.transport, channel.config)
             return sent
     except errors.TransportError as error:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -93,15 +93,12 @@ class OpenTransport:
         service = self.service(message)
         return service is not None and not service.breaker.proven
 
-    @asynccontextmanager
-    async def connection(self, message: Message) -> AsyncIterator[None]:
+    def connection(self, message: Message) -> AbstractAsyncContextManager[None]:
         """Hold one of the connections to the service, and so to the transport."""
         urgent = message.priority.urgent
-        async with AsyncExitStack() as held:
-            if (service := self.service(message)) is not None:
-                await held.enter_async_context(service.connections.use(urgent=urgent))
-            await held.enter_async_context(self.transport.connections.use(urgent=urgent))
-            yield
+        use = self.transport.connections.use(urgent=urgent)
+        service = self.service(message)
+        return use if service is None else _both(service.connections.use(urgent=urgent), use)
 
     @property
     def health(self) -> Breaker:
@@ -132,6 +129,14 @@ class OpenTransport:
             log.info("transport.breaker_closed", channel=self.channel, transport=self.name)
         known = (outcome for cls, outcome in _OUTCOMES.items() if isinstance(result, cls))
         return next(known, AttemptOutcome.retryable)
+
+
+@asynccontextmanager
+async def _both(
+    first: AbstractAsyncContextManager[None], second: AbstractAsyncContextManager[None]
+) -> AsyncIterator[None]:
+    async with first, second:
+        yield
 
 
 def _report(breaker: Breaker, result: SendResult, *, urgent: bool) -> None:

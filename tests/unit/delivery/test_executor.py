@@ -50,6 +50,18 @@ async def test_each_result_is_one_write_and_the_job_ends_with_one(delivering: De
     assert stored.status is NotificationStatus.completed
 
 
+@pytest.mark.parametrize(("deliveries", "released"), [(1, 1), (10, 1), (11, 0)])
+async def test_a_worker_waits_for_the_results_of_a_large_batch_only(
+    delivering: Delivering, deliveries: int, released: int
+) -> None:
+    """Too many results that wait to be written would have the service refuse new work."""
+    (job,) = await delivering.batches(*(f"mailto:a{n}@univ.example" for n in range(deliveries)))
+    writes: list[int] = []
+    delivering.release = lambda: writes.append(len(delivering.transports["email"][0].sent))
+    await delivering.execute(job)
+    assert writes == [deliveries] * released
+
+
 async def test_a_captured_message_is_kept_with_its_result(delivering: Delivering) -> None:
     captured = Captured("email", "a@univ.example", "Fire", "Leave", None)
     delivering.open(EmailMixin, [Sent("kept", captured=captured)])

@@ -32,6 +32,7 @@ class Pool:
         self.in_flight = InFlight()
         self.execute: Callable[[Job], Awaitable[int | None]] = self.hold
         self.wake_ups: list[tuple[Lane, int]] = []
+        self.replace: list[Callable[[], None]] = []
         self.began: list[Job] = []
         self.ended: list[Job] = []
         self.go_on = asyncio.Event()
@@ -44,7 +45,8 @@ class Pool:
         self.ended.append(job)
         return None
 
-    def _execute(self, job: Job) -> Awaitable[int | None]:
+    def _execute(self, job: Job, replace: Callable[[], None]) -> Awaitable[int | None]:
+        self.replace.append(replace)
         return self.execute(job)
 
     def put(self, priority: Priority = Priority.low, number: int = 1) -> list[Job]:
@@ -102,6 +104,34 @@ async def test_every_worker_takes_urgent_jobs(pool: Pool) -> None:
     await settle()
     assert len(pool.began) == 8
     assert len(workers()) == 8
+
+
+async def test_another_worker_takes_the_place_of_one_that_waits_for_the_disk(pool: Pool) -> None:
+    running = pool.start(4)
+    pool.put(number=100)
+    for _ in range(100):
+        await settle()
+        for replace in pool.replace:
+            replace()
+    # 3 for these jobs, 1 for urgent ones, and 64 more; each is replaced once.
+    assert len(pool.began) == 3 + 64
+    assert len(workers()) == 4 + 64
+    pool.queue.close()
+    pool.go_on.set()
+    await running
+    assert len(pool.ended) == 3 + 64
+    assert not workers()
+
+
+async def test_a_worker_that_was_not_replaced_goes_on(pool: Pool) -> None:
+    pool.go_on.set()
+    pool.start(4)
+    await settle()
+    before = workers()
+    put = pool.put(number=100)
+    await settle()
+    assert pool.ended == put
+    assert workers() == before
 
 
 async def test_jobs_are_released_when_they_are_done(pool: Pool) -> None:

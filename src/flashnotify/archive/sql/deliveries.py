@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -54,8 +53,6 @@ _failed = (
     .order_by(Table.id)
     .limit(bindparam("most"))
 )
-# What an attempt, or the end, changes in a delivery.
-_CHANGED = ("status", "reason", "attempts", "first_attempt_at", "due_at")
 # The reason of deliveries that were too late to be sent.
 EXPIRED = "expired"
 # Ids that sort as those of its job; what it had as an attempt is lost.
@@ -159,25 +156,34 @@ class SqlDeliveries(DeliveryLists):
     ) -> asyncio.Future[None]:
         delivery, attempts, disposition = result.delivery, result.attempts, result.disposition
         changes = _attempts(delivery, attempts)
-        if attempts:
-            number = delivery.attempts + len(attempts)
-            first = delivery.first_attempt_at or attempts[0].at
-            delivery = replace(delivery, attempts=number, first_attempt_at=first)
         if isinstance(disposition, records.Reschedule):
-            waiting = replace(delivery, due_at=disposition.due_at, reason=disposition.reason)
-            changes.append(_change(waiting, now))
+            waits = {"due_at": disposition.due_at, "reason": disposition.reason}
+            changes.append(_change(delivery, now, attempts, **waits))
         else:
-            changes += _end([delivery], notification.kind, disposition, now)
+            how = {"status": disposition.status, "reason": disposition.reason}
+            changes.append(_change(delivery, now, attempts, **how))
+            of = (delivery.notification_id, notification.kind, delivery.channel)
+            changes += _ended(*of, disposition.status, 1, now)
+            if disposition.drop_device is not None:
+                changes.append(remove_device(disposition.drop_device))
+            if result.ends is None:
+                changes.append(end_waiting(delivery.job_id, 1))
+            else:
+                changes += finish_job(result.ends, ended=1)
         if result.captured is not None:
             changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
-        if result.ends is not None:
-            changes += finish_job(result.ends)
         return self._writer.submit(changes, WriteLane.of(notification.priority))
 
     async def finish(
         self, notification: Notification, deliveries: Sequence[Delivery], end: Finish, now: int
     ) -> None:
-        changes = _end(deliveries, notification.kind, end, now)
+        how = {"status": end.status, "reason": end.reason}
+        changes = [_change(delivery, now, (), **how) for delivery in deliveries]
+        for channel, number in Counter(d.channel for d in deliveries).items():
+            of = (notification.id, notification.kind, channel)
+            changes += _ended(*of, end.status, number, now)
+        for job_id, number in Counter(d.job_id for d in deliveries).items():
+            changes.append(end_waiting(job_id, number))
         if end.reason == EXPIRED:
             changes.append(mark_expired(notification.id, now))
         await self._writer.write(*changes, lane=WriteLane.of(notification.priority))
@@ -218,32 +224,46 @@ def end_some(notification_id: UUID, ended: int, now: int) -> Change:
 def _attempts(delivery: Delivery, attempts: Sequence[records.Attempt]) -> list[Change]:
     changes: list[Change] = []
     for number, attempt in enumerate(attempts, delivery.attempts + 1):
-        row = row_of(attempt) | {"delivery_id": delivery.id, "number": number}
-        row["duration_ms"] = round(row.pop("duration") * 1000, 3)
-        tracked = row.pop("tracked")
+        row = {
+            "delivery_id": delivery.id,
+            "number": number,
+            "at": attempt.at,
+            "duration_ms": round(attempt.duration * 1000, 3),
+            "transport": attempt.transport,
+            "outcome": attempt.outcome,
+            "answer": attempt.answer,
+            "reference": attempt.reference,
+        }
         changes.append((ADD_ATTEMPT, row))
-        if tracked:
+        if attempt.tracked:
             changes.append(latency(delivery.channel, attempt))
     return changes
 
 
-def _change(delivery: Delivery, now: int) -> Change:
-    row = {name: getattr(delivery, name) for name in _CHANGED}
-    return CHANGE_QUEUED, row | {"of": delivery.id, "updated_at": now}
+def _change(
+    delivery: Delivery, now: int, attempts: Sequence[records.Attempt], **values: Any
+) -> Change:
+    """Return the change that a queued delivery has had more attempts, and other new values."""
+    first = delivery.first_attempt_at or (attempts[0].at if attempts else None)
+    return CHANGE_QUEUED, {
+        "of": delivery.id,
+        "status": delivery.status,
+        "reason": delivery.reason,
+        "attempts": delivery.attempts + len(attempts),
+        "due_at": delivery.due_at,
+        "first_attempt_at": first,
+        "updated_at": now,
+        **values,
+    }
 
 
-def _end(deliveries: Sequence[Delivery], kind: str, end: Finish, now: int) -> list[Change]:
-    changes = [_change(replace(d, status=end.status, reason=end.reason), now) for d in deliveries]
-    for (id, channel), number in Counter(
-        (d.notification_id, d.channel) for d in deliveries
-    ).items():
-        changes += (
-            count(id, channel, DeliveryStatus.queued, -number),
-            count(id, channel, end.status, number),
-            total(now, kind, channel, end.status, number),
-            end_some(id, number, now),
-        )
-    changes += end_waiting(deliveries)
-    if end.drop_device is not None:
-        changes.append(remove_device(end.drop_device))
-    return changes
+def _ended(
+    id: UUID, kind: str, channel: str, status: DeliveryStatus, number: int, now: int
+) -> Sequence[Change]:
+    """Return the changes in what is counted, once deliveries of a notification have ended."""
+    return (
+        count(id, channel, DeliveryStatus.queued, -number),
+        count(id, channel, status, number),
+        total(now, kind, channel, status, number),
+        end_some(id, number, now),
+    )

@@ -28,7 +28,7 @@ from flashnotify.archive.records import Reschedule, ScheduledJob
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.reading import is_damaged, known, recorded
-from flashnotify.archive.sql.waiting import LEAVE_WITH_JOB, move_waiting
+from flashnotify.archive.sql.waiting import leave_with, move_waiting
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import Job, Lane, Priority, WaitReason
 
@@ -171,6 +171,6 @@ def add_job(scheduled: ScheduledJob) -> Change:
     return ADD_JOB, row_of(row.pop("job")) | row
 
 
-def finish_job(job: Job) -> list[Change]:
-    """Return the changes that remove a job, with what it still holds."""
-    return [(LEAVE_WITH_JOB, {"of": job.id}), (FINISH_JOB, {"of": job.id})]
+def finish_job(job: Job, ended: int = 0) -> list[Change]:
+    """Return the changes that remove a job; `ended` of its deliveries end in the same commit."""
+    return [leave_with(job, ended), (FINISH_JOB, {"of": job.id})]

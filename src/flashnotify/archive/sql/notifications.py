@@ -200,10 +200,12 @@ def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
     counts = Counter((d.channel, d.status) for d in done.deliveries)
     changes += [count(id, *of, number) for of, number in counts.items()]
     queued = sum(delivery.status is DeliveryStatus.queued for delivery in done.deliveries)
-    changes.append((ADVANCE_FAN_OUT, {"of": id, "upto": done.upto, "more": queued, "now": now}))
+    # The end of the fan-out, which was pending too, completes nothing that has queued deliveries.
+    more = queued - 1 if done.finished and queued else queued
+    changes.append((ADVANCE_FAN_OUT, {"of": id, "upto": done.upto, "more": more, "now": now}))
     if done.expired:
         changes.append(mark_expired(id, now))
-    if done.finished:
+    if done.finished and not queued:
         changes.append(end_some(id, 1, now))
     return changes
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from uuid import UUID
 
 from sqlalchemy import BigInteger, bindparam, text
 
@@ -27,11 +28,12 @@ LEAVE_WAITING = Statement(
     Stage.totals,
     amounts=("number",),
 )
+# `ended` deliveries of the job have ended in the same commit, and no longer count as held.
 LEAVE_WITH_JOB = Statement(
     text(
-        f"UPDATE waiting SET number = number - (SELECT {_HELD} FROM jobs WHERE id = :of) "  # noqa: S608  # our own text
+        f"UPDATE waiting SET number = number - :ended - (SELECT {_HELD} FROM jobs WHERE id = :of) "  # noqa: S608  # our own text
         f"WHERE {_OF_JOB}"
-    ).bindparams(_of),
+    ).bindparams(_of, bindparam("ended", type_=BigInteger())),
     Stage.leaving,
 )
 JOIN_WITH_JOB = Statement(
@@ -58,12 +60,16 @@ def add_batches(jobs: Iterable[ScheduledJob], deliveries: Iterable[Delivery]) ->
     return [add_waiting(scheduled, held[scheduled.job.id]) for scheduled in jobs]
 
 
-def end_waiting(deliveries: Iterable[Delivery]) -> list[Change]:
-    """Return the changes that deliveries, which have ended, no longer wait in their jobs."""
-    ended = Counter(delivery.job_id for delivery in deliveries)
-    return [(LEAVE_WAITING, {"of": id, "number": number}) for id, number in ended.items()]
+def end_waiting(job_id: UUID, number: int) -> Change:
+    """Return the change that `number` deliveries, which have ended, no longer wait in their job."""
+    return LEAVE_WAITING, {"of": job_id, "number": number}
 
 
 def move_waiting(job: Job) -> list[Change]:
     """Return the changes that what a job holds waits for the job's new reason."""
-    return [(LEAVE_WITH_JOB, {"of": job.id}), (JOIN_WITH_JOB, {"of": job.id})]
+    return [leave_with(job), (JOIN_WITH_JOB, {"of": job.id})]
+
+
+def leave_with(job: Job, ended: int = 0) -> Change:
+    """Return the change that what a job holds, and `ended` more deliveries, wait no more."""
+    return LEAVE_WITH_JOB, {"of": job.id, "ended": ended}

@@ -37,8 +37,20 @@ class EmailContent:
         self.subject = headers.one_line(rendering.parts["subject"])
         self.text = rendering.parts["text"]
         self.html = rendering.parts["html"]
-        name, self.sender_address = parseaddr(sender)
-        self._sender_name = headers.one_line(name)
+        self._sender = sender
+        # One, since the content is that of one notification.
+        self._dates: dict[int, str] = {}
+
+    @cached_property
+    def sender_address(self) -> str:
+        """The address of the sender."""
+        return parseaddr(self._sender)[1]
+
+    def date(self, accepted_at: int) -> str:
+        """Return the `Date` of a notification accepted then, the same for all recipients."""
+        if accepted_at not in self._dates:
+            self._dates = {accepted_at: format_datetime(domain.moment(accepted_at))}
+        return self._dates[accepted_at]
 
     @cached_property
     def mime(self) -> bytes | headers.MalformedMessage:
@@ -49,7 +61,8 @@ class EmailContent:
             parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
             boundary = f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
             # Python's email package never sees the headers that hold free text.
-            sender = headers.mailbox_header("From", self._sender_name, self.sender_address)
+            name = headers.one_line(parseaddr(self._sender)[0])
+            sender = headers.mailbox_header("From", name, self.sender_address)
             mime = sender + headers.text_header("Subject", self.subject) + self._body(boundary)
             headers.check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
             return mime
@@ -77,9 +90,13 @@ class EmailToOne:
     def __init__(self, content: EmailContent, message: Message) -> None:
         self.content = content
         self.to = message.to
-        domain_name = content.sender_address.rpartition("@")[2]
-        self.message_id = f"<{message.delivery_id}@{domain_name}>"
-        self._date = format_datetime(domain.moment(message.accepted_at))
+        self._message = message
+
+    @cached_property
+    def message_id(self) -> str:
+        """The `Message-ID`, the same on every attempt."""
+        domain_name = self.content.sender_address.rpartition("@")[2]
+        return f"<{self._message.delivery_id}@{domain_name}>"
 
     def as_bytes(self) -> bytes:
         """Return the checked message, the same on every attempt; raise Unsendable if malformed."""
@@ -87,7 +104,8 @@ class EmailToOne:
         try:
             if isinstance(mime, headers.MalformedMessage):
                 raise mime
-            return headers.recipient_head(self.to, self.message_id, self._date) + mime
+            date = self.content.date(self._message.accepted_at)
+            return headers.recipient_head(self.to, self.message_id, date) + mime
         except headers.MalformedMessage as error:
             if error is not mime:
                 log.error("email.malformed", reason=str(error))

@@ -9,7 +9,7 @@ from datetime import UTC
 import httpx
 
 from flashnotify import errors
-from flashnotify.channels.net.http_connection import NoAnswer
+from flashnotify.channels.net.http_connection import Answer, NoAnswer
 from flashnotify.channels.transport import excerpt
 
 # Seconds: a longer Retry-After is cut to this.
@@ -18,22 +18,22 @@ _MAX_RETRY_AFTER = 86_400.0
 FAILURES = (httpx.InvalidURL, httpx.LocalProtocolError, OSError, UnicodeError)
 
 
-def describe(answer: httpx.Response) -> str:
+def describe(answer: Answer) -> str:
     """Return the status and the beginning of the text."""
     return excerpt(f"{answer.status_code} {answer.text}")
 
 
-def json_field(answer: httpx.Response, *names: str) -> str | int | None:
+def json_field(answer: Answer, *names: str) -> str | int | None:
     """Return the first field of `names` that holds a text or number, if the answer is JSON."""
     try:
-        document = json.loads(answer.content)
+        document = json.loads(answer.body)
     except (ValueError, RecursionError):
         return None
     found = map(document.get, names) if isinstance(document, dict) else ()
     return next((value for value in found if isinstance(value, str | int) and value != ""), None)
 
 
-def raise_for_status(answer: httpx.Response, now: int) -> str:
+def raise_for_status(answer: Answer, now: int) -> str:
     """Describe a 2xx answer, or raise the error for any other; `now` is in ms since the epoch.
 
     Raises:
@@ -60,9 +60,9 @@ def raise_for_status(answer: httpx.Response, now: int) -> str:
     raise errors.Rejected(reason)
 
 
-def _retry_after(answer: httpx.Response, now: int) -> float | None:
+def _retry_after(answer: Answer, now: int) -> float | None:
     """Return the seconds to wait (RFC 9110, section 10.2.3), given as a number or a date."""
-    value = answer.headers.get("retry-after", "")
+    value = answer.header(b"retry-after").decode("latin-1")
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
         return min(float(value), _MAX_RETRY_AFTER)
     try:

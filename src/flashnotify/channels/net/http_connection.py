@@ -35,15 +35,20 @@ class Answer:
     """A final answer; `complete` if its end was found where its headers say."""
 
     version: bytes
-    status: int
+    status_code: int
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     complete: bool = False
 
     def header(self, name: bytes) -> bytes:
-        """Return the last value of a header in lower case, or b""."""
+        """Return the last value of a header, whose name is given in lower case, or b""."""
         values = [value for known, value in self.headers if known.lower() == name]
-        return values[-1].lower() if values else b""
+        return values[-1] if values else b""
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8."""
+        return self.body.decode("utf-8", "replace")
 
 
 class Connection(asyncio.Protocol):
@@ -98,7 +103,7 @@ class Connection(asyncio.Protocol):
         try:
             for _ in range(_MAX_INTERIM_ANSWERS + 1):
                 answer = _status(await self._status_line())
-                if answer.status >= 200:
+                if answer.status_code >= 200:
                     return answer
                 while await self._line():
                     pass
@@ -113,15 +118,15 @@ class Connection(asyncio.Protocol):
                 name, colon, value = line.partition(b":")
                 if colon:
                     answer.headers.append((name.strip(), value.strip()))
-            if not head_only and answer.status not in (204, 304):
+            if not head_only and answer.status_code not in (204, 304):
                 await self._read_body(answer)
             self._bytes_left = 0
-            kept = answer.version == b"1.1" and b"close" not in answer.header(b"connection")
+            kept = answer.version == b"1.1" and b"close" not in answer.header(b"connection").lower()
             answer.complete = kept and self.usable
 
     async def _read_body(self, answer: Answer) -> None:
         """Read the body (RFC 9112, section 6.3); raise _Ended where it has no proper end."""
-        if b"chunked" in answer.header(b"transfer-encoding"):
+        if b"chunked" in answer.header(b"transfer-encoding").lower():
             while size := _chunk_size(await self._line()):
                 await self._read(size, answer.body)
                 await self._line()

@@ -1,4 +1,4 @@
-"""The connections of an HTTP transport, behind httpx's interface."""
+"""The connections of an HTTP transport."""
 
 import asyncio
 import re
@@ -6,13 +6,14 @@ import socket
 import ssl
 import string
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import httpx
 from aiohappyeyeballs import start_connection
 
+from flashnotify.bounded_cache import BoundedCache
 from flashnotify.channels.net.answers import AddressNotPermitted
 from flashnotify.channels.net.http_connection import Answer, Connection, NoAnswer
 from flashnotify.errors import Unavailable, is_out_of_files, why_not_connected
@@ -27,10 +28,10 @@ _NEXT_ADDRESS = 0.25
 _MAX_IDLE = 15.0
 # Seconds for the headers and body once the status line has come.
 _REST_TIMEOUT = 2.0
-# With these, httpx would decode the body, and sometimes fail: we read every body as UTF-8. Nor does
-# it keep cookies.
-_IGNORED_HEADERS = (b"content-encoding", b"content-length", b"content-type", b"set-cookie")
-_BREAKS = re.compile(rb"[\r\n\0]")
+# Origins that are remembered. Callers name them.
+_MAX_ORIGINS = 1000
+_BREAKS = re.compile(r"[\r\n\0]")
+_AUTHORITY = re.compile(r"[^:/?#]*://[^/?#]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -38,9 +39,11 @@ class _Origin(NamedTuple):
     scheme: str
     host: str
     port: int
+    # As in the Host header (RFC 9110, section 7.2).
+    authority: str
 
 
-class Connections(httpx.AsyncBaseTransport):
+class Connections:
     """Up to `total` connections; each request is sent once, and ends within `timeout` seconds.
 
     `permits` returns whether a connection to an IP address may be opened, and `look_up` replaces
@@ -61,9 +64,12 @@ class Connections(httpx.AsyncBaseTransport):
         self._permits = permits
         self._look_up = look_up or _system_look_up
         self._idle: deque[tuple[_Origin, Connection, asyncio.TimerHandle]] = deque(maxlen=total)
+        self._origins: BoundedCache[str, _Origin] = BoundedCache(_MAX_ORIGINS)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; return the answer, as much of it as can be read.
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> Answer:
+        """Send a request to exactly this URL; return the answer, as much of it as can be read.
 
         Raises:
             TimeoutError: no status line came in time.
@@ -72,7 +78,9 @@ class Connections(httpx.AsyncBaseTransport):
             httpx.InvalidURL, UnicodeError: the URL cannot be used.
             httpx.LocalProtocolError: a line of the request has a line break or a NUL in it.
         """
-        origin, written = _origin(request.url), _written(request)
+        origin = self._origin(url)
+        head = (f"{method} {request_target(url)} HTTP/1.1", f"Host: {origin.authority}")
+        written = _written(head, headers, content)
         answer: Answer | None = None
         connection: Connection | None = None
         async with self._places:
@@ -81,7 +89,7 @@ class Connections(httpx.AsyncBaseTransport):
                     connection = self._kept(origin) or await self._connect(origin)
                     answer = await connection.ask(written)
                     _shorten(limit, _REST_TIMEOUT)
-                    await connection.read_rest(answer, head_only=request.method == "HEAD")
+                    await connection.read_rest(answer, head_only=method == "HEAD")
             except TimeoutError:
                 if answer is None:
                     raise
@@ -89,10 +97,16 @@ class Connections(httpx.AsyncBaseTransport):
                 if connection is not None:
                     self._release(origin, connection, reuse=answer is not None and answer.complete)
         assert answer is not None
-        headers = [(n, v) for n, v in answer.headers if n.lower() not in _IGNORED_HEADERS]
-        return httpx.Response(answer.status, headers=headers, content=bytes(answer.body))
+        return answer
 
-    async def aclose(self) -> None:
+    def _origin(self, url: str) -> _Origin:
+        found = _AUTHORITY.match(url)
+        start = found[0] if found else ""
+        if start not in self._origins:
+            self._origins[start] = _origin(httpx.URL(start))
+        return self._origins[start]
+
+    async def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:
             _, connection, timer = self._idle.pop()
@@ -162,21 +176,21 @@ def _origin(url: httpx.URL) -> _Origin:
     port = url.port or _DEFAULT_PORTS.get(url.scheme, 0)
     if not (url.host and 0 < port < 65536):
         raise httpx.InvalidURL("needs http(s), a host and a port")
-    return _Origin(url.scheme, url.raw_host.decode(), port)
+    return _Origin(url.scheme, url.raw_host.decode(), port, url.netloc.decode())
 
 
-def _written(request: httpx.Request) -> bytes:
+def _written(head: Sequence[str], headers: Mapping[str, str], content: bytes | None) -> bytes:
     """Return a request as it goes over the wire (RFC 9112, section 3)."""
-    assert isinstance(request.stream, httpx.ByteStream)
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.extensions["target"])]
-    lines += [b"%s: %s" % header for header in request.headers.raw]
-    if any(_BREAKS.search(line) for line in lines):
+    lines = [*head, *(f"{name}: {value}" for name, value in headers.items())]
+    if content is not None:
+        lines.append(f"Content-Length: {len(content)}")
+    if any(map(_BREAKS.search, lines)):
         # Whoever wrote it could add headers, or a whole request (RFC 9110, section 5.5).
         raise httpx.LocalProtocolError("a line of the request has a CR, LF or NUL in it")
-    return b"\r\n".join([*lines, b"", request.content])
+    return "\r\n".join([*lines, "", ""]).encode() + (content or b"")
 
 
-def request_target(url: str) -> bytes:
+def request_target(url: str) -> str:
     """Return the path and query of a URL as they were given (RFC 9112, section 3.2.1).
 
     httpx would write some characters and escapes in another way, and a URL that others gave us may
@@ -185,4 +199,4 @@ def request_target(url: str) -> bytes:
     rest = url.partition("://")[2].partition("#")[0]
     start = next((at for at, c in enumerate(rest) if c in "/?"), len(rest))
     target = quote(rest[start:], safe=string.punctuation)
-    return (target if target.startswith("/") else f"/{target}").encode()
+    return target if target.startswith("/") else f"/{target}"

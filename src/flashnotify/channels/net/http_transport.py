@@ -1,4 +1,4 @@
-"""The base of transports over HTTP: httpx's API over our own connections (docs/adr/0010)."""
+"""The base of transports over HTTP, with our own connections (docs/adr/0010)."""
 
 import html
 import json
@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar
 from urllib.parse import quote, quote_plus, unquote
 
-import httpx
-
 from flashnotify.channels.net import answers
+from flashnotify.channels.net.http_connection import Answer
 from flashnotify.channels.net.http_connection_pool import Connections, LookUp, request_target
 from flashnotify.channels.transport import C_contra, Resources, Transport, TransportConfig
 from flashnotify.channels.url import TransportURL
@@ -21,6 +20,7 @@ _MIN_SECRET = 4
 _JSON_WORDS = ("true", "false", "null")
 # A shorter target has no secret in it, and may be an ordinary word.
 _MIN_TARGET = 12
+_HEADERS = {"User-Agent": "FlashNotify", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 class HttpTransport(Transport[C_contra]):
@@ -55,17 +55,11 @@ class HttpTransport(Transport[C_contra]):
         # A hang must be reported before the sender's own timeout.
         within = 0.95 * self.timeout
         total, tls = self.connections.total, resources.tls
-        # No redirects, and no proxy or credentials from the environment.
-        self._http = httpx.AsyncClient(
-            transport=Connections(total, within, tls, permits, look_up),
-            trust_env=False,
-            follow_redirects=False,
-            headers={"User-Agent": "FlashNotify", "Accept-Encoding": "identity"},
-        )
+        self._http = Connections(total, within, tls, permits, look_up)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def request(
         self,
@@ -74,24 +68,21 @@ class HttpTransport(Transport[C_contra]):
         *,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> Answer:
         """Send a request to exactly this URL, and read at most 64 KiB of the answer.
 
         Raise the `TransportError` that `answers.transport_error` returns.
         """
         try:
-            target = {"target": request_target(url)}
-            answer = await self._http.request(
-                method, url, content=content, headers=headers, extensions=target
-            )
+            answer = await self._http.request(method, url, {**_HEADERS, **(headers or {})}, content)
         except TimeoutError as error:
             raise Unreachable(f"no answer within {self.timeout:g} s") from error
         except answers.FAILURES as error:
             raise answers.transport_error(error) from error
-        body = self._without_secrets(answer.content, target["target"].decode())
-        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+        answer.body = self._without_secrets(answer.body, request_target(url))
+        return answer
 
-    def _without_secrets(self, body: bytes, target: str) -> bytes:
+    def _without_secrets(self, body: bytearray, target: str) -> bytearray:
         secrets = self._secrets
         if body and len(target) >= _MIN_TARGET:
             secrets = secrets.union(_quoted_forms(target), _quoted_forms(unquote(target)))
@@ -100,13 +91,13 @@ class HttpTransport(Transport[C_contra]):
             body = body.replace(secret, b"***")
         return body
 
-    async def post_json(self, url: str, document: Mapping[str, object]) -> httpx.Response:
+    async def post_json(self, url: str, document: Mapping[str, object]) -> Answer:
         """Send `document`, with `headers`."""
         content = json.dumps(document, ensure_ascii=False).encode()
         headers = {**self.headers, "Content-Type": "application/json"}
         return await self.request("POST", url, content=content, headers=headers)
 
-    def require_success(self, answer: httpx.Response) -> str:
+    def require_success(self, answer: Answer) -> str:
         """Return a 2xx answer's status and text; raise the TransportError for any other answer."""
         if answer.status_code in self.wrong_url:
             described = answers.describe(answer)

@@ -129,7 +129,8 @@ class WebPushTransport(HttpTransport[PushToOne]):
             raise Rejected(f"subscribed with another applicationServerKey: {describe(answer)}")
         described = self.require_success(answer)
         self._known_services[service] = True
-        return Sent(answer=described, reference=excerpt(answer.headers.get("location", "")) or None)
+        location = answer.header(b"location").decode("utf-8", "replace")
+        return Sent(answer=described, reference=excerpt(location) or None)
 
     def _ttl(self, content: PushToOne) -> int:
         """Return the seconds until the message expires (RFC 8030, section 5.2)."""

@@ -3,9 +3,8 @@
 from typing import ClassVar
 from urllib.parse import quote, urlencode
 
-import httpx
-
 from flashnotify.channels.net.answers import describe
+from flashnotify.channels.net.http_connection import Answer
 from flashnotify.channels.net.http_transport import HttpTransport
 from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.segments import Encoding
@@ -69,7 +68,7 @@ class KannelTransport(HttpTransport[SMSToOne]):
         }
         return Sent(self._accepted(await self._ask(query)), content.reference)
 
-    async def _ask(self, query: dict[str, str]) -> httpx.Response:
+    async def _ask(self, query: dict[str, str]) -> Answer:
         url = f"{self._sendsms}?{urlencode(query, quote_via=quote)}"
         return await self.request("GET", url)
 
@@ -79,7 +78,7 @@ class KannelTransport(HttpTransport[SMSToOne]):
         token = self.resources.token(f"kannel {delivery_id}")
         return f"{base}/v1/receipts/kannel/{delivery_id}/{token}?status=%d"
 
-    def _accepted(self, answer: httpx.Response) -> str:
+    def _accepted(self, answer: Answer) -> str:
         described = describe(answer)
         if answer.status_code == 403 and any(w in described.lower() for w in _ABOUT_THE_NUMBER):
             raise Rejected(described)
