@@ -78,6 +78,7 @@ async def test_nothing_is_accepted_on_a_file_that_was_deleted(
     assert (await service.anonymous.get("/readyz")).json()["parts"]["archive file"] == "failing"
     moved.rename(file)
     await clock.advance(11)
+    await service.ready()
     await service.send()
 
 
