@@ -26,7 +26,7 @@ from benchmarks.targets import AsGoodAs, AtMost
 _PEOPLE = 50_000
 _PART = 10
 _INTERVAL = 0.25
-_CASE = "50,000 people"
+_CASE = "{:,} people"
 _LOOPS = ("aiosmtplib", "httpx with aiohttp", "http_ece, httpx with aiohttp")
 _ALL_LOOPS = "the sum of three bare loops"
 # FlashNotify gives one push service half of its 64 connections.
@@ -42,7 +42,8 @@ def measure(options: Options) -> Result:
         rounds = [_sum(_ALL_LOOPS, parts, people)]
         rounds += [_sum(name, [part], people) for name, part in zip(_LOOPS, parts, strict=True)]
         rounds.append(_own(port, sink, people))
-    targets = (AsGoodAs(_CASE, 1 / 1.9), AtMost(_CASE, "seconds", 60), AtMost(_CASE, "lag", 0.025))
+    case = _CASE.format(people)
+    targets = (AsGoodAs(case, 1 / 1.9), AtMost(case, "seconds", 60), AtMost(case, "lag", 0.025))
     return Result(rounds, targets)
 
 
@@ -60,7 +61,7 @@ def _sum(of: str, parts: Sequence[dict[str, float]], people: int) -> Round:
     scale = people / max(1, people // _PART)
     seconds, cpu = (scale * sum(part[name] for part in parts) for name in ("seconds", "cpu"))
     figures = {"rate": messages / seconds, "seconds": seconds, "cpu": cpu / messages}
-    return Round(_CASE, of, figures)
+    return Round(_CASE.format(people), of, figures)
 
 
 def _own(port: int, sink: Gateway, people: int) -> Round:
@@ -79,14 +80,16 @@ def _own(port: int, sink: Gateway, people: int) -> Round:
             pass  # It creates the tables.
         devices = subscribe(folder / "archive.db", sink.url, people)
         with flashnotify(settings, folder=folder) as server:
-            return _followed(server, [*mailboxes(people), *phones(people), *devices])
+            return _followed(
+                _CASE.format(people), server, [*mailboxes(people), *phones(people), *devices]
+            )
 
 
-def _followed(server: Server, to: Sequence[str]) -> Round:
+def _followed(case: str, server: Server, to: Sequence[str]) -> Round:
     """Send, show how far it is, and return when the first, half and the last were sent."""
     reached: dict[str, float] = {}
     with server.client() as client, Progress() as progress:
-        shown = progress.add_task(_CASE, total=len(to))
+        shown = progress.add_task(case, total=len(to))
         spent, began = Spent(server), time.monotonic()
         body = notification(to, priority="critical")
         path = client.post("/v1/notifications", json=body).raise_for_status().json()["href"]
@@ -102,4 +105,4 @@ def _followed(server: Server, to: Sequence[str]) -> Round:
     if found["outcome"] != "all_sent":
         raise RuntimeError(f"not all was sent: {found['counts']}")
     rate = {"rate": len(to) / reached["seconds"]}
-    return Round(_CASE, OWN, rate | reached | spent.figures(len(to)))
+    return Round(case, OWN, rate | reached | spent.figures(len(to)))
