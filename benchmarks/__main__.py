@@ -51,7 +51,7 @@ def main() -> None:
         for case, verdict in result.verdicts()
         if not verdict.holds
     ]
-    print("\n".join(["Targets that do not hold:", *missed] if missed else ["All targets hold."]))
+    print("\n".join(["Targets that do not hold:", *(missed or ["- none"])]))
     if failed := [name for name, result in found.items() if result is None]:
         sys.exit(f"Failed: {', '.join(failed)}.")
 

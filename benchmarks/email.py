@@ -15,32 +15,36 @@ from benchmarks.table import Result
 from benchmarks.targets import AsGoodAs, AtMost
 
 _MESSAGES = 3000
-_CASE = "one to 3,000 mailboxes"
 
 
 def measure(options: Options) -> Result:
     """Measure all in turns."""
     messages = options.of(_MESSAGES)
+    case = _case(messages)
     with smtp_sink() as port:
         settings = {"EMAIL_URL": f"smtp://127.0.0.1:{port}?starttls=never"}
         with flashnotify(settings) as server:
-            own(_CASE, server, mailboxes(messages // 10 + 1))
+            own(case, server, mailboxes(messages // 10 + 1))
             rounds = [
                 measured
                 for _ in range(options.rounds)
                 for measured in (
                     _aiosmtplib(port, messages),
                     _smtp_source(port, messages),
-                    own(_CASE, server, mailboxes(messages)),
+                    own(case, server, mailboxes(messages)),
                 )
             ]
-    return Result(rounds, [AsGoodAs(_CASE, 0.6), AtMost(_CASE, "lag", 0.025)])
+    return Result(rounds, [AsGoodAs(case, 0.6), AtMost(case, "lag", 0.025)])
+
+
+def _case(messages: int) -> str:
+    return f"one to {messages:,} mailboxes"
 
 
 def _aiosmtplib(port: int, messages: int) -> Round:
     arguments = (str(port), str(messages), str(CONNECTIONS))
     found = outcome(python("benchmarks.peers.smtp_loop", *arguments))
-    return loop(_CASE, "aiosmtplib", found, messages)
+    return loop(_case(messages), "aiosmtplib", found, messages)
 
 
 def _smtp_source(port: int, messages: int) -> Round:
@@ -48,4 +52,4 @@ def _smtp_source(port: int, messages: int) -> Round:
     command = [require_program("smtp-source", "postfix"), "-d"]
     command += [part for name, value in options.items() for part in (name, str(value))]
     found = took([*command, "-t", "p@univ.example", f"127.0.0.1:{port}"])
-    return loop(_CASE, "smtp-source", found, messages)
+    return loop(_case(messages), "smtp-source", found, messages)

@@ -23,7 +23,7 @@ from benchmarks.table import Result
 from benchmarks.targets import AtMost, Target
 
 _QUEUED = 1_000_000
-_START, _BACKLOG = "start", "start with a million queued"
+_START, _BACKLOG = "start", "start with {:,} queued"
 _MIB = 2.0**20
 _SETTLE = 3.0
 _RUNS = 3
@@ -51,11 +51,12 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
 def measure(options: Options) -> Result:
     """Measure starts and commands."""
     rounds = [*_starts(options), *_commands(options)]
+    backlog = _BACKLOG.format(options.of(_QUEUED))
     targets: list[Target] = [
         AtMost(_START, "ready", times=1.5),
         AtMost(_START, "memory", times=1, bound=40 * _MIB),
-        AtMost(_BACKLOG, "ready", times=1.5, bound=1),
-        AtMost(_BACKLOG, "memory", times=1, bound=100 * _MIB),
+        AtMost(backlog, "ready", times=1.5, bound=1),
+        AtMost(backlog, "memory", times=1, bound=100 * _MIB),
     ]
     targets += [AtMost(_case(command), "cpu", times=_bound(command)) for command in _COMMANDS]
     return Result(rounds, targets)
@@ -75,14 +76,15 @@ def _starts(options: Options) -> Iterator[Round]:
         new, full, modules = Path(name) / "new", Path(name) / "full", Path(name) / "modules"
         for folder in (new, full):
             folder.mkdir()
-        archive_loader.queue(full, options.of(_QUEUED))
+        queued = options.of(_QUEUED)
+        archive_loader.queue(full, queued)
         found = subprocess.run([sys.executable, "-c", _IMPORTED], check=True, capture_output=True)
         modules.write_bytes(found.stdout)
         settings = {"SMS_URL": f"http+json://{sink.address}/"}
         with service(settings, new):
             pass  # It creates the tables, and Python compiles what it imports.
         for _ in range(options.rounds):
-            for case, folder in ((_START, new), (_BACKLOG, full)):
+            for case, folder in ((_START, new), (_BACKLOG.format(queued), full)):
                 with _bare(modules) as server:
                     yield _started(case, server)
                 with service(settings, folder) as server:

@@ -17,12 +17,13 @@ from benchmarks.targets import AtMost
 _CRITICAL = 200
 _PAUSE = 0.03
 _LOW = 100_000
-_IDLE, _BUSY = "idle", "100,000 `low` ones queued"
+_IDLE, _BUSY = "idle", "{:,} `low` ones queued"
 
 
 def measure(options: Options) -> Result:
     """Measure idle, and with much to do."""
-    rounds = []
+    low = options.of(_LOW)
+    rounds, busy = [], _BUSY.format(low)
     for _ in range(options.rounds):
         with (
             gateway() as sink,
@@ -30,9 +31,9 @@ def measure(options: Options) -> Result:
         ):
             _round(_IDLE, server, sink, 10)
             rounds.append(_round(_IDLE, server, sink, _CRITICAL))
-            flow.start(server, phones(options.of(_LOW)))
-            rounds.append(_round(_BUSY, server, sink, _CRITICAL))
-    return Result(rounds, [AtMost(_IDLE, "p99", 0.05), AtMost(_BUSY, "p99", 0.25)])
+            flow.start(server, phones(low))
+            rounds.append(_round(busy, server, sink, _CRITICAL))
+    return Result(rounds, [AtMost(_IDLE, "p99", 0.05), AtMost(busy, "p99", 0.25)])
 
 
 def _round(case: str, server: Server, sink: Gateway, number: int) -> Round:

@@ -22,10 +22,7 @@ end
 def post(
     server: Server, path: str, body: object, *, connections: int, seconds: int
 ) -> tuple[int, dict[str, float]]:
-    """Post the same body for some seconds; return the number of requests, their rate and latencies.
-
-    Raise if one fails.
-    """
+    """Post one body for some seconds. Return how many, rate and latencies; raise if one fails."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"
         script.write_text(_script(server.headers, body))
