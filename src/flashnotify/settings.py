@@ -154,8 +154,9 @@ class ServiceConfig(Config):
     max_body_bytes: Annotated[int, Field(ge=1)] = setting(
         64 * 1024, help="Maximum size of a notification's body, in UTF-8 bytes.", example="16384"
     )
-    max_recipients: Annotated[int, Field(ge=1)] = setting(
-        10_000, help="Maximum number of entries in `to`.", example="2000"
+    # A document with more of them is too complex to be parsed at once.
+    max_recipients: Annotated[int, Field(ge=1, le=50_000)] = setting(
+        10_000, help="Maximum number of entries in `to`, at most 50,000.", example="2000"
     )
 
     @property

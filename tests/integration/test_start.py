@@ -33,7 +33,7 @@ WRONG = {
     "MAX_REQUEST_BYTES": "10",
     "MAX_TITLE_LENGTH": "0",
     "MAX_BODY_BYTES": "-5",
-    "MAX_RECIPIENTS": "1.5",
+    "MAX_RECIPIENTS": "50001",
     "DATABASE_URL": "postgresql://user:hunter2@db.example/flash",
 }
 
