@@ -178,7 +178,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._unproductive = 0
         self._reading = State.surplus
         super().on_headers_complete()
-        # It writes and closes, nothing else.
+        # It needs no other methods of a transport.
         self.cycle.transport = cast(asyncio.Transport, ResponseWriter(self.transport, self.loop))
         self._update()
 

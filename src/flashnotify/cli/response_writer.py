@@ -20,6 +20,10 @@ class ResponseWriter:
         head, self._head = self._head, b""
         self._transport.write(head + data)
 
+    def is_closing(self) -> bool:
+        """Return whether the connection is closed, or will be."""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         """Close the connection once everything is written."""
         self._flush()
