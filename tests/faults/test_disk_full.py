@@ -61,6 +61,8 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 @pytest.fixture
 async def service(instance: Service, disk: Disk) -> AsyncIterator[Running]:
     async with running(instance) as started:
+        # The scheduler writes when it starts, and that may succeed on a full disk.
+        await eventually(lambda: disk.transactions)
         yield started
 
 
