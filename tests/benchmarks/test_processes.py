@@ -10,12 +10,13 @@ import pytest
 from benchmarks.processes import Missing, require_package, require_program, running, wait_for
 from benchmarks.server import Server, started
 
-# Its child uses 0.2 s of CPU time.
+# Its child uses 0.2 s of CPU time, and then waits for the end of its parent.
 PARENT = """
 import subprocess, sys
 busy = "while time.process_time() < 0.2: pass"
-wait = "print('done', flush=True); time.sleep(60)"
-subprocess.run([sys.executable, "-c", f"import time\\n{busy}\\n{wait}"])
+wait = "print('done', flush=True); sys.stdin.read()"
+child = f"import sys, time\\n{busy}\\n{wait}"
+subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE).wait()
 """
 
 
