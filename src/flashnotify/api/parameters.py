@@ -3,6 +3,7 @@
 from fastapi import Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Header, Query
+from fastapi.routing import APIRoute
 
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.meta.suggestions import did_you_mean
@@ -20,8 +21,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     route = request.scope["route"]
-    # An endpoint that documents its parameters itself checks them itself.
-    if "parameters" in (route.openapi_extra or {}):
+    if reads_query(route):
         return
     flat = get_flat_params(route.dependant)
     known = [param.alias for param in flat if isinstance(param.field_info, Query)]
@@ -31,6 +31,11 @@ async def refuse_unknown_parameters(request: Request) -> None:
         if isinstance(param.field_info, Header) and param.alias != "authorization"
     ]
     raise_unknown([name for name in request.query_params if name not in known], known, headers)
+
+
+def reads_query(route: APIRoute) -> bool:
+    """Return whether an endpoint documents its parameters itself: it also checks them itself."""
+    return "parameters" in (route.openapi_extra or {})
 
 
 def raise_unknown(names: list[str], known: list[str], headers: list[str]) -> None:

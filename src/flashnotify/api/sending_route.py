@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from flashnotify.api.auth import NOTIFY_KIND, authorize
 from flashnotify.api.headers import header
+from flashnotify.api.parameters import reads_query
 from flashnotify.api.problems import error_response
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -33,15 +34,16 @@ class SendingRoute(APIRoute):
 
     def reads(self, query: bytes) -> bool:
         """Return whether the endpoint reads all of a query itself."""
-        return not query or ("parameters" in (self.openapi_extra or {}) and b"wait" not in query)
+        # FastAPI reads how long to wait.
+        return not query or (reads_query(self) and b"wait" not in query)
 
 
 class SendingRoutes:
     """Serves the sending routes of `app`, and leaves all other requests to it.
 
     To route a request and resolve its arguments costs FastAPI more CPU than all the rest of an
-    accept. It still documents these routes, and gets each request with a query or an invalid key,
-    of which it says what is wrong.
+    accept. It still documents these routes, and gets each request with an invalid key, or with a
+    query that the endpoint does not read itself: it says what is wrong.
     """
 
     def __init__(self, app: FastAPI, kinds: Iterable[str]) -> None:
