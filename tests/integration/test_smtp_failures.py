@@ -180,6 +180,29 @@ async def test_a_result_is_on_disk_while_others_of_its_batch_are_in_flight(
         transport_of(service).timeout = 0.1
 
 
+async def test_an_attempt_that_ends_while_a_list_is_read_is_not_shown_as_under_way(
+    smtp: SmtpServer, emailing: Emailing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smtp.next("RCPT", HANG)
+    async with emailing(smtp.url) as service:
+        id = await service.send()
+        path = f"/v1/notifications/{id}/deliveries"
+        await service.until(path, lambda p: p["items"] and p["items"][0]["status"] == "sending")
+        deliveries = service.service.archive.deliveries
+        page = deliveries.page
+
+        async def page_after_the_attempt(*wanted: Any, **limits: Any) -> Any:
+            await smtp.stop()
+            found = await page(*wanted, **limits)
+            while not found.items[0].attempts:
+                found = await page(*wanted, **limits)
+            return found
+
+        monkeypatch.setattr(deliveries, "page", page_after_the_attempt)
+        (delivery,) = (await service.get(path))["items"]
+        assert (delivery["status"], outcomes(delivery)) == ("queued", ["retryable"])
+
+
 async def test_a_server_that_was_down_gets_everything_once_it_is_up(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock
 ) -> None:

@@ -125,10 +125,13 @@ def deliveries_router(
         elif wanted.status is DeliveryStatus.queued:
             wanted = replace(wanted, excluding=sending)
         page = await archive.deliveries.page(wanted, limit=limit, cursor=cursor)
+        # An attempt that ended meanwhile may be in the archive already.
+        still = sending & in_flight.sending(wanted.notification_id)
+        found = [each for each in page.items if wanted.only is None or each.id in still]
         attempts = await archive.deliveries.attempts(
-            [found.id for found in page.items], latest=_LATEST_ATTEMPTS
+            [each.id for each in found], latest=_LATEST_ATTEMPTS
         )
-        items = (_delivery(found, attempts[found.id], found.id in sending) for found in page.items)
+        items = (_delivery(each, attempts[each.id], each.id in still) for each in found)
         return await page_answer(items, page.next, slices)
 
     return router
