@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from flashnotify.api.auth import Sender
-from flashnotify.api.bodies import media_type, read_body
+from flashnotify.api.bodies import media_type, read_document
 from flashnotify.api.json_answer import JsonAnswer
 from flashnotify.api.notifications import ACCEPTED, accepted_response, ended
 from flashnotify.api.notify_parameters import LISTS, SINGLES, text_parameters
@@ -63,7 +63,7 @@ def text_router(
         _require_text(request)
         document = _document(spec, request)
         title_given = "title" in document
-        _add_text(document, await read_body(request, max_bytes), max_title)
+        _add_text(document, await read_document(request, max_bytes), max_title)
         try:
             accepted = await submission.accept_parsed(principal, document, idempotency_key)
         except InvalidInput as error:
@@ -157,7 +157,7 @@ def _refuse_unknown(kind: NotifierSpec, names: list[str]) -> None:
     raise_unknown([name for name in names if name not in known], known, [])
 
 
-def _add_text(document: dict[str, Any], body: bytearray, max_title: int) -> None:
+def _add_text(document: dict[str, Any], body: bytes, max_title: int) -> None:
     """Add the message, and a title made of its first line if there is none."""
     try:
         text = body.decode("utf-8-sig")

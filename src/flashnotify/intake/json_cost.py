@@ -1,6 +1,7 @@
 """Measure the length and the parsing cost of a JSON value, without parsing it."""
 
 import re
+from mmap import mmap
 
 from flashnotify.errors import MalformedDocument
 from flashnotify.time_slices import TimeSlices
@@ -25,7 +26,7 @@ def may_cost_too_much(document: bytes) -> bool:
     return 2 * len(document) > MAX_COST and 2 * sum(map(document.count, _COSTS)) > MAX_COST
 
 
-async def measure(body: bytes | bytearray, at: int, slices: TimeSlices) -> tuple[int, float]:
+async def measure(body: bytes | mmap, at: int, slices: TimeSlices) -> tuple[int, float]:
     """Return where the value that begins at `at` ends, and what it costs to parse.
 
     Brackets are only counted: a parser tells whether they match. Raise `MalformedDocument` if the

@@ -4,6 +4,7 @@ import json
 import re
 from codecs import utf_8_decode
 from collections.abc import AsyncIterator, Mapping
+from mmap import mmap
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json
@@ -29,7 +30,8 @@ ONE_PER_LINE = (
     "application/x-ndjson`; with curl, use --data-binary, because -d joins the lines."
 )
 
-Body: TypeAlias = bytes | bytearray
+# Long ones are in mapped memory.
+Body: TypeAlias = bytes | mmap
 # One of many, not parsed yet: parsed ones would fill the memory. Or the error that it has already.
 Document: TypeAlias = bytes | FlashNotifyError
 
@@ -195,7 +197,8 @@ def _not_json(error: json.JSONDecodeError, whole: Body, place: int) -> str:
     following = whole[place : place + _BLANKS].lstrip(b" \t\r\n,")
     if error.msg == "Extra data" and following.startswith(b"{"):
         return f"The body is not valid JSON: another object follows the first. {ONE_PER_LINE}"
-    line = whole.count(b"\n", 0, place) + 1
+    starts = range(0, place, _BLANKS)
+    line = 1 + sum(whole[start : min(start + _BLANKS, place)].count(b"\n") for start in starts)
     column = place - whole.rfind(b"\n", 0, place)
     rest = _SPACE.match(whole, place, place + _BLANKS)
     blank = rest is not None and rest.end() == rest.endpos
@@ -216,7 +219,7 @@ def _too_complex() -> MalformedDocument:
 
 
 def _start(body: Body) -> int:
-    return len(_BOM) if body.startswith(_BOM) else 0
+    return len(_BOM) if body[: len(_BOM)] == _BOM else 0
 
 
 async def _skip(body: Body, at: int, slices: TimeSlices) -> int:
