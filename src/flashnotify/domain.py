@@ -27,6 +27,15 @@ class Priority(IntEnum):
         return self >= Priority.high
 
 
+class Role(StrEnum):
+    """What a user is. `identity/roles.py` has what each may do."""
+
+    admin = "admin"
+    sender = "sender"
+    viewer = "viewer"
+    service = "service"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A daily window of local time. It spans midnight if it ends before it begins."""

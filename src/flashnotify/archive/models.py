@@ -64,7 +64,7 @@ class Notification(Base):
     send_at: Mapped[int | None]
     expires_at: Mapped[int | None]
     reference: Mapped[str | None]
-    sender: Mapped[str]  # the API key's id, or "local"
+    sender: Mapped[str]  # the id of the principal
     status: Mapped[str]
     accepted_at: Mapped[int]
     updated_at: Mapped[int]
@@ -76,6 +76,7 @@ class Notification(Base):
 
     __table_args__ = (
         sa.Index("ix_notifications_kind", "kind", "id"),
+        sa.Index("ix_notifications_sender", "sender", "id"),
         # These have all columns that lists filter by.
         sa.Index("ix_notifications_filters", "id", "kind", "priority", "status", "outcome"),
         _partial(
@@ -282,6 +283,15 @@ class ApiKey(Base):
     expires_at: Mapped[int | None]
     revoked_at: Mapped[int | None]
     last_used_at: Mapped[int | None]
+    last_used_from: Mapped[str | None]  # network address
+    owner: Mapped[str | None]  # who created it
+    # What it may do, beyond its scopes; NULL: no limit of its own.
+    channels: Mapped[str | None]  # JSON array
+    recipients_per_day: Mapped[int | None]
+    rate_limit: Mapped[str | None]
+    # The secret before the last rotation, and until when it is valid.
+    previous_hmac: Mapped[bytes | None]
+    previous_expires_at: Mapped[int | None]
 
     __table_args__ = ({"sqlite_with_rowid": True},)
 

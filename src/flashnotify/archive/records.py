@@ -229,7 +229,11 @@ class IdempotencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key. The secret itself is stored nowhere, only an HMAC of it."""
+    """An API key. The secret itself is stored nowhere, only an HMAC of it.
+
+    `owner` created it. Without `channels`, `recipients_per_day` or `rate_limit` it has no limit of
+    its own. The secret before its last rotation is valid until `previous_expires_at`.
+    """
 
     id: str
     name: str
@@ -240,6 +244,13 @@ class ApiKey:
     expires_at: int | None = None
     revoked_at: int | None = None
     last_used_at: int | None = None
+    last_used_from: str | None = None
+    owner: str | None = None
+    channels: frozenset[str] | None = None
+    recipients_per_day: int | None = None
+    rate_limit: str | None = None
+    previous_hmac: bytes | None = None
+    previous_expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive import ports
+from flashnotify.archive import identity_ports, ports
 from flashnotify.archive.models import ApiKey
 from flashnotify.archive.sql.api_keys import SqlApiKeys
+from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.events import SqlEvents
@@ -15,12 +16,15 @@ from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
 from flashnotify.archive.sql.reading import Reading
+from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
+from flashnotify.archive.sql.token_families import SqlTokenFamilies
+from flashnotify.archive.sql.users import SqlUsers
 from flashnotify.archive.writer import Writer
 
 
-class SqlArchive(ports.Archive):
-    """Implements `Archive` over connections that read, and the writer.
+class SqlArchive(ports.Archive, identity_ports.IdentityArchive):
+    """Implements `Archive` and `IdentityArchive` over connections that read, and the writer.
 
     `readers` are the connections for the work itself, `lists` those for people who look at it, so
     that many people looking never delay a delivery. `writer` is run and closed by its owner.
@@ -39,6 +43,10 @@ class SqlArchive(ports.Archive):
         self.events: ports.Events = SqlEvents(*access)
         self.statistics: ports.Statistics = SqlStatistics(*access)
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
+        self.users: identity_ports.Users = SqlUsers(*access)
+        self.sessions: identity_ports.Sessions = SqlSessions(*access)
+        self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)
+        self.audit: identity_ports.AuditLog = SqlAuditLog(*access)
 
     @property
     def overloaded(self) -> bool:

@@ -8,6 +8,7 @@ from flashnotify.errors import NotPermitted
 from flashnotify.meta.specs import NotifierSpec
 
 READ = "read"
+READ_ALL = "read:all"
 ADMIN = "admin"
 DEVICES = "devices"
 NOTIFY_ALL = "notify:*"
@@ -15,7 +16,7 @@ NOTIFY_ALL = "notify:*"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated client. Its notifications are filed under `id`.
+    """Whoever is authenticated, with a `name` for people. Its notifications are filed under `id`.
 
     The authentication expires at `expires_at`, in milliseconds since the epoch.
     """
@@ -24,6 +25,12 @@ class Principal:
     scopes: frozenset[str]
     max_priority: Priority
     expires_at: int | None = None
+    name: str = ""
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it may see what others sent, too."""
+        return ADMIN in self.scopes or READ_ALL in self.scopes
 
     def require(self, scope: str) -> None:
         """Raise `NotPermitted` without `scope`; `admin` implies every scope."""
@@ -64,7 +71,8 @@ LOCAL_ADMIN = Principal("local", frozenset({ADMIN}), Priority.critical)
 def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:
     """Return every scope that a key can have.
 
-    `read` reads everything, `devices` registers and removes devices, `notify:<kind>` sends one
-    kind, `notify:*` every kind, and `admin` does everything.
+    `read` reads the state of the service and what its holder sent, `read:all` what others sent too,
+    `devices` registers and removes devices, `notify:<kind>` sends one kind, `notify:*` every kind,
+    and `admin` does everything.
     """
-    return (READ, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))
+    return (READ, READ_ALL, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))

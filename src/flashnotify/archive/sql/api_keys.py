@@ -34,7 +34,8 @@ class SqlApiKeys(Access):
         return await self._lists.records(_all, {}, _api_key)
 
     async def add(self, key: ApiKey) -> None:
-        row = row_of(key) | {"scopes": json.dumps(sorted(key.scopes))}
+        channels = None if key.channels is None else json.dumps(sorted(key.channels))
+        row = row_of(key) | {"scopes": json.dumps(sorted(key.scopes)), "channels": channels}
         await self._writer.write((ADD_API_KEY, row))
 
     async def revoke(self, id: str, now: int) -> None:
@@ -46,9 +47,17 @@ class SqlApiKeys(Access):
 
 
 def _api_key(row: Row[Any]) -> ApiKey:
-    try:
-        scopes = strings(row.scopes)
-    except ValueError:
-        scopes = []
-    known = {"scopes": frozenset(scopes), "max_priority": Priority(row.max_priority)}
+    known = {
+        "scopes": _set(row.scopes),
+        "channels": None if row.channels is None else _set(row.channels),
+        "max_priority": Priority(row.max_priority),
+    }
     return ApiKey(**{**row._mapping, **known})
+
+
+def _set(column: str) -> frozenset[str]:
+    """Return the strings of a column; none if it cannot be read: what is unknown allows nothing."""
+    try:
+        return frozenset(strings(column))
+    except ValueError:
+        return frozenset()

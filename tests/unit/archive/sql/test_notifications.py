@@ -43,7 +43,8 @@ async def test_a_damaged_notification_is_found_and_listed_without_its_content(
 
 async def test_an_api_key_whose_scopes_are_damaged_has_none(archive: Archive) -> None:
     archive.change(
-        "INSERT INTO api_keys VALUES ('a', 'Ada', x'00', 'read', 1, 5, NULL, NULL, NULL)"
+        "INSERT INTO api_keys (id, name, secret_hmac, scopes, max_priority, created_at) VALUES"
+        " ('a', 'Ada', x'00', 'read', 1, 5)"
     )
     found = await archive.ports.api_keys.find("a")
     assert found is not None

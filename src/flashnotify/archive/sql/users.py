@@ -1,0 +1,91 @@
+"""Users, in SQL."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, func, insert, select
+
+from flashnotify.archive.identity_models import User as Table
+from flashnotify.archive.identity_records import AuditEntry, User, UserFilter
+from flashnotify.archive.records import Page
+from flashnotify.archive.sql.access import Access, matching
+from flashnotify.archive.sql.audit import added
+from flashnotify.archive.sql.changes import Row as Values
+from flashnotify.archive.sql.changes import Stage, Statement, row_of, update_row
+from flashnotify.archive.sql.lists import Span
+from flashnotify.archive.sql.reading import known, strings
+from flashnotify.domain import Role
+
+_all = select(Table.__table__)
+_by_id = _all.where(Table.id == bindparam("wanted"))
+_by_external_id = _all.where(Table.external_id == bindparam("wanted"))
+_by_email = _all.where(func.lower(Table.email) == func.lower(bindparam("wanted")))
+_admins = select(func.count()).where(Table.role == Role.admin, Table.active == 1)
+
+ADD_USER = Statement(insert(Table), Stage.parents)
+CHANGE_USER = update_row(Table)
+
+
+class SqlUsers(Access):
+    """Implements `Users`."""
+
+    async def add(self, user: User, entry: AuditEntry) -> None:
+        await self._writer.write((ADD_USER, _values(user)), added(entry))
+
+    async def change(self, user: User, entry: AuditEntry) -> None:
+        values = {k: v for k, v in _values(user).items() if k not in ("id", "last_seen_at")}
+        await self._writer.write((CHANGE_USER, {"of": user.id, **values}), added(entry))
+
+    async def rehash(self, id: UUID, password_hash: str) -> None:
+        await self._writer.write((CHANGE_USER, {"of": id, "password_hash": password_hash}))
+
+    async def record_seen(self, id: UUID, now: int) -> None:
+        await self._writer.write((CHANGE_USER, {"of": id, "last_seen_at": now}))
+
+    async def find(self, id: UUID) -> User | None:
+        return await self._reader.one(_by_id, {"wanted": id}, _user)
+
+    async def find_external(self, external_id: str) -> User | None:
+        return await self._reader.one(_by_external_id, {"wanted": external_id}, _user)
+
+    async def find_email(self, email: str) -> User | None:
+        return await self._reader.one(_by_email, {"wanted": email}, _user)
+
+    async def page(self, wanted: UserFilter, *, limit: int, cursor: str | None) -> Page[User]:
+        active = None if wanted.active is None else int(wanted.active)
+        conditions = matching((Table.role, wanted.role), (Table.active, active))
+        if wanted.search is not None:
+            part = wanted.search.lower()
+            text = Table.name + " " + func.coalesce(Table.email, "")
+            text = func.lower(text + " " + func.coalesce(Table.external_id, ""))
+            conditions.append(text.contains(part, autoescape=True))
+        ids, span = select(Table.id), Span.after(cursor)
+        return await self._lists.filtered_page(_all, ids, conditions, limit, span, _user)
+
+    async def admins(self) -> int:
+        number: int = await self._reader.value(_admins)
+        return number
+
+    async def any(self) -> bool:
+        return await self._reader.value(select(Table.id).limit(1)) is not None
+
+
+def _values(user: User) -> Values:
+    encoded = {
+        "kinds": json.dumps(sorted(user.kinds)),
+        "active": int(user.active),
+        "attributes": json.dumps(dict(user.attributes)),
+    }
+    return row_of(user) | encoded
+
+
+def _user(row: Row[Any]) -> User:
+    decoded = {
+        # One whose role this version does not know may do nothing but be seen.
+        "role": known(Role, row.role, Role.service),
+        "kinds": frozenset(strings(row.kinds)),
+        "active": bool(row.active),
+        "attributes": json.loads(row.attributes),
+    }
+    return User(**{**row._mapping, **decoded})

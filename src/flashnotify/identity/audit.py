@@ -1,0 +1,90 @@
+"""The audit log: who did what, from where. Each entry carries a hash of the one before.
+
+An entry that was changed, removed or moved shows, since no hash that follows it fits any more.
+Entries hold ids and the names of fields, and values only where these are not personal.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from flashnotify.archive.identity_ports import AuditLog
+from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.clock import Clock
+
+# The hash before the first entry.
+_BEGIN = bytes(32)
+# Entries that are verified before other tasks get the event loop.
+_STEP = 200
+
+
+class Actor(NamedTuple):
+    """Who acts: the id of a principal, and the network address of the request, if there is one."""
+
+    id: str
+    address: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Audit:
+    """Makes the entries of the audit log, one at a time, since each needs the one before."""
+
+    log: AuditLog
+    clock: Clock
+    _last: AuditEntry | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def record(
+        self,
+        actor: Actor,
+        action: str,
+        target: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        write: Callable[[AuditEntry], Awaitable[None]] | None = None,
+    ) -> None:
+        """Store an entry, together with the change that `write` stores with it.
+
+        Raise what `write` raises; then there is no entry.
+        """
+        # A caller that is cancelled must not leave it open whether this was the last entry.
+        await asyncio.shield(self._record(actor, action, target, details or {}, write))
+
+    async def _record(
+        self,
+        actor: Actor,
+        action: str,
+        target: str | None,
+        details: Mapping[str, Any],
+        write: Callable[[AuditEntry], Awaitable[None]] | None,
+    ) -> None:
+        async with self._turn:
+            last = self._last or await self.log.last()
+            number, previous = (last.number + 1, last.hash) if last is not None else (1, _BEGIN)
+            values = (number, self.clock.now(), *actor, action, target, dict(details))
+            entry = AuditEntry(*values, previous, _hash(previous, *values))
+            await (write or self.log.append)(entry)
+            self._last = entry
+
+    async def broken(self) -> AsyncIterator[int]:
+        """Yield the number of each entry that was changed, and of each before which one is missing.
+
+        That the newest ones were removed shows only beside a copy of the last hash.
+        """
+        number, previous = 0, _BEGIN
+        while entries := await self.log.after(number, _STEP):
+            for entry in entries:
+                values = (entry.number, entry.at, entry.actor, entry.address, entry.action)
+                fits = entry.hash == _hash(entry.previous, *values, entry.target, entry.details)
+                if not fits or entry.previous != previous or entry.number != number + 1:
+                    yield entry.number
+                number, previous = entry.number, entry.hash
+            await asyncio.sleep(0)
+
+
+def _hash(previous: bytes, *values: Any) -> bytes:
+    """Return the hash of an entry that follows the one with the hash `previous`."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(previous + text.encode()).digest()

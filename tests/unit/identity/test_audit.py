@@ -1,0 +1,69 @@
+"""The audit log: its entries follow one another, and one that is tampered with shows."""
+
+import asyncio
+
+import pytest
+
+from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.errors import Unavailable
+from flashnotify.identity.audit import Actor, Audit
+from tests.support.archives import Archive
+
+ADMIN = Actor("user:1", "192.0.2.1")
+
+
+@pytest.fixture
+async def audit(archive: Archive) -> Audit:
+    audit = Audit(archive.ports.audit, archive.clock)
+    for number in range(1, 6):
+        await audit.record(ADMIN, "key.created", f"key:{number}", {"scopes": ["read"]})
+    assert [number async for number in audit.broken()] == []
+    return audit
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ("UPDATE audit SET target = 'key:9' WHERE number = 2", [2]),
+        ("UPDATE audit SET details = '{}' WHERE number = 5", [5]),
+        ("UPDATE audit SET at = at + 1 WHERE number = 1", [1]),
+        ("DELETE FROM audit WHERE number = 3", [4]),
+        ("DELETE FROM audit WHERE number = 1", [2]),
+        ("UPDATE audit SET number = 9 WHERE number = 4", [5, 9]),
+        ("UPDATE audit SET details = 'x' WHERE number = 3", [4]),
+    ],
+)
+async def test_what_was_tampered_with_is_found(
+    audit: Audit, archive: Archive, change: str, broken: list[int]
+) -> None:
+    archive.change(change)
+    assert [number async for number in audit.broken()] == broken
+
+
+async def test_entries_made_at_once_follow_one_another(audit: Audit, archive: Archive) -> None:
+    await asyncio.gather(*(audit.record(ADMIN, "session.begun") for _ in range(20)))
+    assert archive.one("SELECT count(*) FROM audit") == 25
+    assert [number async for number in Audit(archive.ports.audit, archive.clock).broken()] == []
+
+
+async def test_a_refused_change_leaves_no_entry(audit: Audit, archive: Archive) -> None:
+    async def refuse(_: AuditEntry) -> None:
+        raise Unavailable("The disk is full.")
+
+    with pytest.raises(Unavailable):
+        await audit.record(ADMIN, "user.created", write=refuse)
+    await audit.record(ADMIN, "user.created")
+    assert archive.one("SELECT max(number) FROM audit") == 6
+    assert [number async for number in audit.broken()] == []
+
+
+async def test_a_cancelled_caller_leaves_the_log_whole(audit: Audit, archive: Archive) -> None:
+    recording = asyncio.create_task(audit.record(ADMIN, "user.created"))
+    await asyncio.sleep(0)
+    recording.cancel()
+    await audit.record(ADMIN, "user.changed")
+    assert archive.rows("SELECT action FROM audit WHERE number > 5 ORDER BY number") == [
+        ("user.created",),
+        ("user.changed",),
+    ]
+    assert [number async for number in audit.broken()] == []
