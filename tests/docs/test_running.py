@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from flashnotify.app import _FLUSH
+from flashnotify.app.service import _FLUSH
 from flashnotify.domain import IDEMPOTENCY_LIFETIME
 from flashnotify.meta.specs import DEFAULT_RETENTION
 from flashnotify.runtime import maintenance

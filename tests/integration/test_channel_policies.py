@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from flashnotify import app
-from flashnotify.app import Service
+from flashnotify.app import Service, transports
 from flashnotify.channels.transport import Content, Transport
 from flashnotify.domain import Sent
 from flashnotify.errors import Retryable, SettingsError, Unreachable
@@ -42,7 +41,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> type[Line]:
     class OneLine(Line):
         pass
 
-    monkeypatch.setattr(app, "TRANSPORTS", dict.fromkeys(CHANNELS, (OneLine,)))
+    monkeypatch.setattr(transports, "TRANSPORTS", dict.fromkeys(CHANNELS, (OneLine,)))
     for channel in ("EMAIL", "SMS", "PUSH"):
         monkeypatch.setenv(f"FLASHNOTIFY_{channel}_URL", "line://")
     monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", "it-team=line://")

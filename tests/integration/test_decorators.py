@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import SecretStr
 
-from flashnotify import app
-from flashnotify.app import Service
+from flashnotify.app import Service, transports
 from flashnotify.channels.transport import ChannelConfig, Transport
 from flashnotify.delivery import recorder
 from flashnotify.domain import Captured, Message, Sent
@@ -80,7 +79,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> type[Line]:
     class OneLine(Line):
         pass
 
-    monkeypatch.setattr(app, "TRANSPORTS", {"email": (OneLine,)})
+    monkeypatch.setattr(transports, "TRANSPORTS", {"email": (OneLine,)})
     return OneLine
 
 
@@ -114,7 +113,7 @@ def build(clock: ManualClock, line: type[Line], monkeypatch: pytest.MonkeyPatch)
         class NoticeTemplates(Templates, of=NoticeNotifier, registry=wordings):
             en = Wording(text="{{ body }}")
 
-        monkeypatch.setattr(app, "CHANNELS", channels)
+        monkeypatch.setattr(transports, "CHANNELS", channels)
         return Service(ServiceConfig(), clock, kinds, wordings)
 
     return make

@@ -51,6 +51,7 @@ def application(
     )
     app.state.authentication = authentication
     app.state.zone = zone
+    app.state.proxies = proxies
     # `include_router` would analyse every endpoint a second time.
     app.router.routes.extend(route for router in routers for route in router.routes)
     for route in app.router.routes:

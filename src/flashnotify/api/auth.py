@@ -11,10 +11,12 @@ from typing import Annotated
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 
+from flashnotify.api.client_address import client_address
 from flashnotify.api.headers import header
 from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
 from flashnotify.identity.api_keys import ApiKeys
+from flashnotify.identity.audit import Actor
 from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal
 from flashnotify.identity.rate_limits import RateLimits
 
@@ -81,6 +83,11 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
     # Only now: a caller without a key learns nothing else.
     await refuse_unknown_parameters(request)
     return principal
+
+
+def actor_of(request: Request, principal: Principal) -> Actor:
+    """Return who acts in a request, for the audit log."""
+    return Actor(principal.id, client_address(request.scope, request.app.state.proxies))
 
 
 def _token(request: Request) -> str | None:

@@ -10,3 +10,8 @@ def header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def headers(scope: Scope, name: bytes) -> list[str]:
+    """Return all header fields with a lower-case `name`."""
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]

@@ -3,12 +3,11 @@
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from starlette.types import Scope
 
 from flashnotify.api.headers import header
-from flashnotify.networks import Network
+from flashnotify.networks import Network, belongs_to
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 # Of the request in progress.
@@ -45,6 +44,4 @@ class PathPrefix:
         given = (header(scope, b"x-forwarded-prefix") or "").rstrip("/")
         if not given or not _PREFIX.fullmatch(given) or not scope.get("client"):
             return ""
-        client = ip_address(scope["client"][0].partition("%")[0])
-        client = getattr(client, "ipv4_mapped", None) or client
-        return given if any(client in network for network in self.trusted) else ""
+        return given if belongs_to(scope["client"][0], self.trusted) else ""

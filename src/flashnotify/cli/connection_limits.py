@@ -1,10 +1,10 @@
 """Limits on the connections of strangers: how many at once, in all and from one address."""
 
 from collections import Counter
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from flashnotify.errors import FlashNotifyError, Unavailable
-from flashnotify.networks import Network
+from flashnotify.networks import Network, address_of, belongs_to
 
 # Connections to the network at once, where the descriptors allow them.
 _MAX_CONNECTIONS = 4096
@@ -64,10 +64,9 @@ class ConnectionLimits:
         """Return what an address is counted under; nothing if it is not limited by itself."""
         if client is None:
             return ""
-        address = ip_address(client.partition("%")[0])
-        address = getattr(address, "ipv4_mapped", None) or address
-        if any(address in network for network in self._trusted):
+        if belongs_to(client, self._trusted):
             return ""
+        address = address_of(client)
         if address.version == 6:
             return str(ip_network((address, _IPV6_PREFIX), strict=False))
         return str(address)

@@ -199,7 +199,7 @@ def open_channel(
     if not known:
         raise errors.DeclarationError(
             f"{spec.mixin.__name__}: its channel {spec.name!r} has no transports; add them to "
-            "TRANSPORTS in app.py."
+            "TRANSPORTS in app/transports.py."
         )
     assert spec.config is not None
     config = spec.config()

@@ -71,8 +71,7 @@ LOCAL_ADMIN = Principal("local", frozenset({ADMIN}), Priority.critical)
 def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:
     """Return every scope that a key can have.
 
-    `read` reads the state of the service and what its holder sent, `read:all` what others sent too,
-    `devices` registers and removes devices, `notify:<kind>` sends one kind, `notify:*` every kind,
-    and `admin` does everything.
+    `read` reads everything, `devices` registers and removes devices, `notify:<kind>` sends one
+    kind, `notify:*` every kind, and `admin` does everything.
     """
-    return (READ, READ_ALL, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))
+    return (READ, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))

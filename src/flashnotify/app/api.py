@@ -1,0 +1,101 @@
+"""The API of a service: what its endpoints work with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from limits import parse as parse_rate
+from starlette.types import ASGIApp
+
+from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
+from flashnotify.api.application import application
+from flashnotify.api.auth import Authentication
+from flashnotify.api.batch import batch_router
+from flashnotify.api.deliveries import deliveries_router
+from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
+from flashnotify.api.events import events_router
+from flashnotify.api.health import health_router
+from flashnotify.api.kinds import kinds_router
+from flashnotify.api.notifications import control_router, notifications_router
+from flashnotify.api.notify import text_router
+from flashnotify.api.outbox import outbox_router
+from flashnotify.api.queue import queue_router
+from flashnotify.api.receipts import receipts_router
+from flashnotify.api.statistics import statistics_router
+from flashnotify.app.identity import identity_of
+from flashnotify.channels.net.address_guard import PublicAddresses
+from flashnotify.channels.net.name_lookup import NameLookup
+from flashnotify.channels.push.channel import PushNotificationMixin
+from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
+from flashnotify.control.cancel_and_retry import CancelAndRetry
+from flashnotify.delivery.receipts import Receipts
+from flashnotify.identity.principal import known_scopes
+from flashnotify.identity.rate_limits import RateLimits
+from flashnotify.intake.audience import Audience
+from flashnotify.intake.bulk import Bulk
+from flashnotify.intake.idempotency import Idempotency
+from flashnotify.intake.submission import Submission
+from flashnotify.intake.validation import Limits, Validation
+
+if TYPE_CHECKING:
+    from flashnotify.app.service import Service
+
+# Bodies of the largest size for which there is memory at once.
+_LARGEST_BODIES = 4
+
+
+def api_of(service: Service) -> ASGIApp:
+    """Return the ASGI app that serves the API of a service."""
+    config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
+    kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
+    identity = identity_of(service)
+    keys = identity.keys
+    submission, polling = _submission(service), service.long_polling
+    purging = service.maintenance.purging
+    control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids, purging)
+    addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
+    web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
+    vapid_key = next((transport.public_key for transport in web_push), None)
+    notifications, parts, metrics = archive.notifications, service.supervisor, service.metrics
+    max_bytes, max_batch_bytes = config.max_request_bytes, config.max_batch_bytes
+    routers = (
+        batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
+        notifications_router(submission, notifications, polling, max_bytes),
+        deliveries_router(archive, service.in_flight, channels, service.slices),
+        control_router(control, notifications),
+        outbox_router(archive.outbox, notifications, polling, service.slices),
+        receipts_router(Receipts(archive, clock, service.secret.token)),
+        events_router(service.events, keys),
+        kinds_router(kinds.values(), channels),
+        queue_router(archive.statistics, dispatch, archive.jobs, clock),
+        statistics_router(archive.statistics, clock),
+        devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
+        api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes, service.slices),
+        text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
+        health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
+    )
+    bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
+    authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
+    memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
+    zone, proxies = service.zone, config.trusted_proxies
+    prefix = urlsplit(config.public_url).path.rstrip("/")
+    return application(routers, authentication, kinds, bodies, zone, memory, prefix, proxies)
+
+
+def _submission(service: Service) -> Submission:
+    config, archive, clock = service.config, service.archive, service.clock
+    channels = service.channels.values()
+    audience = Audience(
+        {channel.spec.scheme: channel.check_address for channel in channels},
+        {PushNotificationMixin.scheme: archive.devices.find_all},
+        service.slices,
+    )
+    limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
+    validation = Validation(service.kinds, service.wordings, audience, limits, service.zone)
+    once = Idempotency(archive.notifications, clock, service.slices)
+    parts, planner, metrics = service.supervisor, service.planner, service.metrics
+    return Submission(
+        *(validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale),
+        service.slices,
+    )

@@ -1,0 +1,59 @@
+"""What delivers: the workers of each channel and of the fan-out, and what they work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from flashnotify.delivery.executor import Executor
+from flashnotify.delivery.fan_out import FanOut
+from flashnotify.delivery.planner import Planner
+from flashnotify.delivery.rendering import Renderer
+from flashnotify.delivery.routing import Routing
+from flashnotify.delivery.sender import Sender
+from flashnotify.domain import Job
+from flashnotify.runtime.worker_pool import WorkerPool
+
+if TYPE_CHECKING:
+    from flashnotify.app.service import Service
+
+# Tasks that fan notifications out.
+_FAN_OUTS = 4
+
+
+def worker_pools(service: Service) -> Mapping[str, WorkerPool]:
+    """Return the workers of each channel, and those that fan notifications out."""
+    config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
+    kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
+    zone, in_flight, decider = service.zone, service.in_flight, service.decider
+    # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
+    renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
+    sender = Sender(clock, service.metrics)
+    executor = Executor(
+        *(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids),
+        most_strangers=config.workers // 2,
+    )
+    fan_out = FanOut(archive, service.planner, clock)
+
+    async def fan_out_or_batch(job: Job, release: Callable[[], None]) -> int | None:
+        # Batches of a channel that is no longer declared come here too, to end as skipped.
+        if job.channel is not None:
+            return await executor.execute(job, release)
+        await fan_out.execute(job)
+        return None
+
+    def pool(channel: str | None) -> WorkerPool:
+        size, execute = config.workers, executor.execute
+        if channel is None:
+            size, execute = _FAN_OUTS, fan_out_or_batch
+        queue = dispatch.queue(channel)
+        return WorkerPool(size, queue, execute, dispatch.wake_up, in_flight, clock)
+
+    return {f"workers {channel or 'fan-out'}": pool(channel) for channel in (None, *channels)}
+
+
+def planner_of(service: Service) -> Planner:
+    """Return what plans the deliveries of a notification."""
+    dispatch, clock, ids = service.dispatch, service.clock, service.ids
+    routing = Routing({name: channel.spec for name, channel in service.channels.items()})
+    return Planner(service.kinds, routing, service.decider, dispatch, clock, ids)
