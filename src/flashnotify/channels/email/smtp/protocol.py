@@ -77,19 +77,7 @@ class Protocol(asyncio.Protocol):
 
     async def reply(self, within: float) -> SMTPResponse:
         """Return the next reply, which has `within` seconds. Raise SMTPException."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + within
-        while (reply := self._take()) is None:
-            if self._ended is not None:
-                raise SMTPServerDisconnected(self._ended)
-            if loop.time() >= end:
-                raise SMTPTimeoutError(f"no answer within {within:g} s")
-            self._arrived = loop.create_future()
-            timer = loop.call_at(end, self._wake)
-            try:
-                await self._arrived
-            finally:
-                timer.cancel()
+        reply = self._take() or await self._next(within)
         self.replies_due -= 1
         if reply.code == 421:
             # The server closes the connection (RFC 5321, section 3.8).
@@ -117,6 +105,23 @@ class Protocol(asyncio.Protocol):
         if not self.settled:
             # A reply to nothing would be taken for that to the next command.
             raise SMTPServerDisconnected(self._ended or "the server sends a reply to no command")
+
+    async def _next(self, within: float) -> SMTPResponse:
+        """Wait for the next reply, and return it."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+        while self._ended is None:
+            if loop.time() >= end:
+                raise SMTPTimeoutError(f"no answer within {within:g} s")
+            self._arrived = loop.create_future()
+            timer = loop.call_at(end, self._wake)
+            try:
+                await self._arrived
+            finally:
+                timer.cancel()
+            if reply := self._take():
+                return reply
+        raise SMTPServerDisconnected(self._ended)
 
     def _take(self) -> SMTPResponse | None:
         """Return the next reply once it is complete. Raise SMTPResponseException if malformed."""
