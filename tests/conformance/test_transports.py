@@ -36,7 +36,7 @@ from tests.conformance.adapters.capture import CaptureAdapter
 from tests.conformance.adapters.http_json import HttpJsonAdapter
 from tests.conformance.adapters.kannel import KannelAdapter
 from tests.conformance.adapters.ntfy import NtfyAdapter
-from tests.conformance.adapters.smtp import SmtpAdapter
+from tests.conformance.adapters.smtp import SmtpAdapter, StepwiseSmtpAdapter
 from tests.conformance.adapters.webpush import WebPushAdapter
 from tests.conformance.http_adapter import HttpAdapter
 from tests.support.eventually import eventually
@@ -45,6 +45,7 @@ from tests.support.http_server import DROP_HALF
 ADAPTERS: tuple[type[Adapter], ...] = (
     CaptureAdapter,
     SmtpAdapter,
+    StepwiseSmtpAdapter,
     KannelAdapter,
     HttpJsonAdapter,
     AppriseAdapter,

@@ -39,6 +39,16 @@ async def ready(service: Running) -> tuple[str, str]:
     return found["status"], states[0]
 
 
+@pytest.fixture(params=[True, False], ids=["at once", "step by step"])
+def pipelining(request: pytest.FixtureRequest, smtp: SmtpServer) -> None:
+    """Run a test with the commands of a message at once, and one by one."""
+    smtp.pipelining = request.param
+
+
+in_both_ways = pytest.mark.usefixtures("pipelining")
+
+
+@in_both_ways
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "CONTENT"])
 async def test_a_temporary_refusal_is_retried_when_due(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock, command: str
@@ -62,6 +72,7 @@ async def test_a_temporary_refusal_is_retried_when_due(
     assert smtp.connections == (2 if command == "MAIL" else 1)
 
 
+@in_both_ways
 @pytest.mark.parametrize("command", ["RCPT", "DATA", "CONTENT"])
 async def test_a_permanent_refusal_fails_with_the_servers_reply(
     smtp: SmtpServer, emailing: Emailing, command: str
@@ -94,6 +105,7 @@ async def test_a_list_shows_the_latest_attempts_and_their_number(
         ]
 
 
+@in_both_ways
 @pytest.mark.parametrize(
     ("command", "answer", "words"),
     [
@@ -143,6 +155,7 @@ async def test_a_lost_answer_sends_the_same_message_again(
     assert first.message_id == second.message_id
 
 
+@in_both_ways
 @pytest.mark.parametrize("command", ["CONNECT", "MAIL", "RCPT", "DATA", "CONTENT"])
 async def test_a_hanging_server_times_out(
     smtp: SmtpServer, emailing: Emailing, clock: ManualClock, command: str
@@ -305,9 +318,10 @@ async def test_fails_over_to_the_second_url(
             # A server that is down is left alone after five failures, and costs no attempt then.
             await smtp.stop()
             capsys.readouterr()
-            ids = [await service.send() for _ in range(7)]
-            for id in ids:
-                await service.completed(id)
+            ids = []
+            for _ in range(7):
+                ids.append(await service.send())
+                await service.completed(ids[-1])
             tries = [(await delivery_of(service, id))["attempt_count"] for id in ids]
             assert sorted(tries) == [1, 1, 2, 2, 2, 2, 2]
             assert len(second.mails) == 8

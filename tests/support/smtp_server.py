@@ -65,6 +65,10 @@ class SmtpServer(Listener):
         # Contents of complete messages that were refused.
         self.refused: list[bytes] = []
         self.most_at_once = 0
+        # Whether it offers PIPELINING.
+        self.pipelining = True
+        # What came at once, before TLS or after it.
+        self.packets: list[bytes] = []
         # Further connections get a 421.
         self.allowed: int | None = None
         # Seconds until the end of a message is answered.
@@ -176,6 +180,7 @@ class _Protocol(SMTP):
     def data_received(self, data: bytes) -> None:
         if self.forgotten:
             return
+        self.owner.packets.append(data)
         assert self.transport is not None
         if self.transport.get_extra_info("sslcontext") is None:
             self.owner.plaintext += data
@@ -239,6 +244,12 @@ class _Handler:
     def __init__(self, owner: SmtpServer, protocol: _Protocol) -> None:
         self.owner = owner
         self.protocol = protocol
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, name: str, lines: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        return [*lines[:-1], *["250-PIPELINING"] * self.owner.pipelining, lines[-1]]
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -56,6 +56,14 @@ class SmtpAdapter(Adapter, of=SmtpTransport):
         return len(self.server.recipients)
 
 
+class StepwiseSmtpAdapter(SmtpAdapter, of=SmtpTransport):
+    """A server that takes the commands of a message one by one."""
+
+    def __init__(self, lent: Lent) -> None:
+        super().__init__(lent)
+        self.server.pipelining = False
+
+
 _ANSWERS: Mapping[Case, tuple[str, Answer]] = {
     Case.refused_for_good: ("CONTENT", f"554 5.7.1 {WORDS}"),
     Case.refused_for_now: ("RCPT", f"451 4.7.1 {WORDS}"),

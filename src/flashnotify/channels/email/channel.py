@@ -37,14 +37,10 @@ class EmailContent:
         self.subject = headers.one_line(rendering.parts["subject"])
         self.text = rendering.parts["text"]
         self.html = rendering.parts["html"]
-        self._sender = sender
+        self._name, self.sender_address = parseaddr(sender)
+        self.sender_domain = self.sender_address.rpartition("@")[2]
         # One, since the content is that of one notification.
         self._dates: dict[int, str] = {}
-
-    @cached_property
-    def sender_address(self) -> str:
-        """The address of the sender."""
-        return parseaddr(self._sender)[1]
 
     def date(self, accepted_at: int) -> str:
         """Return the `Date` of a notification accepted then, the same for all recipients."""
@@ -61,7 +57,7 @@ class EmailContent:
             parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
             boundary = f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
             # Python's email package never sees the headers that hold free text.
-            name = headers.one_line(parseaddr(self._sender)[0])
+            name = headers.one_line(self._name)
             sender = headers.mailbox_header("From", name, self.sender_address)
             mime = sender + headers.text_header("Subject", self.subject) + self._body(boundary)
             headers.check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
@@ -85,18 +81,15 @@ class EmailContent:
 
 
 class EmailToOne:
-    """An email to one recipient."""
+    """An email to one recipient, with the same `Message-ID` on every attempt."""
+
+    __slots__ = ("_accepted_at", "content", "message_id", "to")
 
     def __init__(self, content: EmailContent, message: Message) -> None:
         self.content = content
         self.to = message.to
-        self._message = message
-
-    @cached_property
-    def message_id(self) -> str:
-        """The `Message-ID`, the same on every attempt."""
-        domain_name = self.content.sender_address.rpartition("@")[2]
-        return f"<{self._message.delivery_id}@{domain_name}>"
+        self.message_id = f"<{message.delivery_id}@{content.sender_domain}>"
+        self._accepted_at = message.accepted_at
 
     def as_bytes(self) -> bytes:
         """Return the checked message, the same on every attempt; raise Unsendable if malformed."""
@@ -104,7 +97,7 @@ class EmailToOne:
         try:
             if isinstance(mime, headers.MalformedMessage):
                 raise mime
-            date = self.content.date(self._message.accepted_at)
+            date = self.content.date(self._accepted_at)
             return headers.recipient_head(self.to, self.message_id, date) + mime
         except headers.MalformedMessage as error:
             if error is not mime:

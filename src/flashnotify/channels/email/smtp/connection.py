@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import aiohappyeyeballs
 from aiosmtplib import SMTPConnectError, SMTPConnectTimeoutError, SMTPException
-from aiosmtplib.protocol import SMTPProtocol
 
+from flashnotify.channels.email.smtp.protocol import Protocol
 from flashnotify.channels.email.smtp.remedies import is_plain_text
 from flashnotify.channels.email.smtp.server import Server
 from flashnotify.channels.email.smtp.stages import Stage
@@ -16,17 +16,6 @@ from flashnotify.errors import why_not_connected
 
 # Seconds until the next address is tried beside the last one (RFC 8305, section 8).
 _NEXT_ADDRESS = 0.25
-
-
-class Protocol(SMTPProtocol):
-    """A connection that keeps how an answer begins, since a broken one cannot be read."""
-
-    answer = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Take a part of an answer."""
-        self.answer = (self.answer + data)[:3]
-        super().data_received(data)
 
 
 async def connect(server: Server) -> Protocol:
@@ -66,6 +55,5 @@ async def expects_tls(server: Server) -> bool:
         return not is_plain_text(error)
     except (SMTPException, OSError):
         return False
-    if protocol.transport is not None:
-        protocol.transport.close()
+    protocol.close()
     return True

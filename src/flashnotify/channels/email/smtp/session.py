@@ -2,20 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Self, cast
+from typing import Self
 
 from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException
 from aiosmtplib.auth import auth_crammd5_verify, auth_login_encode, auth_plain_encode
-from aiosmtplib.errors import SMTPConnectError, SMTPServerDisconnected, SMTPTimeoutError
+from aiosmtplib.errors import SMTPConnectError, SMTPServerDisconnected
 from aiosmtplib.esmtp import parse_esmtp_extensions
 
-from flashnotify.channels.email.smtp.connection import Protocol, connect
+from flashnotify.channels.email.smtp.connection import connect
 from flashnotify.channels.email.smtp.error_mapping import explained
+from flashnotify.channels.email.smtp.protocol import Protocol
 from flashnotify.channels.email.smtp.remedies import NotOffered
 from flashnotify.channels.email.smtp.server import Server
 from flashnotify.channels.email.smtp.stages import Stage
+from flashnotify.errors import TransportError
 
 # Seconds for RSET and QUIT: nothing depends on their answers.
 _BRIEF = 2.0
@@ -25,7 +26,7 @@ _NO_EHLO = (500, 501, 502, 504)
 _MECHANISMS = ("cram-md5", "plain", "login")
 # Any code that begins with 2 is an acceptance (RFC 5321, section 4.2.1).
 _ACCEPTED = re.compile(rb"2[0-9]{2}")
-_FIRST_DOT = re.compile(rb"(?m)^\.")
+_END_OF_DATA = b".\r\n"
 
 
 class Session:
@@ -38,14 +39,17 @@ class Session:
     def __init__(self, server: Server, protocol: Protocol) -> None:
         self._server = server
         self._protocol = protocol
-        self._settled = False
         self._extensions: dict[str, str] = {}
         self._mechanisms: list[str] = []
 
     @property
+    def _pipelining(self) -> bool:
+        return "pipelining" in self._extensions
+
+    @property
     def usable(self) -> bool:
-        """Whether another command may follow: the last one was answered, and not with the end."""
-        return self._settled and self._protocol.is_connected
+        """Whether another command may follow: all were answered, and not with the end."""
+        return self._protocol.settled
 
     @classmethod
     async def open(cls, server: Server) -> Self:
@@ -60,33 +64,47 @@ class Session:
         return session
 
     async def mail(self, sender: str, *, within: float = Stage.sender.timeout) -> None:
-        """Begin a message; the server has `within` seconds to agree."""
-        await self._command(Stage.sender, f"MAIL FROM:<{sender}>", 250, within=within)
+        """Begin a message; the server has `within` seconds to accept the sender."""
+        await self._step(Stage.sender, _mail(sender), 250, within=within)
 
-    async def rcpt(self, recipient: str) -> None:
-        """Name the recipient of the message."""
-        await self._command(Stage.recipient, f"RCPT TO:<{recipient}>", 250)
+    async def begin(
+        self, sender: str, recipient: str, *, within: float = Stage.sender.timeout
+    ) -> None:
+        """Begin a message to one recipient, which `finish` sends.
 
-    async def data(self, message: bytes) -> SMTPResponse:
+        If the server can take that, all commands leave at once (RFC 2920).
+        """
+        if self._pipelining:
+            with explained(Stage.sender, self._server):
+                self._protocol.send(_mail(sender), _rcpt(recipient), "DATA")
+        await self.mail(sender, within=within)
+
+    async def finish(self, recipient: str, message: bytes) -> SMTPResponse:
         """Send the message, whose lines end with CRLF; return the server's answer.
 
         Once that begins as an acceptance, nothing after it undoes it: to send again makes copies.
         """
-        await self._command(Stage.data, "DATA", 354)
+        try:
+            await self._step(Stage.recipient, _rcpt(recipient), 250)
+        except TransportError:
+            if self._pipelining and self._protocol.replies_due == 1:
+                await self._withdraw()
+            raise
+        await self._step(Stage.data, "DATA", 354)
         with explained(Stage.end_of_data, self._server):
-            self._protocol.answer = b""
-            self._protocol.write(_FIRST_DOT.sub(b"..", message) + b".\r\n")
-            reading = self._protocol.read_response()
+            self._protocol.write(_dot_stuffed(message) + _END_OF_DATA)
             try:
-                return _expected(await self._answer(reading, Stage.end_of_data.timeout), 250)
+                return _expected(await self._protocol.reply(Stage.end_of_data.timeout), 250)
             except SMTPException:
-                if not _ACCEPTED.fullmatch(self._protocol.answer):
+                code = self._protocol.begun
+                if not _ACCEPTED.fullmatch(code):
                     raise
-                return SMTPResponse(int(self._protocol.answer), "the rest cannot be read")
+                return SMTPResponse(int(code), "the rest cannot be read")
 
     async def reset(self) -> None:
         """Abandon the message that was begun."""
-        await self._command(Stage.sender, "RSET", 250, within=_BRIEF)
+        with explained(Stage.sender, self._server):
+            _expected(await self._reply("RSET", _BRIEF), 250)
 
     async def quit(self) -> None:
         """End the session, with QUIT if the server answers soon."""
@@ -99,12 +117,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connection, without waiting for anything."""
-        # uvloop's transports are none of asyncio's classes, though they have the methods.
-        transport = cast("asyncio.WriteTransport | None", self._protocol.transport)
-        usable, self._settled = self.usable, False
-        if transport is not None:
-            # The end of TLS waits for an answer too, which a dead connection never gives.
-            transport.close() if usable else transport.abort()
+        self._protocol.close()
 
     async def _begin(self) -> None:
         server = self._server
@@ -119,10 +132,10 @@ class Session:
             await self._login(server.username, server.password)
 
     async def _greeting(self) -> None:
-        server, reading = self._server, self._protocol.read_response()
+        server = self._server
         with explained(Stage.greeting, server):
             try:
-                answer = await self._answer(reading, Stage.greeting.timeout)
+                answer = await self._protocol.reply(Stage.greeting.timeout)
             except SMTPServerDisconnected as error:
                 failure = f"Error connecting to {server.host} on port {server.port}: {error}"
                 raise SMTPConnectError(failure) from error
@@ -142,8 +155,7 @@ class Session:
         """Return our name, or else our address as a literal (RFC 5321, section 4.1.3)."""
         if self._server.ehlo_name is not None:
             return self._server.ehlo_name
-        transport = self._protocol.transport
-        address = transport.get_extra_info("sockname")[0] if transport is not None else ""
+        address = self._protocol.transport.get_extra_info("sockname")[0]
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     async def _start_tls(self, *, offered: bool) -> None:
@@ -151,8 +163,11 @@ class Session:
         with explained(Stage.starttls, server):
             if not offered:
                 raise NotOffered("STARTTLS")
-            upgrade = self._protocol.start_tls(server.tls, server_hostname=server.host)
-            await self._answer(upgrade, Stage.starttls.timeout)
+            async with asyncio.timeout(Stage.starttls.timeout):
+                answer = await self._reply("STARTTLS", Stage.starttls.timeout)
+                if answer.code != 220:
+                    raise SMTPResponseException(*answer)
+                await self._protocol.start_tls(server.tls, server.host)
 
     async def _login(self, username: str, password: str) -> None:
         with explained(Stage.login, self._server):
@@ -188,26 +203,41 @@ class Session:
         proof = auth_crammd5_verify(username, password, answer.message)
         return await self._reply(proof.decode(), within)
 
-    async def _command(
-        self, stage: Stage, line: str, expected: int, *, within: float | None = None
+    async def _step(
+        self, stage: Stage, command: str, expected: int, *, within: float | None = None
     ) -> None:
+        """Send a command, unless it has left with others; wait for its answer."""
         with explained(stage, self._server):
-            _expected(await self._reply(line, within or stage.timeout), expected)
+            if not self._protocol.replies_due:
+                self._protocol.send(command)
+            _expected(await self._protocol.reply(within or stage.timeout), expected)
 
-    async def _reply(self, line: str, within: float) -> SMTPResponse:
+    async def _withdraw(self) -> None:
+        """End a DATA that left with the RCPT that was refused (RFC 2920, section 3.1)."""
+        with suppress(SMTPException):
+            if (await self._protocol.reply(_BRIEF)).code == 354:
+                # To no recipient.
+                self._protocol.write(_END_OF_DATA)
+                await self._protocol.reply(_BRIEF)
+
+    async def _reply(self, command: str, within: float) -> SMTPResponse:
         """Return the answer to a command, whatever it is."""
-        return await self._answer(self._protocol.execute_command(line.encode("ascii")), within)
+        self._protocol.send(command)
+        return await self._protocol.reply(within)
 
-    async def _answer(self, reading: Awaitable[SMTPResponse], within: float) -> SMTPResponse:
-        self._settled = False
-        try:
-            async with asyncio.timeout(within):
-                answer = await reading
-        except TimeoutError:
-            raise SMTPTimeoutError(f"no answer within {within:g} s") from None
-        # With 421 the server closes the connection (RFC 5321, section 3.8).
-        self._settled = answer.code != 421
-        return answer
+
+def _mail(sender: str) -> str:
+    return f"MAIL FROM:<{sender}>"
+
+
+def _rcpt(recipient: str) -> str:
+    return f"RCPT TO:<{recipient}>"
+
+
+def _dot_stuffed(message: bytes) -> bytes:
+    """Return a message in which no line is a dot (RFC 5321, section 4.5.2)."""
+    first = b"." if message.startswith(b".") else b""
+    return first + message.replace(b"\r\n.", b"\r\n..")
 
 
 def _expected(answer: SMTPResponse, code: int) -> SMTPResponse:

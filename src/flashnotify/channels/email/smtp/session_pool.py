@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from aiosmtplib import SMTPResponse
 
 from flashnotify.channels.email.smtp.error_mapping import TooManyConnections
 from flashnotify.channels.email.smtp.session import Session
@@ -19,10 +21,10 @@ _NARROW = 60.0
 
 
 class SessionPool:
-    """Lends each user a session in which a message has begun.
+    """Sends each message in a session of its own, which is then kept for another.
 
-    `limiter` admits the users; it is narrowed to what the server allows. Sessions that nobody used
-    for `max_idle` seconds are ended.
+    `limiter` admits the messages; it is narrowed to what the server allows. Sessions that nobody
+    used for `max_idle` seconds are ended.
     """
 
     def __init__(
@@ -44,12 +46,11 @@ class SessionPool:
         self._refused_at = clock.monotonic()
         self._expiring: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def message(self, sender: str) -> AsyncIterator[Session]:
-        """Lend a session that has accepted MAIL."""
-        session = await self._begin(sender)
+    async def send(self, sender: str, recipient: str, message: bytes) -> SMTPResponse:
+        """Send a message in one of the sessions; return the server's answer."""
+        session = await self._begin(sender, recipient)
         try:
-            yield session
+            return await session.finish(recipient, message)
         except TransportError:
             # The server has answered: the session can go on after a reset.
             if session.usable:
@@ -67,14 +68,14 @@ class SessionPool:
         idle, self._idle = self._idle, []
         await asyncio.gather(*(session.quit() for _, session in idle))
 
-    async def _begin(self, sender: str) -> Session:
+    async def _begin(self, sender: str, recipient: str) -> Session:
         self._widen()
         while True:
             kept = self._pop()
             alone = not self._in_use
             self._in_use += 1
             try:
-                return await self._begin_in(kept, sender)
+                return await self._begin_in(kept, sender, recipient)
             except TooManyConnections:
                 self._in_use -= 1
                 if alone and not self._in_use:
@@ -91,11 +92,12 @@ class SessionPool:
             if self._in_use:
                 await self._room()
 
-    async def _begin_in(self, kept: Session | None, sender: str) -> Session:
+    async def _begin_in(self, kept: Session | None, sender: str, recipient: str) -> Session:
         """Begin a message in the session `kept`, or in a new one."""
         session = kept or await self._open()
         try:
-            await session.mail(sender, within=Stage.sender.timeout if kept is None else _CHECK)
+            within = Stage.sender.timeout if kept is None else _CHECK
+            await session.begin(sender, recipient, within=within)
         except BaseException as error:
             session.close()
             if kept is not None and isinstance(error, Unreachable):

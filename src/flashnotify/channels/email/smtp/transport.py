@@ -138,9 +138,7 @@ class SmtpTransport(Transport[EmailToOne]):
         """Send one email; the result has the server's answer."""
         # Before any command, since this also checks the addresses in the commands.
         message = content.as_bytes()
-        async with self._pool.message(content.content.sender_address) as session:
-            await session.rcpt(content.to)
-            answer = await session.data(message)
+        answer = await self._pool.send(content.content.sender_address, content.to, message)
         return Sent(answer=excerpt(f"{answer.code} {answer.message}"), reference=content.message_id)
 
     async def _open(self) -> Session:

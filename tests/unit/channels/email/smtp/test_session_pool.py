@@ -64,10 +64,10 @@ async def test_one_forgotten_connection_tells_about_those_kept_for_longer(
     smtp.forget()
     checks = 0
 
-    async def begin(self: Any, kept: Any, sender: str) -> Any:
+    async def begin(self: Any, kept: Any, *message: str) -> Any:
         nonlocal checks
         checks += kept is not None
-        return await original(self, kept, sender)
+        return await original(self, kept, *message)
 
     original = session_pool.SessionPool._begin_in
     monkeypatch.setattr(session_pool.SessionPool, "_begin_in", begin)
