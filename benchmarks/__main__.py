@@ -43,7 +43,10 @@ def main() -> None:
     # What it started ends with it.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     RESULTS.mkdir(exist_ok=True)
-    found = {name: _run(name, options) for name in options.names}
+    try:
+        found = {name: _run(name, options) for name in options.names}
+    except KeyboardInterrupt:
+        sys.exit(f"Interrupted. What was measured before is in {RESULTS}.")
     missed = [
         f"- {name}, {case}: {verdict}"
         for name, result in found.items()

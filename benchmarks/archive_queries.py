@@ -50,6 +50,8 @@ PLAIN = (
     Query("/v1/notifications/{id}"),
     Query("/v1/notifications/{id}/deliveries"),
     Query("/v1/stats"),
+    Query("/v1/stats", (("window", "30d"),)),
+    Query("/v1/performance", (("window", "30d"),)),
     Query("/v1/queue"),
 )
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
+from flashnotify.archive.windows import coarser
+
 # Rows by table.
 Rows: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 _DELIVERIES_EACH = 10
@@ -47,19 +49,26 @@ _OTHERS = [
 
 
 class _Totals:
-    """The counts that the service keeps over all notifications."""
+    """The counts that the service keeps over all notifications, by spans as long as it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: int) -> None:
+        self._coarser = coarser(now)
         self._totals: Counter[tuple[int, str, str, str]] = Counter()
         self._latencies: Counter[tuple[int, str, str, int]] = Counter()
 
     def add(self, sort: Sort, at: int) -> None:
         """Count a notification and its deliveries."""
-        span, minute = at - at % _TEN_MINUTES, at - at % _MINUTE
-        self._totals[span, sort.kind, "", "accepted"] += 1
+        since = self._since(at, _TEN_MINUTES)
+        self._totals[since, sort.kind, "", "accepted"] += 1
         for status, number in _counts(sort):
-            self._totals[span, sort.kind, sort.channel, status] += number
-        self._latencies[minute, sort.channel, "capture://", 5] += _DELIVERIES_EACH
+            self._totals[since, sort.kind, sort.channel, status] += number
+        since = self._since(at, _MINUTE)
+        self._latencies[since, sort.channel, "capture://", 5] += _DELIVERIES_EACH
+
+    def _since(self, at: int, span: int) -> int:
+        for before, longer in self._coarser:
+            span = longer if at < before else span
+        return at - at % span
 
     def rows(self) -> Rows:
         """Return the rows of the counts."""
@@ -80,8 +89,8 @@ class _Totals:
 def archived(deliveries: int) -> Iterator[Rows]:
     """Yield the rows of so many deliveries, of a month that ends now, in parts."""
     number = max(_RARE_ONES, deliveries // _DELIVERIES_EACH)
-    chosen, start = Random(9), int(time.time() * 1000) - _MONTH
-    totals = _Totals()
+    chosen, now = Random(9), int(time.time() * 1000)
+    start, totals = now - _MONTH, _Totals(now)
     for first in range(0, number, _CHUNK):
         rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for index in range(first, min(number, first + _CHUNK)):

@@ -17,6 +17,7 @@ from benchmarks import archive_loader, wrk
 from benchmarks.archive_queries import FILTERS, PLAIN, Query, filtered, unfiltered
 from benchmarks.notifications import held, mailboxes
 from benchmarks.options import Options
+from benchmarks.processes import require_program
 from benchmarks.results import Round
 from benchmarks.server import Server, Spent, flashnotify
 from benchmarks.table import Result
@@ -31,8 +32,11 @@ _WORST = 3
 
 def measure(options: Options) -> Result:
     """Measure both archives in turns."""
+    # Before the minute that loading takes.
+    require_program("wrk", "wrk")
+    deliveries = options.of(options.deliveries)
     with ExitStack() as stack:
-        servers = [stack.enter_context(_serving(number)) for number in (_SMALL, options.deliveries)]
+        servers = [stack.enter_context(_serving(number)) for number in (_SMALL, deliveries)]
         servers[0] = servers[0]._replace(name=f"{_SMALL:,} deliveries")
         queries = [*PLAIN]
         for path in FILTERS:
@@ -46,7 +50,7 @@ def measure(options: Options) -> Result:
                 *(_read(server, query) for query in queries for server in servers),
             )
         ]
-    large = f"{options.deliveries:,} deliveries: "
+    large = f"{deliveries:,} deliveries: "
     rounds = [Round(large + case, of, figures) for case, of, figures in rounds]
     cases = dict.fromkeys(case for case, _, _ in rounds)
     targets: list[Target] = [AsGoodAs(case, 1 / _TIMES) for case in cases]

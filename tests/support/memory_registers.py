@@ -236,6 +236,23 @@ class MemoryMaintenance:
         end = min(min((key[0] for key in latencies), default=before) + span, before)
         return await self._purge("latencies", latencies, [key for key in latencies if key[0] < end])
 
+    async def coarsen_totals(self, before: int, span: int) -> bool:
+        return await self._coarsen("totals", self._state.totals, before, span)
+
+    async def coarsen_latencies(self, before: int, span: int) -> bool:
+        return await self._coarsen("latencies", self._state.latencies, before, span)
+
+    async def _coarsen(self, name: str, counts: Counter[Any], before: int, span: int) -> bool:
+        await self._state.read()
+        finer = [key for key in counts if key[0] < before and key[0] % span]
+        if not finer:
+            return False
+        start = min(at - at % span for at, *_ in finer)
+        async with self._state.write(f"maintenance.coarsen_{name}"):
+            for key in (key for key in finer if key[0] < start + span):
+                counts[start, *key[1:]] += counts.pop(key)
+        return True
+
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:

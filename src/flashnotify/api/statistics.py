@@ -12,14 +12,16 @@ from pydantic import BaseModel
 from flashnotify.api.auth import Reader
 from flashnotify.archive.ports import Statistics
 from flashnotify.archive.records import ACCEPTED
+from flashnotify.archive.windows import WINDOWS
 from flashnotify.clock import Clock
 from flashnotify.domain import moment
 from flashnotify.telemetry.metrics import FAN_OUT
 from flashnotify.telemetry.statistics import percentile
 
-_HOUR = 3_600_000
-_WINDOWS = {"1h": _HOUR, "24h": 24 * _HOUR, "7d": 7 * 24 * _HOUR, "30d": 30 * 24 * _HOUR}
-Window = Annotated[Literal["1h", "24h", "7d", "30d"], Query(description="How far back from now.")]
+Window = Annotated[
+    Literal["1h", "24h", "7d", "30d"],
+    Query(description="How far back from now, to the whole ten minutes, hour, six hours or day."),
+]
 
 
 class StatsOut(BaseModel):
@@ -66,7 +68,7 @@ def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
         "and what waits now.",
     )
     async def get_statistics(_: Reader, window: Window = "24h") -> StatsOut:
-        since = clock.now() - _WINDOWS[window]
+        since = WINDOWS[window].since(clock.now())
         accepted: dict[str, int] = {}
         deliveries: dict[str, dict[str, dict[str, int]]] = {}
         for total in await statistics.totals(since):
@@ -93,7 +95,7 @@ def statistics_router(statistics: Statistics, clock: Clock) -> APIRouter:
         "an attempt.",
     )
     async def get_performance(_: Reader, window: Window = "1h") -> PerformanceList:
-        since = clock.now() - _WINDOWS[window]
+        since = WINDOWS[window].since(clock.now())
         items = [
             PerformanceOut(
                 channel=found.channel,

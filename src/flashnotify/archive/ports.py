@@ -238,6 +238,12 @@ class Maintenance(Protocol):
     async def purge_latencies(self, before: int, span: int) -> bool:
         """Purge latencies from before `before`, at most `span` milliseconds of them."""
 
+    async def coarsen_totals(self, before: int, span: int) -> bool:
+        """Keep counts from before `before`, a multiple of `span`, by that span: the oldest ones."""
+
+    async def coarsen_latencies(self, before: int, span: int) -> bool:
+        """Keep latencies from before `before`, a multiple of `span`, by that span likewise."""
+
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:

@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from flashnotify.archive.ports import Maintenance as Purges
+from flashnotify.archive.windows import coarser
 from flashnotify.clock import Clock
 from flashnotify.domain import IDEMPOTENCY_LIFETIME
 from flashnotify.errors import stack_of
@@ -20,7 +21,8 @@ log = structlog.get_logger(__name__)
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 _KEEP_TOTALS = 400 * _DAY
-_KEEP_LATENCIES = 30 * _DAY
+# The longest window starts with a whole day.
+_KEEP_LATENCIES = 31 * _DAY
 KEEP_EVENTS = 100_000
 # Rows that one slice removes, about.
 SLICE = 500
@@ -76,6 +78,9 @@ class Maintenance:
         yield partial(purges.purge_events, KEEP_EVENTS, SLICE)
         yield partial(purges.purge_totals, now - _KEEP_TOTALS, _DAY)
         yield partial(purges.purge_latencies, now - _KEEP_LATENCIES, _HOUR)
+        for before, span in coarser(now):
+            yield partial(purges.coarsen_totals, before, span)
+            yield partial(purges.coarsen_latencies, before, span)
         known = list(self._kinds)
         for kind in self._kinds.values():
             own = kind.retention != DEFAULT_RETENTION

@@ -816,6 +816,28 @@ async def test_statistics_are_purged_a_span_at_a_time(
     assert [latency.attempts for latency in await ports.statistics.latencies(0)] == [1]
 
 
+async def test_statistics_are_kept_by_longer_spans(
+    ports: Archive, records: Records, clock: ManualClock
+) -> None:
+    statistics, maintenance, hour = ports.statistics, ports.maintenance, 3600 * 1000
+    await clock.advance(3600 - clock.now() / 1000 % 3600)
+    start = clock.now()
+    # Twice in the first hour, once at the beginning of it; and once in the second.
+    for seconds in (1800, 3000, 3600):
+        notification, [(_, [mail])] = await records.fanned_out()
+        failed = records.attempt(AttemptOutcome.retryable)
+        await records.record(notification, mail, [failed, records.attempt()], SENT, clock.now())
+        await clock.advance(seconds)
+    found = await statistics.totals(0), await statistics.latencies(0)
+    for coarsen in (maintenance.coarsen_totals, maintenance.coarsen_latencies):
+        assert await coarsen(start + hour, hour)
+        assert not await coarsen(start + hour, hour)
+    assert (await statistics.totals(0), await statistics.latencies(0)) == found
+    for since, number in ((start, 3), (start + 1, 1), (start + hour, 1)):
+        assert {total.number for total in await statistics.totals(since)} == {number}
+        assert [each.failures for each in await statistics.latencies(since)] == [number]
+
+
 async def test_an_archive_can_be_pinged_and_is_not_overloaded(ports: Archive) -> None:
     await ports.ping()
     assert not ports.overloaded

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 
 from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.reading import Reading
@@ -24,3 +24,11 @@ class Access:
 def matching(*wanted: tuple[Any, Any]) -> list[ColumnElement[bool]]:
     """Return the conditions that columns have the wanted values; None stands for any."""
     return [column == value for column, value in wanted if value is not None]
+
+
+def having(column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
+    """Return whether a column has a value, for rows that an index has already found.
+
+    It is computed, so that SQLite takes no other index for it.
+    """
+    return func.coalesce(column, column) == value

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import product
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, select, text
 
 from flashnotify.archive.models import Delivery as Table
-from flashnotify.archive.models import JobRow
+from flashnotify.archive.models import Id, JobRow
 from flashnotify.archive.records import Delivery, DeliveryFilter, ListedDelivery, Page
-from flashnotify.archive.sql.access import Access, matching
+from flashnotify.archive.sql.access import Access, having, matching
 from flashnotify.archive.sql.lists import Span
 from flashnotify.archive.sql.reading import known
 from flashnotify.domain import DeliveryStatus, WaitReason
@@ -36,25 +38,25 @@ _with_job = select(
     ),
     _waiting.label("waiting"),
 ).outerjoin(JobRow, JobRow.id == Table.job_id)
-# With one look into an index for each kind and for each channel of it.
-_kinds_and_channels = text("""
-    WITH RECURSIVE kinds(kind) AS (
-        SELECT min(kind) FROM deliveries
-        UNION ALL
-        SELECT (SELECT min(d.kind) FROM deliveries d WHERE d.kind > kinds.kind)
-        FROM kinds WHERE kind IS NOT NULL
-    ), pairs(kind, channel) AS (
-        SELECT kind, (SELECT min(d.channel) FROM deliveries d WHERE d.kind = kinds.kind)
-        FROM kinds WHERE kind IS NOT NULL
-        UNION ALL
-        SELECT kind, (
-            SELECT min(d.channel) FROM deliveries d
-            WHERE d.kind = pairs.kind AND d.channel > pairs.channel
+# The kinds, channels and statuses that deliveries have, with one look into an index for each: the
+# next is behind all ids of the one before. Computed, since SQLite otherwise compares no more than
+# one column with those of another row in an index.
+_combinations = text("""
+    WITH RECURSIVE firsts(id) AS (
+        SELECT (
+            SELECT id FROM deliveries WHERE kind > '' ORDER BY kind, channel, status, id LIMIT 1
         )
-        FROM pairs WHERE channel IS NOT NULL
+        UNION ALL
+        SELECT (
+            SELECT d.id FROM deliveries d
+            WHERE (d.kind, d.channel, d.status, d.id)
+                > (f.kind || '', f.channel || '', f.status || '', :greatest)
+            ORDER BY d.kind, d.channel, d.status, d.id LIMIT 1
+        )
+        FROM firsts JOIN deliveries f ON f.id = firsts.id
     )
-    SELECT kind, channel FROM pairs WHERE channel IS NOT NULL
-""")
+    SELECT kind, channel, status FROM firsts JOIN deliveries ON deliveries.id = firsts.id
+""").bindparams(bindparam("greatest", UUID(int=2**128 - 1), Id))
 
 
 class DeliveryLists(Access):
@@ -67,36 +69,28 @@ class DeliveryLists(Access):
         filters = {"kind": wanted.kind, "channel": wanted.channel, "status": wanted.status}
         few = _of_few(wanted)
         if few or not any(filters.values()):
-            # Computed, so that the database does not take another index for them.
-            others = [COLUMNS[n].concat("") == v for n, v in filters.items() if v is not None]
+            others = [having(COLUMNS[n], v) for n, v in filters.items() if v is not None]
             others += _excluding(wanted)
             return await self._lists.filtered_page(
                 _with_job, select(Table.id).where(*few), others, limit, span, _listed
             )
-        queries = await self._by_filters(wanted)
-        return await self._lists.merged_page(queries, limit, span, _listed)
+        among = await self._by_filters(wanted)
+        return await self._lists.merged_page(_with_job, among, limit, span, _listed)
 
-    async def _by_filters(self, wanted: DeliveryFilter) -> Sequence[Select[Any]]:
-        """Return a query for each of the wanted combinations that the archive holds.
+    async def _by_filters(self, wanted: DeliveryFilter) -> Sequence[Select[UUID]]:
+        """Return a query for the ids of each of the wanted combinations that the archive holds.
 
         An index of (kind, channel, status) answers each in the list's order.
         """
-        query = _with_job.where(*_excluding(wanted))
-        statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
+        given = (wanted.kind, wanted.channel, wanted.status)
+        held: Sequence[Any] = [given]
+        if None in given:
+            held = await self._lists.all(_combinations, {})
+        ids = select(Table.id).where(*_excluding(wanted))
         return [
-            query.where(Table.kind == kind, Table.channel == channel, Table.status == status)
-            for kind, channel in await self._kinds_and_channels(wanted)
-            for status in statuses
-        ]
-
-    async def _kinds_and_channels(self, wanted: DeliveryFilter) -> Sequence[tuple[str, str]]:
-        """Return the wanted pairs of kind and channel that any delivery has."""
-        if wanted.kind is not None and wanted.channel is not None:
-            return [(wanted.kind, wanted.channel)]
-        return [
-            (row.kind, row.channel)
-            for row in await self._lists.all(_kinds_and_channels, {})
-            if wanted.kind in (None, row.kind) and wanted.channel in (None, row.channel)
+            ids.where(Table.kind == kind, Table.channel == channel, Table.status == status)
+            for kind, channel, status in held
+            if given in product((None, kind), (None, channel), (None, status))
         ]
 
 

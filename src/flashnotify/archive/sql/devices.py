@@ -36,7 +36,9 @@ class SqlDevices(Access):
         return {found.id: found for found in await self._reader.records(query, {}, _device)}
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
-        return await self._lists.page(_all, limit, Span.after(cursor), _registered)
+        return await self._lists.merged_page(
+            _all, [select(Table.id)], limit, Span.after(cursor), _registered
+        )
 
     async def register(self, device: RegisteredDevice) -> None:
         row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}

@@ -48,29 +48,24 @@ class Span:
 class Lists(Reading):
     """Reads pages of lists."""
 
-    async def page(
-        self, query: Select[Any], limit: int, span: Span, record: Callable[[Row[Any]], T]
-    ) -> Page[T]:
-        """Return a page of what `query` finds in a span, newest first, each as `record`."""
-        return await self.merged_page([query], limit, span, record)
-
     async def merged_page(
         self,
-        queries: Sequence[Select[Any]],
+        query: Select[Any],
+        among: Sequence[Select[UUID]],
         limit: int,
         span: Span,
         record: Callable[[Row[Any]], T],
     ) -> Page[T]:
-        """Return a page of what `queries` find together, in one order.
+        """Return a page of what `query` finds for ids `among`, each of which an index has in order.
 
-        Each has an index in that order, so that the database merges them and stops at the limit.
+        The database merges them and stops at the limit, before it reads a row.
         """
-        if not queries:
+        if not among:
             return Page([], None)
-        queries = [span.of(query) for query in queries]
-        merged = union_all(*queries) if len(queries) > 1 else queries[0]
+        merged = union_all(*map(span.of, among)) if len(among) > 1 else span.of(among[0])
         newest = merged.selected_columns.id.desc()
-        rows = await self.rows(merged.order_by(newest).limit(limit + 1), {})
+        found = merged.order_by(newest).limit(limit + 1)
+        rows = await self.rows(_with_ids(query, found), {})
         return await _page(rows, limit, None, record)
 
     async def filtered_page(
@@ -95,9 +90,13 @@ class Lists(Reading):
             last = await self.value(looked_at.limit(1))
         span = span if last is None else replace(span, first=last)
         found = span.of(among).where(*wanted).order_by(newest).limit(limit + 1)
-        query = query.where(among.selected_columns.id.in_(found))
-        rows = await self.rows(query.order_by(newest), {})
+        rows = await self.rows(_with_ids(query, found), {})
         return await _page(rows, limit, last, record)
+
+
+def _with_ids(query: Select[Any], found: Any) -> Select[Any]:
+    id = query.selected_columns.id
+    return query.where(id.in_(found)).order_by(id.desc())
 
 
 async def _page(

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_c
 from flashnotify.archive import models
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement
+from flashnotify.archive.sql.coarsening import Counted, coarsen, is_finer
 from flashnotify.archive.sql.lists import first_id
 from flashnotify.archive.write_lanes import WriteLane
 
@@ -70,6 +71,12 @@ class SqlMaintenance(Access):
     async def purge_latencies(self, before: int, span: int) -> bool:
         return await self._purge_from(PURGE_LATENCIES, models.Latency.since, before, span)
 
+    async def coarsen_totals(self, before: int, span: int) -> bool:
+        return await self._coarsen(models.Total, before, span)
+
+    async def coarsen_latencies(self, before: int, span: int) -> bool:
+        return await self._coarsen(models.Latency, before, span)
+
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:
@@ -122,6 +129,11 @@ class SqlMaintenance(Access):
         if first is None or first >= end:
             return False
         return await self._write([(statement, {"before": min(first + step, end)})])
+
+    async def _coarsen(self, model: Counted, before: int, span: int) -> bool:
+        finer = select(func.min(model.since)).where(model.since < before, is_finer(model, span))
+        first = await self._reader.value(finer)
+        return first is not None and await self._write(coarsen(model, first - first % span, span))
 
     async def _write(self, changes: Sequence[Change]) -> bool:
         if changes:

@@ -28,7 +28,7 @@ from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
-from flashnotify.archive.sql.access import Access
+from flashnotify.archive.sql.access import Access, having
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
@@ -189,8 +189,7 @@ def _indexed(
     else:
         if filters.keys() == {"kind"}:
             among = among.where(Table.kind == filters.pop("kind"))
-    # Computed, so that SQLite does not take another index for them.
-    return among, [_columns[name].concat("") == str(value) for name, value in filters.items()]
+    return among, [having(_columns[name], value) for name, value in filters.items()]
 
 
 def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
