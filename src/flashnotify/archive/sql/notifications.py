@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -113,12 +113,12 @@ class SqlNotifications(Access):
     async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
         return await self._reader.one(_answer, {"caller": caller, "key": key}, _idempotent_answer)
 
-    async def accept(
+    def accept(
         self,
         notification: Notification,
         work: ScheduledJob | records.FanOutSlice,
         answer: IdempotencyRecord | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         now = notification.accepted_at
         changes: list[Change] = [
             (ADD_NOTIFICATION, _row(notification)),
@@ -131,7 +131,7 @@ class SqlNotifications(Access):
         if answer is not None:
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
         lane = WriteLane.of_accept(notification.priority, len(changes))
-        await self._writer.write(*changes, lane=lane)
+        return self._writer.submit(changes, lane)
 
     async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         changes = _fanned_out(job.notification_id, done, now)
