@@ -194,7 +194,10 @@ def _indexed(
 
 
 def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
-    changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
+    changes: list[Change] = [
+        (ADD_DELIVERY, row_of(delivery) | {"status": str(delivery.status)})
+        for delivery in done.deliveries
+    ]
     changes += [add_job(scheduled) for scheduled in done.jobs]
     changes += add_batches(done.jobs, done.deliveries)
     counts = Counter((d.channel, d.status) for d in done.deliveries)
@@ -245,14 +248,29 @@ def _idempotent_answer(row: Row[Any]) -> IdempotencyRecord | None:
 
 
 def _row(notification: Notification) -> dict[str, Any]:
-    row = row_of(notification)
-    del row["damaged"]
+    # Written out, and with plain values: a driver takes over 1 µs to convert a member of an enum.
     channels = notification.channels
-    return row | {
-        "data": _json(dict(notification.data)),
-        "audience": _json(list(notification.audience)),
-        "channels": _json(list(channels)) if channels is not None else None,
-        "expanded": row.pop("fanned_out"),
+    return {
+        "id": notification.id,
+        "kind": notification.kind,
+        "title": notification.title,
+        "body": notification.body,
+        "data": _json(notification.data),
+        "audience": _json(notification.audience),
+        "recipients": notification.recipients,
+        "priority": int(notification.priority),
+        "channels": _json(channels) if channels is not None else None,
+        "locale": notification.locale,
+        "send_at": notification.send_at,
+        "expires_at": notification.expires_at,
+        "reference": notification.reference,
+        "sender": notification.sender,
+        "status": str(notification.status),
+        "accepted_at": notification.accepted_at,
+        "updated_at": notification.updated_at,
+        "completed_at": notification.completed_at,
+        "outcome": notification.outcome,
+        "expanded": notification.fanned_out,
         "pending": 1,
     }
 
