@@ -1,6 +1,5 @@
 """`/v1/notifications/batch`: many notifications in one request."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from flashnotify.api.auth import Sender
@@ -100,8 +100,8 @@ class _Results:
             self.rejected += 1
         if isinstance(result.outcome, Unavailable):
             self._unavailable = self._unavailable or result.outcome
-        comma = ", " if self._encoded else ""
-        self._encoded.append(f"{comma}{json.dumps(_result(result))}".encode())
+        comma = b"," if self._encoded else b""
+        self._encoded.append(comma + to_json(_result(result)))
 
     def all_rejected(self) -> AllRejected:
         """Return the error for a batch without an accepted notification.
@@ -114,13 +114,13 @@ class _Results:
 
     def texts(self, more: Mapping[str, Any]) -> Sequence[bytes]:
         """Return a `BatchOut` with `more` members as JSON, in parts."""
-        head = json.dumps({**more, "accepted": self.accepted, "rejected": self.rejected})
-        return [f'{head[:-1]}, "results": ['.encode(), *self._encoded, b"]}"]
+        head = to_json({**more, "accepted": self.accepted, "rejected": self.rejected})
+        return [head[:-1] + b',"results":[', *self._encoded, b"]}"]
 
 
 def _result(result: Result) -> dict[str, Any]:
     if isinstance(result.outcome, Accepted):
         warnings = [*map(asdict, result.outcome.warnings)]
-        accepted = {"index": result.index, "id": str(result.outcome.id)}
+        accepted = {"index": result.index, "id": result.outcome.id}
         return accepted | {"warnings": warnings} if warnings else accepted
     return {"index": result.index, "error": problem(result.outcome)}

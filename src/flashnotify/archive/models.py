@@ -31,7 +31,8 @@ class Id(sa.TypeDecorator[UUID]):
 
 
 def _bytes(id: UUID | None) -> bytes | None:
-    return id.bytes if id is not None else None
+    # Not `id.bytes`, which is slower.
+    return id.int.to_bytes(16, "big") if id is not None else None
 
 
 def _partial(name: str, *columns: str, where: str) -> sa.Index:

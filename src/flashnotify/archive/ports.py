@@ -8,7 +8,7 @@ are milliseconds since the Unix epoch. Counts and statistics are kept by the wri
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -19,15 +19,16 @@ from flashnotify.domain import Device, Job, Lane, Priority
 class Notifications(Protocol):
     """Notifications, and the changes of a notification as a whole."""
 
-    async def accept(
+    def accept(
         self,
         notification: records.Notification,
         work: records.ScheduledJob | records.FanOutSlice,
         answer: records.IdempotencyRecord | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         """Store a new notification, its work and the answer for its idempotency key.
 
-        Its work is its fan-out job, or what the whole fan-out would make.
+        Its work is its fan-out job, or what the whole fan-out would make. Awaiting the result
+        waits for the disk.
         """
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:

@@ -1,14 +1,15 @@
 """Bulk requests: many notifications at once, each accepted or rejected by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
 from flashnotify import errors
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.json_documents import Document, parse
-from flashnotify.intake.submission import Submission
+from flashnotify.intake.submission import Prepared, Submission
 from flashnotify.meta.faults import MAX_ERRORS
 
 # Notifications that are checked and committed concurrently, of all requests together.
@@ -20,12 +21,16 @@ _CONCURRENT_BYTES = 256 * 1024
 _MAX_ERRORS = 1000
 
 
+T = TypeVar("T")
+Outcome: TypeAlias = Accepted | errors.FlashNotifyError
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The answer to the notification at `index`, or the error that rejected it."""
 
     index: int
-    outcome: Accepted | errors.FlashNotifyError
+    outcome: Outcome
 
 
 class Bulk:
@@ -58,17 +63,18 @@ class Bulk:
         while start < len(whole):
             part = _part(whole, start)
             share = min(max(left // len(part), 1), MAX_ERRORS)
-            checks = (
-                self._one(caller, document, index, key, share)
-                for index, document in enumerate(part, start)
-            )
             async with self._turn:
-                results = await asyncio.gather(*checks)
-            for result in results:
-                await self.slices.step()
-                if isinstance(result.outcome, errors.InvalidInput):
-                    left -= len(result.outcome.errors)
-                yield result
+                if key is None:
+                    outcomes = await self._together(caller, part, share)
+                else:
+                    keys = (f"{key} {start + place}" for place in range(len(part)))
+                    outcomes = await self._by_key(caller, part, keys, share)
+            for index, outcome in enumerate(outcomes, start):
+                if isinstance(outcome, errors.InvalidInput):
+                    # To encode it takes a while.
+                    await self.slices.step()
+                    left -= len(outcome.errors)
+                yield Result(index, outcome)
             start += len(part)
 
     async def _all(self, documents: AsyncIterator[Document]) -> list[Document]:
@@ -82,21 +88,59 @@ class Bulk:
                 )
         return whole
 
-    async def _one(
-        self, caller: Principal, document: Document, index: int, key: str | None, max_errors: int
-    ) -> Result:
+    async def _together(
+        self, caller: Principal, part: Sequence[Document], max_errors: int
+    ) -> Sequence[Outcome]:
+        """Check one document after the other, and store all that are valid at once."""
+        checked = [await _caught(self._prepared(caller, each, max_errors)) for each in part]
+        valid = [each for each in checked if isinstance(each, Prepared)]
+        writes = await asyncio.gather(*map(self._submission.store, valid), return_exceptions=True)
+        failures = iter(writes)
+        return [
+            each
+            if isinstance(each, errors.FlashNotifyError)
+            else self._stored(each, next(failures))
+            for each in checked
+        ]
+
+    async def _by_key(
+        self, caller: Principal, part: Sequence[Document], keys: Iterable[str], max_errors: int
+    ) -> Sequence[Outcome]:
+        """Accept documents concurrently, as each waits for the answer that its key may have."""
+
+        async def accepted(document: Document, key: str) -> Accepted:
+            parsed = await self._parsed(document)
+            return await self._submission.accept_parsed(caller, parsed, key, max_errors)
+
+        return await asyncio.gather(
+            *(_caught(accepted(each, key)) for each, key in zip(part, keys, strict=True))
+        )
+
+    async def _prepared(self, caller: Principal, document: Document, max_errors: int) -> Prepared:
+        return await self._submission.prepare(caller, await self._parsed(document), max_errors)
+
+    async def _parsed(self, document: Document) -> Mapping[str, Any]:
         await self.slices.step()
+        if isinstance(document, errors.FlashNotifyError):
+            raise document
+        return await parse(document, self.slices)
+
+    def _stored(self, prepared: Prepared, failure: BaseException | None) -> Outcome:
         try:
-            if isinstance(document, errors.FlashNotifyError):
-                raise document
-            parsed = await parse(document, self.slices)
-            own = f"{key} {index}" if key is not None else None
-            accepted = await self._submission.accept_parsed(caller, parsed, own, max_errors)
-            return Result(index, accepted)
+            if failure is not None:
+                raise failure
+            return self._submission.stored(prepared)
         except errors.FlashNotifyError as error:
-            # They keep the parsed document alive, for the garbage collector to go through.
-            error.__traceback__ = error.__context__ = None
-            return Result(index, error)
+            return error
+
+
+async def _caught(work: Awaitable[T]) -> T | errors.FlashNotifyError:
+    try:
+        return await work
+    except errors.FlashNotifyError as error:
+        # They keep the parsed document alive, for the garbage collector to go through.
+        error.__traceback__ = error.__context__ = None
+        return error
 
 
 def _part(whole: Sequence[Document], start: int) -> Sequence[Document]:

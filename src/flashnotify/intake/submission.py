@@ -1,17 +1,17 @@
 """Accepts notifications: validates, stores, queues. An accepted notification is on disk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import IdempotencyRecord, Notification
+from flashnotify.archive.records import FanOutSlice, IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.clock import Clock
 from flashnotify.delivery.planner import Planner
 from flashnotify.domain import NotificationStatus, milliseconds
-from flashnotify.errors import Unavailable
+from flashnotify.errors import FieldError, Unavailable
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted, Idempotency
 from flashnotify.intake.json_documents import parse
@@ -20,6 +20,14 @@ from flashnotify.meta.faults import MAX_ERRORS
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.time_slices import TimeSlices
+
+
+class Prepared(NamedTuple):
+    """A valid notification that is not stored yet: its work, and the warnings for its sender."""
+
+    notification: Notification
+    work: ScheduledJob | FanOutSlice
+    warnings: Sequence[FieldError]
 
 
 @dataclass(eq=False, slots=True)
@@ -64,32 +72,51 @@ class Submission:
         max_errors: int = MAX_ERRORS,
     ) -> Accepted:
         """Accept a parsed document; raise what `accept` raises, with at most `max_errors`."""
-        accept = partial(self._accept, caller, document, max_errors)
         if key is None:
-            accepted = await accept()
-        else:
-            accepted = await self.idempotency.once(caller.id, key, document, accept)
+            prepared = await self.prepare(caller, document, max_errors)
+            await self.store(prepared)
+            return self.stored(prepared)
+        accept = partial(self._accept_once, caller, document, max_errors)
+        accepted = await self.idempotency.once(caller.id, key, document, accept)
         warnings = self.validation.warnings(document)
         return replace(accepted, warnings=warnings) if warnings else accepted
 
-    async def _accept(
+    async def _accept_once(
         self,
         caller: Principal,
         document: Mapping[str, Any],
         max_errors: int,
-        answer: Callable[[UUID, NotificationStatus], IdempotencyRecord] | None = None,
+        answer: Callable[[UUID, NotificationStatus], IdempotencyRecord],
     ) -> Accepted:
+        prepared = await self.prepare(caller, document, max_errors)
+        await self.store(prepared, answer(prepared.notification.id, prepared.notification.status))
+        return self.stored(prepared)
+
+    async def prepare(
+        self, caller: Principal, document: Mapping[str, Any], max_errors: int = MAX_ERRORS
+    ) -> Prepared:
+        """Return the notification of a parsed document, with what `store` stores.
+
+        Raise `InvalidInput` or `NotPermitted`, as `accept` does.
+        """
         now = self.clock.now()
         checked = await self.validation.check(caller, document, now, max_errors)
         notification = self._notification(caller, checked, now)
-        work = self.planner.work(notification)
-        record = answer(notification.id, notification.status) if answer is not None else None
-        await self.archive.notifications.accept(notification, work, record)
-        self.metrics.accepted.labels(notification.kind, checked.priority.name).inc()
-        self.planner.queue(work)
+        warnings = self.validation.warnings(document)
+        return Prepared(notification, self.planner.work(notification), warnings)
+
+    def store(self, prepared: Prepared, answer: IdempotencyRecord | None = None) -> Awaitable[None]:
+        """Hand a notification over to the archive; it is on disk once the result was awaited."""
+        return self.archive.notifications.accept(prepared.notification, prepared.work, answer)
+
+    def stored(self, prepared: Prepared) -> Accepted:
+        """Queue a notification that is on disk, and return the answer to its sender."""
+        notification = prepared.notification
+        self.metrics.accepted[notification.kind, notification.priority].inc()
+        self.planner.queue(prepared.work)
         # The archive's file may be gone.
         self.supervisor.require_parts()
-        return Accepted(notification.id, notification.status)
+        return Accepted(notification.id, notification.status, warnings=prepared.warnings)
 
     def _notification(self, caller: Principal, checked: Checked, now: int) -> Notification:
         request = checked.request

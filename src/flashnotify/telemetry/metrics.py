@@ -27,7 +27,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         gauge = partial(Gauge, registry=self.registry)
         lane, transport = ("channel", "priority"), ("channel", "transport")
-        self.accepted = Counter(
+        accepted = Counter(
             "flashnotify_notifications_accepted",
             "Notifications accepted.",
             ("kind", "priority"),
@@ -75,9 +75,11 @@ class Metrics:
             "flashnotify_part_ready", "1 while a part of the service works.", ("part",)
         )
         # Create all series at the start, so that a rate never misses the first event.
-        for kind in kinds:
-            for priority in Priority:
-                self.accepted.labels(kind.kind, priority.name)
+        self.accepted = {
+            (kind.kind, priority): accepted.labels(kind.kind, priority.name)
+            for kind in kinds
+            for priority in Priority
+        }
 
     def transport(self, name: str, label: str) -> str:
         """Return what a transport is called here."""

@@ -1,6 +1,6 @@
 """Statements, compiled once for a driver."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -36,6 +36,7 @@ class CompiledStatement:
         binds = [compiled.binds[name] for name in names]
         self.text = str(compiled)
         self.text_of_chunk = _for_many(self.text, len(names))
+        self._width = len(names)
         self._fixed = {bind.key: bind.effective_value for bind in binds if not bind.required}
         self._pick = _picker([bind.key for bind in binds])
         self._processors: list[tuple[int, Callable[[Any], Any]]] = []
@@ -44,16 +45,14 @@ class CompiledStatement:
             if process is not None:
                 self._processors.append((index, process))
 
-    def bind(self, row: Row) -> list[Any]:
-        """Return the values of a row for the driver, in order. Raise `LookupError` without one."""
-        values = [*self._pick({**self._fixed, **row})]
+    def bind(self, *rows: Row) -> list[Any]:
+        """Return the values of rows for the driver, in order. Raise `LookupError` without one."""
+        complete = [{**self._fixed, **row} for row in rows] if self._fixed else rows
+        values = [*chain.from_iterable(map(self._pick, complete))]
+        # By column, which is faster.
         for index, process in self._processors:
-            values[index] = process(values[index])
+            values[index :: self._width] = map(process, values[index :: self._width])
         return values
-
-    def bind_chunk(self, rows: Iterable[Row]) -> list[Any]:
-        """Return the values of `CHUNK` rows for the driver, in order."""
-        return list(chain.from_iterable(map(self.bind, rows)))
 
 
 def _for_many(text: str, values: int) -> str | None:

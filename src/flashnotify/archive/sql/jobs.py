@@ -167,8 +167,18 @@ def _scheduled(row: Row[Any]) -> ScheduledJob:
 
 def add_job(scheduled: ScheduledJob) -> Change:
     """Return the change that stores a job."""
-    row = row_of(scheduled)
-    return ADD_JOB, row_of(row.pop("job")) | row
+    job = scheduled.job
+    return ADD_JOB, {
+        "id": job.id,
+        "notification_id": job.notification_id,
+        "channel": job.channel,
+        "priority": int(job.priority),
+        "due_at": scheduled.due_at,
+        "turn": job.turn,
+        "ordinal": job.ordinal,
+        "reason": scheduled.reason,
+        "waiting": str(scheduled.waiting),
+    }
 
 
 def finish_job(job: Job, ended: int = 0) -> list[Change]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -113,12 +113,12 @@ class SqlNotifications(Access):
     async def idempotent_answer(self, caller: str, key: str) -> IdempotencyRecord | None:
         return await self._reader.one(_answer, {"caller": caller, "key": key}, _idempotent_answer)
 
-    async def accept(
+    def accept(
         self,
         notification: Notification,
         work: ScheduledJob | records.FanOutSlice,
         answer: IdempotencyRecord | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         now = notification.accepted_at
         changes: list[Change] = [
             (ADD_NOTIFICATION, _row(notification)),
@@ -131,7 +131,7 @@ class SqlNotifications(Access):
         if answer is not None:
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
         lane = WriteLane.of_accept(notification.priority, len(changes))
-        await self._writer.write(*changes, lane=lane)
+        return self._writer.submit(changes, lane)
 
     async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         changes = _fanned_out(job.notification_id, done, now)
@@ -193,7 +193,10 @@ def _indexed(
 
 
 def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
-    changes: list[Change] = [(ADD_DELIVERY, row_of(delivery)) for delivery in done.deliveries]
+    changes: list[Change] = [
+        (ADD_DELIVERY, row_of(delivery) | {"status": str(delivery.status)})
+        for delivery in done.deliveries
+    ]
     changes += [add_job(scheduled) for scheduled in done.jobs]
     changes += add_batches(done.jobs, done.deliveries)
     counts = Counter((d.channel, d.status) for d in done.deliveries)
@@ -244,14 +247,29 @@ def _idempotent_answer(row: Row[Any]) -> IdempotencyRecord | None:
 
 
 def _row(notification: Notification) -> dict[str, Any]:
-    row = row_of(notification)
-    del row["damaged"]
+    # Written out, and with plain values: a driver takes over 1 µs to convert a member of an enum.
     channels = notification.channels
-    return row | {
-        "data": _json(dict(notification.data)),
-        "audience": _json(list(notification.audience)),
-        "channels": _json(list(channels)) if channels is not None else None,
-        "expanded": row.pop("fanned_out"),
+    return {
+        "id": notification.id,
+        "kind": notification.kind,
+        "title": notification.title,
+        "body": notification.body,
+        "data": _json(notification.data),
+        "audience": _json(notification.audience),
+        "recipients": notification.recipients,
+        "priority": int(notification.priority),
+        "channels": _json(channels) if channels is not None else None,
+        "locale": notification.locale,
+        "send_at": notification.send_at,
+        "expires_at": notification.expires_at,
+        "reference": notification.reference,
+        "sender": notification.sender,
+        "status": str(notification.status),
+        "accepted_at": notification.accepted_at,
+        "updated_at": notification.updated_at,
+        "completed_at": notification.completed_at,
+        "outcome": notification.outcome,
+        "expanded": notification.fanned_out,
         "pending": 1,
     }
 

@@ -85,7 +85,7 @@ def count(notification_id: UUID, channel: str, status: DeliveryStatus, number: i
     return ADD_COUNT, {
         "notification_id": notification_id,
         "channel": channel,
-        "status": status,
+        "status": str(status),
         "deliveries": number,
     }
 

@@ -50,8 +50,12 @@ JOIN_WITH_JOB = Statement(
 def add_waiting(scheduled: ScheduledJob, number: int) -> Change:
     """Return the change that `number` more wait in a new job."""
     job = scheduled.job
-    key = {"channel": job.channel or "", "priority": int(job.priority), "reason": scheduled.waiting}
-    return ADD_WAITING, key | {"number": number}
+    return ADD_WAITING, {
+        "channel": job.channel or "",
+        "priority": int(job.priority),
+        "reason": str(scheduled.waiting),
+        "number": number,
+    }
 
 
 def add_batches(jobs: Iterable[ScheduledJob], deliveries: Iterable[Delivery]) -> list[Change]:

@@ -84,8 +84,7 @@ class SqliteTransactions:
 def _run(connection: sqlite3.Connection, compiled: CompiledStatement, rows: Sequence[Row]) -> None:
     if compiled.text_of_chunk is not None:
         while len(rows) >= CHUNK:
-            values = compiled.bind_chunk(rows[:CHUNK])
-            connection.execute(compiled.text_of_chunk, values)
+            connection.execute(compiled.text_of_chunk, compiled.bind(*rows[:CHUNK]))
             rows = rows[CHUNK:]
     if len(rows) == 1:
         connection.execute(compiled.text, compiled.bind(rows[0]))
