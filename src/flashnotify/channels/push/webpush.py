@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -142,6 +143,13 @@ class WebPushTransport(HttpTransport[PushToOne]):
 
 def origin(endpoint: str) -> str:
     """Return the origin of a push service (RFC 6454, section 6.2), the `aud` of RFC 8292."""
+    path = endpoint.find("/", len("https://"))
+    return _origin(endpoint if path < 0 else endpoint[:path])
+
+
+# Each push asks for it several times, and push services are few. Bounded: callers name them.
+@lru_cache(1000)
+def _origin(endpoint: str) -> str:
     parts = urlsplit(endpoint)
     default_port = {"https": 443, "http": 80}[parts.scheme]
     port = None if parts.port == default_port else parts.port

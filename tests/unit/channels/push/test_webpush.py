@@ -249,6 +249,7 @@ def test_serves_subscriptions_with_one_service_each(lent: Lent) -> None:
         ("https://push.example/x/y?z", "https://push.example"),
         ("https://PUSH.example:443/", "https://push.example"),
         ("https://push.example:8443", "https://push.example:8443"),
+        ("https://push.example?x=/y", "https://push.example"),
         ("http://127.0.0.1:80/", "http://127.0.0.1"),
         ("https://[2001:DB8::1]:444/", "https://[2001:db8::1]:444"),
     ],
