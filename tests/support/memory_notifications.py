@@ -201,9 +201,10 @@ class MemoryJobs:
         found = (j.due_at for j in self._in(lane) if j.job.turn is None and j.due_at > now)
         return min(found, default=None)
 
-    async def oldest_due(self, lane: Lane) -> int | None:
+    async def oldest_due(self, lanes: Sequence[Lane]) -> Mapping[Lane, int]:
         await self._state.read()
-        return min((j.due_at for j in self._in(lane)), default=None)
+        due = {lane: [j.due_at for j in self._in(lane)] for lane in lanes}
+        return {lane: min(found) for lane, found in due.items() if found}
 
     async def channels(self) -> frozenset[str]:
         await self._state.read()

@@ -134,8 +134,9 @@ def health_router(
         # Without them the other metrics are still of use.
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(_READ_TIMEOUT):
+                oldest = await archive.jobs.oldest_due(dispatch.lanes())
                 for lane in dispatch.lanes():
-                    age = seconds_due(await archive.jobs.oldest_due(lane), clock.now())
+                    age = seconds_due(oldest.get(lane), clock.now())
                     labels = (lane.channel or FAN_OUT, lane.priority.name)
                     metrics.queue_age.labels(*labels).set(age)
                 waiting = await archive.statistics.waiting()

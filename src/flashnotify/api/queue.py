@@ -69,9 +69,11 @@ def queue_router(statistics: Statistics, dispatch: Dispatch, jobs: Jobs, clock: 
             )
             for held in await statistics.waiting()
         ]
-        return QueueOut(waiting=waiting, lanes=[await shown(lane) for lane in dispatch.lanes()])
+        oldest = await jobs.oldest_due(dispatch.lanes())
+        lanes = [shown(lane, oldest.get(lane)) for lane in dispatch.lanes()]
+        return QueueOut(waiting=waiting, lanes=lanes)
 
-    async def shown(lane: Lane) -> LaneOut:
+    def shown(lane: Lane, oldest: int | None) -> LaneOut:
         queue = dispatch.queue(lane.channel)
         return LaneOut(
             channel=lane.channel,
@@ -80,7 +82,7 @@ def queue_router(statistics: Statistics, dispatch: Dispatch, jobs: Jobs, clock: 
             in_flight=queue.in_flight(lane.priority),
             bound=queue.bound,
             more_on_disk=queue.has_overflowed(lane.priority),
-            oldest_seconds=seconds_due(await jobs.oldest_due(lane), clock.now()),
+            oldest_seconds=seconds_due(oldest, clock.now()),
         )
 
     return router

@@ -124,8 +124,8 @@ class Jobs(Protocol):
     async def next_due(self, lane: Lane, now: int) -> int | None:
         """Return when the next waiting job of a lane is due, after `now`."""
 
-    async def oldest_due(self, lane: Lane) -> int | None:
-        """Return the earliest due time of a lane's waiting jobs, past or future."""
+    async def oldest_due(self, lanes: Sequence[Lane]) -> Mapping[Lane, int]:
+        """Return the earliest due time of the jobs of each lane that has any, past or future."""
 
     async def channels(self) -> frozenset[str]:
         """Return the channels of all unfinished batches."""

@@ -230,7 +230,7 @@ async def test_a_notification_that_expires_before_its_fan_out_leaves_a_trace(
     await ports.notifications.add_deliveries(fan_out, done, 77)
     found = await find(ports, notification.id)
     assert (found.status, found.completed_at) == (NotificationStatus.expired, 77)
-    assert await ports.jobs.oldest_due(FAN_OUT) is None
+    assert await ports.jobs.oldest_due([FAN_OUT]) == {}
 
 
 async def test_a_notification_expires_in_the_same_commit_as_a_batch_of_another(
@@ -601,10 +601,11 @@ async def test_waiting_jobs_come_when_they_are_due(
     _, soon = await records.accepted(turn=None, due_at=now + 10)
     _, ready = await records.accepted(turn=0, due_at=now)
     await records.accepted(turn=None, due_at=now + 5, priority=Priority.high)
-    assert await ports.jobs.oldest_due(FAN_OUT) == now
+    urgent, lanes = Lane(None, Priority.high), (FAN_OUT, EMAIL, Lane(None, Priority.high))
+    assert await ports.jobs.oldest_due(lanes) == {FAN_OUT: now, urgent: now + 5}
     await ports.jobs.finish(ready)
-    assert await ports.jobs.oldest_due(FAN_OUT) == now + 10
-    assert await ports.jobs.oldest_due(EMAIL) is None
+    assert await ports.jobs.oldest_due(lanes) == {FAN_OUT: now + 10, urgent: now + 5}
+    assert await ports.jobs.oldest_due([]) == {}
     assert await ports.jobs.waited(FAN_OUT, now, None, 9) == []
     assert await ports.jobs.next_due(FAN_OUT, now) == now + 10
     first = ScheduledJob(soon, now + 10, None)

@@ -1,6 +1,6 @@
 """Jobs, each read by the index of its lane, in SQL."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,10 +15,12 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     not_,
     or_,
     select,
     tuple_,
+    union_all,
     update,
 )
 
@@ -112,8 +114,15 @@ class SqlJobs(Access):
         later = (JobRow.turn.is_(None), JobRow.due_at > now)
         return await self._time(oldest_due(lane).where(*later))
 
-    async def oldest_due(self, lane: Lane) -> int | None:
-        return await self._time(oldest_due(lane))
+    async def oldest_due(self, lanes: Sequence[Lane]) -> Mapping[Lane, int]:
+        # One read for all lanes.
+        queries = [
+            oldest_due(lane).add_columns(literal(number)) for number, lane in enumerate(lanes)
+        ]
+        rows: Sequence[Any] = ()
+        if queries:
+            rows = await self._reader.all(union_all(*queries), {})
+        return {lanes[number]: due for due, number in rows if due is not None}
 
     async def channels(self) -> frozenset[str]:
         return frozenset(await self._reader.distinct(JobRow.channel))

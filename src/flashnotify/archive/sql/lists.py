@@ -16,7 +16,7 @@ from flashnotify.errors import FieldError, InvalidInput
 T = TypeVar("T")
 
 # Rows that a page of a filtered list looks at.
-_LOOKED_AT = 3_000
+_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)

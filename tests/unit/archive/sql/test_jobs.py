@@ -25,7 +25,7 @@ NIL = UUID(int=0)
         ("ix_jobs_waiting", lambda jobs, lane: jobs.waited(lane, 5, None, 9)),
         ("ix_jobs_waiting", lambda jobs, lane: jobs.waited(lane, 5, (4, NIL), 9)),
         ("ix_jobs_waiting", lambda jobs, lane: jobs.next_due(lane, 5)),
-        ("ix_jobs_oldest", lambda jobs, lane: jobs.oldest_due(lane)),
+        ("ix_jobs_oldest", lambda jobs, lane: jobs.oldest_due([lane])),
     ],
 )
 async def test_reads_of_a_lane_use_its_index(
@@ -34,12 +34,7 @@ async def test_reads_of_a_lane_use_its_index(
     index: str,
     ask: Callable[[Jobs, Lane], Awaitable[Any]],
 ) -> None:
-    asked: list[tuple[str, Any]] = []
-    event.listen(
-        archive.engines[0].sync_engine,
-        "before_cursor_execute",
-        lambda *arguments: asked.append((arguments[2], arguments[3])),
-    )
+    asked = note_queries(archive)
     await ask(archive.ports.jobs, Lane(channel, Priority.high))
     [(query, values)] = asked
     with closing(sqlite3.connect(archive.file)) as connection:
@@ -51,3 +46,20 @@ async def test_reads_of_a_lane_use_its_index(
     assert index in searches[0]
     assert "(channel=? AND priority=?" in searches[0]
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps)
+
+
+async def test_the_oldest_jobs_of_all_lanes_take_one_read(archive: Archive) -> None:
+    asked = note_queries(archive)
+    await archive.ports.jobs.oldest_due([Lane("email", priority) for priority in Priority])
+    assert len(asked) == 1
+
+
+def note_queries(archive: Archive) -> list[tuple[str, Any]]:
+    """Return a list that gets all queries from now on, with their values."""
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        archive.engines[0].sync_engine,
+        "before_cursor_execute",
+        lambda *arguments: asked.append((arguments[2], arguments[3])),
+    )
+    return asked
