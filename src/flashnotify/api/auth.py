@@ -73,11 +73,12 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
         NotPermitted: a scope is missing.
         InvalidInput: the query has a parameter that the endpoint does not know.
     """
-    authentication: Authentication = request.app.state.authentication
+    given = request.scope
+    authentication: Authentication = given["app"].state.authentication
     principal = await authentication.authenticate(request, _token(request))
     for scope in scopes:
         if scope == NOTIFY_KIND:
-            principal.require_sending(request.path_params.get("kind", "KIND"))
+            principal.require_sending(given["path_params"].get("kind", "KIND"))
         else:
             principal.require(scope)
     # Only now: a caller without a key learns nothing else.

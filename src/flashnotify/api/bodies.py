@@ -89,7 +89,7 @@ async def read_json(request: Request, limit: int) -> bytes:
         raise UnsupportedMediaType(
             "Send JSON with `Content-Type: application/json` (with curl: -H or --json)."
         )
-    return await read_document(request, limit)
+    return bytes(await read_body(request, limit))
 
 
 def validated(model: type[M], document: Mapping[str, Any], zone: tzinfo = UTC) -> M:

@@ -5,11 +5,11 @@ from starlette.types import Scope
 
 def header(scope: Scope, name: bytes) -> str | None:
     """Return the first header field with a lower-case `name`, or None."""
-    for key, value in scope["headers"]:
-        if key == name:
-            text: str = value.decode("latin-1")
-            return text
-    return None
+    fields: dict[bytes, bytes] | None = scope.get("flashnotify.fields")
+    if fields is None:
+        fields = scope["flashnotify.fields"] = dict(reversed(scope["headers"]))
+    value = fields.get(name)
+    return value.decode("latin-1") if value is not None else None
 
 
 def headers(scope: Scope, name: bytes) -> list[str]:

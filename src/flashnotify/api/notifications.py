@@ -103,7 +103,7 @@ def accepted_response(
     if accepted.replayed:
         headers.append((b"idempotent-replayed", b"true"))
     status = reached.status if reached is not None else accepted.status
-    content: dict[str, Any] = {"id": accepted.id, "status": status, "href": href}
+    content: dict[str, Any] = {"id": accepted.id, "status": str(status), "href": href}
     if reached is not None and reached.outcome is not None:
         content["outcome"] = reached.outcome
     if accepted.warnings:

@@ -58,7 +58,7 @@ class SendingRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
         found = self._routes.get(scope["path"]) if scope.get("method") == "POST" else None
-        key = header(scope, b"idempotency-key")
+        key = header(scope, b"idempotency-key") if found is not None else None
         if found is None or not found[0].reads(scope["query_string"]) or not _is_valid(key):
             await self._app(scope, receive, send)
             return

@@ -1,7 +1,7 @@
 """Principals and their scopes."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flashnotify.domain import Priority
 from flashnotify.errors import NotPermitted
@@ -26,6 +26,12 @@ class Principal:
     max_priority: Priority
     expires_at: int | None = None
     name: str = ""
+    # Whether it may send any kind.
+    sends: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        sends = ADMIN in self.scopes or any(s.startswith("notify:") for s in self.scopes)
+        object.__setattr__(self, "sends", sends)
 
     @property
     def sees_all(self) -> bool:
@@ -49,7 +55,7 @@ class Principal:
 
         The error names the scope for `kind`.
         """
-        if not any(scope.startswith("notify:") for scope in self.scopes):
+        if not self.sends:
             self.require(f"notify:{kind}")
 
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:

@@ -63,8 +63,9 @@ class Audience:
                     break
                 continue
             text = str(address)
-            if text.lower() not in seen:
-                seen.add(text.lower())
+            folded = text.lower()
+            if folded not in seen:
+                seen.add(folded)
                 found[text] = address
                 if address.scheme in self.registered:
                     places[address] = index
