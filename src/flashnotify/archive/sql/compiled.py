@@ -5,9 +5,10 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import BindParameter, Dialect, literal, literal_column, null
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from flashnotify.archive.sql.changes import Row, Statement
 
@@ -25,9 +26,10 @@ class CompiledStatement:
     def __init__(self, statement: Statement, row: Row, dialect: Dialect) -> None:
         """Compile a statement for rows that name the same columns as `row`.
 
-        Raise `CompileError` if its text depends on the values, as that of `IN` does.
+        Raise `CompileError` if its text depends on the values, as that of `IN` does, or if a
+        constant cannot be part of it.
         """
-        clause: Any = statement.clause
+        clause: Any = _with_constants(statement.clause, dialect)
         compiled = clause.compile(dialect=dialect, column_keys=list(row))
         assert isinstance(compiled, SQLCompiler)
         if compiled.post_compile_params or compiled.literal_execute_params:
@@ -36,7 +38,6 @@ class CompiledStatement:
         binds = [compiled.binds[name] for name in names]
         self.text = str(compiled)
         self.text_of_chunk = _for_many(self.text, len(names))
-        self._fixed = {bind.key: bind.effective_value for bind in binds if not bind.required}
         self._pick = _picker([bind.key for bind in binds])
         self._processors: list[tuple[int, Callable[[Any], Any]]] = []
         for index, bind in enumerate(binds):
@@ -46,7 +47,7 @@ class CompiledStatement:
 
     def bind(self, row: Row) -> list[Any]:
         """Return the values of a row for the driver, in order. Raise `LookupError` without one."""
-        values = [*self._pick({**self._fixed, **row})]
+        values = [*self._pick(row)]
         for index, process in self._processors:
             values[index] = process(values[index])
         return values
@@ -54,6 +55,24 @@ class CompiledStatement:
     def bind_chunk(self, rows: Iterable[Row]) -> list[Any]:
         """Return the values of `CHUNK` rows for the driver, in order."""
         return list(chain.from_iterable(map(self.bind, rows)))
+
+
+def _with_constants(clause: Any, dialect: Dialect) -> Any:
+    """Return a clause with its constants in its text: only what rows differ in is bound."""
+
+    def constant(element: Any, **_: Any) -> Any:
+        if not isinstance(element, BindParameter) or element.required:
+            return None
+        if element.value is None:
+            return null()
+        # A value that an update sets gets its column's type later.
+        types = (element.type, literal(element.value).type)
+        for process in (type.literal_processor(dialect) for type in types):
+            if process is not None:
+                return literal_column(process(element.value), element.type)
+        raise CompileError(f"{element.value!r} has no form in SQL")
+
+    return replacement_traverse(clause, {}, constant)
 
 
 def _for_many(text: str, values: int) -> str | None:
