@@ -5,9 +5,10 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import BindParameter, Dialect, literal, literal_column, null
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from flashnotify.archive.sql.changes import Row, Statement
 
@@ -25,9 +26,10 @@ class CompiledStatement:
     def __init__(self, statement: Statement, row: Row, dialect: Dialect) -> None:
         """Compile a statement for rows that name the same columns as `row`.
 
-        Raise `CompileError` if its text depends on the values, as that of `IN` does.
+        Raise `CompileError` if its text depends on the values, as that of `IN` does, or if a
+        constant cannot be part of it.
         """
-        clause: Any = statement.clause
+        clause: Any = _with_constants(statement.clause, dialect)
         compiled = clause.compile(dialect=dialect, column_keys=list(row))
         assert isinstance(compiled, SQLCompiler)
         if compiled.post_compile_params or compiled.literal_execute_params:
@@ -37,7 +39,6 @@ class CompiledStatement:
         self.text = str(compiled)
         self.text_of_chunk = _for_many(self.text, len(names))
         self._width = len(names)
-        self._fixed = {bind.key: bind.effective_value for bind in binds if not bind.required}
         self._pick = _picker([bind.key for bind in binds])
         self._processors: list[tuple[int, Callable[[Any], Any]]] = []
         for index, bind in enumerate(binds):
@@ -47,12 +48,29 @@ class CompiledStatement:
 
     def bind(self, *rows: Row) -> list[Any]:
         """Return the values of rows for the driver, in order. Raise `LookupError` without one."""
-        complete = [{**self._fixed, **row} for row in rows] if self._fixed else rows
-        values = [*chain.from_iterable(map(self._pick, complete))]
+        values = [*chain.from_iterable(map(self._pick, rows))]
         # By column, which is faster.
         for index, process in self._processors:
             values[index :: self._width] = map(process, values[index :: self._width])
         return values
+
+
+def _with_constants(clause: Any, dialect: Dialect) -> Any:
+    """Return a clause with its constants in its text: only what rows differ in is bound."""
+
+    def constant(element: Any, **_: Any) -> Any:
+        if not isinstance(element, BindParameter) or element.required:
+            return None
+        if element.value is None:
+            return null()
+        # A value that an update sets gets its column's type later.
+        types = (element.type, literal(element.value).type)
+        for process in (type.literal_processor(dialect) for type in types):
+            if process is not None:
+                return literal_column(process(element.value), element.type)
+        raise CompileError(f"{element.value!r} has no form in SQL")
+
+    return replacement_traverse(clause, {}, constant)
 
 
 def _for_many(text: str, values: int) -> str | None:

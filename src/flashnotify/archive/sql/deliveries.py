@@ -12,7 +12,7 @@ from sqlalchemy import (
     Row,
     bindparam,
     case,
-    exists,
+    func,
     insert,
     literal_column,
     or_,
@@ -84,21 +84,22 @@ MARK_EXPIRED = update_row(
 _last = NotificationRow.pending <= bindparam("ended")
 
 
-def _any(*statuses: DeliveryStatus) -> ColumnElement[bool]:
-    """Return whether a notification has deliveries in some of the statuses, by its counts."""
-    counted = or_(*(Count.status == status for status in statuses))
-    return exists().where(
-        Count.notification_id == NotificationRow.id, counted, Count.deliveries > 0
+_failed_ones = case(
+    (Count.status == DeliveryStatus.failed, 1),
+    (or_(Count.status == DeliveryStatus.sent, Count.status == DeliveryStatus.delivered), 0),
+)
+# By the counts, read once.
+_outcome = (
+    select(
+        case(
+            (func.min(_failed_ones) < func.max(_failed_ones), Outcome.some_failed.value),
+            (func.max(_failed_ones) == 0, Outcome.all_sent.value),
+            (func.max(_failed_ones) == 1, Outcome.all_failed.value),
+            else_=Outcome.none.value,
+        )
     )
-
-
-_any_sent = _any(DeliveryStatus.sent, DeliveryStatus.delivered)
-_any_failed = _any(DeliveryStatus.failed)
-_outcome = case(
-    (_any_sent & _any_failed, Outcome.some_failed),
-    (_any_sent, Outcome.all_sent),
-    (_any_failed, Outcome.all_failed),
-    else_=Outcome.none,
+    .where(Count.notification_id == NotificationRow.id, Count.deliveries > 0)
+    .scalar_subquery()
 )
 # The last delivery to end completes its notification, after the counts of the same commit.
 END_SOME = Statement(

@@ -75,7 +75,7 @@ TAKE_PRIORITY = Statement(
             .where(NotificationRow.id == JobRow.notification_id)
             .where(NotificationRow.priority.between(min(Priority), max(Priority)))
             .scalar_subquery(),
-            Priority.low,
+            int(Priority.low),
         )
     ),
     Stage.endings,

@@ -24,6 +24,7 @@ from flashnotify.archive import sql
 from flashnotify.archive.models import Id
 from flashnotify.archive.sql.changes import Statement
 from flashnotify.archive.sql.compiled import CHUNK, CompiledStatement
+from flashnotify.archive.sql.deliveries import END_SOME
 from tests.support.archives import Archive
 
 SQLITE: Dialect = sqlite.dialect()
@@ -86,3 +87,10 @@ async def test_an_insert_of_many_rows_stores_each(archive: Archive) -> None:
 def test_compiles_for_postgresql(name: str) -> None:
     clause: Any = statements()[name].clause
     assert str(clause.compile(dialect=POSTGRESQL))
+
+
+def test_the_end_of_a_notification_reads_its_counts_once_and_binds_only_what_rows_name() -> None:
+    text = CompiledStatement(END_SOME, {"of": uuid4(), "ended": 1, "now": 1}, SQLITE).text
+    assert text.count("FROM counts") == 1
+    # `ended` four times, `now` twice, and `of`.
+    assert text.count("?") == 7
