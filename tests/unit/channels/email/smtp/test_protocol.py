@@ -1,6 +1,7 @@
 """The wire of an SMTP connection: replies in any packets, and their limits."""
 
 import asyncio
+import ssl
 
 import pytest
 from aiosmtplib import SMTPException, SMTPResponseException, SMTPServerDisconnected
@@ -119,6 +120,18 @@ async def test_a_reply_to_nothing_is_not_taken_for_that_to_the_next_command(
     with pytest.raises(SMTPServerDisconnected, match="a reply to no command"):
         protocol.write(b".\r\n")
     assert wire.packets == []
+
+
+async def test_tls_does_not_begin_behind_text_that_may_be_forged(
+    connection: tuple[Protocol, Wire],
+) -> None:
+    """RFC 3207, section 6."""
+    protocol, _ = connection
+    protocol.send("STARTTLS")
+    protocol.data_received(b"220 go ahead\r\n250 forged\r\n")
+    assert (await protocol.reply(1)).code == 220
+    with pytest.raises(SMTPServerDisconnected, match="a reply to no command"):
+        await protocol.start_tls(ssl.create_default_context(), "mail.test")
 
 
 async def test_nothing_follows_421(connection: tuple[Protocol, Wire]) -> None:
