@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.audit import Audit
+from flashnotify.identity.passwords import Passwords
+from flashnotify.identity.sign_in import SignIn
+from flashnotify.identity.users import Users
 
 if TYPE_CHECKING:
     from flashnotify.app.service import Service
@@ -18,12 +21,19 @@ class Identity:
 
     audit: Audit
     keys: ApiKeys
+    users: Users
+    passwords: Passwords
+    sign_in: SignIn
 
 
 def identity_of(service: Service) -> Identity:
     """Return the parts of a service that know who may use it. May create its secret key."""
     archive, clock = service.archive, service.clock
+    audit, passwords = Audit(archive.audit, clock), Passwords(service.hashing)
     return Identity(
-        audit=Audit(archive.audit, clock),
+        audit=audit,
         keys=ApiKeys(archive.api_keys, clock, service.secret.key),
+        users=Users(archive.users, passwords, audit, clock, service.ids),
+        passwords=passwords,
+        sign_in=SignIn(archive.users, passwords, audit, clock),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -9,6 +10,7 @@ from starlette.types import ASGIApp
 
 from flashnotify.app.api import api_of
 from flashnotify.app.delivering import planner_of, worker_pools
+from flashnotify.app.identity import Identity, identity_of
 from flashnotify.app.transports import open_channels
 from flashnotify.archive import schema
 from flashnotify.archive.sql_archive import SqlArchive
@@ -70,6 +72,8 @@ class Service:
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
+        # For passwords: each thread holds 19 MiB meanwhile, and a long queue is of no use.
+        self.hashing = ThreadPoolQueue(2, spare=2, bound=200)
         self._writing = open_writer(config.archive)
         self.writer = Writer(SqliteTransactions(self._writing), self.clock)
         # People who look at lists wait for connections of their own.
@@ -141,12 +145,18 @@ class Service:
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()
         self.names.close()
+        self.hashing.close()
         for transport in self.transports:
             await transport.close()
         # Readers first: the last connection to close checkpoints the log, and only the writer may.
         await self.archive.close()
         await self._writing.dispose()
         self.lock.release()
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who may use this service. Only after `open`, since it may create the secret key."""
+        return identity_of(self)
 
     def app(self) -> ASGIApp:
         """Return the ASGI app that serves the API of this service."""

@@ -45,10 +45,18 @@ class SignIn:
             RateLimited: too many attempts failed, for this login or from the network of `address`.
             Unavailable: too many passwords wait to be verified.
         """
+        return await self._attempt(await self._find(login), login, password, address)
+
+    async def confirm(self, user: User, password: str, address: str | None) -> User:
+        """Return a user who is signed in and knows their password. Raise as `with_password`."""
+        return await self._attempt(user, str(user.id), password, address)
+
+    async def _attempt(
+        self, user: User | None, login: str, password: str, address: str | None
+    ) -> User:
         network = "" if address is None else network_of(address)
-        self._networks.begin(network)
-        user = await self._find(login)
         account = self._account(login, user, network)
+        self._networks.begin(network)
         try:
             self._accounts.begin(account)
         except RateLimited:
