@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from flashnotify.archive.sqlite.engine import archive_file, archive_url
 from flashnotify.archive.sqlite.location import DEFAULT, beside
 from flashnotify.errors import InvalidValue, SettingsError
-from flashnotify.meta import Config, setting
+from flashnotify.meta import Config, Email, setting
 from flashnotify.meta.configs import ENV_FILE, ENV_PREFIX
 from flashnotify.meta.localization import LOCALE_PATTERN, TimeZone
 from flashnotify.meta.registry import Registry
@@ -79,6 +79,17 @@ class ServiceConfig(Config):
         None,
         help="Key for hashing API keys; created at the first start and kept next to the archive.",
         example="$(openssl rand -hex 32)",
+        secret=True,
+    )
+    admin_email: Annotated[str, AfterValidator(Email(special=True).validate)] = setting(
+        "admin@localhost.example",
+        help="Email address of the first admin, who is created when `serve` starts without users.",
+        example="it@univ.example",
+    )
+    admin_password: SecretStr | None = setting(
+        None,
+        help="Password of the first admin. Without it, `serve` makes one and prints it once.",
+        example="$(openssl rand -base64 18)",
         secret=True,
     )
     workers: Annotated[int, Field(ge=2, le=256)] = setting(

@@ -72,19 +72,10 @@ class Passwords:
 
         It must not be made of what is known of the person, `personal` either.
         """
-        length = len(_normal(password))
-        if length < MIN_LENGTH:
-            code, limit = "password_too_short", f"at least {MIN_LENGTH}"
-        elif length > MAX_LENGTH:
-            code, limit = "password_too_long", f"at most {MAX_LENGTH}"
-        else:
-            rate = partial(_rate, _normal(password)[:_SCORED], [*filter(None, personal)])
-            # Medium, so that there is one at a time: zxcvbn keeps what is personal in a global.
-            advice = await self._run(rate, Priority.medium)
-            if advice is not None:
-                raise InvalidValue("weak_password", f"is easy to guess. {advice}")
-            return
-        raise InvalidValue(code, f"must have {limit} characters")
+        rate = partial(weakness_of, password, [*filter(None, personal)])
+        # Medium, so that there is one at a time: zxcvbn keeps what is personal in a global.
+        if (weakness := await self._run(rate, Priority.medium)) is not None:
+            raise weakness
 
     async def _run(self, call: Callable[[], Returned], lane: Priority = Priority.high) -> Returned:
         try:
@@ -102,14 +93,19 @@ def _encoded(password: str) -> bytes:
     return _normal(password).encode("utf-8", "surrogatepass")
 
 
-def _rate(password: str, personal: list[str]) -> str | None:
-    """Return advice about a password, or None if it is good. Slow."""
+def weakness_of(password: str, personal: Iterable[str]) -> InvalidValue | None:
+    """Return why a password is not good enough, with advice; None if it is. Slow."""
+    password = _normal(password)
+    if len(password) < MIN_LENGTH:
+        return InvalidValue("password_too_short", f"must have at least {MIN_LENGTH} characters")
+    if len(password) > MAX_LENGTH:
+        return InvalidValue("password_too_long", f"must have at most {MAX_LENGTH} characters")
     # 14 MB that only the choice of a password needs.
     from zxcvbn import zxcvbn  # noqa: PLC0415
 
     words = [word for text in personal for word in (text, *re.findall(r"\w+", text))]
-    found = zxcvbn(password, user_inputs=words)
+    found = zxcvbn(password[:_SCORED], user_inputs=words)
     if found["score"] >= _GOOD:
         return None
     advice = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
-    return " ".join(filter(None, advice))
+    return InvalidValue("weak_password", f"is easy to guess. {' '.join(filter(None, advice))}")

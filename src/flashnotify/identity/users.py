@@ -54,6 +54,10 @@ class Users:
             raise NotFound("No user has this id. List them: flashnotify users list")
         return user
 
+    async def any(self) -> bool:
+        """Return whether there is any user."""
+        return await self._stored.any()
+
     async def page(self, wanted: UserFilter, *, limit: int, cursor: str | None) -> Page[User]:
         """Return a page of users, newest first."""
         return await self._stored.page(wanted, limit=limit, cursor=cursor)
