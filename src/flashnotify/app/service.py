@@ -22,7 +22,9 @@ from flashnotify.archive.writer import Writer
 from flashnotify.channels.transport import CaptureTransport
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery.decision import Decider
+from flashnotify.delivery.direct_email import DirectEmail
 from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Lane, Priority
 from flashnotify.identity.secret import Secret
 from flashnotify.ids import UUIDv7
@@ -92,7 +94,9 @@ class Service:
         self.writer.when_committed(self.watch.check_file)
         self.decider = Decider(self.in_flight, self.zone, self.clock)
         self.planner = planner_of(self)
-        self.pools = worker_pools(self)
+        sender = Sender(self.clock, self.metrics)
+        self.pools = worker_pools(self, sender)
+        self.direct_email = DirectEmail(self.channels.get("email"), sender, self.clock, self.ids)
         self.events = Events(self.archive.events, self.clock)
         self.long_polling = LongPolling(self.events, self.clock)
 
@@ -141,6 +145,8 @@ class Service:
         # Those that were not drained: none may read once the connections are closed.
         for part in set(self.supervisor.tasks) - {"writer"}:
             await self.supervisor.stop(part, within=0)
+        if "identity" in self.__dict__:
+            await self.identity.reset.close()
         self.writer.close()
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()
