@@ -88,3 +88,11 @@ def upgrade() -> None:
     ):
         op.add_column("api_keys", sa.Column(name, type, nullable=True))
     op.create_index("ix_notifications_sender", "notifications", ["sender", "id"])
+    op.drop_index("ix_notifications_filters", "notifications")
+    filters = ["id", "kind", "priority", "status", "outcome", "sender"]
+    op.create_index("ix_notifications_filters", "notifications", filters)
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_{change.lower()} BEFORE {change} ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'entries of the audit log are only ever added'); END"
+        )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from flashnotify.archive.identity_records import AuditEntry, AuditFilter
 from flashnotify.archive.records import (
     ApiKey,
     Event,
@@ -27,6 +28,30 @@ from tests.support.memory_state import State, matches, page
 K = TypeVar("K")
 
 
+class MemoryAuditLog:
+    """Implements `AuditLog`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def append(self, entry: AuditEntry) -> None:
+        async with self._state.write("audit.append"):
+            self._state.append_entry(entry)
+
+    async def last(self) -> AuditEntry | None:
+        await self._state.read()
+        return self._state.audit[-1] if self._state.audit else None
+
+    async def page(
+        self, wanted: AuditFilter, *, limit: int, cursor: str | None
+    ) -> Page[AuditEntry]:
+        raise NotImplementedError
+
+    async def after(self, number: int, limit: int) -> Sequence[AuditEntry]:
+        await self._state.read()
+        return self._state.audit[number : number + limit]
+
+
 class MemoryOutbox:
     """Implements `Outbox`."""
 
@@ -41,7 +66,13 @@ class MemoryOutbox:
         found = [
             message
             for message in self._state.outbox.values()
-            if matches(((message.notification_id, id), (message.channel, channel)))
+            if matches(
+                (
+                    (message.notification_id, id),
+                    (message.channel, channel),
+                    (self._state.sender_of(message.notification_id), wanted.sender),
+                )
+            )
         ]
         return page(found, lambda m: m.id, limit, cursor)
 
@@ -129,7 +160,9 @@ class MemoryEvents:
 
     async def after(self, id: int, limit: int) -> Sequence[Event]:
         await self._state.read()
-        return [event for event in self._state.events if event.id > id][:limit]
+        found = [event for event in self._state.events if event.id > id][:limit]
+        senders = (self._state.sender_of(event.notification_id) for event in found)
+        return [replace(e, sender=sender) for e, sender in zip(found, senders, strict=True)]
 
     async def last(self) -> int:
         await self._state.read()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import (
     ApiKey,
     Attempt,
@@ -47,6 +48,7 @@ class State:
         self.api_keys: dict[str, ApiKey] = {}
         self.events: list[Event] = []
         self.last_event = 0
+        self.audit: list[AuditEntry] = []
         self.counts: dict[UUID, Counter[tuple[str, str]]] = {}
         self.totals: Counter[tuple[int, str, str, str]] = Counter()
         # By minute, channel, transport, bucket and whether the attempt failed.
@@ -130,6 +132,16 @@ class State:
         self.events.append(
             Event(self.last_event, type, notification_id, delivery_id, channel, status, at)
         )
+
+    def append_entry(self, entry: AuditEntry | None) -> None:
+        """Add what somebody did to the audit log."""
+        if entry is not None:
+            self.audit.append(entry)
+
+    def sender_of(self, notification_id: UUID) -> str | None:
+        """Return who sent a notification."""
+        notification = self.notifications.get(notification_id)
+        return notification.sender if notification is not None else None
 
     def count(self, notification_id: UUID, channel: str, status: DeliveryStatus, by: int) -> None:
         """Keep the number of deliveries of a notification."""

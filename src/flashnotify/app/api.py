@@ -53,7 +53,9 @@ def api_of(service: Service) -> ASGIApp:
     keys = identity.keys
     submission, polling = _submission(service), service.long_polling
     purging = service.maintenance.purging
-    control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids, purging)
+    control = CancelAndRetry(
+        archive, dispatch, service.in_flight, clock, ids, purging, identity.audit
+    )
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)

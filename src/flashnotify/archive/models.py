@@ -78,8 +78,10 @@ class Notification(Base):
     __table_args__ = (
         sa.Index("ix_notifications_kind", "kind", "id"),
         sa.Index("ix_notifications_sender", "sender", "id"),
-        # These have all columns that lists filter by.
-        sa.Index("ix_notifications_filters", "id", "kind", "priority", "status", "outcome"),
+        # These have all columns that lists filter by; the first one also tells who sent one.
+        sa.Index(
+            "ix_notifications_filters", "id", "kind", "priority", "status", "outcome", "sender"
+        ),
         _partial(
             "ix_notifications_reference",
             *("reference", "id", "kind", "priority", "status", "outcome"),

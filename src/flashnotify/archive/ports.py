@@ -13,6 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from flashnotify.archive import records
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.domain import Device, Job, Lane, Priority
 
 
@@ -51,14 +52,21 @@ class Notifications(Protocol):
     async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         """Store the next slice of a fan-out; the last one finishes the fan-out job."""
 
-    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
+    async def cancel(
+        self, id: UUID, priority: Priority, now: int, entry: AuditEntry | None = None
+    ) -> None:
         """Cancel a notification of `priority` that is not over, and make its jobs due at once.
 
         Takes effect in the order of arrival with the results of its deliveries.
         """
 
     async def requeue(
-        self, id: UUID, failed: Sequence[records.Delivery], jobs: Sequence[Job], now: int
+        self,
+        id: UUID,
+        failed: Sequence[records.Delivery],
+        jobs: Sequence[Job],
+        now: int,
+        entry: AuditEntry | None = None,
     ) -> None:
         """Queue failed deliveries again, each in the job of its channel, and reopen `id`."""
 

@@ -71,6 +71,7 @@ class NotificationFilter:
     reference: str | None = None
     since: int | None = None
     until: int | None = None
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class DeliveryFilter:
     """Which deliveries a list shows.
 
     `to` is an address in any case. `since` and `until` bound when the delivery was created. `only`
-    restricts the list to these ids, `excluding` leaves these out.
+    restricts the list to these ids, `excluding` leaves these out. `sender`: of the notification.
     """
 
     notification_id: UUID | None = None
@@ -115,6 +116,7 @@ class DeliveryFilter:
     until: int | None = None
     only: frozenset[UUID] | None = None
     excluding: frozenset[UUID] = frozenset()
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +184,11 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True)
 class OutboxFilter:
-    """Which captured messages a list shows."""
+    """Which captured messages a list shows. `sender`: of the notification."""
 
     notification_id: UUID | None = None
     channel: str | None = None
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +267,10 @@ class RegisteredDevice:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of a notification or a delivery, numbered in commit order."""
+    """A change of a notification or a delivery, numbered in commit order.
+
+    `sender` is the notification's; None once that is purged.
+    """
 
     id: int
     type: str
@@ -273,6 +279,7 @@ class Event:
     channel: str | None
     status: str
     at: int
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

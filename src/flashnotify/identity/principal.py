@@ -38,11 +38,22 @@ class Principal:
         """Whether it may see what others sent, too."""
         return ADMIN in self.scopes or READ_ALL in self.scopes
 
+    @property
+    def only_sender(self) -> str | None:
+        """The one sender whose notifications it may see; None if it sees all."""
+        return None if self.sees_all else self.id
+
+    def may_control(self, sender: str) -> bool:
+        """Return whether it may cancel and retry what `sender` sent."""
+        return ADMIN in self.scopes or sender == self.id
+
     def require(self, scope: str) -> None:
         """Raise `NotPermitted` without `scope`; `admin` implies every scope."""
         if scope in self.scopes or ADMIN in self.scopes:
             return
         if scope.startswith("notify:") and NOTIFY_ALL in self.scopes:
+            return
+        if scope == READ and READ_ALL in self.scopes:
             return
         raise NotPermitted(
             f"This key lacks the scope {scope!r}. Create one that has it: "
@@ -77,7 +88,8 @@ LOCAL_ADMIN = Principal("local", frozenset({ADMIN}), Priority.critical)
 def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:
     """Return every scope that a key can have.
 
-    `read` reads everything, `devices` registers and removes devices, `notify:<kind>` sends one
-    kind, `notify:*` every kind, and `admin` does everything.
+    `read` reads the state of the service and what its holder sent, `read:all` also what others
+    sent. `devices` registers and removes devices, `notify:<kind>` sends one kind, `notify:*` every
+    kind, and `admin` does everything.
     """
-    return (READ, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))
+    return (READ, READ_ALL, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))

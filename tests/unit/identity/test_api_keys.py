@@ -200,11 +200,13 @@ async def test_a_principal_has_the_permissions_of_its_scopes() -> None:
     principal("admin").require("notify:academic")
     principal("notify:*").require("notify:academic")
     principal("notify:academic").require("notify:academic")
+    principal("read:all").require("read")
     for scopes, wanted in (
         (("read",), "notify:academic"),
         (("notify:academic",), "notify:security"),
         (("notify:academic",), "read"),
         (("notify:*",), "read"),
+        (("read",), "read:all"),
         (("notify:*",), "admin"),
         ((), "read"),
     ):

@@ -1,6 +1,7 @@
 """The audit log: its entries follow one another, and one that is tampered with shows."""
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -36,6 +37,11 @@ async def audit(archive: Archive) -> Audit:
 async def test_what_was_tampered_with_is_found(
     audit: Audit, archive: Archive, change: str, broken: list[int]
 ) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="only ever added"):
+        archive.change(change)
+    # Whoever may write to the file can do this too.
+    archive.change("DROP TRIGGER audit_update")
+    archive.change("DROP TRIGGER audit_delete")
     archive.change(change)
     assert [number async for number in audit.broken()] == broken
 

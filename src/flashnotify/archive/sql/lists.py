@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, union_all
 
 from flashnotify.archive.records import Page
 from flashnotify.archive.sql.reading import Reading, recorded
+from flashnotify.archive.sql.senders import first_of
 from flashnotify.errors import FieldError, InvalidInput
 
 T = TypeVar("T")
@@ -47,6 +48,16 @@ class Span:
 
 class Lists(Reading):
     """Reads pages of lists."""
+
+    async def since_first(self, sender: str, span: Span) -> Span:
+        """Return the part of a span that can have what belongs to notifications of a sender.
+
+        A new sender's list thereby ends where that sender began, however much others sent before.
+        """
+        first: UUID | None = await self.value(first_of(sender))
+        if first is None:
+            return replace(span, before=UUID(int=0))
+        return replace(span, first=first if span.first is None else max(first, span.first))
 
     async def merged_page(
         self,
