@@ -85,8 +85,11 @@ def upgrade() -> None:
         ("previous_hmac", sa.LargeBinary()),
         ("previous_expires_at", sa.BigInteger()),
         ("last_used_from", sa.Text()),
+        ("recipients_day", sa.Text()),
     ):
         op.add_column("api_keys", sa.Column(name, type, nullable=True))
+    reached = sa.Column("recipients_reached", sa.BigInteger(), nullable=False, server_default="0")
+    op.add_column("api_keys", reached)
     op.create_index("ix_notifications_sender", "notifications", ["sender", "id"])
     op.drop_index("ix_notifications_filters", "notifications")
     filters = ["id", "kind", "priority", "status", "outcome", "sender"]

@@ -9,6 +9,7 @@ from uuid import UUID
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import (
     ACCEPTED,
+    DailyRecipients,
     Delivery,
     FanOutSlice,
     IdempotencyRecord,
@@ -35,6 +36,7 @@ class MemoryNotifications:
         notification: Notification,
         work: ScheduledJob | FanOutSlice,
         answer: IdempotencyRecord | None,
+        reached: DailyRecipients | None = None,
     ) -> None:
         async with self._state.write("notifications.accept"):
             if notification.id in self._state.notifications:
@@ -49,6 +51,8 @@ class MemoryNotifications:
             self._state.totals[since, notification.kind, "", ACCEPTED] += 1
             if answer is not None:
                 self._state.answers[answer.caller, answer.key] = answer
+            if reached is not None:
+                self._state.count_recipients(reached)
 
     async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
         await self._state.read()

@@ -124,8 +124,9 @@ class MemoryApiKeys:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, key: ApiKey) -> None:
+    async def add(self, key: ApiKey, entry: AuditEntry) -> None:
         async with self._state.write("api_keys.add"):
+            self._state.append_entry(entry)
             if key.id in self._state.api_keys:
                 raise WriteRefused("UNIQUE constraint failed: api_keys.id")
             self._state.api_keys[key.id] = key
@@ -138,16 +139,30 @@ class MemoryApiKeys:
         await self._state.read()
         return sorted(self._state.api_keys.values(), key=lambda k: (k.created_at, k.id))
 
-    async def revoke(self, id: str, now: int) -> None:
+    async def rotate(self, id: str, secret_hmac: bytes, until: int, entry: AuditEntry) -> None:
+        async with self._state.write("api_keys.rotate"):
+            self._state.append_entry(entry)
+            key = self._state.api_keys[id]
+            self._state.api_keys[id] = replace(
+                key,
+                secret_hmac=secret_hmac,
+                previous_hmac=key.secret_hmac,
+                previous_expires_at=until,
+            )
+
+    async def revoke(self, id: str, now: int, entry: AuditEntry) -> None:
         async with self._state.write("api_keys.revoke"):
+            self._state.append_entry(entry)
             key = self._state.api_keys.get(id)
             if key is not None and key.revoked_at is None:
                 self._state.api_keys[id] = replace(key, revoked_at=now)
 
-    def record_use(self, id: str, now: int) -> asyncio.Future[None]:
+    def record_use(self, id: str, now: int, address: str | None) -> asyncio.Future[None]:
         def change() -> None:
             if id in self._state.api_keys:
-                self._state.api_keys[id] = replace(self._state.api_keys[id], last_used_at=now)
+                key = self._state.api_keys[id]
+                used = replace(key, last_used_at=now, last_used_from=address)
+                self._state.api_keys[id] = used
 
         return self._state.hand_over("api_keys.record_use", change)
 

@@ -14,6 +14,7 @@ from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import (
     ApiKey,
     Attempt,
+    DailyRecipients,
     Delivery,
     Event,
     IdempotencyRecord,
@@ -137,6 +138,14 @@ class State:
         """Add what somebody did to the audit log."""
         if entry is not None:
             self.audit.append(entry)
+
+    def count_recipients(self, more: DailyRecipients) -> None:
+        """Count recipients that a key reached."""
+        key = self.api_keys[more.key_id]
+        before = key.recipients_reached if key.recipients_day == more.day else 0
+        self.api_keys[more.key_id] = replace(
+            key, recipients_day=more.day, recipients_reached=before + more.recipients
+        )
 
     def sender_of(self, notification_id: UUID) -> str | None:
         """Return who sent a notification."""

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from limits import parse as parse_rate
 from starlette.types import ASGIApp
 
-from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
+from flashnotify.api.api_key_requests import ApiKeyIn, RotationIn
+from flashnotify.api.api_keys import api_keys_router
 from flashnotify.api.application import application
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
@@ -30,6 +31,7 @@ from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.receipts import Receipts
+from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.intake.audience import Audience
@@ -73,11 +75,13 @@ def api_of(service: Service) -> ASGIApp:
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
-        api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes, service.slices),
+        api_keys_router(
+            *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
+        ),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
-    bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn]
+    bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn, RotationIn]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
@@ -100,4 +104,5 @@ def _submission(service: Service) -> Submission:
     return Submission(
         *(validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale),
         service.slices,
+        RecipientLimits(archive.api_keys, clock, service.zone),
     )

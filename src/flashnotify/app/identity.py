@@ -23,7 +23,5 @@ class Identity:
 def identity_of(service: Service) -> Identity:
     """Return the parts of a service that know who may use it. May create its secret key."""
     archive, clock = service.archive, service.clock
-    return Identity(
-        audit=Audit(archive.audit, clock),
-        keys=ApiKeys(archive.api_keys, clock, service.secret.key),
-    )
+    audit = Audit(archive.audit, clock)
+    return Identity(audit=audit, keys=ApiKeys(archive.api_keys, audit, clock, service.secret.key))

@@ -295,6 +295,9 @@ class ApiKey(Base):
     # The secret before the last rotation, and until when it is valid.
     previous_hmac: Mapped[bytes | None]
     previous_expires_at: Mapped[int | None]
+    # The day when it last sent within such a limit, and the recipients reached on it.
+    recipients_day: Mapped[str | None]
+    recipients_reached: Mapped[int] = mapped_column(server_default="0")
 
     __table_args__ = ({"sqlite_with_rowid": True},)
 

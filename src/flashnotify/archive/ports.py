@@ -25,11 +25,12 @@ class Notifications(Protocol):
         notification: records.Notification,
         work: records.ScheduledJob | records.FanOutSlice,
         answer: records.IdempotencyRecord | None,
+        reached: records.DailyRecipients | None = None,
     ) -> Awaitable[None]:
         """Store a new notification, its work and the answer for its idempotency key.
 
-        Its work is its fan-out job, or what the whole fan-out would make. Awaiting the result
-        waits for the disk.
+        Its work is its fan-out job, or what the whole fan-out would make. `reached` counts its
+        recipients, for a key that may reach so many a day. Awaiting the result waits for the disk.
         """
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:
@@ -187,7 +188,7 @@ class Devices(Protocol):
 class ApiKeys(Protocol):
     """API keys."""
 
-    async def add(self, key: records.ApiKey) -> None:
+    async def add(self, key: records.ApiKey, entry: AuditEntry) -> None:
         """Store a new key."""
 
     async def find(self, id: str) -> records.ApiKey | None:
@@ -196,11 +197,14 @@ class ApiKeys(Protocol):
     async def all(self) -> Sequence[records.ApiKey]:
         """Return every key, oldest first."""
 
-    async def revoke(self, id: str, now: int) -> None:
+    async def rotate(self, id: str, secret_hmac: bytes, until: int, entry: AuditEntry) -> None:
+        """Replace the secret of a key; the one that it has is valid `until` then."""
+
+    async def revoke(self, id: str, now: int, entry: AuditEntry) -> None:
         """Revoke a key; the first revocation counts."""
 
-    def record_use(self, id: str, now: int) -> asyncio.Future[None]:
-        """Hand over that a key was used."""
+    def record_use(self, id: str, now: int, address: str | None) -> asyncio.Future[None]:
+        """Hand over that a key was used, from a network address."""
 
 
 class Events(Protocol):

@@ -1,7 +1,9 @@
 """Principals and their scopes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from limits import RateLimitItem
 
 from flashnotify.domain import Priority
 from flashnotify.errors import NotPermitted
@@ -18,7 +20,9 @@ NOTIFY_ALL = "notify:*"
 class Principal:
     """Whoever is authenticated, with a `name` for people. Its notifications are filed under `id`.
 
-    The authentication expires at `expires_at`, in milliseconds since the epoch.
+    The authentication expires at `expires_at`, in milliseconds since the epoch. It may use
+    `channels`, reach `recipients_per_day` and make requests at a `rate`; None stands for no limit
+    of its own. An API key has had its `rotation` since the start of this process.
     """
 
     id: str
@@ -26,6 +30,10 @@ class Principal:
     max_priority: Priority
     expires_at: int | None = None
     name: str = ""
+    channels: frozenset[str] | None = None
+    recipients_per_day: int | None = None
+    rate: RateLimitItem | None = None
+    rotation: int = 0
     # Whether it may send any kind.
     sends: bool = field(init=False)
 
@@ -68,6 +76,28 @@ class Principal:
         """
         if not self.sends:
             self.require(f"notify:{kind}")
+
+    def allowed_channels(
+        self, kind: NotifierSpec, wanted: Sequence[str] | None
+    ) -> Sequence[str] | None:
+        """Return the `wanted` channels, or those of a kind that are allowed; None: all of them.
+
+        Raise `NotPermitted` if one that is wanted is not allowed, or none is.
+        """
+        if self.channels is None:
+            return wanted
+        allowed = [name for name in kind.channels if name in self.channels]
+        if not allowed or any(name not in allowed for name in wanted or ()):
+            raise self.channel_not_allowed()
+        return wanted or allowed
+
+    def channel_not_allowed(self) -> NotPermitted:
+        """Return the error that names the channels that are allowed."""
+        return NotPermitted(
+            f"This key may only use {', '.join(sorted(self.channels or ()))}. Name these in "
+            "`channels`, with addresses for them in `to`, or use a key that may use others.",
+            code="channel_not_allowed",
+        )
 
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:
         """Raise `NotPermitted` above the priority of the key, or of the kind if that is higher."""

@@ -30,6 +30,7 @@ from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.archive.sql.access import Access, having
+from flashnotify.archive.sql.api_keys import counted
 from flashnotify.archive.sql.audit import added
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
@@ -121,6 +122,7 @@ class SqlNotifications(Access):
         notification: Notification,
         work: ScheduledJob | records.FanOutSlice,
         answer: IdempotencyRecord | None,
+        reached: records.DailyRecipients | None = None,
     ) -> Awaitable[None]:
         now = notification.accepted_at
         changes: list[Change] = [
@@ -133,6 +135,8 @@ class SqlNotifications(Access):
             changes += _fanned_out(notification.id, work, now)
         if answer is not None:
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
+        if reached is not None:
+            changes.append(counted(reached))
         lane = WriteLane.of_accept(notification.priority, len(changes))
         return self._writer.submit(changes, lane)
 

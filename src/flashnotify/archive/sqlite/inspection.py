@@ -34,6 +34,16 @@ def has_api_keys(archive: sqlite3.Connection) -> bool:
     return archive.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
+def expiring_keys(archive: sqlite3.Connection, after: int, before: int) -> Sequence[str]:
+    """Return the ids of valid API keys that expire between two times (ms since the epoch)."""
+    found = archive.execute(
+        "SELECT id FROM api_keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? "
+        "ORDER BY expires_at",
+        (after, before),
+    )
+    return [id for (id,) in found]
+
+
 def faults(file: Path, *, within: float) -> Sequence[str] | None:
     """Return the faults that SQLite's quick check finds, or None if it takes over `within` seconds.
 
