@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from flashnotify.api.api_key_requests import ApiKeyIn, RotationIn
 from flashnotify.api.api_keys import api_keys_router
 from flashnotify.api.application import application
+from flashnotify.api.audit import audit_router
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
 from flashnotify.api.deliveries import deliveries_router
@@ -78,6 +79,7 @@ def api_of(service: Service) -> ASGIApp:
         api_keys_router(
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
+        audit_router(identity.audit),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )

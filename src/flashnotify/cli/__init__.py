@@ -65,6 +65,7 @@ _COMMANDS = {
     ),
     "backup": ("archive", "Copy the archive and its keys to FILE, even while `serve` is running."),
     "keys": ("keys", "Manage API keys."),
+    "audit": ("audit", "See and verify the audit log."),
 }
 
 

@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import DailyRecipients, FanOutSlice, IdempotencyRecord, Notification, ScheduledJob
+from flashnotify.archive.records import (
+    DailyRecipients,
+    FanOutSlice,
+    IdempotencyRecord,
+    Notification,
+    ScheduledJob,
+)
 from flashnotify.clock import Clock
 from flashnotify.delivery.planner import Planner
 from flashnotify.domain import NotificationStatus, milliseconds

@@ -17,7 +17,7 @@ from flashnotify.errors import FieldError, InvalidInput
 T = TypeVar("T")
 
 # Rows that a page of a filtered list looks at.
-_LOOKED_AT = 1_000
+LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ class Lists(Reading):
         """Return a page of what `query` finds for ids `among` whose rows are as `wanted`.
 
         An index has `among` in the list's order, but may hold any number of ids before one whose
-        row is as wanted. So no more than `_LOOKED_AT` are looked at: the page may have less than
+        row is as wanted. So no more than `LOOKED_AT` are looked at: the page may have less than
         `limit` items, or none, and still a next one.
         """
         newest = among.selected_columns.id.desc()
         last: UUID | None = None
         if wanted:
-            looked_at = span.of(among).order_by(newest).offset(_LOOKED_AT - 1)
+            looked_at = span.of(among).order_by(newest).offset(LOOKED_AT - 1)
             last = await self.value(looked_at.limit(1))
         span = span if last is None else replace(span, first=last)
         found = span.of(among).where(*wanted).order_by(newest).limit(limit + 1)

@@ -112,7 +112,7 @@ async def test_the_senders_of_events_and_captured_messages_are_read_from_an_inde
 async def test_deliveries_of_one_sender_are_looked_at_in_turns_since_its_first(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "_LOOKED_AT", 3)
+    monkeypatch.setattr(lists, "LOOKED_AT", 3)
     records = Records(archive.ports, archive.clock.now)
     for sender in ("other", "other", "own", "other", "other", "other"):
         await records.fanned_out(1, ("email",), sender=sender)
@@ -129,7 +129,7 @@ async def test_deliveries_of_one_sender_are_looked_at_in_turns_since_its_first(
 async def test_a_page_looks_at_some_rows_and_the_next_goes_on(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "_LOOKED_AT", 3)
+    monkeypatch.setattr(lists, "LOOKED_AT", 3)
     records = Records(archive.ports, archive.clock.now)
     rare = [(await records.accepted(priority=Priority.critical))[0].id for _ in range(2)]
     for _ in range(7):
@@ -147,7 +147,7 @@ async def test_a_page_looks_at_some_rows_and_the_next_goes_on(
 async def test_deliveries_to_one_address_are_looked_at_in_turns(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "_LOOKED_AT", 3)
+    monkeypatch.setattr(lists, "LOOKED_AT", 3)
     records = Records(archive.ports, archive.clock.now)
     await records.fanned_out(1, ("sms",))
     await records.fanned_out(4, ("email",))
