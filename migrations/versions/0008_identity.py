@@ -85,6 +85,17 @@ def upgrade() -> None:
         ("previous_hmac", sa.LargeBinary()),
         ("previous_expires_at", sa.BigInteger()),
         ("last_used_from", sa.Text()),
+        ("recipients_day", sa.Text()),
     ):
         op.add_column("api_keys", sa.Column(name, type, nullable=True))
+    reached = sa.Column("recipients_reached", sa.BigInteger(), nullable=False, server_default="0")
+    op.add_column("api_keys", reached)
     op.create_index("ix_notifications_sender", "notifications", ["sender", "id"])
+    op.drop_index("ix_notifications_filters", "notifications")
+    filters = ["id", "kind", "priority", "status", "outcome", "sender"]
+    op.create_index("ix_notifications_filters", "notifications", filters)
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_{change.lower()} BEFORE {change} ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'entries of the audit log are only ever added'); END"
+        )

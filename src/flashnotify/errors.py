@@ -165,8 +165,8 @@ class SyncFailed(Unavailable):
 class RateLimited(FlashNotifyError, code="rate_limited", status=429, problem="too-fast"):
     """The key has used up its rate limit. Retry after `retry_after` whole seconds."""
 
-    def __init__(self, detail: str, *, retry_after: int) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, retry_after: int, code: str | None = None) -> None:
+        super().__init__(detail, code=code)
         self.retry_after = retry_after
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from limits import parse_many as parse_rates
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode
 from sqlalchemy import URL
@@ -17,6 +16,7 @@ from sqlalchemy import URL
 from flashnotify.archive.sqlite.engine import archive_file, archive_url
 from flashnotify.archive.sqlite.location import DEFAULT, beside
 from flashnotify.errors import InvalidValue, SettingsError
+from flashnotify.identity.rate_limits import checked_rate
 from flashnotify.meta import Config, Email, setting
 from flashnotify.meta.configs import ENV_FILE, ENV_PREFIX
 from flashnotify.meta.localization import LOCALE_PATTERN, TimeZone
@@ -53,17 +53,6 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
 def _web_url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s?#]+", value):
         raise ValueError("must begin with http:// or https://, and have no query")
-    return value
-
-
-def _rate(value: str) -> str:
-    try:
-        rates = parse_rates(value)
-    except ValueError:
-        rates = []
-    # The library reads a window of 0 seconds as one of 1.
-    if len(rates) != 1 or 0 in map(int, re.findall(r"\d+", value)):
-        raise ValueError("must be one rate, above zero")
     return value
 
 
@@ -147,7 +136,7 @@ class ServiceConfig(Config):
         "otherwise.",
         example="90",
     )
-    rate_limit: Annotated[str, AfterValidator(_rate)] = setting(
+    rate_limit: Annotated[str, AfterValidator(checked_rate)] = setting(
         "6000/minute", help="Limit on the requests of one API key.", example="50/second"
     )
     max_batch: Annotated[int, Field(ge=1)] = setting(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flashnotify.domain import DeliveryStatus, NotificationStatus, Outcome
 from tests.docs.api_tables import paths_table, scopes_table
+from tests.docs.generated_text import assert_generated
 from tests.support.running import Running
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
@@ -12,9 +13,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 async def test_the_tables_match_the_code(service: Running) -> None:
     document = (await service.anonymous.get("/openapi.json")).json()
-    page = PAGE.read_text()
-    assert paths_table(document) in page
-    assert scopes_table() in page
+    assert_generated(PAGE, "\n## Paths\n\n", paths_table(document), "\n## ")
+    assert_generated(PAGE, "\n## Scopes\n\n", scopes_table(), "\nThe priority")
 
 
 def test_every_status_is_explained() -> None:

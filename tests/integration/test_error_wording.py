@@ -17,7 +17,7 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.domain import moment
-from flashnotify.identity.api_keys import _checksum
+from flashnotify.identity.key_format import checksum
 from flashnotify.settings import ServiceConfig
 from tests.integration import wrong_requests as wrong
 from tests.support.manual_clock import ManualClock
@@ -29,7 +29,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 NOTIFICATIONS, BATCH = "/v1/notifications", "/v1/notifications/batch"
 CURL = "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2"
 NO_ID = "0196e0a0-0000-7000-8000-000000000000"
-UNKNOWN_KEY = f"fn_{'0' * 10}_{'a' * 43}{_checksum('0' * 10, 'a' * 43)}"
+UNKNOWN_KEY = f"fn_{'0' * 10}_{'a' * 43}{checksum('0' * 10, 'a' * 43)}"
 
 
 class Wording:

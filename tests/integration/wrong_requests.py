@@ -134,6 +134,11 @@ API_KEYS: list[tuple[dict[str, Any], str, str]] = [
     ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at", "in_the_past"),
     ({"expires_at": "9999-12-31T23:59:59-10:00"}, "/expires_at", "out_of_range"),
     ({"scope": "read"}, "/scope", "unknown_field"),
+    ({"owner": "user:1"}, "/owner", "unknown_field"),
+    ({"channels": ["email", "fax"]}, "/channels/1", "unknown_channel"),
+    ({"channels": []}, "/channels", "empty"),
+    ({"recipients_per_day": 0}, "/recipients_per_day", "out_of_range"),
+    ({"rate_limit": "often"}, "/rate_limit", "invalid"),
 ]
 
 # What is changed in a Web Push subscription, the pointer, the code.

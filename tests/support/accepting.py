@@ -7,6 +7,7 @@ from typing import Any
 
 from flashnotify.archive.records import Notification
 from flashnotify.domain import Priority
+from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Audience
 from flashnotify.intake.idempotency import Idempotency
@@ -50,6 +51,7 @@ class Accepting:
             self.delivering.ids,
             "fr",
             slices,
+            RecipientLimits(self.archive.api_keys, clock, UTC),
         )
 
     def stored(self) -> list[Notification]:

@@ -31,6 +31,7 @@ from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.delivery.transports import OpenChannel, OpenTransport
 from flashnotify.domain import Job, Priority, Sent
+from flashnotify.identity.audit import Actor, Audit
 from flashnotify.ids import UUIDv7
 from flashnotify.meta import Channel, Notifier, Templates, Wording, descriptors
 from flashnotify.meta.registry import Registry
@@ -41,6 +42,7 @@ from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
 from tests.support.records import Records
 
+ACTOR = Actor("local")
 KINDS: Registry[NotifierSpec] = Registry("kind")
 TEMPLATES: Registry[TemplatesSpec] = Registry("template set")
 
@@ -100,7 +102,8 @@ class Delivering:
         # What a worker is told once it need not wait.
         self.release: Callable[[], None] | None = None
         self.control = CancelAndRetry(
-            self.archive, self.dispatch, self.in_flight, clock, self.ids, asyncio.Lock()
+            *(self.archive, self.dispatch, self.in_flight, clock, self.ids, asyncio.Lock()),
+            Audit(self.archive.audit, clock),
         )
         for mixin in (EmailMixin, SMSMixin):
             self.open(mixin, [])

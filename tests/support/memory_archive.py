@@ -5,10 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from flashnotify.archive import ports
+from flashnotify.archive.identity_ports import AuditLog
 from tests.support.memory_deliveries import MemoryDeliveries
 from tests.support.memory_notifications import MemoryJobs, MemoryNotifications
 from tests.support.memory_registers import (
     MemoryApiKeys,
+    MemoryAuditLog,
     MemoryDevices,
     MemoryEvents,
     MemoryMaintenance,
@@ -37,6 +39,7 @@ class MemoryArchive(ports.Archive):
         self.api_keys: ports.ApiKeys = MemoryApiKeys(self.state)
         self.events: ports.Events = MemoryEvents(self.state)
         self.statistics: ports.Statistics = MemoryStatistics(self.state)
+        self.audit: AuditLog = MemoryAuditLog(self.state)
         self.maintenance: ports.Maintenance = MemoryMaintenance(self.state)
 
     @property

@@ -61,6 +61,7 @@ class MemoryDeliveries:
                     (d.kind, wanted.kind),
                     (d.channel, wanted.channel),
                     (d.status, wanted.status),
+                    (self._state.sender_of(d.notification_id), wanted.sender),
                 )
             )
             and made_within(d.id, wanted.since, wanted.until)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import (
     ACCEPTED,
+    DailyRecipients,
     Delivery,
     FanOutSlice,
     IdempotencyRecord,
@@ -34,6 +36,7 @@ class MemoryNotifications:
         notification: Notification,
         work: ScheduledJob | FanOutSlice,
         answer: IdempotencyRecord | None,
+        reached: DailyRecipients | None = None,
     ) -> None:
         async with self._state.write("notifications.accept"):
             if notification.id in self._state.notifications:
@@ -48,6 +51,8 @@ class MemoryNotifications:
             self._state.totals[since, notification.kind, "", ACCEPTED] += 1
             if answer is not None:
                 self._state.answers[answer.caller, answer.key] = answer
+            if reached is not None:
+                self._state.count_recipients(reached)
 
     async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
         await self._state.read()
@@ -72,6 +77,7 @@ class MemoryNotifications:
                     (n.outcome, wanted.outcome),
                     (n.priority, wanted.priority),
                     (n.reference, wanted.reference),
+                    (n.sender, wanted.sender),
                 )
             )
             and made_within(n.id, wanted.since, wanted.until)
@@ -120,8 +126,11 @@ class MemoryNotifications:
         if done.finished:
             state.end_some(id, 1, now)
 
-    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
+    async def cancel(
+        self, id: UUID, priority: Priority, now: int, entry: AuditEntry | None = None
+    ) -> None:
         async with self._state.write("notifications.cancel"):
+            self._state.append_entry(entry)
             notification = self._state.notifications.get(id)
             if notification is None or notification.status.final:
                 return
@@ -139,9 +148,15 @@ class MemoryNotifications:
                     self._state.jobs[job.id] = replace(scheduled, job=job, due_at=now)
 
     async def requeue(
-        self, id: UUID, failed: Sequence[Delivery], jobs: Sequence[Job], now: int
+        self,
+        id: UUID,
+        failed: Sequence[Delivery],
+        jobs: Sequence[Job],
+        now: int,
+        entry: AuditEntry | None = None,
     ) -> None:
         async with self._state.write("notifications.requeue"):
+            self._state.append_entry(entry)
             by_channel = {job.channel: job for job in jobs}
             for delivery in failed:
                 stored = self._state.deliveries[delivery.id]

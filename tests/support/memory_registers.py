@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from flashnotify.archive.identity_records import AuditEntry, AuditFilter
 from flashnotify.archive.records import (
     ApiKey,
     Event,
@@ -27,6 +28,30 @@ from tests.support.memory_state import State, matches, page
 K = TypeVar("K")
 
 
+class MemoryAuditLog:
+    """Implements `AuditLog`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def append(self, entry: AuditEntry) -> None:
+        async with self._state.write("audit.append"):
+            self._state.append_entry(entry)
+
+    async def last(self) -> AuditEntry | None:
+        await self._state.read()
+        return self._state.audit[-1] if self._state.audit else None
+
+    async def page(
+        self, wanted: AuditFilter, *, limit: int, cursor: str | None
+    ) -> Page[AuditEntry]:
+        raise NotImplementedError
+
+    async def after(self, number: int, limit: int) -> Sequence[AuditEntry]:
+        await self._state.read()
+        return self._state.audit[number : number + limit]
+
+
 class MemoryOutbox:
     """Implements `Outbox`."""
 
@@ -41,7 +66,13 @@ class MemoryOutbox:
         found = [
             message
             for message in self._state.outbox.values()
-            if matches(((message.notification_id, id), (message.channel, channel)))
+            if matches(
+                (
+                    (message.notification_id, id),
+                    (message.channel, channel),
+                    (self._state.sender_of(message.notification_id), wanted.sender),
+                )
+            )
         ]
         return page(found, lambda m: m.id, limit, cursor)
 
@@ -93,8 +124,9 @@ class MemoryApiKeys:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def add(self, key: ApiKey) -> None:
+    async def add(self, key: ApiKey, entry: AuditEntry) -> None:
         async with self._state.write("api_keys.add"):
+            self._state.append_entry(entry)
             if key.id in self._state.api_keys:
                 raise WriteRefused("UNIQUE constraint failed: api_keys.id")
             self._state.api_keys[key.id] = key
@@ -107,16 +139,30 @@ class MemoryApiKeys:
         await self._state.read()
         return sorted(self._state.api_keys.values(), key=lambda k: (k.created_at, k.id))
 
-    async def revoke(self, id: str, now: int) -> None:
+    async def rotate(self, id: str, secret_hmac: bytes, until: int, entry: AuditEntry) -> None:
+        async with self._state.write("api_keys.rotate"):
+            self._state.append_entry(entry)
+            key = self._state.api_keys[id]
+            self._state.api_keys[id] = replace(
+                key,
+                secret_hmac=secret_hmac,
+                previous_hmac=key.secret_hmac,
+                previous_expires_at=until,
+            )
+
+    async def revoke(self, id: str, now: int, entry: AuditEntry) -> None:
         async with self._state.write("api_keys.revoke"):
+            self._state.append_entry(entry)
             key = self._state.api_keys.get(id)
             if key is not None and key.revoked_at is None:
                 self._state.api_keys[id] = replace(key, revoked_at=now)
 
-    def record_use(self, id: str, now: int) -> asyncio.Future[None]:
+    def record_use(self, id: str, now: int, address: str | None) -> asyncio.Future[None]:
         def change() -> None:
             if id in self._state.api_keys:
-                self._state.api_keys[id] = replace(self._state.api_keys[id], last_used_at=now)
+                key = self._state.api_keys[id]
+                used = replace(key, last_used_at=now, last_used_from=address)
+                self._state.api_keys[id] = used
 
         return self._state.hand_over("api_keys.record_use", change)
 
@@ -129,7 +175,9 @@ class MemoryEvents:
 
     async def after(self, id: int, limit: int) -> Sequence[Event]:
         await self._state.read()
-        return [event for event in self._state.events if event.id > id][:limit]
+        found = [event for event in self._state.events if event.id > id][:limit]
+        senders = (self._state.sender_of(event.notification_id) for event in found)
+        return [replace(e, sender=sender) for e, sender in zip(found, senders, strict=True)]
 
     async def last(self) -> int:
         await self._state.read()

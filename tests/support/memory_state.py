@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import (
     ApiKey,
     Attempt,
+    DailyRecipients,
     Delivery,
     Event,
     IdempotencyRecord,
@@ -47,6 +49,7 @@ class State:
         self.api_keys: dict[str, ApiKey] = {}
         self.events: list[Event] = []
         self.last_event = 0
+        self.audit: list[AuditEntry] = []
         self.counts: dict[UUID, Counter[tuple[str, str]]] = {}
         self.totals: Counter[tuple[int, str, str, str]] = Counter()
         # By minute, channel, transport, bucket and whether the attempt failed.
@@ -130,6 +133,26 @@ class State:
         self.events.append(
             Event(self.last_event, type, notification_id, delivery_id, channel, status, at)
         )
+
+    def append_entry(self, entry: AuditEntry | None) -> None:
+        """Add what somebody did to the audit log."""
+        if entry is not None:
+            self.audit.append(entry)
+
+    def count_recipients(self, more: DailyRecipients) -> None:
+        """Count recipients that a key reached."""
+        key = self.api_keys[more.key_id]
+        before = key.recipients_reached if key.recipients_day == more.day else 0
+        self.api_keys[more.key_id] = replace(
+            key, recipients_day=more.day, recipients_reached=before + more.recipients
+        )
+
+    def sender_of(self, notification_id: UUID | None) -> str | None:
+        """Return who sent a notification."""
+        if notification_id is None:
+            return None
+        notification = self.notifications.get(notification_id)
+        return notification.sender if notification is not None else None
 
     def count(self, notification_id: UUID, channel: str, status: DeliveryStatus, by: int) -> None:
         """Keep the number of deliveries of a notification."""

@@ -1,54 +1,50 @@
-"""`/v1/api-keys`: create, list and revoke API keys."""
+"""`/v1/api-keys`: create, list, rotate and revoke API keys."""
 
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator
 
-from flashnotify.api.auth import Admin
+from flashnotify.api.api_key_requests import ApiKeyIn, RotationIn, terms
+from flashnotify.api.auth import Admin, actor_of
 from flashnotify.api.bodies import body_of, read_json, validated
-from flashnotify.api.fields import Page, PriorityName, Time, Timestamp, read_from
+from flashnotify.api.fields import Page, PriorityName, Time, read_from
+from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.clock import Clock
-from flashnotify.domain import Priority
-from flashnotify.errors import FieldError, InvalidInput
-from flashnotify.identity.api_keys import ApiKeys, NewKey
+from flashnotify.identity.api_keys import ApiKeys, KeyState, NewKey
 from flashnotify.intake.json_documents import parse
-from flashnotify.meta.suggestions import nearest
 from flashnotify.time_slices import TimeSlices
 
 
-class ApiKeyIn(BaseModel):
-    """A new key and what it may do."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[
-        str,
-        Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["registrar"]),
-    ]
-    scopes: Annotated[
-        list[str], Field(min_length=1, max_length=50, examples=[["notify:academic", "read"]])
-    ]
-    max_priority: Literal["low", "medium", "high", "critical"] = "high"
-    expires_at: Timestamp | None = None
+def _sorted(names: Collection[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
 
 
 class ApiKeyOut(BaseModel):
-    """A key, without its secret."""
+    """A key, without its secret. Null stands for no limit of its own."""
 
     id: str
     name: str
     scopes: Annotated[list[str], BeforeValidator(sorted)]
+    state: KeyState
     max_priority: PriorityName
+    channels: Annotated[list[str] | None, BeforeValidator(_sorted)]
+    recipients_per_day: int | None
+    rate_limit: str | None
+    owner: str | None
     created_at: Time
     expires_at: Time | None
+    previous_expires_at: Time | None
     revoked_at: Time | None
     last_used_at: Time | None
+    last_used_from: str | None
 
 
 class NewApiKeyOut(BaseModel):
-    """A new key. `key` is shown only this once."""
+    """A new key, or a new secret of one. `key` is shown only this once."""
 
     id: str
     key: Annotated[str, read_from("token")]
@@ -56,13 +52,17 @@ class NewApiKeyOut(BaseModel):
 
 def api_keys_router(
     keys: ApiKeys,
-    scopes: tuple[str, ...],
+    scopes: Collection[str],
+    channels: Collection[str],
     clock: Clock,
     max_request_bytes: int,
     slices: TimeSlices,
 ) -> APIRouter:
-    """Return the endpoints of `/v1/api-keys`. `scopes` are all that exist."""
+    """Return the endpoints of `/v1/api-keys`. `scopes` and `channels` are all that exist."""
     router = APIRouter(prefix="/v1/api-keys", tags=["api keys"])
+
+    async def document(request: Request) -> Mapping[str, Any]:
+        return await parse(await read_json(request, max_request_bytes), slices)
 
     @router.post(
         "",
@@ -72,22 +72,10 @@ def api_keys_router(
         response_model=NewApiKeyOut,
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
-    async def create_api_key(request: Request, _: Admin) -> NewKey:
-        document = await parse(await read_json(request, max_request_bytes), slices)
-        wanted = validated(ApiKeyIn, document, request.app.state.zone)
-        errors = [
-            FieldError(f"/scopes/{index}", "unknown_scope", _unknown(scope, scopes))
-            for index, scope in enumerate(wanted.scopes)
-            if scope not in scopes
-        ]
-        if wanted.expires_at is not None and wanted.expires_at <= clock.now():
-            errors.append(FieldError("/expires_at", "in_the_past", "must not be in the past"))
-        if errors:
-            raise InvalidInput(errors)
-        highest = Priority[wanted.max_priority]
-        return await keys.create(
-            wanted.name, wanted.scopes, max_priority=highest, expires_at=wanted.expires_at
-        )
+    async def create_api_key(request: Request, principal: Admin) -> NewKey:
+        wanted = validated(ApiKeyIn, await document(request), request.app.state.zone)
+        allowed = terms(wanted, scopes, channels, clock.now())
+        return await keys.create(allowed, actor_of(request, principal))
 
     @router.get(
         "",
@@ -95,8 +83,28 @@ def api_keys_router(
         description="All keys, without their secrets, also those that are expired or revoked.",
         response_model=Page[ApiKeyOut],
     )
-    async def list_api_keys(_: Admin) -> records.Page[records.ApiKey]:
-        return records.Page(await keys.all(), next=None)
+    async def list_api_keys(_: Admin) -> records.Page[dict[str, Any]]:
+        now = clock.now()
+        shown = [
+            {field.name: getattr(key, field.name) for field in fields(key)}
+            | {"state": KeyState.of(key, now)}
+            for key in await keys.all()
+        ]
+        return records.Page(shown, next=None)
+
+    @router.post(
+        "/{id}/rotate",
+        summary="Give an API key a new secret",
+        description="The new secret is shown only in this answer. The one before stays valid for "
+        "a while, so that nothing fails before its holder has the new one; with an overlap of 0 it "
+        "ends at once. All else stays the same, and open event streams end.",
+        response_model=NewApiKeyOut,
+        openapi_extra={"requestBody": body_of(RotationIn)},
+        responses=problems(409),
+    )
+    async def rotate_api_key(id: str, request: Request, principal: Admin) -> NewKey:
+        wanted = validated(RotationIn, await document(request), request.app.state.zone)
+        return await keys.rotate(id, wanted.end(clock.now()), actor_of(request, principal))
 
     @router.delete(
         "/{id}",
@@ -105,15 +113,7 @@ def api_keys_router(
         description="The key is refused from the next request on. Revoking it again changes "
         "nothing.",
     )
-    async def revoke_api_key(id: str, _: Admin) -> None:
-        await keys.revoke(id)
+    async def revoke_api_key(id: str, request: Request, principal: Admin) -> None:
+        await keys.revoke(id, actor_of(request, principal))
 
     return router
-
-
-def _unknown(scope: str, scopes: tuple[str, ...]) -> str:
-    """Return the text for an unknown scope, with the one that was probably meant."""
-    short = {known.removeprefix("notify:"): known for known in scopes}
-    meant = nearest(scope.removeprefix("notify:"), short)
-    hint = f"; did you mean {short[meant]}?" if meant else ""
-    return f"unknown scope; expected one of {', '.join(scopes)}{hint}"

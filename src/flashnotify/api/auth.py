@@ -6,6 +6,7 @@ document takes the scope and the errors from it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import Request, Security
@@ -14,6 +15,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from flashnotify.api.client_address import client_address
 from flashnotify.api.headers import header
 from flashnotify.api.parameters import refuse_unknown_parameters
+from flashnotify.domain import moment
 from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.audit import Actor
@@ -49,17 +51,24 @@ class Authentication:
                 "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
                 "Create one: flashnotify keys create"
             )
-        principal = await self.keys.authenticate(token)
-        usage = self.limits.count(principal.id)
+        proxies = request.app.state.proxies
+        principal = await self.keys.authenticate(
+            token, partial(client_address, request.scope, proxies)
+        )
+        usage = self.limits.count(principal.id, principal.rate)
         state["headers"] = [
             (b"x-ratelimit-limit", b"%d" % usage.limit),
             (b"x-ratelimit-remaining", b"%d" % usage.remaining),
             (b"x-ratelimit-reset", b"%d" % usage.reset),
         ]
+        if principal.expires_at is not None and self.keys.expires_soon(principal):
+            expires = moment(principal.expires_at).isoformat().encode()
+            state["headers"].append((b"x-api-key-expires-at", expires))
         if not usage.allowed:
             raise RateLimited(
-                f"The rate limit of this key is {self.limits.rate}. Retry in {usage.reset} s, or "
-                "send many notifications at once to POST /v1/notifications/batch.",
+                f"The rate limit of this key is {principal.rate or self.limits.rate}. Retry in "
+                f"{usage.reset} s, or send many notifications at once to POST "
+                "/v1/notifications/batch.",
                 retry_after=usage.reset,
             )
         return principal

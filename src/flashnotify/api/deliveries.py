@@ -15,7 +15,7 @@ from flashnotify.api.fields import Cursor, Limit, Page, Time, Timestamp
 from flashnotify.api.long_answers import page_answer
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, DeliveryFilter, ListedDelivery
-from flashnotify.control.cancel_and_retry import find_notification
+from flashnotify.control.cancel_and_retry import find_visible
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, WaitReason, moment
@@ -77,14 +77,14 @@ def deliveries_router(
         response_model=Page[DeliveryOut],
     )
     async def list_deliveries_of_notification(
-        _: Reader,
+        principal: Reader,
         id: UUID,
         status: DeliveryStatus | None = None,
         channel: str | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        await find_notification(archive.notifications, id)
+        await find_visible(archive.notifications, principal, id)
         wanted = DeliveryFilter(notification_id=id, status=status, channel=channel)
         return await listed(wanted, limit, cursor)
 
@@ -96,7 +96,7 @@ def deliveries_router(
         response_model=Page[DeliveryOut],
     )
     async def list_deliveries(
-        _: Reader,
+        principal: Reader,
         status: DeliveryStatus | None = None,
         channel: str | None = None,
         to: Annotated[
@@ -114,7 +114,9 @@ def deliveries_router(
         cursor: Cursor = None,
     ) -> Response:
         address = None if to is None else _address(to, channels)
-        wanted = DeliveryFilter(None, address, kind, status, channel, since, until)
+        wanted = DeliveryFilter(
+            *(None, address, kind, status, channel, since, until), sender=principal.only_sender
+        )
         return await listed(wanted, limit, cursor)
 
     async def listed(wanted: DeliveryFilter, limit: int, cursor: str | None) -> Response:

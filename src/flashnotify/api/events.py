@@ -55,15 +55,18 @@ def events_router(events: Events, keys: ApiKeys) -> APIRouter:
         response_class=EventStream,
         responses={200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}},
         summary="Stream events",
-        description="The events `notification` and `delivery` carry the new status. The latest "
-        "100,000 events are kept; a client that resumes after an older one, or reads more slowly "
-        "than events come, receives an event `missed` with the range that it did not get.",
+        description="The events `notification` and `delivery` carry the new status. Without "
+        "`read:all` or `admin`, they are those of one's own notifications. The latest 100,000 "
+        "events are kept; a client that resumes after an older one, or reads more slowly than "
+        "events come, receives an event `missed` with the range that it did not get.",
     )
     async def stream_events(
         principal: Annotated[Principal, Depends(follower)], last_event_id: LastEventId = None
     ) -> EventStream:
         allowed = partial(keys.is_valid, principal)
         following = events.follow(principal.id, last_event_id, allowed)
+        if principal.only_sender is not None:
+            following = events.follow_own(principal.only_sender, following)
         return EventStream(_encoded(following), headers=_HEADERS, media_type=_MEDIA_TYPE)
 
     return router

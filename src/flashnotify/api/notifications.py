@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, BeforeValidator, Field
 
-from flashnotify.api.auth import Reader, Sender
+from flashnotify.api.auth import Reader, Sender, actor_of
 from flashnotify.api.bodies import read_json
 from flashnotify.api.fields import (
     Cursor,
@@ -27,8 +27,14 @@ from flashnotify.api.problems import FieldProblem, problems
 from flashnotify.api.sending_route import IdempotencyHeader, SendingRoute
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications
-from flashnotify.control.cancel_and_retry import CancelAndRetry, find_notification
+from flashnotify.control.cancel_and_retry import (
+    CancelAndRetry,
+    find_controlled,
+    find_notification,
+    find_visible,
+)
 from flashnotify.domain import NotificationStatus, Outcome, Priority
+from flashnotify.identity.audit import Actor
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
@@ -151,7 +157,7 @@ def notifications_router(
         response_model=Page[NotificationOut],
     )
     async def list_notifications(
-        _: Reader,
+        principal: Reader,
         kind: str | None = None,
         status: NotificationStatus | None = None,
         outcome: Annotated[
@@ -166,7 +172,8 @@ def notifications_router(
         cursor: Cursor = None,
     ) -> records.Page[records.Notification]:
         level = None if priority is None else Priority[priority]
-        wanted = records.NotificationFilter(kind, status, outcome, level, reference, since, until)
+        filters = (kind, status, outcome, level, reference, since, until)
+        wanted = records.NotificationFilter(*filters, sender=principal.only_sender)
         return await notifications.page(wanted, limit=limit, cursor=cursor)
 
     @router.get(
@@ -184,7 +191,7 @@ def notifications_router(
         ] = None,
         wait: Wait = 0,
     ) -> dict[str, Any]:
-        look = partial(find_notification, notifications, id, audience=bool(include))
+        look = partial(find_visible, notifications, principal, id, audience=bool(include))
         notification = await long_polling.until(principal.id, wait, id, look, ended)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         if include:
@@ -212,25 +219,30 @@ def control_router(control: CancelAndRetry, notifications: Notifications) -> API
     @router.post(
         "/cancel",
         summary="Cancel a notification",
-        description="Deliveries that are not sent yet are cancelled.",
+        description="Deliveries that are not sent yet are cancelled. Only who sent it, or an "
+        "admin, may do it.",
     )
-    async def cancel_notification(id: UUID, principal: Sender) -> ControlOut:
-        return await act(id, principal, control.cancel)
+    async def cancel_notification(id: UUID, principal: Sender, request: Request) -> ControlOut:
+        return await act(id, principal, request, control.cancel)
 
     @router.post(
         "/retry",
         summary="Retry failed deliveries",
-        description="Failed deliveries are queued again; the other deliveries are untouched.",
+        description="Failed deliveries are queued again; the other deliveries are untouched. Only "
+        "who sent it, or an admin, may do it.",
     )
-    async def retry_notification(id: UUID, principal: Sender) -> ControlOut:
-        return await act(id, principal, control.retry)
+    async def retry_notification(id: UUID, principal: Sender, request: Request) -> ControlOut:
+        return await act(id, principal, request, control.retry)
 
     async def act(
-        id: UUID, principal: Principal, action: Callable[[UUID], Awaitable[object]]
+        id: UUID,
+        principal: Principal,
+        request: Request,
+        action: Callable[[UUID, Actor], Awaitable[object]],
     ) -> ControlOut:
-        notification = await find_notification(notifications, id)
+        notification = await find_controlled(notifications, principal, id)
         principal.require(f"notify:{notification.kind}")
-        await action(id)
+        await action(id, actor_of(request, principal))
         notification = await find_notification(notifications, id)
         counts = await notifications.counts(id)
         return ControlOut(id=id, status=notification.status, href=_href(id), counts=counts)

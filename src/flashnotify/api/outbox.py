@@ -14,6 +14,7 @@ from flashnotify.api.long_answers import page_answer
 from flashnotify.api.notifications import ended
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications, Outbox
+from flashnotify.control.cancel_and_retry import find_visible
 from flashnotify.identity.principal import ADMIN
 from flashnotify.telemetry.long_polling import LongPolling
 from flashnotify.time_slices import TimeSlices
@@ -62,7 +63,11 @@ def outbox_router(
         cursor: Cursor = None,
         wait: Wait = 0,
     ) -> Response:
-        wanted = records.OutboxFilter(notification, channel)
+        if notification is not None and not principal.sees_all:
+            await find_visible(notifications, principal, notification)
+        # Those of one notification are looked up by it.
+        sender = principal.only_sender if notification is None else None
+        wanted = records.OutboxFilter(notification, channel, sender)
 
         async def look() -> tuple[bool, records.Page[records.OutboxMessage]]:
             # Asked first: when it is completed, all its messages are there.

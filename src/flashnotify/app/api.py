@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from limits import parse as parse_rate
 from starlette.types import ASGIApp
 
-from flashnotify.api.api_keys import ApiKeyIn, api_keys_router
+from flashnotify.api.api_key_requests import ApiKeyIn, RotationIn
+from flashnotify.api.api_keys import api_keys_router
 from flashnotify.api.application import application
+from flashnotify.api.audit import audit_router
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
 from flashnotify.api.deliveries import deliveries_router
@@ -31,6 +33,7 @@ from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.receipts import Receipts
+from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.intake.audience import Audience
@@ -54,7 +57,9 @@ def api_of(service: Service) -> ASGIApp:
     keys = identity.keys
     submission, polling = _submission(service), service.long_polling
     purging = service.maintenance.purging
-    control = CancelAndRetry(archive, dispatch, service.in_flight, clock, ids, purging)
+    control = CancelAndRetry(
+        archive, dispatch, service.in_flight, clock, ids, purging, identity.audit
+    )
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
@@ -75,7 +80,10 @@ def api_of(service: Service) -> ASGIApp:
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
         devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
-        api_keys_router(keys, known_scopes(kinds.values()), clock, max_bytes, service.slices),
+        api_keys_router(
+            *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
+        ),
+        audit_router(identity.audit),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(
             identity.users, identity.sign_in, identity.reset, max_bytes, service.slices
@@ -86,6 +94,7 @@ def api_of(service: Service) -> ASGIApp:
     bodies = [
         *DEVICE_REQUESTS.values(),
         ApiKeyIn,
+        RotationIn,
         UserIn,
         UserChange,
         PasswordIn,
@@ -113,4 +122,5 @@ def _submission(service: Service) -> Submission:
     return Submission(
         *(validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale),
         service.slices,
+        RecipientLimits(archive.api_keys, clock, service.zone),
     )

@@ -37,7 +37,7 @@ def identity_of(service: Service) -> Identity:
     mail, key = service.direct_email, service.secret.key
     return Identity(
         audit=audit,
-        keys=ApiKeys(archive.api_keys, clock, key),
+        keys=ApiKeys(archive.api_keys, audit, clock, key),
         users=users,
         passwords=passwords,
         sign_in=SignIn(archive.users, passwords, audit, clock),

@@ -78,8 +78,10 @@ class Notification(Base):
     __table_args__ = (
         sa.Index("ix_notifications_kind", "kind", "id"),
         sa.Index("ix_notifications_sender", "sender", "id"),
-        # These have all columns that lists filter by.
-        sa.Index("ix_notifications_filters", "id", "kind", "priority", "status", "outcome"),
+        # These have all columns that lists filter by; the first one also tells who sent one.
+        sa.Index(
+            "ix_notifications_filters", "id", "kind", "priority", "status", "outcome", "sender"
+        ),
         _partial(
             "ix_notifications_reference",
             *("reference", "id", "kind", "priority", "status", "outcome"),
@@ -293,6 +295,9 @@ class ApiKey(Base):
     # The secret before the last rotation, and until when it is valid.
     previous_hmac: Mapped[bytes | None]
     previous_expires_at: Mapped[int | None]
+    # The day when it last sent within such a limit, and the recipients reached on it.
+    recipients_day: Mapped[str | None]
+    recipients_reached: Mapped[int] = mapped_column(server_default="0")
 
     __table_args__ = ({"sqlite_with_rowid": True},)
 

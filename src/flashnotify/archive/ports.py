@@ -13,6 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from flashnotify.archive import records
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.domain import Device, Job, Lane, Priority
 
 
@@ -24,11 +25,12 @@ class Notifications(Protocol):
         notification: records.Notification,
         work: records.ScheduledJob | records.FanOutSlice,
         answer: records.IdempotencyRecord | None,
+        reached: records.DailyRecipients | None = None,
     ) -> Awaitable[None]:
         """Store a new notification, its work and the answer for its idempotency key.
 
-        Its work is its fan-out job, or what the whole fan-out would make. Awaiting the result
-        waits for the disk.
+        Its work is its fan-out job, or what the whole fan-out would make. `reached` counts its
+        recipients, for a key that may reach so many a day. Awaiting the result waits for the disk.
         """
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:
@@ -51,14 +53,21 @@ class Notifications(Protocol):
     async def add_deliveries(self, job: Job, done: records.FanOutSlice, now: int) -> None:
         """Store the next slice of a fan-out; the last one finishes the fan-out job."""
 
-    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
+    async def cancel(
+        self, id: UUID, priority: Priority, now: int, entry: AuditEntry | None = None
+    ) -> None:
         """Cancel a notification of `priority` that is not over, and make its jobs due at once.
 
         Takes effect in the order of arrival with the results of its deliveries.
         """
 
     async def requeue(
-        self, id: UUID, failed: Sequence[records.Delivery], jobs: Sequence[Job], now: int
+        self,
+        id: UUID,
+        failed: Sequence[records.Delivery],
+        jobs: Sequence[Job],
+        now: int,
+        entry: AuditEntry | None = None,
     ) -> None:
         """Queue failed deliveries again, each in the job of its channel, and reopen `id`."""
 
@@ -179,7 +188,7 @@ class Devices(Protocol):
 class ApiKeys(Protocol):
     """API keys."""
 
-    async def add(self, key: records.ApiKey) -> None:
+    async def add(self, key: records.ApiKey, entry: AuditEntry) -> None:
         """Store a new key."""
 
     async def find(self, id: str) -> records.ApiKey | None:
@@ -188,11 +197,14 @@ class ApiKeys(Protocol):
     async def all(self) -> Sequence[records.ApiKey]:
         """Return every key, oldest first."""
 
-    async def revoke(self, id: str, now: int) -> None:
+    async def rotate(self, id: str, secret_hmac: bytes, until: int, entry: AuditEntry) -> None:
+        """Replace the secret of a key; the one that it has is valid `until` then."""
+
+    async def revoke(self, id: str, now: int, entry: AuditEntry) -> None:
         """Revoke a key; the first revocation counts."""
 
-    def record_use(self, id: str, now: int) -> asyncio.Future[None]:
-        """Hand over that a key was used."""
+    def record_use(self, id: str, now: int, address: str | None) -> asyncio.Future[None]:
+        """Hand over that a key was used, from a network address."""
 
 
 class Events(Protocol):

@@ -71,6 +71,7 @@ class NotificationFilter:
     reference: str | None = None
     since: int | None = None
     until: int | None = None
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class DeliveryFilter:
     """Which deliveries a list shows.
 
     `to` is an address in any case. `since` and `until` bound when the delivery was created. `only`
-    restricts the list to these ids, `excluding` leaves these out.
+    restricts the list to these ids, `excluding` leaves these out. `sender`: of the notification.
     """
 
     notification_id: UUID | None = None
@@ -115,6 +116,7 @@ class DeliveryFilter:
     until: int | None = None
     only: frozenset[UUID] | None = None
     excluding: frozenset[UUID] = frozenset()
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +187,11 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True)
 class OutboxFilter:
-    """Which captured messages a list shows."""
+    """Which captured messages a list shows. `sender`: of the notification."""
 
     notification_id: UUID | None = None
     channel: str | None = None
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +238,8 @@ class ApiKey:
     """An API key. The secret itself is stored nowhere, only an HMAC of it.
 
     `owner` created it. Without `channels`, `recipients_per_day` or `rate_limit` it has no limit of
-    its own. The secret before its last rotation is valid until `previous_expires_at`.
+    its own. The secret before its last rotation is valid until `previous_expires_at`. On
+    `recipients_day`, it reached `recipients_reached`.
     """
 
     id: str
@@ -254,6 +258,17 @@ class ApiKey:
     rate_limit: str | None = None
     previous_hmac: bytes | None = None
     previous_expires_at: int | None = None
+    recipients_day: str | None = None
+    recipients_reached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DailyRecipients:
+    """How many recipients more a key reached on a day of the campus, such as `2026-12-01`."""
+
+    key_id: str
+    day: str
+    recipients: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +282,10 @@ class RegisteredDevice:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of a notification or a delivery, numbered in commit order."""
+    """A change of a notification or a delivery, numbered in commit order.
+
+    `sender` is the notification's; None once that is purged.
+    """
 
     id: int
     type: str
@@ -276,6 +294,7 @@ class Event:
     channel: str | None
     status: str
     at: int
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from flashnotify.archive.ports import Archive, Notifications
@@ -11,6 +12,8 @@ from flashnotify.clock import Clock
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.domain import BATCH_SIZE, Job, Lane, NotificationStatus
 from flashnotify.errors import Conflict, NotFound
+from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.principal import Principal
 from flashnotify.keyed_locks import KeyedLocks
 from flashnotify.queue.dispatch import Dispatch
 
@@ -28,9 +31,10 @@ class CancelAndRetry:
     clock: Clock
     ids: Callable[[], UUID]
     purging: asyncio.Lock
+    audit: Audit
     _locks: KeyedLocks[UUID] = field(default_factory=KeyedLocks, init=False)
 
-    async def cancel(self, id: UUID) -> None:
+    async def cancel(self, id: UUID, actor: Actor) -> None:
         """Cancel the queued deliveries of a notification; those being sent now are not stopped.
 
         The jobs of the notification become due at once, and end their deliveries as cancelled.
@@ -47,7 +51,10 @@ class CancelAndRetry:
                 raise _over(notification)
             now = self.clock.now()
             with self.in_flight.cancelling(id):
-                await self.archive.notifications.cancel(id, notification.priority, now)
+                cancel = partial(self.archive.notifications.cancel, id, notification.priority, now)
+                await self.audit.record(
+                    actor, "notification.cancelled", f"notification:{id}", write=cancel
+                )
                 # Not before: a cancellation that is refused must stop nothing. From here on, jobs
                 # in flight send nothing new.
                 self.in_flight.cancel(id)
@@ -58,7 +65,7 @@ class CancelAndRetry:
             for channel in self.dispatch.queues:
                 self.dispatch.wake_up(Lane(channel, notification.priority), now)
 
-    async def retry(self, id: UUID) -> int:
+    async def retry(self, id: UUID, actor: Actor) -> int:
         """Queue the failed deliveries of a notification again; return how many there were.
 
         Raises:
@@ -92,7 +99,13 @@ class CancelAndRetry:
                     for channel in sorted({delivery.channel for delivery in failed})
                 ]
                 latest |= {str(job.channel): job for job in jobs}
-                await self.archive.notifications.requeue(id, failed, jobs, now)
+                requeue = partial(self.archive.notifications.requeue, id, failed, jobs, now)
+                if requeued:
+                    await requeue()
+                else:
+                    await self.audit.record(
+                        actor, "notification.retried", f"notification:{id}", write=requeue
+                    )
                 for job in jobs:
                     self.dispatch.put(job)
                 last = failed[-1].id
@@ -113,5 +126,29 @@ async def find_notification(
     """Return a notification, or raise `NotFound`. Its audience may be long: only if asked for."""
     notification = await notifications.find(id, audience=audience)
     if notification is None:
-        raise NotFound("No notification has this id.")
+        raise _not_found()
     return notification
+
+
+async def find_visible(
+    notifications: Notifications, caller: Principal, id: UUID, *, audience: bool = False
+) -> Notification:
+    """Return a notification that `caller` may see; raise `NotFound` for any other."""
+    notification = await find_notification(notifications, id, audience=audience)
+    if caller.only_sender not in (None, notification.sender):
+        raise _not_found()
+    return notification
+
+
+async def find_controlled(
+    notifications: Notifications, caller: Principal, id: UUID
+) -> Notification:
+    """Return a notification that `caller` may cancel and retry, or raise `NotFound`."""
+    notification = await find_notification(notifications, id)
+    if not caller.may_control(notification.sender):
+        raise _not_found()
+    return notification
+
+
+def _not_found() -> NotFound:
+    return NotFound("No notification has this id.")

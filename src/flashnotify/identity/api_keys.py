@@ -1,33 +1,35 @@
-"""API keys: `fn_<id>_<secret><checksum>`.
-
-The id finds the key and the secret authenticates it. The checksum detects typing mistakes, and
-lets secret scanners recognise a key, without a look-up. Only an HMAC of the secret is stored.
-"""
+"""API keys, and who has them. Only an HMAC of a key's secret is stored."""
 
 import hashlib
 import hmac
-import secrets
-import string
-import zlib
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import partial
+from typing import NamedTuple, Self
+
+import structlog
+from limits import parse as parse_rate
 
 from flashnotify.archive.ports import ApiKeys as StoredKeys
 from flashnotify.archive.records import ApiKey
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
-from flashnotify.domain import Priority
-from flashnotify.errors import NotAuthenticated, NotFound
+from flashnotify.domain import Priority, moment
+from flashnotify.errors import Conflict, NotAuthenticated, NotFound
+from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.key_format import new_id, new_secret, parse, written
 from flashnotify.identity.principal import Principal
 
-_ALPHABET = string.digits + string.ascii_letters
-_ID_ALPHABET = string.digits + string.ascii_lowercase
-_ID_LENGTH = 10
-_SECRET_LENGTH = 43  # 62 ** 43 > 2 ** 256
-_CHECKSUM_LENGTH = 6  # 62 ** 6 > 2 ** 32
+log = structlog.get_logger(__name__)
+
 # Milliseconds between updates of `last_used_at`: a minute is precise enough, and saves writes.
 _USE_RESOLUTION = 60_000
 _CACHED = 10_000
+# Milliseconds before a key expires from which on that is shown, and between lines in the log.
+EXPIRES_SOON = 14 * 24 * 3_600_000
+_REMINDER = 24 * 3_600_000
 _CREATE = "Create one: flashnotify keys create"
 _UNKNOWN = (
     "Unknown API key: it is not in the archive of this service. Create one in the folder of serve, "
@@ -36,27 +38,70 @@ _UNKNOWN = (
 
 
 class NewKey(NamedTuple):
-    """A new key. Its token is shown once and stored nowhere."""
+    """A new key, or a new secret of one. Its token is shown once and stored nowhere."""
 
     id: str
     token: str
 
 
-class ApiKeys:
-    """Creates, authenticates, lists and revokes API keys. `pepper` is the secret of the HMACs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTerms:
+    """What a key may do, and until when (ms since the epoch). None stands for no limit of its own.
 
-    def __init__(self, stored: StoredKeys, clock: Clock, pepper: bytes) -> None:
+    It may use `channels`, reach `recipients_per_day` and make requests within `rate_limit`, such as
+    `50/second`.
+    """
+
+    name: str
+    scopes: frozenset[str]
+    max_priority: Priority = Priority.high
+    expires_at: int | None = None
+    channels: frozenset[str] | None = None
+    recipients_per_day: int | None = None
+    rate_limit: str | None = None
+
+
+class KeyState(StrEnum):
+    """Whether a key is valid. `expires_soon`: within two weeks."""
+
+    valid = "valid"
+    expires_soon = "expires_soon"
+    expired = "expired"
+    revoked = "revoked"
+
+    @classmethod
+    def of(cls, key: ApiKey, now: int) -> Self:
+        """Return the state of a key at `now`."""
+        if key.revoked_at is not None:
+            return cls("revoked")
+        if key.expires_at is None or key.expires_at - now > EXPIRES_SOON:
+            return cls("valid")
+        return cls("expires_soon" if key.expires_at > now else "expired")
+
+
+class ApiKeys:
+    """Creates, authenticates, lists, rotates and revokes API keys.
+
+    `pepper` is the secret of the HMACs.
+    """
+
+    def __init__(self, stored: StoredKeys, audit: Audit, clock: Clock, pepper: bytes) -> None:
         self._stored = stored
+        self._audit = audit
         self._clock = clock
         self._pepper = hmac.digest(pepper, b"flashnotify api keys", "sha256")
         # By the digest of a token that was authenticated. Keys change only through this process,
-        # so an entry stays valid until the key is revoked here.
+        # so an entry stays valid until the key is rotated or revoked here.
         self._known: BoundedCache[bytes, Principal] = BoundedCache(_CACHED)
         self._revoked: set[str] = set()
+        self._rotations: Counter[str] = Counter()
         self._used: dict[str, int] = {}
+        self._reminded: dict[str, int] = {}
 
-    async def authenticate(self, token: str) -> Principal:
-        """Return the principal of a token.
+    async def authenticate(
+        self, token: str, address: Callable[[], str | None] = lambda: None
+    ) -> Principal:
+        """Return the principal of a token that comes from a network `address`.
 
         Raises:
             NotAuthenticated: the token is not a key, or the key is unknown, expired or revoked.
@@ -64,91 +109,142 @@ class ApiKeys:
         now = self._clock.now()
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         principal = self._known.get(digest)
-        if principal is None:
+        while principal is None:
             principal = await self._look_up(token)
             if principal.id in self._revoked:  # during the look-up
                 raise _revoked()
-            self._known[digest] = principal
+            if principal.rotation != self._rotations.get(principal.id, 0):  # too
+                principal = None
+            else:
+                self._known[digest] = principal
         if not self.is_valid(principal):
             raise NotAuthenticated(f"This API key has expired. {_CREATE}", code="expired_key")
-        self._record_use(principal.id, now)
+        if now - self._used.get(principal.id, 0) >= _USE_RESOLUTION:
+            self._record_use(principal, now, address())
         return principal
 
     def is_valid(self, principal: Principal) -> bool:
-        """Return whether the key of an authenticated principal is neither revoked nor expired."""
-        expired = principal.expires_at is not None and self._clock.now() >= principal.expires_at
-        return not expired and principal.id not in self._revoked
+        """Return whether an authenticated principal's key is still what proved it.
 
-    async def create(
-        self, name: str, scopes: Iterable[str], *, max_priority: Priority, expires_at: int | None
-    ) -> NewKey:
-        """Create a key that expires at `expires_at`, in milliseconds since the epoch."""
-        id = _random(_ID_ALPHABET, _ID_LENGTH)
-        secret = _random(_ALPHABET, _SECRET_LENGTH)
-        allowed = (frozenset(scopes), max_priority)
-        now, digest = self._clock.now(), self._hmac(id, secret)
-        await self._stored.add(ApiKey(id, name, digest, *allowed, now, expires_at))
-        return NewKey(id, f"fn_{id}_{secret}{_checksum(id, secret)}")
+        It is not once it is revoked, rotated or expired.
+        """
+        if principal.expires_at is not None and self._clock.now() >= principal.expires_at:
+            return False
+        id = principal.id
+        return id not in self._revoked and principal.rotation == self._rotations.get(id, 0)
+
+    def expires_soon(self, principal: Principal) -> bool:
+        """Return whether an authentication expires within two weeks."""
+        at = principal.expires_at
+        return at is not None and at - self._clock.now() <= EXPIRES_SOON
+
+    async def create(self, terms: KeyTerms, actor: Actor) -> NewKey:
+        """Create a key that `actor` owns."""
+        id, secret = new_id(), new_secret()
+        given = asdict(terms)
+        digest, now = self._hmac(id, secret), self._clock.now()
+        key = ApiKey(id=id, secret_hmac=digest, created_at=now, owner=actor.id, **given)
+        details = {
+            "scopes": sorted(terms.scopes),
+            "fields": sorted(name for name, value in given.items() if value is not None),
+        }
+        write = partial(self._stored.add, key)
+        await self._audit.record(actor, "key.created", f"key:{id}", details, write)
+        return NewKey(id, written(id, secret))
 
     async def all(self) -> Sequence[ApiKey]:
         """Return all keys, revoked ones included, oldest first."""
         return await self._stored.all()
 
-    async def revoke(self, id: str) -> None:
+    async def rotate(self, id: str, until: int, actor: Actor) -> NewKey:
+        """Give a key a new secret; the one that it has is valid `until` then.
+
+        Raises:
+            NotFound: no key has this id.
+            Conflict: the key is revoked or has expired.
+        """
+        key = await self._find(id)
+        if KeyState.of(key, self._clock.now()) in (KeyState.expired, KeyState.revoked):
+            raise Conflict(f"This API key is not valid any more. {_CREATE}", code="key_over")
+        secret = new_secret()
+        write = partial(self._stored.rotate, id, self._hmac(id, secret), until)
+        details = {"previous_expires_at": until}
+        await self._audit.record(actor, "key.rotated", f"key:{id}", details, write)
+        self._rotations[id] += 1
+        self._forget(id)
+        return NewKey(id, written(id, secret))
+
+    async def revoke(self, id: str, actor: Actor) -> None:
         """Revoke a key, effective at once. Raise `NotFound` if no key has this id."""
-        if await self._stored.find(id) is None:
-            raise NotFound(f"No API key has the id {id!r}. List them: flashnotify keys list")
+        key = await self._find(id)
+        if key.revoked_at is not None:
+            return
         self._revoked.add(id)
-        await self._stored.revoke(id, self._clock.now())
+        write = partial(self._stored.revoke, id, self._clock.now())
+        await self._audit.record(actor, "key.revoked", f"key:{id}", write=write)
+        self._forget(id)
+
+    async def _find(self, id: str) -> ApiKey:
+        key = await self._stored.find(id)
+        if key is None:
+            raise NotFound(f"No API key has the id {id!r}. List them: flashnotify keys list")
+        return key
+
+    def _forget(self, id: str) -> None:
         for digest in [digest for digest, known in self._known.items() if known.id == id]:
             del self._known[digest]
 
     async def _look_up(self, token: str) -> Principal:
-        parts = _parse(token)
+        parts = parse(token)
         if parts is None:
             raise NotAuthenticated(
                 "This is not an API key. Copy the whole key, which begins with fn_.",
                 code="malformed_key",
             )
         id, secret = parts
+        rotation = self._rotations.get(id, 0)
         key = await self._stored.find(id)
-        stored = key.secret_hmac if key is not None else b""
-        if not hmac.compare_digest(stored, self._hmac(id, secret)) or key is None:
+        digest = self._hmac(id, secret)
+        current = key.secret_hmac if key is not None else b""
+        previous = key.previous_hmac if key is not None else None
+        is_current = hmac.compare_digest(current, digest)
+        is_previous = hmac.compare_digest(previous or b"", digest)
+        if key is None or not (is_current or is_previous):
             raise NotAuthenticated(_UNKNOWN, code="unknown_key")
         if key.revoked_at is not None:
             raise _revoked()
-        return Principal(key.id, key.scopes, key.max_priority, key.expires_at)
+        ends = [key.expires_at, None if is_current else key.previous_expires_at]
+        return _principal(key, min((at for at in ends if at is not None), default=None), rotation)
 
     def _hmac(self, id: str, secret: str) -> bytes:
         return hmac.digest(self._pepper, f"{id}:{secret}".encode(), "sha256")
 
-    def _record_use(self, id: str, now: int) -> None:
-        if now - self._used.get(id, 0) >= _USE_RESOLUTION:
-            self._used[id] = now
-            # Not awaited: a request never fails because of this write.
-            self._stored.record_use(id, now)
+    def _record_use(self, principal: Principal, now: int, address: str | None) -> None:
+        id = principal.id
+        self._used[id] = now
+        # Not awaited: a request never fails because of this write.
+        self._stored.record_use(id, now, address)
+        if self.expires_soon(principal) and now - self._reminded.get(id, 0) >= _REMINDER:
+            assert principal.expires_at is not None
+            self._reminded[id] = now
+            expires_at = moment(principal.expires_at).isoformat()
+            meaning = "give its holder a new one: flashnotify keys rotate, or keys create"
+            log.warning("key.expires_soon", id=id, expires_at=expires_at, meaning=meaning)
+
+
+def _principal(key: ApiKey, expires_at: int | None, rotation: int) -> Principal:
+    return Principal(
+        key.id,
+        key.scopes,
+        key.max_priority,
+        expires_at,
+        name=key.name,
+        channels=key.channels,
+        recipients_per_day=key.recipients_per_day,
+        rate=None if key.rate_limit is None else parse_rate(key.rate_limit),
+        rotation=rotation,
+    )
 
 
 def _revoked() -> NotAuthenticated:
     return NotAuthenticated(f"This API key was revoked. {_CREATE}", code="revoked_key")
-
-
-def _parse(token: str) -> tuple[str, str] | None:
-    """Return the id and the secret of a well-formed token."""
-    prefix, _, rest = token.partition("_")
-    id, _, tail = rest.partition("_")
-    secret, checksum = tail[:-_CHECKSUM_LENGTH], tail[-_CHECKSUM_LENGTH:]
-    if prefix != "fn" or not token.isascii():
-        return None
-    if len(id) != _ID_LENGTH or len(secret) != _SECRET_LENGTH or checksum != _checksum(id, secret):
-        return None
-    return id, secret
-
-
-def _checksum(id: str, secret: str) -> str:
-    number, base = zlib.crc32(f"fn_{id}_{secret}".encode()), len(_ALPHABET)
-    return "".join(_ALPHABET[number // base**place % base] for place in range(_CHECKSUM_LENGTH))
-
-
-def _random(alphabet: str, length: int) -> str:
-    return "".join(secrets.choice(alphabet) for _ in range(length))

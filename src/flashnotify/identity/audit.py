@@ -7,7 +7,7 @@ Entries hold ids and the names of fields, and values only where these are not pe
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,8 +17,9 @@ from flashnotify.clock import Clock
 
 # The hash before the first entry.
 _BEGIN = bytes(32)
-# Entries that are verified before other tasks get the event loop.
+# Entries that are verified before other tasks get the event loop, and at once.
 _STEP = 200
+_VERIFIED = 20_000
 
 
 class Actor(NamedTuple):
@@ -26,6 +27,18 @@ class Actor(NamedTuple):
 
     id: str
     address: str | None = None
+
+
+class Verification(NamedTuple):
+    """What a verification found, up to entry `number` with its `hash`.
+
+    `broken` are the entries that were changed, and those before which one is missing.
+    """
+
+    number: int
+    hash: bytes
+    broken: Sequence[int]
+    complete: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -68,20 +81,33 @@ class Audit:
             await (write or self.log.append)(entry)
             self._last = entry
 
-    async def broken(self) -> AsyncIterator[int]:
-        """Yield the number of each entry that was changed, and of each before which one is missing.
+    async def verify(self, after: int = 0) -> Verification:
+        """Verify the entries that follow number `after`, up to some ten thousand.
 
         That the newest ones were removed shows only beside a copy of the last hash.
         """
-        number, previous = 0, _BEGIN
+        number, previous, verified = after, await self._hash_of(after) or _BEGIN, 0
+        broken: list[int] = []
         while entries := await self.log.after(number, _STEP):
             for entry in entries:
                 values = (entry.number, entry.at, entry.actor, entry.address, entry.action)
                 fits = entry.hash == _hash(entry.previous, *values, entry.target, entry.details)
                 if not fits or entry.previous != previous or entry.number != number + 1:
-                    yield entry.number
+                    broken.append(entry.number)
                 number, previous = entry.number, entry.hash
+            verified += len(entries)
+            if verified >= _VERIFIED:
+                return Verification(number, previous, broken, complete=False)
             await asyncio.sleep(0)
+        return Verification(number, previous, broken, complete=True)
+
+    async def has(self, number: int, kept: bytes) -> bool:
+        """Return whether the log still has an entry whose hash somebody kept elsewhere."""
+        return await self._hash_of(number) == kept
+
+    async def _hash_of(self, number: int) -> bytes | None:
+        found = await self.log.after(number - 1, 1)
+        return found[0].hash if found and found[0].number == number else None
 
 
 def _hash(previous: bytes, *values: Any) -> bytes:

@@ -1,7 +1,9 @@
 """Principals and their scopes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from limits import RateLimitItem
 
 from flashnotify.domain import Priority
 from flashnotify.errors import NotPermitted
@@ -18,7 +20,9 @@ NOTIFY_ALL = "notify:*"
 class Principal:
     """Whoever is authenticated, with a `name` for people. Its notifications are filed under `id`.
 
-    The authentication expires at `expires_at`, in milliseconds since the epoch.
+    The authentication expires at `expires_at`, in milliseconds since the epoch. It may use
+    `channels`, reach `recipients_per_day` and make requests at a `rate`; None stands for no limit
+    of its own. An API key has had its `rotation` since the start of this process.
     """
 
     id: str
@@ -26,6 +30,10 @@ class Principal:
     max_priority: Priority
     expires_at: int | None = None
     name: str = ""
+    channels: frozenset[str] | None = None
+    recipients_per_day: int | None = None
+    rate: RateLimitItem | None = None
+    rotation: int = 0
     # Whether it may send any kind.
     sends: bool = field(init=False)
 
@@ -38,11 +46,22 @@ class Principal:
         """Whether it may see what others sent, too."""
         return ADMIN in self.scopes or READ_ALL in self.scopes
 
+    @property
+    def only_sender(self) -> str | None:
+        """The one sender whose notifications it may see; None if it sees all."""
+        return None if self.sees_all else self.id
+
+    def may_control(self, sender: str) -> bool:
+        """Return whether it may cancel and retry what `sender` sent."""
+        return ADMIN in self.scopes or sender == self.id
+
     def require(self, scope: str) -> None:
         """Raise `NotPermitted` without `scope`; `admin` implies every scope."""
         if scope in self.scopes or ADMIN in self.scopes:
             return
         if scope.startswith("notify:") and NOTIFY_ALL in self.scopes:
+            return
+        if scope == READ and READ_ALL in self.scopes:
             return
         raise NotPermitted(
             f"This key lacks the scope {scope!r}. Create one that has it: "
@@ -57,6 +76,28 @@ class Principal:
         """
         if not self.sends:
             self.require(f"notify:{kind}")
+
+    def allowed_channels(
+        self, kind: NotifierSpec, wanted: Sequence[str] | None
+    ) -> Sequence[str] | None:
+        """Return the `wanted` channels, or those of a kind that are allowed; None: all of them.
+
+        Raise `NotPermitted` if one that is wanted is not allowed, or none is.
+        """
+        if self.channels is None:
+            return wanted
+        allowed = [name for name in kind.channels if name in self.channels]
+        if not allowed or any(name not in allowed for name in wanted or ()):
+            raise self.channel_not_allowed()
+        return wanted or allowed
+
+    def channel_not_allowed(self) -> NotPermitted:
+        """Return the error that names the channels that are allowed."""
+        return NotPermitted(
+            f"This key may only use {', '.join(sorted(self.channels or ()))}. Name these in "
+            "`channels`, with addresses for them in `to`, or use a key that may use others.",
+            code="channel_not_allowed",
+        )
 
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:
         """Raise `NotPermitted` above the priority of the key, or of the kind if that is higher."""
@@ -77,7 +118,8 @@ LOCAL_ADMIN = Principal("local", frozenset({ADMIN}), Priority.critical)
 def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:
     """Return every scope that a key can have.
 
-    `read` reads everything, `devices` registers and removes devices, `notify:<kind>` sends one
-    kind, `notify:*` every kind, and `admin` does everything.
+    `read` reads the state of the service and what its holder sent, `read:all` also what others
+    sent. `devices` registers and removes devices, `notify:<kind>` sends one kind, `notify:*` every
+    kind, and `admin` does everything.
     """
-    return (READ, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))
+    return (READ, READ_ALL, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))

@@ -7,11 +7,18 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import FanOutSlice, IdempotencyRecord, Notification, ScheduledJob
+from flashnotify.archive.records import (
+    DailyRecipients,
+    FanOutSlice,
+    IdempotencyRecord,
+    Notification,
+    ScheduledJob,
+)
 from flashnotify.clock import Clock
 from flashnotify.delivery.planner import Planner
 from flashnotify.domain import NotificationStatus, milliseconds
-from flashnotify.errors import FieldError, Unavailable
+from flashnotify.errors import FieldError, FlashNotifyError, Unavailable
+from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted, Idempotency
 from flashnotify.intake.json_documents import parse
@@ -23,11 +30,15 @@ from flashnotify.time_slices import TimeSlices
 
 
 class Prepared(NamedTuple):
-    """A valid notification that is not stored yet: its work, and the warnings for its sender."""
+    """A valid notification that is not stored yet: its work, and the warnings for its sender.
+
+    `reached` counts its recipients, if those of its sender are limited.
+    """
 
     notification: Notification
     work: ScheduledJob | FanOutSlice
     warnings: Sequence[FieldError]
+    reached: DailyRecipients | None
 
 
 @dataclass(eq=False, slots=True)
@@ -44,6 +55,7 @@ class Submission:
     ids: Callable[[], UUID]
     locale: str
     slices: TimeSlices
+    recipients: RecipientLimits
 
     def require_ready(self) -> None:
         """Check that notifications can be stored and sent. Raise `Unavailable` if they cannot."""
@@ -58,6 +70,7 @@ class Submission:
             MalformedDocument: the document is not a JSON object.
             InvalidInput: the document has mistakes.
             NotPermitted: the caller may not send this.
+            RateLimited: the caller may not reach so many recipients today.
             IdempotencyMismatch: the key was used for another document.
             Unavailable: nothing can be accepted now.
         """
@@ -97,17 +110,30 @@ class Submission:
     ) -> Prepared:
         """Return the notification of a parsed document, with what `store` stores.
 
-        Raise `InvalidInput` or `NotPermitted`, as `accept` does.
+        Raise `InvalidInput`, `NotPermitted` or `RateLimited`, as `accept` does.
         """
         now = self.clock.now()
         checked = await self.validation.check(caller, document, now, max_errors)
         notification = self._notification(caller, checked, now)
         warnings = self.validation.warnings(document)
-        return Prepared(notification, self.planner.work(notification), warnings)
+        work = self.planner.work(notification)
+        reached = None
+        if caller.recipients_per_day is not None:
+            reached = await self.recipients.take(caller, notification.recipients)
+        return Prepared(notification, work, warnings, reached)
 
     def store(self, prepared: Prepared, answer: IdempotencyRecord | None = None) -> Awaitable[None]:
         """Hand a notification over to the archive; it is on disk once the result was awaited."""
-        return self.archive.notifications.accept(prepared.notification, prepared.work, answer)
+        notification, work, _, reached = prepared
+        storing = self.archive.notifications.accept(notification, work, answer, reached)
+        return storing if reached is None else self._counted(storing, reached)
+
+    async def _counted(self, storing: Awaitable[None], reached: DailyRecipients) -> None:
+        try:
+            await storing
+        except FlashNotifyError:
+            self.recipients.give_back(reached)
+            raise
 
     def stored(self, prepared: Prepared) -> Accepted:
         """Queue a notification that is on disk, and return the answer to its sender."""
@@ -131,7 +157,7 @@ class Submission:
             audience=list(checked.recipients),
             recipients=len(checked.recipients),
             priority=checked.priority,
-            channels=request.channels,
+            channels=checked.channels,
             locale=request.locale or self.locale,
             send_at=send_at,
             expires_at=milliseconds(request.expires_at) if request.expires_at else None,

@@ -34,7 +34,8 @@ class Limits(NamedTuple):
 class Checked(NamedTuple):
     """A valid request, to be sent no earlier than `send_at`.
 
-    `data` are the kind's fields as in JSON, and recipients are by canonical form.
+    `data` are the kind's fields as in JSON, and recipients are by canonical form. Without
+    `channels`, all of the kind are used.
     """
 
     kind: NotifierSpec
@@ -43,6 +44,7 @@ class Checked(NamedTuple):
     priority: Priority
     recipients: Mapping[str, Address]
     send_at: datetime | None
+    channels: Sequence[str] | None
 
 
 @dataclass(eq=False, slots=True)
@@ -82,12 +84,18 @@ class Validation:
             raise InvalidInput([_misplaced(error, kind) for error in errors]) from None
         priority = request.priority if request.priority is not None else kind.priority
         caller.require_priority(priority, kind)
+        channels = caller.allowed_channels(kind, request.channels)
         send_at = self._send_at(request, now)
         data = request.data.model_dump(mode="json", exclude_none=True)
         self._check_whole(kind, request, data, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes, max_errors)
-        _check_reach(kind, request.channels, recipients.values())
-        return Checked(kind, request, data, priority, recipients, send_at)
+        if not _reaches(kind, channels, recipients.values()):
+            raise (
+                caller.channel_not_allowed()
+                if request.channels is None
+                else _no_recipient(kind, request.channels)
+            )
+        return Checked(kind, request, data, priority, recipients, send_at, channels)
 
     def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
         """Return what a valid document asks for and does not get."""
@@ -172,17 +180,24 @@ def check_fields(document: Mapping[str, Any]) -> None:
             raise InvalidInput([_too_long(pointer, len(part), _MAX_FIELDS, "fields")])
 
 
-def _check_reach(
+def _reaches(
     kind: NotifierSpec, channels: Collection[str] | None, recipients: Iterable[Address]
-) -> None:
-    """Refuse a request that would reach nobody."""
+) -> bool:
+    """Return whether a request would reach anybody."""
     if channels is None:
-        return
-    schemes = {kind.channels[name].scheme for name in channels}
-    if not any(recipient.scheme in schemes for recipient in recipients):
-        takes = " or ".join(f"{scheme}:" for scheme in sorted(schemes))
-        detail = f"reach no recipient: `to` has no {takes} address"
-        raise InvalidInput([FieldError("/channels", "no_recipient", detail)])
+        return True
+    schemes = _schemes(kind, channels)
+    return any(recipient.scheme in schemes for recipient in recipients)
+
+
+def _no_recipient(kind: NotifierSpec, channels: Collection[str]) -> InvalidInput:
+    takes = " or ".join(f"{scheme}:" for scheme in sorted(_schemes(kind, channels)))
+    detail = f"reach no recipient: `to` has no {takes} address"
+    return InvalidInput([FieldError("/channels", "no_recipient", detail)])
+
+
+def _schemes(kind: NotifierSpec, channels: Collection[str]) -> set[str]:
+    return {kind.channels[name].scheme for name in channels}
 
 
 def _misplaced(error: FieldError, kind: NotifierSpec) -> FieldError:

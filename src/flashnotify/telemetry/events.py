@@ -8,7 +8,7 @@ the last number it saw.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -51,12 +51,21 @@ class EventPage:
 
     events: Sequence[Event]
     _encoded: bytes | None = None
+    _by_sender: dict[str | None, list[Event]] | None = None
 
     def after(self, seen: int) -> "EventPage":
         """Return the page without the events up to number `seen`."""
         if self.events[0].id > seen:
             return self
         return EventPage([event for event in self.events if event.id > seen])
+
+    def of(self, sender: str) -> "EventPage":
+        """Return the page with the events of one sender's notifications only."""
+        if self._by_sender is None:
+            self._by_sender = {}
+            for event in self.events:
+                self._by_sender.setdefault(event.sender, []).append(event)
+        return EventPage(self._by_sender.get(sender, ()))
 
     def encoded(self, encode: Callable[[Sequence[Event]], bytes]) -> bytes:
         """Return the events as `encode` writes them, which is called once."""
@@ -147,6 +156,27 @@ class Events:
                     yield Missed(seen + 1, page.events[0].id - 1)
                 seen = page.events[-1].id
                 yield page
+
+    async def follow_own(
+        self, sender: str, following: AsyncIterator[EventPage | Missed | int]
+    ) -> AsyncIterator[EventPage | Missed | int]:
+        """Yield what `follow` yields, without the events of what others sent.
+
+        While all events are those of others, heartbeats go on.
+        """
+        sent = self._clock.monotonic()
+        async with aclosing(following) as all_events:  # type: ignore[type-var]  # it is a generator
+            async for found in all_events:
+                now = self._clock.monotonic()
+                if not isinstance(found, EventPage):
+                    yield found
+                elif (own := found.of(sender)).events:
+                    yield own
+                elif now - sent >= HEARTBEAT:
+                    yield found.events[-1].id
+                else:
+                    continue
+                sent = now
 
     @contextmanager
     def subscribed(self, follower: str | None = None) -> Iterator[Subscription]:

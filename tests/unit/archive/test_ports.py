@@ -9,10 +9,12 @@ from uuid import UUID
 
 import pytest
 
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import (
     ACCEPTED,
     ApiKey,
+    DailyRecipients,
     Delivery,
     DeliveryFilter,
     FanOutSlice,
@@ -672,16 +674,44 @@ async def test_api_keys(ports: Archive) -> None:
     second = ApiKey("b", "Library", b"2", frozenset(["read"]), Priority.low, 5, expires_at=9)
     first = ApiKey("a", "Ada", b"1", frozenset(["read", "notify:*"]), Priority.critical, 5)
     for key in (second, first):
-        await ports.api_keys.add(key)
+        await ports.api_keys.add(key, entry(ord(key.id)))
     with pytest.raises(WriteRefused):
-        await ports.api_keys.add(first)
+        await ports.api_keys.add(first, entry(6))
     assert await ports.api_keys.find("a") == first
     assert await ports.api_keys.find("c") is None
     assert await ports.api_keys.all() == [first, second]
-    await ports.api_keys.record_use("a", 7)
-    await ports.api_keys.revoke("a", 8)
-    await ports.api_keys.revoke("a", 9)
-    assert await ports.api_keys.find("a") == replace(first, last_used_at=7, revoked_at=8)
+    await ports.api_keys.record_use("a", 7, "192.0.2.1")
+    await ports.api_keys.rotate("a", b"3", 60, entry(7))
+    await ports.api_keys.revoke("a", 8, entry(8))
+    await ports.api_keys.revoke("a", 9, entry(9))
+    assert await ports.api_keys.find("a") == replace(
+        first,
+        last_used_at=7,
+        last_used_from="192.0.2.1",
+        secret_hmac=b"3",
+        previous_hmac=b"1",
+        previous_expires_at=60,
+        revoked_at=8,
+    )
+
+
+async def test_the_recipients_of_a_key_are_counted_with_its_notifications(
+    ports: Archive, records: Records
+) -> None:
+    key = ApiKey("a", "Ada", b"1", frozenset(["read"]), Priority.low, 5)
+    await ports.api_keys.add(key, entry(5))
+    for day, number, reached in (("2026-12-01", 3, 3), ("2026-12-01", 4, 7), ("2026-12-02", 1, 1)):
+        notification, job = records.notification(), Job(records.id(), NIL, Priority.low, turn=0)
+        job = replace(job, notification_id=notification.id)
+        counted = DailyRecipients("a", day, number)
+        await ports.notifications.accept(notification, ScheduledJob(job, 5), None, counted)
+        found = await ports.api_keys.find("a")
+        assert found == replace(key, recipients_day=day, recipients_reached=reached)
+
+
+def entry(at: int) -> AuditEntry:
+    """Return an entry of the audit log."""
+    return AuditEntry(at, at, "local", None, "key.changed", None, {}, b"", b"")
 
 
 async def test_changes_are_events_in_the_order_of_commits(ports: Archive, records: Records) -> None:

@@ -22,7 +22,7 @@ echo "${COMPREPLY[@]}"
     [
         (["sta"], "status"),
         (["send", "--kind", "academic", "--pri"], "--priority"),
-        (["keys", ""], "create list revoke"),
+        (["keys", ""], "create list revoke rotate"),
         (["list", "--s"], "--status --since"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -167,6 +168,18 @@ async def test_a_secret_key_is_missed_when_there_are_api_keys(archive: Path) -> 
         " VALUES ('a', 'a', x'00', '[]', 0, 0)"
     )
     assert states(key_findings(config)) == {"secret key": "failed"}
+
+
+async def test_keys_that_expire_soon_are_named(archive: Path) -> None:
+    now = int(time.time() * 1000)
+    for id, days, revoked in (("aa", 13, "NULL"), ("bb", 15, "NULL"), ("cc", 13, "1")):
+        execute(
+            "INSERT INTO api_keys (id, name, secret_hmac, scopes, max_priority, created_at,"
+            " expires_at, revoked_at)"
+            f" VALUES ('{id}', 'a', x'00', '[]', 0, 0, {now + days * 86_400_000}, {revoked})"
+        )
+    found = by_part(archive_findings(archive))["API keys"]
+    assert (found.state, found.found) == ("warning", "aa expire within 14 days")
 
 
 async def test_a_sound_archive(archive: Path) -> None:

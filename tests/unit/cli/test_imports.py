@@ -82,6 +82,7 @@ def archive(tmp_path: Path) -> Path:
         "queue",
         "keys create --name=x --scope=read",
         "users create --name=x --role=viewer",
+        "audit list",
         "tail",
     ],
 )

@@ -13,7 +13,7 @@ from flashnotify.errors import Conflict, NotFound, Rejected, Unavailable
 from flashnotify.ids import UUIDv7
 from flashnotify.meta.registry import Registry
 from flashnotify.runtime.maintenance import Maintenance
-from tests.support.delivering import Delivering
+from tests.support.delivering import ACTOR, Delivering
 from tests.support.manual_clock import ManualClock
 
 ALL = frozenset(Priority)
@@ -54,7 +54,7 @@ async def test_failed_deliveries_are_queued_again_and_sent(
     delivering: Delivering, control: CancelAndRetry
 ) -> None:
     id = await fail(delivering)
-    assert await control.retry(id) == 1
+    assert await control.retry(id, ACTOR) == 1
     assert delivering.archive.writes == [REQUEUE]
     assert delivering.archive.state.notifications[id].status is NotificationStatus.sending
     assert delivering.statuses() == [("a0@univ.example", "queued", None)]
@@ -72,7 +72,7 @@ async def test_each_channel_gets_batches_of_its_own(
     delivering: Delivering, control: CancelAndRetry
 ) -> None:
     id = await fail(delivering, 3, phones=2)
-    assert await control.retry(id) == 5
+    assert await control.retry(id, ACTOR) == 5
     assert delivering.archive.writes == [REQUEUE]
     for channel, number in (("email", 3), ("sms", 2)):
         (job,) = await queued(delivering, channel)
@@ -85,7 +85,7 @@ async def test_many_are_requeued_in_rounds_with_turns_that_follow_each_other(
 ) -> None:
     id = await fail(delivering, 2 * BATCH_SIZE + 50)
     turn = delivering.dispatch.queue("email").turn(Priority.low)
-    assert await control.retry(id) == 2 * BATCH_SIZE + 50
+    assert await control.retry(id, ACTOR) == 2 * BATCH_SIZE + 50
     assert delivering.archive.writes == [REQUEUE] * 3
     jobs = await queued(delivering)
     sizes = [len(await delivering.archive.deliveries.queued(job.id)) for job in jobs]
@@ -114,7 +114,7 @@ async def test_nothing_is_purged_between_the_read_and_the_write_of_a_retry(
         return found
 
     monkeypatch.setattr(delivering.archive.deliveries, "failed", read_before_a_purge)
-    assert await control.retry(id) == 1
+    assert await control.retry(id, ACTOR) == 1
     await asyncio.gather(*purges)
     (job,) = await queued(delivering)
     assert await delivering.execute(job) is None
@@ -133,7 +133,7 @@ async def test_turns_follow_each_other_also_while_the_first_batches_are_sent(
 
     monkeypatch.setattr(delivering.archive.deliveries, "failed", take_meanwhile)
     turn = delivering.dispatch.queue("email").turn(Priority.low)
-    await control.retry(id)
+    await control.retry(id, ACTOR)
     assert turns == [turn + number for number in range(4)]
 
 
@@ -153,7 +153,7 @@ async def test_one_that_fails_again_meanwhile_is_not_requeued_twice(
         return await read(id, after, limit)
 
     monkeypatch.setattr(delivering.archive.deliveries, "failed", fail_meanwhile)
-    assert await control.retry(id) == BATCH_SIZE + 1
+    assert await control.retry(id, ACTOR) == BATCH_SIZE + 1
     attempts = [len(delivering.attempts(delivery.id)) for delivery in delivering.deliveries()]
     assert attempts == [2] * (BATCH_SIZE + 1)
 
@@ -162,7 +162,10 @@ async def test_two_retries_at_once_requeue_each_delivery_once(
     delivering: Delivering, control: CancelAndRetry
 ) -> None:
     id = await fail(delivering, BATCH_SIZE + 1)
-    assert sorted(await asyncio.gather(control.retry(id), control.retry(id))) == [0, BATCH_SIZE + 1]
+    assert sorted(await asyncio.gather(control.retry(id, ACTOR), control.retry(id, ACTOR))) == [
+        0,
+        BATCH_SIZE + 1,
+    ]
     assert delivering.archive.writes == [REQUEUE] * 2
 
 
@@ -179,7 +182,7 @@ async def test_deliveries_made_after_the_clock_stepped_back_are_not_missed(
     (batch,) = await queued(delivering)
     await delivering.execute(batch)
     assert max(delivery.id for delivery in delivering.deliveries()) < job.notification_id
-    assert await control.retry(job.notification_id) == 3
+    assert await control.retry(job.notification_id, ACTOR) == 3
 
 
 async def test_a_retried_delivery_has_a_whole_lifetime_again(
@@ -191,7 +194,7 @@ async def test_a_retried_delivery_has_a_whole_lifetime_again(
     monkeypatch.setattr("random.random", lambda: 0.0)
     id = await fail(delivering)
     await clock.advance(48 * HOUR)
-    await control.retry(id)
+    await control.retry(id, ACTOR)
     delivering.transports["email"][0].script.append(Unavailable("no thread", retry_after=60))
     (job,) = await queued(delivering)
     assert await delivering.execute(job) == clock.now() + 60_000
@@ -205,7 +208,7 @@ async def test_with_nothing_failed_there_is_nothing_to_do(
     (job,) = await delivering.batches()
     await delivering.execute(job)
     delivering.archive.writes.clear()
-    assert await control.retry(job.notification_id) == 0
+    assert await control.retry(job.notification_id, ACTOR) == 0
     assert delivering.archive.writes == []
 
 
@@ -214,7 +217,7 @@ async def test_a_full_lane_leaves_the_batches_on_disk(clock: ManualClock) -> Non
     control = delivering.control
     id = await fail(delivering, 1)
     await delivering.batches("mailto:other@univ.example")
-    assert await control.retry(id) == 1
+    assert await control.retry(id, ACTOR) == 1
     stored = [scheduled.job for scheduled in delivering.archive.state.jobs.values()]
     assert {job.notification_id for job in stored} >= {id}
 
@@ -225,15 +228,15 @@ async def test_a_refused_write_is_passed_on_with_nothing_half_done(
     id = await fail(delivering)
     delivering.archive.refuse_write()
     with pytest.raises(Unavailable):
-        await control.retry(id)
+        await control.retry(id, ACTOR)
     assert await queued(delivering) == []
     assert delivering.statuses() == [("a0@univ.example", "failed", "550 no")]
-    assert await control.retry(id) == 1
+    assert await control.retry(id, ACTOR) == 1
 
 
 async def test_a_notification_that_does_not_exist_is_not_found(control: CancelAndRetry) -> None:
     with pytest.raises(NotFound):
-        await control.retry(UUID(int=1))
+        await control.retry(UUID(int=1), ACTOR)
 
 
 async def test_a_cancelled_notification_is_a_conflict(
@@ -242,7 +245,7 @@ async def test_a_cancelled_notification_is_a_conflict(
     (job,) = await delivering.batches()
     await delivering.archive.notifications.cancel(job.notification_id, job.priority, clock.now())
     with pytest.raises(Conflict, match="cancelled"):
-        await control.retry(job.notification_id)
+        await control.retry(job.notification_id, ACTOR)
 
 
 async def test_an_expired_notification_is_a_conflict(
@@ -250,12 +253,12 @@ async def test_an_expired_notification_is_a_conflict(
 ) -> None:
     id = await fail(delivering, expires_at=clock.now() + 1000)
     await clock.advance(0.999)
-    assert await control.retry(id) == 1
+    assert await control.retry(id, ACTOR) == 1
     (job,) = await queued(delivering)
     delivering.transports["email"][0].script.append(Rejected("550 no"))
     await delivering.execute(job)
     await clock.advance(0.001)
     delivering.archive.writes.clear()
     with pytest.raises(Conflict, match="expired"):
-        await control.retry(id)
+        await control.retry(id, ACTOR)
     assert delivering.archive.writes == []

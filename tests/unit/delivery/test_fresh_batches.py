@@ -10,7 +10,7 @@ from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.delivery.fresh_batches import FreshBatches
 from flashnotify.domain import Job, Priority
 from flashnotify.errors import Retryable, Unavailable
-from tests.support.delivering import Delivering
+from tests.support.delivering import ACTOR, Delivering
 from tests.support.manual_clock import ManualClock
 from tests.support.records import Records
 
@@ -48,7 +48,7 @@ async def test_a_second_run_reads_what_the_first_has_changed(
 
 async def test_a_cancellation_is_read(delivering: Delivering) -> None:
     job, other = await stored(delivering), await stored(delivering)
-    await delivering.control.cancel(job.notification_id)
+    await delivering.control.cancel(job.notification_id, ACTOR)
     await delivering.execute(job)
     assert [status[1] for status in delivering.statuses()] == ["cancelled", "queued"]
     delivering.archive.refuse_read()

@@ -1,13 +1,19 @@
 """API keys: their form, their authentication, and what is stored."""
 
+import asyncio
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from flashnotify.archive.records import ApiKey
 from flashnotify.domain import Priority
-from flashnotify.errors import NotAuthenticated, NotFound, NotPermitted, Unavailable
-from flashnotify.identity.api_keys import ApiKeys, NewKey, _checksum
+from flashnotify.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
+from flashnotify.identity.api_keys import ApiKeys, KeyTerms, NewKey
+from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.key_format import checksum
 from flashnotify.identity.principal import Principal
 from flashnotify.kinds.academic import AcademicNotifier
 from flashnotify.kinds.security import SecurityNotifier
@@ -15,6 +21,7 @@ from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
 
 PEPPER = b"p" * 32
+ADMIN = Actor("user:1")
 
 
 @pytest.fixture
@@ -24,14 +31,17 @@ def archive() -> MemoryArchive:
 
 @pytest.fixture
 def keys(archive: MemoryArchive, clock: ManualClock) -> ApiKeys:
-    return ApiKeys(archive.api_keys, clock, PEPPER)
+    return keys_of(archive, clock)
 
 
-async def make(keys: ApiKeys, expires_at: int | None = None) -> NewKey:
+def keys_of(archive: MemoryArchive, clock: ManualClock, pepper: bytes = PEPPER) -> ApiKeys:
+    return ApiKeys(archive.api_keys, Audit(archive.audit, clock), clock, pepper)
+
+
+async def make(keys: ApiKeys, **more: Any) -> NewKey:
     """Create a key that may send academic notifications up to high."""
-    return await keys.create(
-        "registrar", ["notify:academic"], max_priority=Priority.high, expires_at=expires_at
-    )
+    scopes = frozenset({"notify:academic"})
+    return await keys.create(KeyTerms(name="registrar", scopes=scopes, **more), ADMIN)
 
 
 async def refusal(keys: ApiKeys, token: str) -> str:
@@ -44,7 +54,9 @@ async def refusal(keys: ApiKeys, token: str) -> str:
 async def test_a_key_authenticates_its_principal(keys: ApiKeys) -> None:
     key = await make(keys)
     principal = await keys.authenticate(key.token)
-    assert principal == Principal(key.id, frozenset({"notify:academic"}), Priority.high)
+    assert principal == Principal(
+        key.id, frozenset({"notify:academic"}), Priority.high, name="registrar"
+    )
 
 
 async def test_a_key_has_its_form(keys: ApiKeys) -> None:
@@ -67,7 +79,7 @@ async def test_keys_of_another_pepper_are_unknown(
     keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
 ) -> None:
     key = await make(keys)
-    other = ApiKeys(archive.api_keys, clock, b"q" * 32)
+    other = keys_of(archive, clock, b"q" * 32)
     assert await refusal(other, key.token) == "unknown_key"
 
 
@@ -105,17 +117,17 @@ async def test_a_forged_secret_with_a_good_checksum_is_refused(
 ) -> None:
     key = await make(keys)
     # Another service's key, moved to this id: its form is right.
-    other = await make(ApiKeys(archive.api_keys, clock, b"q" * 32))
+    other = await make(keys_of(archive, clock, b"q" * 32))
     for token in (
         other.token,
-        _with_checksum(key.id, "A" * 43),
-        _with_checksum("x" * 10, "A" * 43),
+        with_checksum(key.id, "A" * 43),
+        with_checksum("x" * 10, "A" * 43),
     ):
         assert await refusal(keys, token) == "unknown_key"
 
 
-def _with_checksum(id: str, secret: str) -> str:
-    return f"fn_{id}_{secret}{_checksum(id, secret)}"
+def with_checksum(id: str, secret: str) -> str:
+    return f"fn_{id}_{secret}{checksum(id, secret)}"
 
 
 async def test_a_revoked_key_is_refused_at_once_though_it_was_cached(
@@ -124,11 +136,11 @@ async def test_a_revoked_key_is_refused_at_once_though_it_was_cached(
     key, other = await make(keys), await make(keys)
     await keys.authenticate(key.token)
     await keys.authenticate(other.token)
-    await keys.revoke(key.id)
+    await keys.revoke(key.id, ADMIN)
     assert await refusal(keys, key.token) == "revoked_key"
     await keys.authenticate(other.token)
     # And after a restart.
-    restarted = ApiKeys(archive.api_keys, clock, PEPPER)
+    restarted = keys_of(archive, clock)
     assert await refusal(restarted, key.token) == "revoked_key"
 
 
@@ -136,16 +148,16 @@ async def test_revoking_again_keeps_the_first_moment(
     keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
 ) -> None:
     key = await make(keys)
-    await keys.revoke(key.id)
+    await keys.revoke(key.id, ADMIN)
     first = clock.now()
     await clock.advance(60)
-    await keys.revoke(key.id)
+    await keys.revoke(key.id, ADMIN)
     assert archive.state.api_keys[key.id].revoked_at == first
 
 
 async def test_revoking_an_unknown_key_is_refused(keys: ApiKeys) -> None:
     with pytest.raises(NotFound):
-        await keys.revoke("nothing")
+        await keys.revoke("nothing", ADMIN)
 
 
 async def test_a_key_expires_though_it_was_cached(keys: ApiKeys, clock: ManualClock) -> None:
@@ -155,6 +167,114 @@ async def test_a_key_expires_though_it_was_cached(keys: ApiKeys, clock: ManualCl
     await keys.authenticate(key.token)
     await clock.advance(0.001)
     assert await refusal(keys, key.token) == "expired_key"
+
+
+async def test_both_secrets_of_a_rotated_key_are_valid_for_a_while(
+    keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
+) -> None:
+    old = await make(keys)
+    before = await keys.authenticate(old.token)
+    until = clock.now() + 10_000
+    new = await keys.rotate(old.id, until, ADMIN)
+    assert (new.id, new.token == old.token) == (old.id, False)
+    # What was authenticated before, such as an event stream, has to begin again.
+    assert not keys.is_valid(before)
+    for restarted in (keys, keys_of(archive, clock)):
+        assert (await restarted.authenticate(old.token)).expires_at == until
+        assert (await restarted.authenticate(new.token)).expires_at is None
+    await clock.advance(10)
+    assert await refusal(keys, old.token) == "expired_key"
+    assert await refusal(keys_of(archive, clock), old.token) == "expired_key"
+    assert keys.is_valid(await keys.authenticate(new.token))
+
+
+async def test_a_second_rotation_ends_the_first_secret(
+    keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
+) -> None:
+    first = await make(keys)
+    await keys.authenticate(first.token)
+    second = await keys.rotate(first.id, clock.now() + 10_000, ADMIN)
+    third = await keys.rotate(first.id, clock.now(), ADMIN)
+    assert await refusal(keys, first.token) == "unknown_key"
+    assert await refusal(keys, second.token) == "expired_key"
+    await keys.authenticate(third.token)
+
+
+async def test_a_key_that_is_rotated_during_its_look_up_is_looked_up_again(
+    keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
+) -> None:
+    key = await make(keys)
+    looking = asyncio.create_task(keys.authenticate(key.token))
+    find, found = archive.api_keys.find, asyncio.Event()
+
+    async def slow(id: str) -> ApiKey | None:
+        stored = await find(id)
+        await found.wait()
+        return stored
+
+    archive.api_keys.find = slow  # type: ignore[method-assign]
+    await asyncio.sleep(0)
+    archive.api_keys.find = find  # type: ignore[method-assign]
+    await keys.rotate(key.id, clock.now() + 5, ADMIN)
+    found.set()
+    assert (await looking).expires_at == clock.now() + 5
+
+
+async def test_a_key_that_is_over_is_not_rotated(keys: ApiKeys, clock: ManualClock) -> None:
+    expired = await make(keys, expires_at=clock.now() + 1)
+    revoked = await make(keys)
+    await keys.revoke(revoked.id, ADMIN)
+    await clock.advance(1)
+    for key in (expired, revoked):
+        with pytest.raises(Conflict) as failure:
+            await keys.rotate(key.id, clock.now(), ADMIN)
+        assert failure.value.code == "key_over"
+    with pytest.raises(NotFound):
+        await keys.rotate("nothing", clock.now(), ADMIN)
+
+
+async def test_changes_of_keys_are_audited_without_secrets(
+    keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
+) -> None:
+    key = await make(keys, channels=frozenset({"email"}))
+    new = await keys.rotate(key.id, clock.now() + 5, ADMIN)
+    await keys.revoke(key.id, ADMIN)
+    await keys.revoke(key.id, ADMIN)
+    entries = [(e.actor, e.action, e.target, e.details) for e in archive.state.audit]
+    of_key = f"key:{key.id}"
+    fields = ["channels", "max_priority", "name", "scopes"]
+    created = {"scopes": ["notify:academic"], "fields": fields}
+    assert entries == [
+        ("user:1", "key.created", of_key, created),
+        ("user:1", "key.rotated", of_key, {"previous_expires_at": clock.now() + 5}),
+        ("user:1", "key.revoked", of_key, {}),
+    ]
+    for token in (key.token, new.token):
+        assert token.rpartition("_")[2][:12] not in repr(archive.state.audit)
+    assert archive.state.api_keys[key.id].owner == "user:1"
+
+
+async def test_a_key_that_expires_soon_is_in_the_log_once_a_day(
+    keys: ApiKeys, clock: ManualClock
+) -> None:
+    day = 86_400
+    key = await make(keys, expires_at=clock.now() + 16 * day * 1000)
+    with capture_logs() as lines:
+        for _ in range(8):
+            await keys.authenticate(key.token)
+            await clock.advance(day / 2)
+    assert [line["event"] for line in lines] == ["key.expires_soon"] * 2
+    assert {line["id"] for line in lines} == {key.id}
+    assert keys.expires_soon(await keys.authenticate(key.token))
+    assert not keys.expires_soon(await keys.authenticate((await make(keys)).token))
+
+
+async def test_a_key_shows_from_where_it_was_used(keys: ApiKeys, archive: MemoryArchive) -> None:
+    key = await make(keys)
+    await keys.authenticate(key.token, lambda: "192.0.2.7")
+    # Asked for at most once a minute.
+    await keys.authenticate(key.token, lambda: pytest.fail("it was asked for"))
+    assert archive.state.api_keys[key.id].last_used_from == "192.0.2.7"
 
 
 async def test_last_use_is_written_at_most_once_a_minute(
@@ -200,11 +320,13 @@ async def test_a_principal_has_the_permissions_of_its_scopes() -> None:
     principal("admin").require("notify:academic")
     principal("notify:*").require("notify:academic")
     principal("notify:academic").require("notify:academic")
+    principal("read:all").require("read")
     for scopes, wanted in (
         (("read",), "notify:academic"),
         (("notify:academic",), "notify:security"),
         (("notify:academic",), "read"),
         (("notify:*",), "read"),
+        (("read",), "read:all"),
         (("notify:*",), "admin"),
         ((), "read"),
     ):

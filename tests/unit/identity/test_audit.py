@@ -1,6 +1,7 @@
 """The audit log: its entries follow one another, and one that is tampered with shows."""
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -17,7 +18,7 @@ async def audit(archive: Archive) -> Audit:
     audit = Audit(archive.ports.audit, archive.clock)
     for number in range(1, 6):
         await audit.record(ADMIN, "key.created", f"key:{number}", {"scopes": ["read"]})
-    assert [number async for number in audit.broken()] == []
+    assert (await audit.verify()).broken == []
     return audit
 
 
@@ -36,14 +37,44 @@ async def audit(archive: Archive) -> Audit:
 async def test_what_was_tampered_with_is_found(
     audit: Audit, archive: Archive, change: str, broken: list[int]
 ) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="only ever added"):
+        archive.change(change)
+    # Whoever may write to the file can do this too.
+    archive.change("DROP TRIGGER audit_update")
+    archive.change("DROP TRIGGER audit_delete")
     archive.change(change)
-    assert [number async for number in audit.broken()] == broken
+    assert (await audit.verify()).broken == broken
+
+
+async def test_a_long_log_is_verified_in_parts(
+    audit: Audit, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flashnotify.identity.audit._STEP", 2)
+    monkeypatch.setattr("flashnotify.identity.audit._VERIFIED", 2)
+    archive.change("DROP TRIGGER audit_delete")
+    archive.change("DELETE FROM audit WHERE number = 4")
+    first = await audit.verify()
+    assert (first.number, first.broken, first.complete) == (2, [], False)
+    second = await audit.verify(first.number)
+    assert (second.number, second.broken) == (5, [5])
+
+
+async def test_removed_newest_entries_show_beside_a_copy_of_their_hash(
+    audit: Audit, archive: Archive
+) -> None:
+    kept = await audit.verify()
+    assert await audit.has(kept.number, kept.hash)
+    archive.change("DROP TRIGGER audit_delete")
+    archive.change("DELETE FROM audit WHERE number = 5")
+    assert (await audit.verify()).broken == []
+    assert not await audit.has(kept.number, kept.hash)
+    assert not await audit.has(4, kept.hash)
 
 
 async def test_entries_made_at_once_follow_one_another(audit: Audit, archive: Archive) -> None:
     await asyncio.gather(*(audit.record(ADMIN, "session.begun") for _ in range(20)))
     assert archive.one("SELECT count(*) FROM audit") == 25
-    assert [number async for number in Audit(archive.ports.audit, archive.clock).broken()] == []
+    assert (await Audit(archive.ports.audit, archive.clock).verify()).broken == []
 
 
 async def test_a_refused_change_leaves_no_entry(audit: Audit, archive: Archive) -> None:
@@ -54,7 +85,7 @@ async def test_a_refused_change_leaves_no_entry(audit: Audit, archive: Archive) 
         await audit.record(ADMIN, "user.created", write=refuse)
     await audit.record(ADMIN, "user.created")
     assert archive.one("SELECT max(number) FROM audit") == 6
-    assert [number async for number in audit.broken()] == []
+    assert (await audit.verify()).broken == []
 
 
 async def test_a_cancelled_caller_leaves_the_log_whole(audit: Audit, archive: Archive) -> None:
@@ -66,4 +97,4 @@ async def test_a_cancelled_caller_leaves_the_log_whole(audit: Audit, archive: Ar
         ("user.created",),
         ("user.changed",),
     ]
-    assert [number async for number in audit.broken()] == []
+    assert (await audit.verify()).broken == []

@@ -12,8 +12,10 @@ from flashnotify.archive.records import Event
 from flashnotify.errors import Unavailable
 from flashnotify.telemetry import events
 from flashnotify.telemetry.events import HEARTBEAT, EventPage, Events, Missed
+from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
+from tests.support.records import Records
 
 ONE = UUID(int=1)
 Stream = AsyncIterator[Event | Missed | int]
@@ -125,6 +127,30 @@ async def test_a_new_stream_begins_after_what_others_have_seen(streams: Streams)
     assert await waiting == new
     await close(first)
     await close(second)
+
+
+async def test_a_sender_follows_its_own_events_only(streams: Streams, clock: ManualClock) -> None:
+    state = streams.archive.state
+    records = Records(streams.archive, clock.now)
+    stream = flat(
+        streams.events.follow_own("own", streams.events.follow("key", None, lambda: True))
+    )
+    assert await take(stream, 1) == [0]
+    for sender in ("other", "own", "other"):
+        await records.accepted(sender=sender)
+    (found,) = await take(stream, 1)
+    assert isinstance(found, Event)
+    assert (found.id, found.sender) == (2, "own")
+    # Events of others tell nothing, but that the stream goes on.
+    waiting = await waits(stream)
+    for _ in range(2):
+        streams.commit()
+        await some_turns()
+        await clock.advance(HEARTBEAT * 0.6)
+        assert not waiting.done()
+    streams.commit()
+    assert await waiting == state.last_event
+    await close(stream)
 
 
 async def test_an_event_committed_during_a_read_is_not_lost(streams: Streams) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Row, bindparam, insert, select
 from flashnotify.archive.identity_models import AuditEntry as Table
 from flashnotify.archive.identity_records import AuditEntry, AuditFilter
 from flashnotify.archive.records import Page
-from flashnotify.archive.sql.access import Access, matching
+from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of
+from flashnotify.archive.sql.lists import LOOKED_AT
 from flashnotify.errors import FieldError, InvalidInput
 
 _all = select(Table.__table__)
@@ -34,13 +35,22 @@ class SqlAuditLog(Access):
     async def page(
         self, wanted: AuditFilter, *, limit: int, cursor: str | None
     ) -> Page[AuditEntry]:
-        query = _all.where(*_conditions(wanted))
+        indexed, others = _conditions(wanted)
         if cursor is not None:
-            query = query.where(Table.number < _number(cursor))
-        query = query.order_by(Table.number.desc()).limit(limit + 1)
+            indexed.append(Table.number < _number(cursor))
+        newest = Table.number.desc()
+        last: int | None = None
+        if others:
+            looked_at = select(Table.number).where(*indexed).order_by(newest)
+            last = await self._lists.value(looked_at.offset(LOOKED_AT - 1).limit(1))
+        query = _all.where(*indexed, *others).order_by(newest).limit(limit + 1)
+        if last is not None:
+            query = query.where(Table.number >= last)
         found = await self._lists.records(query, {}, _entry)
         shown = found[:limit]
-        return Page(shown, str(shown[-1].number) if len(found) > limit else None)
+        if len(found) > limit:
+            last = shown[-1].number
+        return Page(shown, None if last is None else str(last))
 
     async def after(self, number: int, limit: int) -> Sequence[AuditEntry]:
         return await self._lists.records(_after, {"after": number, "most": limit}, _entry)
@@ -51,20 +61,24 @@ def added(entry: AuditEntry) -> Change:
     return ADD_AUDIT_ENTRY, row_of(entry) | {"details": json.dumps(dict(entry.details))}
 
 
-def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
-    found = matching((Table.actor, wanted.actor), (Table.target, wanted.target))
-    if wanted.action is not None:
-        below = wanted.action.endswith(".")
-        found.append(
-            Table.action.startswith(wanted.action, autoescape=True)
-            if below
-            else Table.action == wanted.action
-        )
+def _conditions(
+    wanted: AuditFilter,
+) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """Return the condition that one index answers, if any, and those that are left."""
+    below = wanted.action if wanted.action and wanted.action.endswith(".") else None
+    exact = None if below else wanted.action
+    equal = (("target", wanted.target), ("actor", wanted.actor), ("action", exact))
+    given = [(name, value) for name, value in equal if value is not None]
+    columns = Table.__table__.c
+    # Computed, so that SQLite takes no other index for them.
+    others = [columns[name].concat("") == value for name, value in given[1:]]
+    if below is not None:
+        others.append(columns.action.concat("").startswith(below, autoescape=True))
     if wanted.since is not None:
-        found.append(Table.at >= wanted.since)
+        others.append(Table.at >= wanted.since)
     if wanted.until is not None:
-        found.append(Table.at < wanted.until)
-    return found
+        others.append(Table.at < wanted.until)
+    return [columns[name] == value for name, value in given[:1]], others
 
 
 def _number(cursor: str) -> int:

@@ -14,6 +14,7 @@ from flashnotify.archive.records import Delivery, DeliveryFilter, ListedDelivery
 from flashnotify.archive.sql.access import Access, having, matching
 from flashnotify.archive.sql.lists import Span
 from flashnotify.archive.sql.reading import known
+from flashnotify.archive.sql.senders import filed_with
 from flashnotify.domain import DeliveryStatus, WaitReason
 
 # In the order of the record's fields: to unpack a row costs a third of asking for each column.
@@ -68,9 +69,12 @@ class DeliveryLists(Access):
         span = Span.after(cursor, wanted.since, wanted.until)
         filters = {"kind": wanted.kind, "channel": wanted.channel, "status": wanted.status}
         few = _of_few(wanted)
-        if few or not any(filters.values()):
+        if few or wanted.sender is not None or not any(filters.values()):
             others = [having(COLUMNS[n], v) for n, v in filters.items() if v is not None]
             others += _excluding(wanted)
+            if wanted.sender is not None:
+                others.append(filed_with(Table.notification_id, sender=wanted.sender))
+                span = await self._lists.since_first(wanted.sender, span)
             return await self._lists.filtered_page(
                 _with_job, select(Table.id).where(*few), others, limit, span, _listed
             )

@@ -7,9 +7,10 @@ from sqlalchemy import bindparam, func, select
 from flashnotify.archive.models import Event as Table
 from flashnotify.archive.records import Event
 from flashnotify.archive.sql.access import Access
+from flashnotify.archive.sql.senders import sender_of
 
 _after = (
-    select(Table.__table__)
+    select(*Table.__table__.columns, sender_of(Table.notification_id).label("sender"))
     .where(Table.id > bindparam("after"))
     .order_by(Table.id)
     .limit(bindparam("most"))

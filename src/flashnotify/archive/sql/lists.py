@@ -11,12 +11,13 @@ from sqlalchemy import ColumnElement, Row, Select, union_all
 
 from flashnotify.archive.records import Page
 from flashnotify.archive.sql.reading import Reading, recorded
+from flashnotify.archive.sql.senders import first_of
 from flashnotify.errors import FieldError, InvalidInput
 
 T = TypeVar("T")
 
 # Rows that a page of a filtered list looks at.
-_LOOKED_AT = 1_000
+LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,16 @@ class Span:
 
 class Lists(Reading):
     """Reads pages of lists."""
+
+    async def since_first(self, sender: str, span: Span) -> Span:
+        """Return the part of a span that can have what belongs to notifications of a sender.
+
+        A new sender's list thereby ends where that sender began, however much others sent before.
+        """
+        first: UUID | None = await self.value(first_of(sender))
+        if first is None:
+            return replace(span, before=UUID(int=0))
+        return replace(span, first=first if span.first is None else max(first, span.first))
 
     async def merged_page(
         self,
@@ -80,13 +91,13 @@ class Lists(Reading):
         """Return a page of what `query` finds for ids `among` whose rows are as `wanted`.
 
         An index has `among` in the list's order, but may hold any number of ids before one whose
-        row is as wanted. So no more than `_LOOKED_AT` are looked at: the page may have less than
+        row is as wanted. So no more than `LOOKED_AT` are looked at: the page may have less than
         `limit` items, or none, and still a next one.
         """
         newest = among.selected_columns.id.desc()
         last: UUID | None = None
         if wanted:
-            looked_at = span.of(among).order_by(newest).offset(_LOOKED_AT - 1)
+            looked_at = span.of(among).order_by(newest).offset(LOOKED_AT - 1)
             last = await self.value(looked_at.limit(1))
         span = span if last is None else replace(span, first=last)
         found = span.of(among).where(*wanted).order_by(newest).limit(limit + 1)

@@ -24,16 +24,20 @@ from sqlalchemy import (
 )
 
 from flashnotify.archive import records
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.archive.sql.access import Access, having
+from flashnotify.archive.sql.api_keys import counted
+from flashnotify.archive.sql.audit import added
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
 from flashnotify.archive.sql.lists import Span
 from flashnotify.archive.sql.reading import known, strings
+from flashnotify.archive.sql.senders import filed_with
 from flashnotify.archive.sql.statistics import count, total
 from flashnotify.archive.sql.waiting import add_batches, add_waiting
 from flashnotify.archive.write_lanes import WriteLane
@@ -118,6 +122,7 @@ class SqlNotifications(Access):
         notification: Notification,
         work: ScheduledJob | records.FanOutSlice,
         answer: IdempotencyRecord | None,
+        reached: records.DailyRecipients | None = None,
     ) -> Awaitable[None]:
         now = notification.accepted_at
         changes: list[Change] = [
@@ -130,6 +135,8 @@ class SqlNotifications(Access):
             changes += _fanned_out(notification.id, work, now)
         if answer is not None:
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
+        if reached is not None:
+            changes.append(counted(reached))
         lane = WriteLane.of_accept(notification.priority, len(changes))
         return self._writer.submit(changes, lane)
 
@@ -139,13 +146,22 @@ class SqlNotifications(Access):
             changes += finish_job(job)
         await self._writer.write(*changes, lane=WriteLane.of(job.priority))
 
-    async def cancel(self, id: UUID, priority: Priority, now: int) -> None:
+    async def cancel(
+        self, id: UUID, priority: Priority, now: int, entry: AuditEntry | None = None
+    ) -> None:
         values = {"of": id, "now": now}
-        changes = [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)]
+        changes: list[Change] = [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)]
+        if entry is not None:
+            changes.append(added(entry))
         await self._writer.submit(changes, WriteLane.of(priority), barrier=True)
 
     async def requeue(
-        self, id: UUID, failed: Sequence[records.Delivery], jobs: Sequence[Job], now: int
+        self,
+        id: UUID,
+        failed: Sequence[records.Delivery],
+        jobs: Sequence[Job],
+        now: int,
+        entry: AuditEntry | None = None,
     ) -> None:
         job_of = {job.channel: job.id for job in jobs}
         # The time to give up counts from the first attempt after this.
@@ -162,6 +178,8 @@ class SqlNotifications(Access):
             number = sum(delivery.channel == scheduled.job.channel for delivery in failed)
             changes += [add_job(scheduled), add_waiting(scheduled, number)]
         changes.append((REOPEN_NOTIFICATION, {"of": id, "more": len(failed), "now": now}))
+        if entry is not None:
+            changes.append(added(entry))
         await self._writer.submit(changes, WriteLane.of(jobs[0].priority), barrier=True)
 
 
@@ -179,6 +197,13 @@ def _indexed(
         if (value := getattr(wanted, name)) is not None
     }
     among = select(Table.id)
+    if wanted.sender is not None:
+        if wanted.reference is None:
+            among = among.where(Table.sender == wanted.sender)
+            return among, [filed_with(Table.id, **filters)] if filters else []
+        # One reference has few notifications.
+        among = among.where(Table.reference == filters.pop("reference"))
+        return among, [filed_with(Table.id, sender=wanted.sender, **filters)]
     for name, all_of in (("reference", ""), ("status", "completed"), ("outcome", "all_sent")):
         if name in filters and filters[name] != all_of:
             among = among.where(_columns[name] == filters.pop(name))

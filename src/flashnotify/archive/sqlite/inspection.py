@@ -47,6 +47,16 @@ def secret_keys(archive: sqlite3.Connection) -> Sequence[tuple[str, int]]:
     return [(str(fingerprint), keys) for fingerprint, keys in found]
 
 
+def expiring_keys(archive: sqlite3.Connection, after: int, before: int) -> Sequence[str]:
+    """Return the ids of valid API keys that expire between two times (ms since the epoch)."""
+    found = archive.execute(
+        "SELECT id FROM api_keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? "
+        "ORDER BY expires_at",
+        (after, before),
+    )
+    return [id for (id,) in found]
+
+
 def faults(file: Path, *, within: float) -> Sequence[str] | None:
     """Return the faults that SQLite's quick check finds, or None if it takes over `within` seconds.
 

@@ -6,11 +6,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import time
 
 from flashnotify.archive import migration
-from flashnotify.archive.sqlite.inspection import faults, open_read_only, revision
+from flashnotify.archive.sqlite.inspection import (
+    expiring_keys,
+    faults,
+    open_read_only,
+    revision,
+)
 from flashnotify.archive.sqlite.location import missing
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
+from flashnotify.identity.api_keys import EXPIRES_SOON
 
 _MIB = 1024 * 1024
 # Free space below which to warn, and below which serve will soon refuse notifications.
@@ -38,6 +45,8 @@ def archive_findings(file: Path) -> Iterator[Finding]:
     try:
         with closing(open_read_only(file)) as archive:
             yield _tables(archive)
+            if revision(archive) is not None:
+                yield from _expiring(archive)
         yield _integrity(file)
     except sqlite3.Error as error:
         yield failed(
@@ -79,6 +88,13 @@ def _tables(archive: sqlite3.Connection) -> Finding:
         return warning("tables", earlier, remedy)
     remedy = "Use the version of flashnotify that created them, or a later one."
     return failed("tables", f"of an unknown version ({found})", remedy)
+
+
+def _expiring(archive: sqlite3.Connection) -> Iterator[Finding]:
+    now = int(time() * 1000)
+    if ids := expiring_keys(archive, now, now + EXPIRES_SOON):
+        remedy = "See `flashnotify keys list`, and give their holders new ones in time."
+        yield warning("API keys", f"{', '.join(ids)} expire within 14 days", remedy)
 
 
 def _integrity(file: Path) -> Finding:

@@ -4,13 +4,14 @@ That index has whatever else is filtered by, so that no row is read in vain, and
 more than some entries of it.
 """
 
+from collections.abc import Awaitable
 from itertools import combinations
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from flashnotify.archive.records import DeliveryFilter, NotificationFilter
+from flashnotify.archive.records import DeliveryFilter, NotificationFilter, OutboxFilter
 from flashnotify.archive.sql import lists
 from flashnotify.domain import NotificationStatus, Outcome, Priority
 from tests.support.archives import Archive
@@ -61,10 +62,74 @@ def index_of(given: dict[str, Any]) -> str:
     return "(id"
 
 
+async def test_filters_of_one_sender_use_its_index(archive: Archive) -> None:
+    """Whatever else is wanted is read from an index too: rows may be long."""
+    for number in range(len(FILTERS) + 1):
+        for names in combinations(FILTERS, number):
+            given = {name: FILTERS[name] for name in names}
+            read = archive.ports.notifications.page(
+                NotificationFilter(**given, sender="a key"), limit=9, cursor=CURSOR
+            )
+            steps = await steps_of(archive, "notifications", read)
+            index = "reference (reference=?" if "reference" in given else "sender (sender=?"
+            assert steps, given
+            for step in steps:
+                start = "SEARCH notifications USING COVERING INDEX ix_notifications_"
+                assert step.startswith(f"{start}{index} AND id"), (given, step)
+            others = await steps_of(archive, "notifications_1", read_again(archive, given))
+            assert {step.partition(" (")[0] for step in others} <= {COVERED}, given
+
+
+COVERED = "SEARCH notifications_1 USING COVERING INDEX ix_notifications_filters"
+
+
+def read_again(archive: Archive, given: dict[str, Any]) -> Awaitable[Any]:
+    wanted = NotificationFilter(**given, sender="a key")
+    return archive.ports.notifications.page(wanted, limit=9, cursor=CURSOR)
+
+
+@pytest.mark.parametrize("given", [{}, {"to": "ada@univ.example"}, {"kind": "academic"}])
+async def test_the_senders_of_deliveries_are_read_from_an_index(
+    archive: Archive, given: dict[str, Any]
+) -> None:
+    await Records(archive.ports, archive.clock.now).accepted()
+    wanted = DeliveryFilter(**given, sender="a key")
+    read = archive.ports.deliveries.page(wanted, limit=9, cursor=CURSOR)
+    steps = await steps_of(archive, "notifications_1", read)
+    assert {step.partition(" (")[0] for step in steps} == {COVERED}
+
+
+async def test_the_senders_of_events_and_captured_messages_are_read_from_an_index(
+    archive: Archive,
+) -> None:
+    steps = await steps_of(archive, "notifications_1", archive.ports.events.after(0, 9))
+    assert {step.partition(" (")[0] for step in steps} == {COVERED}
+    read = archive.ports.outbox.page(OutboxFilter(sender="a key"), limit=9, cursor=None)
+    steps = await steps_of(archive, "notifications_1", read)
+    assert {step.partition(" (")[0] for step in steps} == {COVERED}
+
+
+async def test_deliveries_of_one_sender_are_looked_at_in_turns_since_its_first(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "LOOKED_AT", 3)
+    records = Records(archive.ports, archive.clock.now)
+    for sender in ("other", "other", "own", "other", "other", "other"):
+        await records.fanned_out(1, ("email",), sender=sender)
+    wanted = DeliveryFilter(sender="own")
+    first = await archive.ports.deliveries.page(wanted, limit=9, cursor=None)
+    assert first.items == []
+    second = await archive.ports.deliveries.page(wanted, limit=9, cursor=first.next)
+    assert (len(second.items), second.next) == (1, None)
+    nobody = DeliveryFilter(sender="nobody")
+    found = await archive.ports.deliveries.page(nobody, limit=9, cursor=None)
+    assert (found.items, found.next) == ([], None)
+
+
 async def test_a_page_looks_at_some_rows_and_the_next_goes_on(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "_LOOKED_AT", 3)
+    monkeypatch.setattr(lists, "LOOKED_AT", 3)
     records = Records(archive.ports, archive.clock.now)
     rare = [(await records.accepted(priority=Priority.critical))[0].id for _ in range(2)]
     for _ in range(7):
@@ -82,7 +147,7 @@ async def test_a_page_looks_at_some_rows_and_the_next_goes_on(
 async def test_deliveries_to_one_address_are_looked_at_in_turns(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "_LOOKED_AT", 3)
+    monkeypatch.setattr(lists, "LOOKED_AT", 3)
     records = Records(archive.ports, archive.clock.now)
     await records.fanned_out(1, ("sms",))
     await records.fanned_out(4, ("email",))
