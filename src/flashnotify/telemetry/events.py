@@ -122,10 +122,11 @@ class Events:
         The latest event's number is yielded at the start and as a heartbeat when nothing happens.
         """
         with self.subscribed(follower) as news:
-            seen = reached = await self.reached()
-            if after is not None:
-                # A higher number dates from before the archive was restored from a backup.
-                seen = min(after, await self._log.last())
+            reached = await self.reached()
+            # The reader may be behind others who have seen what is new. A number that is higher
+            # dates from before the archive was restored from a backup.
+            latest = await self._log.last()
+            seen = latest if after is None else min(after, latest)
             yield seen
             while not self._closed and allowed():
                 if seen < reached:

@@ -103,6 +103,30 @@ async def test_a_stream_is_woken_by_each_commit(streams: Streams) -> None:
     await close(stream)
 
 
+async def test_a_new_stream_begins_after_what_others_have_seen(streams: Streams) -> None:
+    """Those read the past by themselves: the reader for all may be behind them."""
+    first = streams.follow()
+    await take(first, 1)
+    blocked = asyncio.Event()
+    after = streams.archive.events.after
+
+    async def blocked_after(id: int, limit: int) -> Sequence[Event]:
+        await blocked.wait()
+        return await after(id, limit)
+
+    streams.archive.events.after = blocked_after  # type: ignore[method-assign]
+    streams.commit(3)
+    second = streams.follow()
+    assert await take(second, 1) == [3]
+    waiting = await waits(second)
+    blocked.set()
+    await take(first, 3)
+    (new,) = streams.commit()
+    assert await waiting == new
+    await close(first)
+    await close(second)
+
+
 async def test_an_event_committed_during_a_read_is_not_lost(streams: Streams) -> None:
     """The read had not seen it, and nothing else comes."""
     stream = streams.follow()
@@ -111,12 +135,13 @@ async def test_an_event_committed_during_a_read_is_not_lost(streams: Streams) ->
 
     async def commit_meanwhile(id: int, limit: int) -> list[Event]:
         found = list(await after(id, limit))
-        if not streams.archive.state.events:
+        if not found and len(streams.archive.state.events) == 1:
             streams.commit()
         return found
 
     streams.archive.events.after = commit_meanwhile  # type: ignore[method-assign]
-    assert await take(stream, 1) == streams.archive.state.events
+    streams.commit()
+    assert await take(stream, 2) == streams.archive.state.events
     await close(stream)
 
 
