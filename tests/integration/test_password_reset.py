@@ -99,7 +99,7 @@ async def test_a_link_ends_with_the_credentials_that_it_replaces(service: Runnin
     assert (await confirm(service, token)).json()["errors"] == INVALID
 
 
-async def test_a_forged_token_is_refused(service: Running) -> None:
+async def test_a_forged_token_is_refused(service: Running, clock: ManualClock) -> None:
     await add(service)
     await ask(service)
     token = token_of((await sent(service))["text"])
@@ -118,6 +118,11 @@ async def test_a_forged_token_is_refused(service: Running) -> None:
     for each in forged:
         answer = await confirm(service, each)
         assert (answer.status_code, answer.json()["errors"]) == (422, INVALID), each
+    for _ in range(20 - len(forged)):
+        await confirm(service, "x")
+    assert (await confirm(service, token)).status_code == 429
+    await clock.advance(1)
+    assert (await confirm(service, token)).status_code == 204
 
 
 async def test_nobody_learns_who_has_an_account(service: Running) -> None:
@@ -242,7 +247,6 @@ async def test_neither_passwords_nor_tokens_are_seen_elsewhere(
             "/v1/auth/password-reset/confirm", json={"token": token, "new_password": [NEW]}
         ),
         await service.http.put(f"{path}/password", json={"password": weak}),
-        await service.http.put(f"{path}/password", json={"password": 1, NEW: NEW}),
         await service.http.put(f"{path}/password", json={"password": GOOD}),
         await service.http.post("/v1/users", json={"name": "x", "password": weak}),
         await service.anonymous.post("/v1/auth/password", json={"current": wrong, "new": NEW}),
@@ -250,9 +254,8 @@ async def test_neither_passwords_nor_tokens_are_seen_elsewhere(
     with pytest.raises(NotAuthenticated) as refused:
         await service.service.identity.sign_in.with_password(EMAIL, wrong, None)
     answers += [await service.http.get(p) for p in ("/metrics", "/readyz", path, "/v1/users")]
-    seen = "".join(answer.text for answer in answers if NEW not in answer.request.content.decode())
-    seen += "".join(answer.text.replace(f"/{NEW}", "") for answer in answers)
-    seen += str(refused.value) + "".join(capfd.readouterr())
+    seen = "".join(answer.text for answer in answers) + str(refused.value)
+    seen += "".join(capfd.readouterr())
     file = service.service.config.archive_file
     for part in (file, file.with_name(file.name + "-wal")):
         seen += part.read_bytes().decode("latin-1")

@@ -134,7 +134,7 @@ def passwords_router(
         status_code=204,
         summary="Set a new password by a link",
         description="All sessions and tokens of the user end at once.",
-        responses=problems(503),
+        responses=problems(429, 503),
         openapi_extra={"requestBody": body_of(ResetConfirmation)},
     )
     async def confirm_password_reset(request: Request) -> None:

@@ -73,6 +73,7 @@ class PasswordReset:
         self._tokens = URLSafeSerializer(key, salt="password reset", signer_kwargs=signing)
         self._addresses = Throttle(_FREE_OF_ADDRESS, clock)
         self._networks = Throttle(_FREE_OF_NETWORK, clock)
+        self._guesses = Throttle(_FREE_OF_NETWORK, clock)
         self._sending: set[asyncio.Task[None]] = set()
 
     def request(self, email: str, address: str | None) -> None:
@@ -86,7 +87,7 @@ class PasswordReset:
         """
         if len(self._sending) >= _MOST:
             raise Unavailable("Too many links are being sent.", retry_after=5)
-        network = "" if address is None else network_of(address)
+        network = _network(address)
         self._networks.begin(network)
         try:
             self._addresses.begin(hashlib.sha256(email.casefold().encode()).hexdigest())
@@ -103,13 +104,16 @@ class PasswordReset:
         Raises:
             InvalidInput: the token is forged, expired or used.
             InvalidValue: the password is not good enough. The link still works.
+            RateLimited: too many tokens from the network of `address` were none.
         """
+        network = _network(address)
+        self._guesses.begin(network)
         user_id, since, expires_at = self._read(token)
-        if self._clock.now() >= expires_at:
-            raise _invalid()
         user = await self._stored.find(user_id)
-        if user is None or not user.active or user.credentials_changed_at != since:
+        expired = self._clock.now() >= expires_at
+        if expired or user is None or not user.active or user.credentials_changed_at != since:
             raise _invalid()
+        self._guesses.undo(network)
         actor = Actor(f"user:{user.id}", address)
         try:
             return await self._users.set_password(
@@ -149,6 +153,10 @@ class PasswordReset:
         except (BadData, ValueError):
             raise _invalid() from None
         return UUID(id), since, expires_at
+
+
+def _network(address: str | None) -> str:
+    return "" if address is None else network_of(address)
 
 
 def _invalid() -> InvalidInput:
