@@ -43,12 +43,18 @@ class NewKey(NamedTuple):
 
 
 class ApiKeys:
-    """Creates, authenticates, lists and revokes API keys. `pepper` is the secret of the HMACs."""
+    """Creates, authenticates, lists and revokes API keys.
 
-    def __init__(self, stored: StoredKeys, clock: Clock, pepper: bytes) -> None:
+    `pepper` is the secret of the HMACs; keys that were made with a `previous` one stay valid.
+    """
+
+    def __init__(
+        self, stored: StoredKeys, clock: Clock, pepper: bytes, previous: Sequence[bytes] = ()
+    ) -> None:
         self._stored = stored
         self._clock = clock
-        self._pepper = hmac.digest(pepper, b"flashnotify api keys", "sha256")
+        peppers = (pepper, *previous)
+        self._peppers = [hmac.digest(one, b"flashnotify api keys", "sha256") for one in peppers]
         # By the digest of a token that was authenticated. Keys change only through this process,
         # so an entry stays valid until the key is revoked here.
         self._known: BoundedCache[bytes, Principal] = BoundedCache(_CACHED)
@@ -86,7 +92,7 @@ class ApiKeys:
         id = _random(_ID_ALPHABET, _ID_LENGTH)
         secret = _random(_ALPHABET, _SECRET_LENGTH)
         allowed = (frozenset(scopes), max_priority)
-        now, digest = self._clock.now(), self._hmac(id, secret)
+        now, digest = self._clock.now(), _hmac(self._peppers[0], id, secret)
         await self._stored.add(ApiKey(id, name, digest, *allowed, now, expires_at))
         return NewKey(id, f"fn_{id}_{secret}{_checksum(id, secret)}")
 
@@ -103,6 +109,13 @@ class ApiKeys:
         for digest in [digest for digest, known in self._known.items() if known.id == id]:
             del self._known[digest]
 
+    async def find(self, id: str) -> Principal:
+        """Return what a key may do, whoever has it. Raise `NotAuthenticated` if it is revoked."""
+        key = await self._stored.find(id)
+        if key is None:
+            raise NotAuthenticated(_UNKNOWN, code="unknown_key")
+        return _principal(key)
+
     async def _look_up(self, token: str) -> Principal:
         parts = _parse(token)
         if parts is None:
@@ -113,20 +126,26 @@ class ApiKeys:
         id, secret = parts
         key = await self._stored.find(id)
         stored = key.secret_hmac if key is not None else b""
-        if not hmac.compare_digest(stored, self._hmac(id, secret)) or key is None:
+        hmacs = [_hmac(pepper, id, secret) for pepper in self._peppers]
+        if key is None or not any(hmac.compare_digest(stored, each) for each in hmacs):
             raise NotAuthenticated(_UNKNOWN, code="unknown_key")
-        if key.revoked_at is not None:
-            raise _revoked()
-        return Principal(key.id, key.scopes, key.max_priority, key.expires_at)
-
-    def _hmac(self, id: str, secret: str) -> bytes:
-        return hmac.digest(self._pepper, f"{id}:{secret}".encode(), "sha256")
+        return _principal(key)
 
     def _record_use(self, id: str, now: int) -> None:
         if now - self._used.get(id, 0) >= _USE_RESOLUTION:
             self._used[id] = now
             # Not awaited: a request never fails because of this write.
             self._stored.record_use(id, now)
+
+
+def _principal(key: ApiKey) -> Principal:
+    if key.revoked_at is not None:
+        raise _revoked()
+    return Principal(key.id, key.scopes, key.max_priority, key.expires_at, name=key.name)
+
+
+def _hmac(pepper: bytes, id: str, secret: str) -> bytes:
+    return hmac.digest(pepper, f"{id}:{secret}".encode(), "sha256")
 
 
 def _revoked() -> NotAuthenticated:
