@@ -10,8 +10,9 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer, SecurityScopes
 
+from flashnotify.api.browser_sessions import SESSION, BrowserSessions
 from flashnotify.api.client_address import client_address
 from flashnotify.api.headers import header
 from flashnotify.api.parameters import refuse_unknown_parameters
@@ -27,34 +28,46 @@ NOTIFY_KIND = "notify:{kind}"
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key.")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
+_cookie = APIKeyCookie(
+    name=SESSION,
+    auto_error=False,
+    scheme_name="session",
+    description="The session of a browser, for pages of this service. Behind https its name begins "
+    "with `__Host-`.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Authenticates requests by API key, within the rate limit of each key."""
+    """Authenticates requests by API key or session, within the rate limit of each principal."""
 
     keys: ApiKeys
+    browsers: BrowserSessions
     limits: RateLimits
 
     async def authenticate(self, request: Request, token: str | None) -> Principal:
         """Return the principal of a request, and leave its rate limit headers for the response.
 
         Raises:
-            NotAuthenticated: the request has no valid key.
-            RateLimited: the key has used up its rate limit.
+            NotAuthenticated: the request has no valid key, and no session.
+            NotPermitted: another site uses the session.
+            RateLimited: the principal has used up its rate limit.
         """
         state = request.scope["state"]
         if state.get("local"):
             return LOCAL_ADMIN
-        if not token:
+        if token:
+            proxies = request.app.state.proxies
+            principal = await self.keys.authenticate(
+                token, partial(client_address, request.scope, proxies)
+            )
+        elif (signed_in := await self.browsers.authenticate(request)) is not None:
+            principal = signed_in.principal
+        else:
             raise NotAuthenticated(
                 "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
                 "Create one: flashnotify keys create"
             )
-        proxies = request.app.state.proxies
-        principal = await self.keys.authenticate(
-            token, partial(client_address, request.scope, proxies)
-        )
         usage = self.limits.count(principal.id, principal.rate)
         state["headers"] = [
             (b"x-ratelimit-limit", b"%d" % usage.limit),
@@ -72,6 +85,13 @@ class Authentication:
                 retry_after=usage.reset,
             )
         return principal
+
+    def is_valid(self, request: Request, principal: Principal) -> bool:
+        """Return whether what authenticated a request, as `principal`, is still good."""
+        signed_in = request.scope["state"].get("signed_in")
+        if signed_in is not None:
+            return self.browsers.sessions.is_valid(signed_in)
+        return self.keys.is_valid(principal)
 
 
 async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
@@ -118,6 +138,7 @@ async def _principal(
     # For the OpenAPI document.
     _bearer: Annotated[object, Security(_bearer)],
     _header: Annotated[object, Security(_header)],
+    _cookie: Annotated[object, Security(_cookie)],
 ) -> Principal:
     return await authorize(request, scopes.scopes)
 

@@ -14,6 +14,7 @@ from flashnotify.api.application import application
 from flashnotify.api.audit import audit_router
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
+from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
@@ -25,6 +26,7 @@ from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
+from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.channels.net.address_guard import PublicAddresses
@@ -75,7 +77,7 @@ def api_of(service: Service) -> ASGIApp:
             service.direct_email.captured,
         ),
         receipts_router(Receipts(archive, clock, service.secret.token)),
-        events_router(service.events, keys),
+        events_router(service.events),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
@@ -84,6 +86,7 @@ def api_of(service: Service) -> ASGIApp:
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
         audit_router(identity.audit),
+        sessions_router(identity.sessions),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(
             identity.users, identity.sign_in, identity.reset, max_bytes, service.slices
@@ -100,7 +103,9 @@ def api_of(service: Service) -> ASGIApp:
         PasswordIn,
         *PASSWORD_REQUESTS,
     ]
-    authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
+    browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
+    limits = RateLimits(parse_rate(config.rate_limit), clock)
+    authentication = Authentication(keys, browsers, limits)
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")

@@ -9,6 +9,7 @@ from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.audit import Audit
 from flashnotify.identity.password_reset import PasswordReset
 from flashnotify.identity.passwords import Passwords
+from flashnotify.identity.sessions import Sessions
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.identity.users import Users
 
@@ -26,6 +27,7 @@ class Identity:
     passwords: Passwords
     sign_in: SignIn
     reset: PasswordReset
+    sessions: Sessions
 
 
 def identity_of(service: Service) -> Identity:
@@ -33,6 +35,8 @@ def identity_of(service: Service) -> Identity:
     archive, clock, config = service.archive, service.clock, service.config
     audit, passwords = Audit(archive.audit, clock), Passwords(service.hashing)
     users = Users(archive.users, passwords, audit, clock, service.ids)
+    sessions = Sessions(archive.sessions, archive.users, audit, clock, service.ids)
+    users.on_change(sessions.user_changed)
     page = config.public_url.rstrip("/") + "/reset-password"
     mail, key = service.direct_email, service.secret.key
     return Identity(
@@ -42,4 +46,5 @@ def identity_of(service: Service) -> Identity:
         passwords=passwords,
         sign_in=SignIn(archive.users, passwords, audit, clock),
         reset=PasswordReset(archive.users, users, mail, audit, clock, key, page, config.locale),
+        sessions=sessions,
     )
