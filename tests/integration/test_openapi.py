@@ -87,7 +87,8 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
     schemes = {
         next(iter(entry)) for _, o in operations(document) for entry in o.get("security", [])
     }
-    assert schemes == set(document["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    schemes_there = set(document["components"]["securitySchemes"])
+    assert schemes == schemes_there == {"bearer", "apiKey", "session"}
     for name, operation in operations(document):
         if name in ("GET /healthz", "GET /readyz", "GET /metrics"):
             assert "security" not in operation
@@ -122,7 +123,11 @@ def test_the_required_scope_is_documented(document: dict[str, Any]) -> None:
         ("GET /v1/kinds", [], "any API key"),
     ):
         operation = dict(operations(document))[name]
-        assert operation["security"] == [{"bearer": scope}, {"apiKey": scope}], name
+        assert operation["security"] == [
+            {"bearer": scope},
+            {"apiKey": scope},
+            {"session": scope},
+        ], name
         assert operation["description"].endswith(f"Requires {requires}."), name
         assert ("403" in operation["responses"]) is bool(scope), name
         assert {"401", "422", "429", "503"} <= set(operation["responses"]), name
