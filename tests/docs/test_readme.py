@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 INSTALL, *USE, FOR_REAL = BLOCKS
+# It follows events until it is interrupted.
+USE.sort(key=lambda block: "flashnotify tail" in block)
 
 
 SEND_AND_CHECK = """
@@ -80,6 +82,7 @@ async def test_the_first_hour(checkout: Path) -> None:
             "\nfn_",
             '"counts":{"email":{"sent":1}}',
             '"outcome":"sent"',
+            '"scope":"notify:academic read"',
         ):
             assert words in seen
         await serve.interrupt()
