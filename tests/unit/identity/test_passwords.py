@@ -9,6 +9,7 @@ import pytest
 from flashnotify.errors import InvalidValue, Unavailable
 from flashnotify.identity.passwords import Passwords
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from tests.support.eventually import eventually
 from tests.support.passwords import GOOD, CountingHasher, cheap_passwords
 
 
@@ -40,6 +41,13 @@ async def test_keyboards_that_compose_letters_differently_make_no_difference(
 ) -> None:
     stored = await passwords.hash("école des fées 47")
     assert (await passwords.verify("e\u0301cole des fe\u0301es 47", stored)).right
+
+
+async def test_a_long_password_may_be_typed_in_parts(passwords: Passwords) -> None:
+    longest = GOOD + "é" * (1000 - len(GOOD))
+    stored = await passwords.hash(longest)
+    assert (await passwords.verify(longest.replace("é", "e\u0301"), stored)).right
+    assert not (await passwords.verify(longest + "é", stored)).right
 
 
 async def test_without_a_hash_the_work_is_the_same() -> None:
@@ -100,15 +108,15 @@ async def test_a_good_password_is_taken(passwords: Passwords, password: str) -> 
 
 
 async def test_what_waits_for_a_thread_is_bounded() -> None:
-    blocked, threads = threading.Event(), ThreadPoolQueue(1, bound=1)
-    calls = [asyncio.create_task(threads.run(blocked.wait, within=60)) for _ in range(2)]
+    release, threads = threading.Event(), ThreadPoolQueue(1, bound=1)
     passwords = Passwords(threads, CountingHasher())
-    verifying = [asyncio.create_task(passwords.hash(GOOD)) for _ in range(2)]
-    _, refused = await asyncio.gather(
-        asyncio.to_thread(blocked.wait, 0), *verifying[1:], return_exceptions=True
-    )
-    assert isinstance(refused, Unavailable)
-    assert refused.retry_after > 0
-    blocked.set()
-    await asyncio.gather(*calls, verifying[0])
+    blocked = asyncio.create_task(threads.run(release.wait, within=60))
+    await eventually(lambda: threads.busy)
+    waiting = asyncio.create_task(passwords.hash(GOOD))
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable) as refused:
+        await passwords.hash(GOOD)
+    assert refused.value.retry_after > 0
+    release.set()
+    await asyncio.gather(blocked, waiting)
     threads.close()
