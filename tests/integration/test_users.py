@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from flashnotify.api.auth import Authentication
 from flashnotify.archive.identity_records import User
 from flashnotify.errors import NotAuthenticated
+from flashnotify.identity.audit import Actor
 from flashnotify.identity.principal import Principal
 from flashnotify.identity.roles import user_principal
 from tests.integration import wrong_requests
@@ -171,6 +173,25 @@ async def test_the_last_admin_stays(service: Running) -> None:
     assert (
         await service.http.patch(f"/v1/users/{first['id']}", json={"role": "viewer"})
     ).is_success
+
+
+async def test_two_admins_cannot_demote_each_other_at_once(service: Running) -> None:
+    admins = [await create(service, **admin(number)) for number in (1, 2)]
+    paths = [f"/v1/users/{each['id']}" for each in admins]
+    answers = await asyncio.gather(
+        *(service.http.patch(path, json={"role": "viewer"}) for path in paths)
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+
+
+async def test_listeners_hear_of_a_change_whose_caller_has_gone(service: Running) -> None:
+    ada, users = await create(service), service.service.identity.users
+    told: asyncio.Queue[User] = asyncio.Queue()
+    users.on_change(told.put_nowait)
+    changing = asyncio.create_task(users.set_active(Actor("local"), UUID(ada["id"]), False))
+    await asyncio.sleep(0)
+    changing.cancel()
+    assert not (await told.get()).active
 
 
 async def test_a_change_that_matters_ends_what_began_before(

@@ -88,9 +88,7 @@ def api_of(service: Service) -> ASGIApp:
         audit_router(identity.audit),
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         users_router(identity.users, kinds, max_bytes, service.slices),
-        passwords_router(
-            identity.users, identity.sign_in, identity.reset, max_bytes, service.slices
-        ),
+        passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
