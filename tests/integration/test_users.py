@@ -19,6 +19,7 @@ from flashnotify.identity.audit import Actor
 from flashnotify.identity.principal import Principal
 from flashnotify.identity.roles import user_principal
 from tests.integration import wrong_requests
+from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 from tests.support.passwords import GOOD
 from tests.support.running import Running
@@ -175,7 +176,18 @@ async def test_the_last_admin_stays(service: Running) -> None:
     ).is_success
 
 
-async def test_two_admins_cannot_demote_each_other_at_once(service: Running) -> None:
+async def test_two_admins_cannot_demote_each_other_at_once(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = service.service.archive.users
+    count = stored.admins
+
+    async def count_slowly() -> int:
+        number = await count()
+        await some_turns()
+        return number
+
+    monkeypatch.setattr(stored, "admins", count_slowly)
     admins = [await create(service, **admin(number)) for number in (1, 2)]
     paths = [f"/v1/users/{each['id']}" for each in admins]
     answers = await asyncio.gather(
