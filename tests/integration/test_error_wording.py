@@ -82,6 +82,7 @@ async def test_the_wording_matches_the_golden_file(
         await _tokens(service, wording, clock)
         await _documents(wording)
         await _fields(wording)
+        await _users(service, wording)
         await _state(service, wording, clock)
 
         async def crash(*_: object) -> None:
@@ -189,6 +190,9 @@ async def _fields(wording: Wording) -> None:
     for changes, *_ in wrong.API_KEYS:
         document = {"name": "registrar", "scopes": ["read"]} | changes
         await wording.ask(f"Key {short(changes)}", "POST", "/v1/api-keys", json=document)
+    user = {"name": "Ada Lovelace", "role": "sender"}
+    for changes, *_ in wrong.USERS:
+        await wording.ask(f"User {short(changes)}", "POST", "/v1/users", json=user | changes)
     for number, (changes, *_) in enumerate(wrong.SUBSCRIPTIONS, 1):
         document = wrong.subscription(changes)
         await wording.ask(f"Subscription {number}", "POST", "/v1/devices", json=document)
@@ -207,6 +211,20 @@ async def _fields(wording: Wording) -> None:
     for more in ("&course=X", "&colour=red", "&message=x"):
         await wording.ask(f"Text {more}", "POST", CURL + more, content="x")
     await wording.ask("Text in Latin-1", "POST", CURL, content=b"\xe9")
+
+
+async def _users(service: Running, wording: Wording) -> None:
+    await wording.ask("No such user", "GET", f"/v1/users/{NO_ID}")
+    admin = await service.http.post("/v1/users", json={"name": "Ada", "role": "admin"})
+    await wording.ask("Last admin", "POST", f"{admin.headers['Location']}/deactivate")
+    change = {"current": "x", "new": "y"}
+    await wording.ask("Password of a key", "POST", "/v1/auth/password", json=change)
+    link = {"token": "x", "new_password": "y"}
+    await wording.ask("No link", "POST", "/v1/auth/password-reset/confirm", json=link)
+    path, who = "/v1/auth/password-reset", {"email": "ada@univ.example"}
+    for _ in range(3):
+        assert (await service.http.post(path, json=who)).status_code == 202
+    await wording.ask("Many links", "POST", path, json=who)
 
 
 async def _state(service: Running, wording: Wording, clock: ManualClock) -> None:

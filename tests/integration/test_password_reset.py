@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from contextlib import closing
@@ -17,6 +18,7 @@ from tests.integration.conftest import Emailing
 from tests.support.eventually import eventually
 from tests.support.manual_clock import ManualClock
 from tests.support.passwords import GOOD
+from tests.support.raw_servers import listening
 from tests.support.running import Running
 from tests.support.smtp_server import SmtpServer
 
@@ -215,6 +217,28 @@ async def test_the_link_goes_over_smtp(emailing: Emailing, smtp: SmtpServer) -> 
         assert text is not None
         assert "https://notify.univ.example/app/reset-password#" in text.get_content()
         assert (await service.get("/v1/outbox"))["items"] == []
+
+
+async def test_a_mail_server_that_hangs_does_not_hold_up_the_stop(emailing: Emailing) -> None:
+    connected = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        connected.set()
+        await reader.read()
+
+    async with (
+        listening(hang) as port,
+        emailing(f"smtp://127.0.0.1:{port}", SMTP_TIMEOUT="50") as service,
+    ):
+        await add(service)
+        await ask(service)
+        await connected.wait()
+
+
+async def test_a_long_body_is_refused(service: Running) -> None:
+    for path in ("/v1/auth/password-reset", "/v1/auth/password-reset/confirm"):
+        answer = await service.anonymous.post(path, json={"email": "x" * 20_000})
+        assert answer.status_code == 413
 
 
 async def test_requests_and_resets_are_audited(service: Running) -> None:

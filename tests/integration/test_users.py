@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
@@ -14,8 +15,11 @@ import pytest
 from flashnotify.api.auth import Authentication
 from flashnotify.archive.identity_records import User
 from flashnotify.errors import NotAuthenticated
+from flashnotify.identity.audit import Actor
 from flashnotify.identity.principal import Principal
 from flashnotify.identity.roles import user_principal
+from tests.integration import wrong_requests
+from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 from tests.support.passwords import GOOD
 from tests.support.running import Running
@@ -88,28 +92,7 @@ async def test_a_user_is_created_shown_and_listed(service: Running, clock: Manua
 
 @pytest.mark.parametrize(
     ("changes", "pointer", "code"),
-    [
-        ({"name": ""}, "/name", "empty"),
-        ({"name": "Ada\nBcc: x"}, "/name", "line_break"),
-        ({"name": None}, "/name", "wrong_type"),
-        ({"email": "ada"}, "/email", "not_an_email_address"),
-        ({"phone": "0612345678"}, "/phone", "not_a_phone_number"),
-        ({"locale": "français"}, "/locale", "not_a_locale"),
-        ({"locale": "fr\n"}, "/locale", "not_a_locale"),
-        ({"timezone": "Paris"}, "/timezone", "not_a_time_zone"),
-        ({"timezone": "../../etc/passwd"}, "/timezone", "not_a_time_zone"),
-        ({"role": "root"}, "/role", "unknown_value"),
-        ({"kinds": ["academc"]}, "/kinds/0", "unknown_kind"),
-        ({"attributes": {"x": "é" * 3000}}, "/attributes", "too_long"),
-        ({"attributes": ["x"]}, "/attributes", "wrong_type"),
-        ({"password": "password1234"}, "/password", "weak_password"),
-        ({"password": "too short"}, "/password", "password_too_short"),
-        ({"password": "Ada Lovelace 1"}, "/password", "weak_password"),
-        ({"id": str(UUID(int=1))}, "/id", "unknown_field"),
-        ({"active": False}, "/active", "unknown_field"),
-        ({"password_hash": "x"}, "/password_hash", "unknown_field"),
-        ({"credentials_changed_at": 0}, "/credentials_changed_at", "unknown_field"),
-    ],
+    wrong_requests.USERS,
 )
 async def test_what_is_wrong_is_refused_by_name(
     service: Running, changes: dict[str, Any], pointer: str, code: str
@@ -151,6 +134,15 @@ async def test_what_is_taken_is_a_conflict(service: Running, name: str, value: s
     assert (await service.http.patch(f"/v1/users/{ada['id']}", json={name: value})).is_success
 
 
+async def test_numbers_that_cannot_be_stored_are_refused(service: Running) -> None:
+    body = b'{"name": "Ada", "role": "viewer", "attributes": {"x": [1e999]}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await service.http.post("/v1/users", content=body, headers=headers)
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+        ("/attributes", "out_of_range")
+    ]
+
+
 async def test_a_change_leaves_what_is_absent(service: Running) -> None:
     ada = await create(service)
     path = f"/v1/users/{ada['id']}"
@@ -182,6 +174,36 @@ async def test_the_last_admin_stays(service: Running) -> None:
     assert (
         await service.http.patch(f"/v1/users/{first['id']}", json={"role": "viewer"})
     ).is_success
+
+
+async def test_two_admins_cannot_demote_each_other_at_once(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = service.service.archive.users
+    count = stored.admins
+
+    async def count_slowly() -> int:
+        number = await count()
+        await some_turns()
+        return number
+
+    monkeypatch.setattr(stored, "admins", count_slowly)
+    admins = [await create(service, **admin(number)) for number in (1, 2)]
+    paths = [f"/v1/users/{each['id']}" for each in admins]
+    answers = await asyncio.gather(
+        *(service.http.patch(path, json={"role": "viewer"}) for path in paths)
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+
+
+async def test_listeners_hear_of_a_change_whose_caller_has_gone(service: Running) -> None:
+    ada, users = await create(service), service.service.identity.users
+    told: asyncio.Queue[User] = asyncio.Queue()
+    users.on_change(told.put_nowait)
+    changing = asyncio.create_task(users.set_active(Actor("local"), UUID(ada["id"]), False))
+    await asyncio.sleep(0)
+    changing.cancel()
+    assert not (await told.get()).active
 
 
 async def test_a_change_that_matters_ends_what_began_before(

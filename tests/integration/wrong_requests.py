@@ -141,6 +141,30 @@ API_KEYS: list[tuple[dict[str, Any], str, str]] = [
     ({"rate_limit": "often"}, "/rate_limit", "invalid"),
 ]
 
+# What is changed of a user, the pointer, the code.
+USERS: list[tuple[dict[str, Any], str, str]] = [
+    ({"name": ""}, "/name", "empty"),
+    ({"name": "Ada\nBcc: x"}, "/name", "line_break"),
+    ({"name": None}, "/name", "wrong_type"),
+    ({"email": "ada"}, "/email", "not_an_email_address"),
+    ({"phone": "0612345678"}, "/phone", "not_a_phone_number"),
+    ({"locale": "français"}, "/locale", "not_a_locale"),
+    ({"locale": "fr\n"}, "/locale", "not_a_locale"),
+    ({"timezone": "Paris"}, "/timezone", "not_a_time_zone"),
+    ({"timezone": "../../etc/passwd"}, "/timezone", "not_a_time_zone"),
+    ({"role": "root"}, "/role", "unknown_value"),
+    ({"kinds": ["academc"]}, "/kinds/0", "unknown_kind"),
+    ({"attributes": {"x": "é" * 3000}}, "/attributes", "too_long"),
+    ({"attributes": ["x"]}, "/attributes", "wrong_type"),
+    ({"password": "password1234"}, "/password", "weak_password"),
+    ({"password": "too short"}, "/password", "password_too_short"),
+    ({"password": "Ada Lovelace 1"}, "/password", "weak_password"),
+    ({"id": "7"}, "/id", "unknown_field"),
+    ({"active": False}, "/active", "unknown_field"),
+    ({"password_hash": "x"}, "/password_hash", "unknown_field"),
+    ({"credentials_changed_at": 0}, "/credentials_changed_at", "unknown_field"),
+]
+
 # What is changed in a Web Push subscription, the pointer, the code.
 SUBSCRIPTIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"type": None}, "/type", "missing"),

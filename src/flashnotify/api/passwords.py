@@ -28,6 +28,9 @@ from flashnotify.intake.json_documents import parse
 from flashnotify.meta.descriptors import Email
 from flashnotify.time_slices import TimeSlices
 
+# Of a body: anybody may send one.
+_MAX_BYTES = 16 * 1024
+
 M = TypeVar("M", bound=BaseModel)
 
 # Its length is checked with its strength: characters count as they are stored.
@@ -83,14 +86,13 @@ def passwords_router(
     users: Users,
     sign_in: SignIn,
     reset: PasswordReset,
-    max_request_bytes: int,
     slices: TimeSlices,
 ) -> APIRouter:
     """Return the endpoints of passwords below `/v1/auth`."""
     router = APIRouter(prefix="/v1/auth", tags=["auth"])
 
     async def read(request: Request, model: type[M]) -> M:
-        document = await parse(await read_json(request, max_request_bytes), slices)
+        document = await parse(await read_json(request, _MAX_BYTES), slices)
         return validated(model, document, request.app.state.zone)
 
     @router.post(

@@ -33,7 +33,12 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _small(attributes: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(attributes, ensure_ascii=False).encode()) > _MAX_ATTRIBUTES:
+    try:
+        text = json.dumps(attributes, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        # Such as 1e999, which JSON has and a double does not.
+        raise InvalidValue("out_of_range", "must have no number that is out of range") from None
+    if len(text.encode()) > _MAX_ATTRIBUTES:
         raise InvalidValue("too_long", f"must have at most {_MAX_ATTRIBUTES} bytes as JSON")
     return attributes
 

@@ -92,9 +92,7 @@ def api_of(service: Service) -> ASGIApp:
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         sessions_router(identity.sessions),
         users_router(identity.users, kinds, max_bytes, service.slices),
-        passwords_router(
-            identity.users, identity.sign_in, identity.reset, max_bytes, service.slices
-        ),
+        passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )

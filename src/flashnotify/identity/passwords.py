@@ -61,10 +61,13 @@ class Passwords:
         """
         async with self._making_decoy:
             self._decoy = self._decoy or await self.hash("")
-        known = stored is not None and len(password) <= MAX_LENGTH
+        # Composed, a password may be shorter than it was typed, but not by that much.
+        text = _normal(password[: 4 * MAX_LENGTH])
+        known = stored is not None and len(text) <= MAX_LENGTH
         wanted = stored if stored is not None and known else self._decoy
-        encoded = _encoded(password[:MAX_LENGTH])
-        right, better = await self._run(partial(self._hashes.verify_and_update, encoded, wanted))
+        right, better = await self._run(
+            partial(self._hashes.verify_and_update, _encoded(text[:MAX_LENGTH]), wanted)
+        )
         return Verified(right and known, better if known else None)
 
     async def check(self, password: str, personal: Iterable[str | None] = ()) -> None:

@@ -110,7 +110,7 @@ class SignIn:
 
     async def _verified(self, user: User | None, password: str) -> User | None:
         """Return the user as stored now, if the password is right."""
-        stored = user.password_hash if user is not None and user.active else None
+        stored = user.password_hash if user is not None else None
         verified = await self._passwords.verify(password, stored)
         if user is None or stored is None or not verified.right:
             return None

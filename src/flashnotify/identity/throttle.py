@@ -44,7 +44,7 @@ class Throttle:
             known = self._failures[key] = _Failures(0, now)
         wait = math.ceil(known.at + self._delay(known.number) - now)
         if wait > 0:
-            raise RateLimited(f"Too many attempts failed. Retry in {wait} s.", retry_after=wait)
+            raise RateLimited(f"Too many attempts. Retry in {wait} s.", retry_after=wait)
         known.number += 1
         known.at = now
 

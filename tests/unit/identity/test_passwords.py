@@ -9,6 +9,7 @@ import pytest
 from flashnotify.errors import InvalidValue, Unavailable
 from flashnotify.identity.passwords import Passwords
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
+from tests.support.eventually import eventually
 from tests.support.passwords import GOOD, CountingHasher, cheap_passwords
 
 
@@ -40,6 +41,13 @@ async def test_keyboards_that_compose_letters_differently_make_no_difference(
 ) -> None:
     stored = await passwords.hash("école des fées 47")
     assert (await passwords.verify("e\u0301cole des fe\u0301es 47", stored)).right
+
+
+async def test_a_long_password_may_be_typed_in_parts(passwords: Passwords) -> None:
+    longest = GOOD + "é" * (1000 - len(GOOD))
+    stored = await passwords.hash(longest)
+    assert (await passwords.verify(longest.replace("é", "e\u0301"), stored)).right
+    assert not (await passwords.verify(longest + "é", stored)).right
 
 
 async def test_without_a_hash_the_work_is_the_same() -> None:
@@ -100,20 +108,15 @@ async def test_a_good_password_is_taken(passwords: Passwords, password: str) -> 
 
 
 async def test_what_waits_for_a_thread_is_bounded() -> None:
-    begun, blocked, threads = threading.Event(), threading.Event(), ThreadPoolQueue(1, bound=1)
-
-    def block() -> None:
-        begun.set()
-        blocked.wait()
-
-    call = asyncio.create_task(threads.run(block, within=60))
-    assert await asyncio.to_thread(begun.wait, 60)
+    release, threads = threading.Event(), ThreadPoolQueue(1, bound=1)
     passwords = Passwords(threads, CountingHasher())
+    blocked = asyncio.create_task(threads.run(release.wait, within=60))
+    await eventually(lambda: threads.busy)
     waiting = asyncio.create_task(passwords.hash(GOOD))
     await asyncio.sleep(0)
     with pytest.raises(Unavailable) as refused:
         await passwords.hash(GOOD)
     assert refused.value.retry_after > 0
-    blocked.set()
-    await asyncio.gather(call, waiting)
+    release.set()
+    await asyncio.gather(blocked, waiting)
     threads.close()
