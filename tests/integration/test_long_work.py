@@ -88,6 +88,7 @@ FIELDS = itertools.repeat(LATER | UNKNOWN | {"data": UNKNOWN})
 LONG = itertools.repeat(LATER | {"body": "x" * (1024 * 1024 - 400)})
 NESTED: Iterator[dict[str, Any]] = itertools.repeat({"x": [[]] * 3700})
 PLAIN = itertools.repeat(LATER)
+TWICE = json.dumps({f"a{number}": 1 for number in range(3000)})[:-1].encode() + b',"a2999":1}'
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,10 @@ PLAIN = itertools.repeat(LATER)
     [
         (lambda: b'[{"x":[' + b"[]," * (MANY // 3 - 9) + b"[]]}]", ARRAY),
         (lambda: b"[{}" + b" " * (MANY - 4) + b"]", ARRAY),
+        (lambda: b'[{"x":"' + b"\\n" * (MANY // 2 - 5) + b'"}]', ARRAY),
+        (lambda: b"[" + b"1" * (MANY - 2) + b"]", ARRAY),
+        (lambda: b"1" * MANY, LINES),
+        (lambda: b"\n".join([TWICE] * 20), LINES),
         (lambda: b"\n" * MANY, LINES),
         (lambda: b"\r\n" * (MANY // 2), LINES),
         (lambda: lines(NESTED, 300), LINES),
@@ -107,6 +112,10 @@ PLAIN = itertools.repeat(LATER)
     ids=[
         "nested lists",
         "space in an array",
+        "a long string",
+        "a long number",
+        "a long line",
+        "a key twice",
         "blank lines",
         "blank lines with CR",
         "many nested lists",

@@ -95,8 +95,8 @@ class SmtpServer(Listener):
     def next(self, command: str, *answers: Answer) -> None:
         """Give `answers`, one each time, to the next of `command`.
 
-        That is CONNECT (the greeting), EHLO, HELO, STARTTLS, MAIL, RCPT, DATA or CONTENT (the end
-        of the message).
+        That is CONNECT (the greeting), EHLO, HELO, STARTTLS, MAIL, RCPT, DATA, RSET or CONTENT (the
+        end of the message).
         """
         self._answers[command].extend(answers)
 
@@ -231,6 +231,11 @@ class _Protocol(SMTP):
         """Start to receive a message, or refuse it."""
         answer = await self.instead("DATA")
         await (super().smtp_DATA(arg) if answer is None else self.push(answer))
+
+    async def smtp_RSET(self, arg: str) -> None:  # noqa: N802
+        """Abandon a message, or refuse to."""
+        answer = await self.instead("RSET")
+        await (super().smtp_RSET(arg) if answer is None else self.push(answer))
 
     def drop(self) -> None:
         """Abort the connection."""

@@ -3,6 +3,7 @@
 import json
 import re
 from codecs import utf_8_decode
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from mmap import mmap
 from typing import Any, TypeAlias
@@ -18,6 +19,8 @@ _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 # Blank bytes that are skipped in one step.
 _BLANKS = 65_536
+# Bytes that are searched for the end of a line in one step.
+_SEARCHED = 1024 * 1024
 # Bytes that cost no more than `MAX_COST` to parse, whatever they are.
 _SHORT = MAX_COST // 2
 # The cost of all elements of an array that are too long to be parsed at once: to measure more takes
@@ -43,8 +46,8 @@ class _Duplicate(Exception):  # caught here
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) < len(members):
-        keys = [key for key, _ in members]
-        raise _Duplicate(next(key for key in found if keys.count(key) > 1))
+        times = Counter(key for key, _ in members)
+        raise _Duplicate(next(key for key in found if times[key] > 1))
     return found
 
 
@@ -100,13 +103,11 @@ async def read_lines(body: Body, max_size: int, slices: TimeSlices) -> AsyncIter
     """
     at = await _skip(body, _start(body), slices)
     while at < len(body):
-        await slices.step()
-        end = body.find(b"\n", at)
-        end = len(body) if end < 0 else end
+        end = await _line_end(body, at, slices)
         if end - at <= max_size:
             yield bytes(body[at:end])
         else:
-            joined = body.find(b"}{", at, end) >= 0
+            joined = body.find(b"}{", at, at + max_size) >= 0
             yield _too_long(max_size, ONE_PER_LINE if joined else "")
         at = await _skip(body, end, slices)
 
@@ -222,6 +223,17 @@ def _too_complex() -> MalformedDocument:
 
 def _start(body: Body) -> int:
     return len(_BOM) if body[: len(_BOM)] == _BOM else 0
+
+
+async def _line_end(body: Body, at: int, slices: TimeSlices) -> int:
+    """Return where the line that begins `at` ends."""
+    while at < len(body):
+        await slices.step()
+        end = body.find(b"\n", at, at + _SEARCHED)
+        if end >= 0:
+            return end
+        at += _SEARCHED
+    return len(body)
 
 
 async def _skip(body: Body, at: int, slices: TimeSlices) -> int:

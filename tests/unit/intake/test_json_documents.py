@@ -164,6 +164,23 @@ async def test_a_hostile_batch_is_soon_over(read: Read, body: bytes) -> None:
     assert thread_time() - before < 4
 
 
+WINDOW = json_cost._WINDOW
+
+
+@pytest.mark.parametrize("rest", [b"", b",2]", b"}"])
+@pytest.mark.parametrize("content", [b"", b"x", b"\\\\", b'\\"', b"{[,:"], ids=repr)
+@pytest.mark.parametrize("length", [0, *range(WINDOW - 9, WINDOW + 3), 3 * WINDOW - 1, 9 * WINDOW])
+async def test_a_string_ends_at_its_quote_however_windows_fall(
+    length: int, content: bytes, rest: bytes
+) -> None:
+    string = b'"' + b"x" * length + content * WINDOW + b'"'
+    assert await measure(string + rest, 0, TimeSlices()) == (len(string), 0)
+    listed = b'[{"x":' + string + b"}]"
+    assert (await measure(listed + rest, 0, TimeSlices()))[0] == len(listed)
+    with pytest.raises(MalformedDocument):
+        await measure(string[:-1], 0, TimeSlices())
+
+
 async def test_others_get_the_loop_while_a_value_is_measured() -> None:
     steps: list[int] = []
 
@@ -174,4 +191,4 @@ async def test_others_get_the_loop_while_a_value_is_measured() -> None:
     body = b'{"x":[' + b"[]," * 10_000 + b"[]]}"
     end, _ = await measure(body, 0, Slices())
     assert end == len(body)
-    assert len(steps) == 30_000 // json_cost._STEP
+    assert len(steps) == len(body) // json_cost._WINDOW + 1

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from aiosmtplib import SMTPResponse
 
@@ -54,8 +53,11 @@ class SessionPool:
         except TransportError:
             # The server has answered: the session can go on after a reset.
             if session.usable:
-                with suppress(TransportError):
+                try:
                     await session.reset()
+                except TransportError:
+                    # The next message would reach this one's recipient too.
+                    session.close()
             raise
         finally:
             self._give_back(session)

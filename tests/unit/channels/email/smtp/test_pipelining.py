@@ -152,3 +152,19 @@ async def test_a_recipient_that_is_refused_does_not_wait_for_data(
     await transport.send(email())
     assert commands(smtp) == [MAIL + RCPT + DATA] * 2
     assert (len(smtp.mails), smtp.connections) == (1, 2)
+
+
+@pytest.mark.parametrize("answer", ["502 5.5.1 no such command", "354 go on", "what"])
+async def test_a_message_that_cannot_be_reset_ends_its_session(
+    smtp: SmtpServer, made: Made, answer: str
+) -> None:
+    transport = made(smtp.url)
+    smtp.next("DATA", "451 4.3.0 not now")
+    smtp.next("RSET", answer)
+    with pytest.raises(Retryable, match="not now"):
+        await transport.send(email("bob@univ.example"))
+    await transport.send(email())
+    # In the same session, a lenient server would send the second to Bob too.
+    to_bob = MAIL + b"RCPT TO:<bob@univ.example>\r\n" + DATA
+    assert commands(smtp) == [to_bob, RSET, MAIL + RCPT + DATA]
+    assert (len(smtp.mails), smtp.connections) == (1, 2)
