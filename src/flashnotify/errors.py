@@ -90,6 +90,10 @@ class InvalidInput(FlashNotifyError, code="invalid_input", status=422):
         self.errors = tuple(errors)
 
 
+class AlreadyTaken(InvalidInput, code="already_taken", status=409):
+    """What must be unique belongs to another already."""
+
+
 class AllRejected(FlashNotifyError, code="all_rejected", status=422):
     """Every notification of a batch was rejected."""
 

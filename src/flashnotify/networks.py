@@ -10,6 +10,9 @@ from ipaddress import (
 )
 from typing import TypeAlias
 
+# An IPv6 customer has at least this network, and all of its addresses (RFC 6177).
+_IPV6_PREFIX = 64
+
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
@@ -22,6 +25,14 @@ def address_of(text: str) -> IPv4Address | IPv6Address:
     """Return an IP address without its zone, and an IPv4 one that is written as IPv6 as itself."""
     address = ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def network_of(text: str) -> str:
+    """Return what the owner of an address surely holds: the address itself, or its IPv6 /64."""
+    address = address_of(text)
+    if address.version == 6:
+        return str(ip_network((address, _IPV6_PREFIX), strict=False))
+    return str(address)
 
 
 def belongs_to(text: str, networks: tuple[Network, ...]) -> bool:

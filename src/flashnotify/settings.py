@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode
@@ -15,10 +15,11 @@ from sqlalchemy import URL
 
 from flashnotify.archive.sqlite.engine import archive_file, archive_url
 from flashnotify.archive.sqlite.location import DEFAULT, beside
-from flashnotify.errors import SettingsError
+from flashnotify.errors import InvalidValue, SettingsError
 from flashnotify.identity.rate_limits import checked_rate
-from flashnotify.meta import Config, setting
+from flashnotify.meta import Config, Email, setting
 from flashnotify.meta.configs import ENV_FILE, ENV_PREFIX
+from flashnotify.meta.localization import LOCALE_PATTERN, TimeZone
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import ConfigSpec
 from flashnotify.networks import Network, networks
@@ -35,13 +36,12 @@ def _database(value: str) -> str:
 
 def _timezone(value: str) -> str:
     try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
+        return TimeZone().validate(value)
+    except InvalidValue as error:
         # Only after a failure: listing the names reads the whole database.
         nearest = difflib.get_close_matches(value, available_timezones(), n=1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        raise ValueError(f"there is no such time zone in the IANA database{hint}") from None
-    return value
+        raise ValueError(f"{error}{hint}") from None
 
 
 def _long_enough(value: SecretStr | None) -> SecretStr | None:
@@ -68,6 +68,17 @@ class ServiceConfig(Config):
         None,
         help="Key for hashing API keys; created at the first start and kept next to the archive.",
         example="$(openssl rand -hex 32)",
+        secret=True,
+    )
+    admin_email: Annotated[str, AfterValidator(Email(special=True).validate)] = setting(
+        "admin@localhost.example",
+        help="Email address of the first admin, who is created when `serve` starts without users.",
+        example="it@univ.example",
+    )
+    admin_password: SecretStr | None = setting(
+        None,
+        help="Password of the first admin. Without it, `serve` makes one and prints it once.",
+        example="$(openssl rand -base64 18)",
         secret=True,
     )
     workers: Annotated[int, Field(ge=2, le=256)] = setting(
@@ -98,7 +109,7 @@ class ServiceConfig(Config):
     log_format: Literal["console", "json"] = setting(
         "console", help="Format of the log.", example="json"
     )
-    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")] = setting(
+    locale: Annotated[str, Field(pattern=LOCALE_PATTERN)] = setting(
         "en", help="Language of notifications that do not ask for one.", example="fr"
     )
     timezone: Annotated[str, AfterValidator(_timezone)] = setting(

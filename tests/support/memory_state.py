@@ -147,8 +147,10 @@ class State:
             key, recipients_day=more.day, recipients_reached=before + more.recipients
         )
 
-    def sender_of(self, notification_id: UUID) -> str | None:
+    def sender_of(self, notification_id: UUID | None) -> str | None:
         """Return who sent a notification."""
+        if notification_id is None:
+            return None
         notification = self.notifications.get(notification_id)
         return notification.sender if notification is not None else None
 

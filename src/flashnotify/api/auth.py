@@ -99,7 +99,12 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
 
 def actor_of(request: Request, principal: Principal) -> Actor:
     """Return who acts in a request, for the audit log."""
-    return Actor(principal.id, client_address(request.scope, request.app.state.proxies))
+    return Actor(principal.id, address_of(request))
+
+
+def address_of(request: Request) -> str | None:
+    """Return the network address that a request came from; None on the local socket."""
+    return client_address(request.scope, request.app.state.proxies)
 
 
 def _token(request: Request) -> str | None:

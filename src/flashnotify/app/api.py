@@ -22,10 +22,11 @@ from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
+from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.statistics import statistics_router
-from flashnotify.app.identity import identity_of
+from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -52,7 +53,7 @@ def api_of(service: Service) -> ASGIApp:
     """Return the ASGI app that serves the API of a service."""
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
-    identity = identity_of(service)
+    identity = service.identity
     keys = identity.keys
     submission, polling = _submission(service), service.long_polling
     purging = service.maintenance.purging
@@ -69,7 +70,10 @@ def api_of(service: Service) -> ASGIApp:
         notifications_router(submission, notifications, polling, max_bytes),
         deliveries_router(archive, service.in_flight, channels, service.slices),
         control_router(control, notifications),
-        outbox_router(archive.outbox, notifications, polling, service.slices),
+        outbox_router(
+            *(archive.outbox, notifications, polling, service.slices),
+            service.direct_email.captured,
+        ),
         receipts_router(Receipts(archive, clock, service.secret.token)),
         events_router(service.events, keys),
         kinds_router(kinds.values(), channels),
@@ -80,10 +84,22 @@ def api_of(service: Service) -> ASGIApp:
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
         audit_router(identity.audit),
+        users_router(identity.users, kinds, max_bytes, service.slices),
+        passwords_router(
+            identity.users, identity.sign_in, identity.reset, max_bytes, service.slices
+        ),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
-    bodies = [*DEVICE_REQUESTS.values(), ApiKeyIn, RotationIn]
+    bodies = [
+        *DEVICE_REQUESTS.values(),
+        ApiKeyIn,
+        RotationIn,
+        UserIn,
+        UserChange,
+        PasswordIn,
+        *PASSWORD_REQUESTS,
+    ]
     authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies

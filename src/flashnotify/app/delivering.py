@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 _FAN_OUTS = 4
 
 
-def worker_pools(service: Service) -> Mapping[str, WorkerPool]:
+def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     """Return the workers of each channel, and those that fan notifications out."""
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
     zone, in_flight, decider = service.zone, service.in_flight, service.decider
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
-    sender = Sender(clock, service.metrics)
     executor = Executor(
         *(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids),
         most_strangers=config.workers // 2,

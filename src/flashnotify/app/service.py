@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -9,6 +10,7 @@ from starlette.types import ASGIApp
 
 from flashnotify.app.api import api_of
 from flashnotify.app.delivering import planner_of, worker_pools
+from flashnotify.app.identity import Identity, identity_of
 from flashnotify.app.transports import open_channels
 from flashnotify.archive import schema
 from flashnotify.archive.sql_archive import SqlArchive
@@ -20,7 +22,9 @@ from flashnotify.archive.writer import Writer
 from flashnotify.channels.transport import CaptureTransport
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery.decision import Decider
+from flashnotify.delivery.direct_email import DirectEmail
 from flashnotify.delivery.in_flight import InFlight
+from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Lane, Priority
 from flashnotify.identity.secret import Secret
 from flashnotify.ids import UUIDv7
@@ -70,6 +74,8 @@ class Service:
         self.threads = ThreadPoolQueue(config.threads)
         # For host names that callers give: few, since each look-up may take half a minute.
         self.names = ThreadPoolQueue(4, spare=8)
+        # For passwords: each thread holds 19 MiB meanwhile, and a long queue is of no use.
+        self.hashing = ThreadPoolQueue(2, spare=2, bound=200)
         self._writing = open_writer(config.archive)
         self.writer = Writer(SqliteTransactions(self._writing), self.clock)
         # People who look at lists wait for connections of their own.
@@ -88,7 +94,9 @@ class Service:
         self.writer.when_committed(self.watch.check_file)
         self.decider = Decider(self.in_flight, self.zone, self.clock)
         self.planner = planner_of(self)
-        self.pools = worker_pools(self)
+        sender = Sender(self.clock, self.metrics)
+        self.pools = worker_pools(self, sender)
+        self.direct_email = DirectEmail(self.channels.get("email"), sender, self.clock, self.ids)
         self.events = Events(self.archive.events, self.clock)
         self.long_polling = LongPolling(self.events, self.clock)
 
@@ -137,16 +145,24 @@ class Service:
         # Those that were not drained: none may read once the connections are closed.
         for part in set(self.supervisor.tasks) - {"writer"}:
             await self.supervisor.stop(part, within=0)
+        if "identity" in self.__dict__:
+            await self.identity.reset.close()
         self.writer.close()
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()
         self.names.close()
+        self.hashing.close()
         for transport in self.transports:
             await transport.close()
         # Readers first: the last connection to close checkpoints the log, and only the writer may.
         await self.archive.close()
         await self._writing.dispose()
         self.lock.release()
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who may use this service. Only after `open`, since it may create the secret key."""
+        return identity_of(self)
 
     def app(self) -> ASGIApp:
         """Return the ASGI app that serves the API of this service."""

@@ -27,8 +27,8 @@ class Users(Protocol):
     async def change(self, user: User, entry: AuditEntry) -> None:
         """Store all of a known user but when they were last seen. Raise as `add`."""
 
-    async def rehash(self, id: UUID, password_hash: str) -> None:
-        """Store a better hash of the same password."""
+    async def rehash(self, id: UUID, before: str, after: str) -> None:
+        """Store a better hash of the same password, unless it was changed meanwhile."""
 
     async def record_seen(self, id: UUID, now: int) -> None:
         """Store that a user was seen."""

@@ -155,10 +155,13 @@ Disposition = Finish | Reschedule
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message that `capture://` kept instead of sending."""
+    """A message that `capture://` kept instead of sending.
+
+    One without a notification is not in the archive.
+    """
 
     id: UUID
-    notification_id: UUID
+    notification_id: UUID | None
     delivery_id: UUID
     channel: str
     address: str

@@ -1,10 +1,9 @@
 """Limits on the connections of strangers: how many at once, in all and from one address."""
 
 from collections import Counter
-from ipaddress import ip_network
 
 from flashnotify.errors import FlashNotifyError, Unavailable
-from flashnotify.networks import Network, address_of, belongs_to
+from flashnotify.networks import Network, belongs_to, network_of
 
 # Connections to the network at once, where the descriptors allow them.
 _MAX_CONNECTIONS = 4096
@@ -12,8 +11,6 @@ _MAX_CONNECTIONS = 4096
 _RESERVED = 128
 # The part of all connections that one address may have, unless it is a trusted proxy.
 _PART_OF_ONE = 4
-# An IPv6 customer has at least this network, and all of its addresses (RFC 6177).
-_IPV6_PREFIX = 64
 
 
 def connections_within(descriptors: int) -> int:
@@ -66,7 +63,4 @@ class ConnectionLimits:
             return ""
         if belongs_to(client, self._trusted):
             return ""
-        address = address_of(client)
-        if address.version == 6:
-            return str(ip_network((address, _IPV6_PREFIX), strict=False))
-        return str(address)
+        return network_of(client)

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 # What a person types for a part of the request, if it is not `--` and the part's name.
-_TYPED = {"id": "ID", "body": "BODY", "channels": "--channel", "scopes": "--scope"}
+_TYPED = {
+    "id": "ID",
+    "body": "BODY",
+    "channels": "--channel",
+    "kinds": "--kind",
+    "password": "the password",
+    "scopes": "--scope",
+}
 
 
 def explain(status: int, answer: bytes, document: Any = None) -> str:

@@ -18,18 +18,20 @@ from starlette.types import ASGIApp
 
 from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
+from flashnotify.channels.url import base_url
 from flashnotify.cli import trial
 from flashnotify.cli.connection_limits import ConnectionLimits, connections_within
 from flashnotify.cli.sockets import listen, listen_locally
 from flashnotify.cli.uvicorn_server import Server
+from flashnotify.identity.first_start import FirstAdmin, create_first_admin, note_secret_key
 from flashnotify.meta.registry import CONFIGS
 from flashnotify.settings import ServiceConfig, given_names, unknown_names
 from flashnotify.telemetry import logs
 
 log = structlog.get_logger(__name__)
 
-# Called with the app and the port once the service answers.
-Welcome = Callable[[ASGIApp, int], Awaitable[None]]
+# Called with the app, the port and the first admin, if one was made, once the service answers.
+Welcome = Callable[[ASGIApp, int, FirstAdmin | None], Awaitable[None]]
 # Higher than Python's own, with which the garbage collector took 5 % of the CPU time; with much
 # higher ones, a collection would hold the event loop for too long.
 GC_THRESHOLDS = 5000, 5, 10
@@ -58,7 +60,7 @@ def serve(
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
 
-    async def welcome(app: ASGIApp, port: int) -> None:
+    async def welcome(app: ASGIApp, port: int, admin: FirstAdmin | None) -> None:
         # Loaded on first use, which would hold the event loop for 0.05 s.
         await asyncio.to_thread(anyio.run, anyio.lowlevel.checkpoint)
         # Exclude long-lived objects from collections, which would block the loop for 0.1 s.
@@ -66,7 +68,9 @@ def serve(
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         if show_trial:
-            await trial.show(app, port, config=config, host=hosts[0])
+            await trial.show(app, port, admin, config=config, host=hosts[0])
+        elif admin is not None:
+            print(trial.sign_in(base_url("http", hosts[0], port), admin), flush=True)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(run(Service(config), hosts, port, welcome))
@@ -106,6 +110,7 @@ async def run(
         try:
             await service.open()
             app = service.app()
+            admin = await _first_start(service)
             network = [stack.enter_context(each) for each in listen(hosts, port)]
             local = stack.enter_context(listen_locally(service.config.socket))
             port = network[0].getsockname()[1]
@@ -115,7 +120,7 @@ async def run(
                 Server(LocalSocket(app), [local], ConnectionLimits(_LOCAL_CONNECTIONS)),
             )
             if welcome is not None:
-                await welcome(app, port)
+                await welcome(app, port, admin)
             if once:
                 stop.set()
             log.info("serve.started", host=", ".join(hosts), port=port)
@@ -134,6 +139,15 @@ async def run(
             await asyncio.gather(*(server.stop(0) for server in servers), return_exceptions=True)
             await service.close()
     return 1 if service.supervisor.failures else 0
+
+
+async def _first_start(service: Service) -> FirstAdmin | None:
+    """Do what a new archive, or a new secret key, needs before anybody asks."""
+    identity, config = service.identity, service.config
+    await note_secret_key(identity.audit, service.secret)
+    password = config.admin_password and config.admin_password.get_secret_value()
+    users, passwords = identity.users, identity.passwords
+    return await create_first_admin(users, passwords, config.admin_email, password or None)
 
 
 async def _first(stop: asyncio.Event, failed: asyncio.Event, servers: list[Server]) -> None:

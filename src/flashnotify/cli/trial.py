@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from flashnotify.channels.url import base_url
 from flashnotify.cli.local import InProcess
+from flashnotify.identity.first_start import FirstAdmin
 from flashnotify.private_file import replacing
 from flashnotify.settings import ServiceConfig
 
@@ -30,8 +31,20 @@ _SENT = (
 )
 
 
-async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> None:
-    """Print the address, the trial key and the commands; create a key if none works."""
+def sign_in(address: str, first: FirstAdmin | None) -> str:
+    """Return how to sign in at `address`, with the password of a first admin made just now."""
+    page = f"Sign in at {address}/sign-in"
+    if first is None:
+        return f"{page} (a new password: flashnotify users set-password EMAIL)"
+    if first.password is None:
+        return f"{page} as {first.email} with the password in FLASHNOTIFY_ADMIN_PASSWORD"
+    return f"{page} as {first.email} with the password {first.password} (not shown again)"
+
+
+async def show(
+    app: ASGIApp, port: int, first: FirstAdmin | None, *, config: ServiceConfig, host: str
+) -> None:
+    """Print the address, how to sign in, the trial key and the commands; create a key if needed."""
     path = config.archive_file.with_name("trial.key")
     key = path.read_text().strip() if path.is_file() else ""
     transport = httpx.ASGITransport(app)
@@ -50,6 +63,7 @@ async def show(app: ASGIApp, port: int, *, config: ServiceConfig, host: str) -> 
         f"""
 FlashNotify answers at {address}
 API documentation: {address}/docs
+{sign_in(address, first)}
 Trial API key, kept in {path}: {key}
 
 {sending}:

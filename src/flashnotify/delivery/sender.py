@@ -11,7 +11,7 @@ from flashnotify.archive.records import Attempt
 from flashnotify.clock import Clock
 from flashnotify.delivery.transports import OpenChannel, OpenTransport, SendResult
 from flashnotify.domain import Message, Sent
-from flashnotify.meta import Notifier
+from flashnotify.meta import Channel, Notifier
 from flashnotify.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ class Sender:
     metrics: Metrics
 
     async def send(
-        self, notifier: Notifier, channel: OpenChannel, message: Message
+        self, notifier: Notifier | Channel, channel: OpenChannel, message: Message
     ) -> tuple[Sequence[Attempt], SendResult | None]:
         """Send a message over the first transport that takes it.
 
@@ -53,7 +53,11 @@ class Sender:
         return attempts, result
 
     async def _attempt(
-        self, notifier: Notifier, channel: OpenChannel, transport: OpenTransport, message: Message
+        self,
+        notifier: Notifier | Channel,
+        channel: OpenChannel,
+        transport: OpenTransport,
+        message: Message,
     ) -> tuple[Attempt, SendResult]:
         at, began = self.clock.now(), self.clock.monotonic()
         try:
@@ -77,7 +81,7 @@ class Sender:
 
 
 async def _call(
-    notifier: Notifier, channel: OpenChannel, transport: OpenTransport, message: Message
+    notifier: Notifier | Channel, channel: OpenChannel, transport: OpenTransport, message: Message
 ) -> SendResult:
     """Call the notifier's `send_<channel>`, within the time-out of the transport."""
     send = getattr(notifier, channel.spec.send)

@@ -16,6 +16,11 @@ class Secret:
         """The key."""
         return self._read()
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text by which another key shows. It tells nothing of this one."""
+        return hmac.new(self.key, b"flashnotify fingerprint", "sha256").hexdigest()[:16]
+
     def token(self, subject: str) -> str:
         """Return an unguessable text for `subject`, the same each time."""
         return hmac.new(self.key, f"callback {subject}".encode(), "sha256").hexdigest()[:32]

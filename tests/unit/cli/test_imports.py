@@ -81,6 +81,7 @@ def archive(tmp_path: Path) -> Path:
         "outbox",
         "queue",
         "keys create --name=x --scope=read",
+        "users create --name=x --role=viewer",
         "audit list",
         "tail",
     ],

@@ -28,6 +28,7 @@ UNUSED = {
     "sqlalchemy.dialects.postgresql",
     "apprise",
     "jose",
+    "zxcvbn",
     "flashnotify.archive.sqlite.backup",
     "flashnotify.cli.demo",
     "flashnotify.cli.doctor",

@@ -25,6 +25,7 @@ _admins = select(func.count()).where(Table.role == Role.admin, Table.active == 1
 
 ADD_USER = Statement(insert(Table), Stage.parents)
 CHANGE_USER = update_row(Table)
+REHASH = update_row(Table, Table.password_hash == bindparam("before"))
 
 
 class SqlUsers(Access):
@@ -37,8 +38,8 @@ class SqlUsers(Access):
         values = {k: v for k, v in _values(user).items() if k not in ("id", "last_seen_at")}
         await self._writer.write((CHANGE_USER, {"of": user.id, **values}), added(entry))
 
-    async def rehash(self, id: UUID, password_hash: str) -> None:
-        await self._writer.write((CHANGE_USER, {"of": id, "password_hash": password_hash}))
+    async def rehash(self, id: UUID, before: str, after: str) -> None:
+        await self._writer.write((REHASH, {"of": id, "before": before, "password_hash": after}))
 
     async def record_seen(self, id: UUID, now: int) -> None:
         await self._writer.write((CHANGE_USER, {"of": id, "last_seen_at": now}))

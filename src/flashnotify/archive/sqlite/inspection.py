@@ -34,6 +34,19 @@ def has_api_keys(archive: sqlite3.Connection) -> bool:
     return archive.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
+def secret_keys(archive: sqlite3.Connection) -> Sequence[tuple[str, int]]:
+    """Return the fingerprints of the secret keys that were used, newest first.
+
+    Each comes with the number of valid API keys that are older.
+    """
+    found = archive.execute(
+        "SELECT json_extract(details, '$.fingerprint'), (SELECT count(*) FROM api_keys "
+        "WHERE revoked_at IS NULL AND created_at < audit.at) FROM audit "
+        "WHERE action = 'secret_key.set' ORDER BY number DESC"
+    )
+    return [(str(fingerprint), keys) for fingerprint, keys in found]
+
+
 def expiring_keys(archive: sqlite3.Connection, after: int, before: int) -> Sequence[str]:
     """Return the ids of valid API keys that expire between two times (ms since the epoch)."""
     found = archive.execute(

@@ -22,6 +22,7 @@ from flashnotify.cli.demo.examples import CHAT
 from flashnotify.cli.demo.showing import send_and_show
 from flashnotify.cli.local import InProcess
 from flashnotify.cli.output import program
+from flashnotify.identity.first_start import FirstAdmin
 from flashnotify.meta.registry import CHANNELS
 from flashnotify.settings import ServiceConfig
 from flashnotify.telemetry import logs
@@ -61,11 +62,11 @@ def demo(
         service = Service(config)
         _require_capture(service)
 
-        async def welcome(app: ASGIApp, port: int) -> None:
+        async def welcome(app: ASGIApp, port: int, admin: FirstAdmin | None) -> None:
             async with InProcess(app) as client:
                 await send_and_show(client, Console(), ZoneInfo(config.timezone))
             if not once:
-                await trial.show(app, port, config=config, host=_HOST)
+                await trial.show(app, port, admin, config=config, host=_HOST)
                 print(_HINTS.format(url=url, program=program(), folder=folder), flush=True)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -7,12 +7,15 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only
+from flashnotify.archive.sqlite.inspection import has_api_keys, open_read_only, secret_keys
 from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.channels.push.webpush import VAPID_FILE
 from flashnotify.channels.sms.channel import SMSConfig
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
 from flashnotify.errors import SettingsError
+from flashnotify.identity.first_start import LOST
+from flashnotify.identity.passwords import weakness_of
+from flashnotify.identity.secret import Secret
 from flashnotify.meta import Config
 from flashnotify.meta.registry import CONFIGS, TEMPLATES
 from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
@@ -37,6 +40,7 @@ def doubtful_findings(config: ServiceConfig) -> Iterator[Finding]:
     """Find settings that work but are unlikely to be meant."""
     yield from _example_sender()
     yield from _receipts(config)
+    yield from _admin_password(config)
     if config.timezone == "UTC" and "FLASHNOTIFY_TIMEZONE" not in given_names():
         yield warning(
             "FLASHNOTIFY_TIMEZONE",
@@ -91,9 +95,9 @@ def key_findings(config: ServiceConfig) -> Iterator[Finding]:
     """Check the secret key, and the Web Push key if there is one."""
     secret, vapid = config.beside(KEY_FILE), config.beside(VAPID_FILE)
     if config.secret_key is not None:
-        yield ok("secret key", "FLASHNOTIFY_SECRET_KEY is set")
+        yield _used(config, ok("secret key", "FLASHNOTIFY_SECRET_KEY is set"))
     elif secret.exists():
-        yield _key("secret key", secret, config.pepper)
+        yield _used(config, _key("secret key", secret, config.pepper))
     elif _has_api_keys(config.archive_file):
         yield failed(
             "secret key",
@@ -120,6 +124,35 @@ def _key(part: str, file: Path, read: Callable[[], bytes]) -> Finding:
         found, _, remedy = str(error).partition(". ")
         return failed(part, found, remedy)
     return ok(part, f"{file}")
+
+
+def _used(config: ServiceConfig, finding: Finding) -> Finding:
+    """Return the finding, or another if the archive knows another secret key."""
+    if finding.state != "ok":
+        return finding
+    try:
+        with closing(open_read_only(config.archive_file)) as archive:
+            known = secret_keys(archive)
+    except sqlite3.Error:
+        # As in `_has_api_keys`, or the tables are older.
+        return finding
+    if known and known[0][0] != Secret(config.pepper).fingerprint:
+        return warning(finding.part, "it is not the one that serve used last", f"{LOST}.")
+    if len(known) > 1 and known[0][1]:
+        found = f"it has changed: {known[0][1]} API keys are older"
+        return warning(finding.part, found, f"{LOST}. Revoke the older keys.")
+    return finding
+
+
+def _admin_password(config: ServiceConfig) -> Iterator[Finding]:
+    if config.admin_password is not None:
+        weakness = weakness_of(config.admin_password.get_secret_value(), [config.admin_email])
+        if weakness is not None:
+            yield warning(
+                "FLASHNOTIFY_ADMIN_PASSWORD",
+                str(weakness),
+                "Set another one: FLASHNOTIFY_ADMIN_PASSWORD=$(openssl rand -base64 18)",
+            )
 
 
 def _has_api_keys(file: Path) -> bool:

@@ -1,0 +1,120 @@
+"""Sign-in with a password: slowed down for guessers, and silent about who exists."""
+
+import asyncio
+import hashlib
+from typing import NoReturn
+
+from flashnotify.archive.identity_ports import Users
+from flashnotify.archive.identity_records import User
+from flashnotify.bounded_cache import BoundedCache
+from flashnotify.clock import Clock
+from flashnotify.errors import NotAuthenticated, RateLimited, Unavailable
+from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.passwords import Passwords
+from flashnotify.identity.throttle import Throttle
+from flashnotify.networks import network_of
+
+# Who acts before anybody is authenticated.
+ANONYMOUS = "anonymous"
+# Attempts without a delay. A campus may reach us from one network.
+_FREE_OF_ACCOUNT, _FREE_OF_NETWORK = 5, 50
+# Pairs of an account and a network that are remembered.
+_MAX_FAMILIAR = 10_000
+
+
+class SignIn:
+    """Finds the user of a login and a password."""
+
+    def __init__(self, users: Users, passwords: Passwords, audit: Audit, clock: Clock) -> None:
+        self._users = users
+        self._passwords = passwords
+        self._audit = audit
+        self._clock = clock
+        self._accounts = Throttle(_FREE_OF_ACCOUNT, clock)
+        self._networks = Throttle(_FREE_OF_NETWORK, clock)
+        # Where people have signed in. They are delayed by their own failures there, so that nobody
+        # who fails elsewhere keeps them out.
+        self._familiar: BoundedCache[str, None] = BoundedCache(_MAX_FAMILIAR)
+
+    async def with_password(self, login: str, password: str, address: str | None) -> User:
+        """Return the user of a `login`, which is an email address or an external id.
+
+        Raises:
+            NotAuthenticated: no active user has this login and password. An unknown login takes as
+                long as a wrong password.
+            RateLimited: too many attempts failed, for this login or from the network of `address`.
+            Unavailable: too many passwords wait to be verified.
+        """
+        return await self._attempt(await self._find(login), login, password, address)
+
+    async def confirm(self, user: User, password: str, address: str | None) -> User:
+        """Return a user who is signed in and knows their password. Raise as `with_password`."""
+        return await self._attempt(user, str(user.id), password, address)
+
+    async def _attempt(
+        self, user: User | None, login: str, password: str, address: str | None
+    ) -> User:
+        network = "" if address is None else network_of(address)
+        account = self._account(login, user, network)
+        self._networks.begin(network)
+        try:
+            self._accounts.begin(account)
+        except RateLimited:
+            self._networks.undo(network)
+            raise
+        try:
+            found = await self._verified(user, password)
+        except Unavailable:
+            self._accounts.undo(account)
+            self._networks.undo(network)
+            raise
+        if found is None:
+            await self._refuse(user, address)
+        self._accounts.forget(account)
+        self._networks.undo(network)
+        self._familiar[f"{found.id} {network}"] = None
+        await self._users.record_seen(found.id, self._clock.now())
+        return found
+
+    async def _find(self, login: str) -> User | None:
+        # No database takes every character.
+        if not login.isprintable():
+            return None
+        # Both, so that the time does not tell which of them exists.
+        by_email, by_id = await asyncio.gather(
+            self._users.find_email(login), self._users.find_external(login)
+        )
+        return by_email or by_id
+
+    def _account(self, login: str, user: User | None, network: str) -> str:
+        """Return the key of an account's failures."""
+        if user is None:
+            text = login.casefold().encode("utf-8", "surrogatepass")
+            return hashlib.sha256(text).hexdigest()
+        familiar = f"{user.id} {network}"
+        return familiar if familiar in self._familiar else str(user.id)
+
+    async def _verified(self, user: User | None, password: str) -> User | None:
+        """Return the user as stored now, if the password is right."""
+        stored = user.password_hash if user is not None and user.active else None
+        verified = await self._passwords.verify(password, stored)
+        if user is None or stored is None or not verified.right:
+            return None
+        # Verifying takes a while: a password that was changed meanwhile is no longer right.
+        now = await self._users.find(user.id)
+        if now is None or not now.active or now.password_hash != stored:
+            return None
+        if verified.better_hash is not None:
+            await self._users.rehash(user.id, stored, verified.better_hash)
+        return now
+
+    async def _refuse(self, user: User | None, address: str | None) -> NoReturn:
+        reason, target = "unknown_login", None
+        if user is not None:
+            reason = "wrong_password" if user.active else "inactive"
+            target = f"user:{user.id}"
+        actor = Actor(ANONYMOUS, address)
+        await self._audit.record(actor, "session.refused", target, {"reason": reason})
+        raise NotAuthenticated(
+            "The login or the password is wrong.", code="wrong_login_or_password"
+        )

@@ -1,0 +1,203 @@
+"""Users: created, changed, deactivated, given a password. Each change is audited."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flashnotify.archive import identity_ports
+from flashnotify.archive.identity_records import AuditEntry, User, UserFilter
+from flashnotify.archive.records import Page
+from flashnotify.clock import Clock
+from flashnotify.domain import Role
+from flashnotify.errors import AlreadyTaken, Conflict, FieldError, NotFound
+from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.passwords import Passwords
+
+Returned = TypeVar("Returned")
+
+# Fields whose values the audit log has: they are not personal.
+_AUDITED = ("role", "kinds", "active")
+# Whatever changes one of these ends the sessions and tokens that have begun.
+_CREDENTIALS = ("role", "kinds", "password_hash")
+
+
+class Users:
+    """Creates and changes users, one change at a time, and tells `on_change` listeners of it."""
+
+    def __init__(
+        self,
+        stored: identity_ports.Users,
+        passwords: Passwords,
+        audit: Audit,
+        clock: Clock,
+        ids: Callable[[], UUID],
+    ) -> None:
+        self._stored = stored
+        self._passwords = passwords
+        self._audit = audit
+        self._clock = clock
+        self._ids = ids
+        self._listeners: list[Callable[[User], None]] = []
+        self._turn = asyncio.Lock()
+
+    def on_change(self, callback: Callable[[User], None]) -> None:
+        """Call `callback` with each user that was changed, before anybody learns that it was."""
+        self._listeners.append(callback)
+
+    async def find(self, id: UUID) -> User:
+        """Return a user. Raise `NotFound` if there is none."""
+        user = await self._stored.find(id)
+        if user is None:
+            raise NotFound("No user has this id. List them: flashnotify users list")
+        return user
+
+    async def any(self) -> bool:
+        """Return whether there is any user."""
+        return await self._stored.any()
+
+    async def page(self, wanted: UserFilter, *, limit: int, cursor: str | None) -> Page[User]:
+        """Return a page of users, newest first."""
+        return await self._stored.page(wanted, limit=limit, cursor=cursor)
+
+    async def create(
+        self, actor: Actor, fields: Mapping[str, Any], password: str | None = None
+    ) -> User:
+        """Create a user with `fields` of the record, who can sign in if there is a password.
+
+        Raises:
+            AlreadyTaken: another has the email address or the external id.
+            InvalidValue: the password is not good enough.
+        """
+        now = self._clock.now()
+        user = User(self._ids(), created_at=now, credentials_changed_at=now, **fields)
+        if password is not None:
+            user = replace(user, password_hash=await self._hash(user, password))
+        return await self._alone(self._add(actor, user, fields))
+
+    async def change(self, actor: Actor, id: UUID, fields: Mapping[str, Any]) -> User:
+        """Change `fields` of a user; the others stay.
+
+        Raises:
+            NotFound: there is no such user.
+            AlreadyTaken: as `create`.
+            Conflict: there would be no active admin any more.
+        """
+        return await self._alone(self._change(actor, id, "user.changed", fields))
+
+    async def set_active(self, actor: Actor, id: UUID, active: bool) -> User:
+        """Activate or deactivate a user: only who is active can sign in. Raise as `change`."""
+        action = "user.activated" if active else "user.deactivated"
+        return await self._alone(self._change(actor, id, action, {"active": active}))
+
+    async def set_password(
+        self, actor: Actor, id: UUID, password: str, *, unless_changed_since: int | None = None
+    ) -> User:
+        """Give a user another password, which ends their sessions and tokens.
+
+        Raises:
+            NotFound: there is no such user.
+            InvalidValue: the password is not good enough.
+            Conflict: the user's credentials are no longer those of `unless_changed_since`.
+        """
+        hashed = await self._hash(await self.find(id), password)
+        fields = {"password_hash": hashed}
+        changing = self._change(actor, id, "password.changed", fields, unless_changed_since)
+        return await self._alone(changing)
+
+    async def _hash(self, user: User, password: str) -> str:
+        await self._passwords.check(password, (user.name, user.email, user.external_id))
+        return await self._passwords.hash(password)
+
+    async def _alone(self, change: Coroutine[Any, Any, Returned]) -> Returned:
+        """Make a change after those before it, to its end even if the caller is cancelled."""
+
+        async def in_turn() -> Returned:
+            async with self._turn:
+                return await change
+
+        return await asyncio.shield(in_turn())
+
+    async def _add(self, actor: Actor, user: User, fields: Mapping[str, Any]) -> User:
+        await self._refuse_taken(user)
+        details = {"fields": sorted(fields), "role": user.role, "kinds": sorted(user.kinds)}
+        await self._record(actor, "user.created", user, details, self._stored.add)
+        return user
+
+    async def _change(
+        self,
+        actor: Actor,
+        id: UUID,
+        action: str,
+        fields: Mapping[str, Any],
+        since: int | None = None,
+    ) -> User:
+        before = await self.find(id)
+        if since is not None and before.credentials_changed_at != since:
+            raise Conflict("The credentials of this user have changed meanwhile.")
+        after = replace(before, **fields)
+        changed = [name for name in fields if getattr(before, name) != getattr(after, name)]
+        if not changed:
+            return before
+        await self._refuse_taken(after)
+        await self._keep_an_admin(before, after)
+        if any(name in _CREDENTIALS for name in changed) or not after.active:
+            # Later than any before, also if the clock went back.
+            at = max(self._clock.now(), before.credentials_changed_at + 1)
+            after = replace(after, credentials_changed_at=at)
+        await self._record(
+            actor, action, after, _details(changed, before, after), self._stored.change
+        )
+        return after
+
+    async def _record(
+        self,
+        actor: Actor,
+        action: str,
+        user: User,
+        details: Mapping[str, Any],
+        store: Callable[[User, AuditEntry], Awaitable[None]],
+    ) -> None:
+        await self._audit.record(actor, action, f"user:{user.id}", details, partial(store, user))
+        for listener in self._listeners:
+            listener(user)
+
+    async def _refuse_taken(self, user: User) -> None:
+        found: dict[str, User | None] = {}
+        if user.email is not None:
+            found["email"] = await self._stored.find_email(user.email)
+        if user.external_id is not None:
+            found["external_id"] = await self._stored.find_external(user.external_id)
+        errors = [
+            FieldError(f"/{name}", "already_taken", f"belongs to the user {other.id}")
+            for name, other in found.items()
+            if other is not None and other.id != user.id
+        ]
+        if errors:
+            raise AlreadyTaken(errors)
+
+    async def _keep_an_admin(self, before: User, after: User) -> None:
+        if _is_admin(before) and not _is_admin(after) and await self._stored.admins() <= 1:
+            raise Conflict(
+                "This is the last active admin. Give another user the role admin first.",
+                code="last_admin",
+            )
+
+
+def _is_admin(user: User) -> bool:
+    return user.active and user.role is Role.admin
+
+
+def _details(changed: Sequence[str], before: User, after: User) -> Mapping[str, Any]:
+    """Return what the audit log has of a change: names of fields, and values if not personal."""
+    details: dict[str, Any] = {"fields": sorted(changed)}
+    for name in _AUDITED:
+        if name in changed:
+            details[name] = [_plain(getattr(user, name)) for user in (before, after)]
+    return details
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
