@@ -134,6 +134,22 @@ class NotAuthenticated(FlashNotifyError, code="not_authenticated", status=401):
     """The request has no valid credentials."""
 
 
+class OAuthError(FlashNotifyError):
+    """The token endpoint refuses a request. RFC 6749, section 5.2, has the codes."""
+
+
+class ClientRefused(OAuthError, NotAuthenticated, code="invalid_client"):
+    """The client has no valid credentials."""
+
+
+class GrantRefused(OAuthError, code="invalid_grant", status=400):
+    """The password, refresh token or scope is not valid, or the kind of grant is unknown."""
+
+
+class InvalidTokenRequest(OAuthError, InvalidInput, code="invalid_request", status=400):
+    """A parameter is missing, unknown or malformed."""
+
+
 class NotPermitted(FlashNotifyError, code="not_permitted", status=403):
     """The credentials are valid but do not allow this."""
 

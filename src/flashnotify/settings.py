@@ -50,6 +50,16 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _secrets(value: str | None) -> tuple[SecretStr, ...]:
+    return tuple(map(SecretStr, (value or "").split()))
+
+
+def _all_long_enough(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for secret in value:
+        _long_enough(secret)
+    return value
+
+
 def _web_url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s?#]+", value):
         raise ValueError("must begin with http:// or https://, and have no query")
@@ -66,8 +76,21 @@ class ServiceConfig(Config):
     )
     secret_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = setting(
         None,
-        help="Key for hashing API keys; created at the first start and kept next to the archive.",
+        help="Key for hashing API keys and signing tokens; created at the first start and kept "
+        "next to the archive.",
         example="$(openssl rand -hex 32)",
+        secret=True,
+    )
+    previous_secret_keys: Annotated[
+        tuple[SecretStr, ...],
+        NoDecode,
+        BeforeValidator(_secrets),
+        AfterValidator(_all_long_enough),
+    ] = setting(
+        None,
+        help="Secret keys from before, separated by spaces: API keys and tokens that were made "
+        "with them stay valid.",
+        example="'OLD-KEY'",
         secret=True,
     )
     admin_email: Annotated[str, AfterValidator(Email(special=True).validate)] = setting(
@@ -193,6 +216,10 @@ class ServiceConfig(Config):
                 "remove it and create new API keys."
             )
         return secret
+
+    def previous_peppers(self) -> tuple[bytes, ...]:
+        """Return the secret keys from before."""
+        return tuple(key.get_secret_value().encode() for key in self.previous_secret_keys)
 
 
 def given_names() -> set[str]:

@@ -21,10 +21,13 @@ from flashnotify.identity.key_format import checksum
 from flashnotify.settings import ServiceConfig
 from tests.integration import wrong_requests as wrong
 from tests.support.manual_clock import ManualClock
+from tests.support.people import GOOD, add_user
 from tests.support.running import ACADEMIC, Running, running
 
 GOLDEN = Path(__file__).parent / "golden" / "errors.md"
 JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+TEXT = {"Content-Type": "text/plain"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
 NOTIFICATIONS, BATCH = "/v1/notifications", "/v1/notifications/batch"
 CURL = "/v1/notify/academic?to=mailto:ada@univ.example&course=ALG-2"
@@ -76,6 +79,7 @@ async def test_the_wording_matches_the_golden_file(
     async with running(Service(config, clock)) as service:
         wording = Wording(service)
         await _authentication(service, wording, clock)
+        await _tokens(service, wording, clock)
         await _documents(wording)
         await _fields(wording)
         await _state(service, wording, clock)
@@ -120,6 +124,37 @@ async def _authentication(service: Running, wording: Wording, clock: ManualClock
     for _ in range(3):
         await service.anonymous.get("/v1/kinds", headers=key)
     await wording.ask("Rate limit", "GET", "/v1/kinds", key=key)
+
+
+async def _tokens(service: Running, wording: Wording, clock: ManualClock) -> None:
+    await add_user(service.service)
+    password = {"grant_type": "password", "username": "ada@univ.example", "password": GOOD}
+    tokens = (await service.anonymous.post("/v1/auth/token", data=password)).json()
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    again = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    client = {"grant_type": "client_credentials"}
+    await wording.ask("Not a token", "GET", NOTIFICATIONS, key={"Authorization": "Bearer x"})
+    for form in (
+        {"grant_type": "implicit"},
+        {"username": "ada@univ.example"},
+        {**password, "password": "wrong"},
+        {**password, "scope": "admin"},
+        {**password, "role": "admin"},
+        {**again, "refresh_token": "x"},
+        client,
+        {**client, "client_secret": "x"},
+        {**client, "client_secret": UNKNOWN_KEY},
+    ):
+        await wording.ask(f"Token for {short(form)}", "POST", "/v1/auth/token", data=form)
+    body = b"grant_type=password&grant_type=password"
+    await wording.ask("A form", "POST", "/v1/auth/token", content=body, headers=FORM)
+    await wording.ask("Not a form", "POST", "/v1/auth/token", content="x", headers=TEXT)
+    form = {"token": UNKNOWN_KEY}
+    await wording.ask("Revoke an API key", "POST", "/v1/auth/revoke", data=form)
+    await service.anonymous.post("/v1/auth/token", data=again)
+    await clock.advance(15 * 60)
+    await wording.ask("Expired token", "GET", NOTIFICATIONS, key=bearer)
+    await wording.ask("Refreshed twice", "POST", "/v1/auth/token", data=again)
 
 
 async def _documents(wording: Wording) -> None:

@@ -87,15 +87,22 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
     schemes = {
         next(iter(entry)) for _, o in operations(document) for entry in o.get("security", [])
     }
-    assert schemes == set(document["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    assert (
+        schemes
+        == set(document["components"]["securitySchemes"])
+        == {"bearer", "apiKey", "password"}
+    )
     for name, operation in operations(document):
         if name in ("GET /healthz", "GET /readyz", "GET /metrics"):
             assert "security" not in operation
             continue
         # Kannel has no key: the token in the path is what it proves itself with.
         refusals = {"404"} if "/receipts/" in name else {"401", "403"}
-        if name in ("GET /v1/kinds", "GET /v1/vapid-key"):  # any key will do
+        if name in ("GET /v1/kinds", "GET /v1/vapid-key", "GET /v1/auth/me"):  # any key will do
             refusals = {"401"}
+        # Who signs in, or out, has no key: what they send is in the body.
+        if name in ("POST /v1/auth/token", "POST /v1/auth/revoke"):
+            refusals = {"400"}
         if "/password-reset" in name:  # for those who cannot sign in
             assert "security" not in operation
             refusals = {"429"}
@@ -122,7 +129,8 @@ def test_the_required_scope_is_documented(document: dict[str, Any]) -> None:
         ("GET /v1/kinds", [], "any API key"),
     ):
         operation = dict(operations(document))[name]
-        assert operation["security"] == [{"bearer": scope}, {"apiKey": scope}], name
+        ways = ("bearer", "apiKey", "password")
+        assert operation["security"] == [{way: scope} for way in ways], name
         assert operation["description"].endswith(f"Requires {requires}."), name
         assert ("403" in operation["responses"]) is bool(scope), name
         assert {"401", "422", "429", "503"} <= set(operation["responses"]), name

@@ -262,6 +262,10 @@ class MemoryMaintenance:
         old = [k for k, a in self._state.answers.items() if a.created_at < before][:limit]
         return await self._purge("idempotency_keys", self._state.answers, old)
 
+    async def purge_token_families(self, before: int, limit: int) -> bool:
+        """Purge nothing: families of tokens are only in SQL."""
+        return False
+
     async def purge_events(self, keep: int, limit: int) -> bool:
         await self._state.read()
         first = self._state.last_event - keep + 1

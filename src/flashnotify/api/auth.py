@@ -10,37 +10,53 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
+from fastapi.security import APIKeyHeader, HTTPBearer, OAuth2PasswordBearer, SecurityScopes
 
 from flashnotify.api.client_address import client_address
 from flashnotify.api.headers import header
 from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.domain import moment
 from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
+from flashnotify.identity.access_tokens import AccessTokens
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.audit import Actor
-from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal
+from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal, Proof
 from flashnotify.identity.rate_limits import RateLimits
 
 # Stands for the scope of the kind that a request names. The code that reads the request checks it.
 NOTIFY_KIND = "notify:{kind}"
 
-_bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="An API key, or an access token of `POST /v1/auth/token`.",
+)
+# Relative to the document, which a reverse proxy may serve under a path.
+_TOKEN_URL = "v1/auth/token"  # noqa: S105  # a path
+_oauth = OAuth2PasswordBearer(
+    _TOKEN_URL,
+    refreshUrl=_TOKEN_URL,
+    auto_error=False,
+    scheme_name="password",
+    description="Sign in with a password. Without scopes, the token has all that one has.",
+)
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Authenticates requests by API key, within the rate limit of each key."""
+    """Authenticates requests by API key or token, within the rate limit of each principal."""
 
     keys: ApiKeys
+    tokens: AccessTokens
     limits: RateLimits
 
     async def authenticate(self, request: Request, token: str | None) -> Principal:
         """Return the principal of a request, and leave its rate limit headers for the response.
 
         Raises:
-            NotAuthenticated: the request has no valid key.
+            NotAuthenticated: the request has no valid key or token.
             RateLimited: the key has used up its rate limit.
         """
         state = request.scope["state"]
@@ -52,9 +68,11 @@ class Authentication:
                 "Create one: flashnotify keys create"
             )
         proxies = request.app.state.proxies
-        principal = await self.keys.authenticate(
-            token, partial(client_address, request.scope, proxies)
-        )
+        address = partial(client_address, request.scope, proxies)
+        if _is_jwt(request, token):
+            principal = await self.tokens.authenticate(token)
+        else:
+            principal = await self.keys.authenticate(token, address)
         usage = self.limits.count(principal.id, principal.rate)
         state["headers"] = [
             # A cache that does not know X-API-Key would show the answer to anybody.
@@ -74,6 +92,12 @@ class Authentication:
                 retry_after=usage.reset,
             )
         return principal
+
+    def is_valid(self, request: Request, principal: Principal) -> bool:
+        """Return whether what authenticated a request, as `principal`, is still good."""
+        if principal.proof is Proof.token:
+            return self.tokens.is_valid(principal)
+        return self.keys.is_valid(principal)
 
 
 async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
@@ -114,12 +138,17 @@ def _token(request: Request) -> str | None:
     return header(request.scope, b"x-api-key")
 
 
+def _is_jwt(request: Request, token: str) -> bool:
+    return not token.startswith("fn_") and token != header(request.scope, b"x-api-key")
+
+
 async def _principal(
     request: Request,
     scopes: SecurityScopes,
     # For the OpenAPI document.
     _bearer: Annotated[object, Security(_bearer)],
     _header: Annotated[object, Security(_header)],
+    _oauth: Annotated[object, Security(_oauth)],
 ) -> Principal:
     return await authorize(request, scopes.scopes)
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Send
@@ -14,7 +14,6 @@ from starlette.types import Send
 from flashnotify.api.auth import Reader
 from flashnotify.archive.records import Event
 from flashnotify.domain import moment
-from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.principal import Principal
 from flashnotify.telemetry.events import EventPage, Events, Missed
 
@@ -41,7 +40,7 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-def events_router(events: Events, keys: ApiKeys) -> APIRouter:
+def events_router(events: Events) -> APIRouter:
     """Return the endpoint `/v1/events`."""
     router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -61,9 +60,11 @@ def events_router(events: Events, keys: ApiKeys) -> APIRouter:
         "events come, receives an event `missed` with the range that it did not get.",
     )
     async def stream_events(
-        principal: Annotated[Principal, Depends(follower)], last_event_id: LastEventId = None
+        request: Request,
+        principal: Annotated[Principal, Depends(follower)],
+        last_event_id: LastEventId = None,
     ) -> EventStream:
-        allowed = partial(keys.is_valid, principal)
+        allowed = partial(request.app.state.authentication.is_valid, request, principal)
         following = events.follow(principal.id, last_event_id, allowed)
         if principal.only_sender is not None:
             following = events.follow_own(principal.only_sender, following)

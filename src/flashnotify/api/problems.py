@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from flashnotify import errors
+from flashnotify.api.headers import header
 from flashnotify.api.path_prefix import link
 from flashnotify.api.paths import Paths
 from flashnotify.errors import FieldError, FlashNotifyError
@@ -45,8 +46,9 @@ class ProblemDetails(BaseModel):
 
 
 class Problem(ProblemDetails):
-    """Problem details of a response (RFC 9457, section 3.1)."""
+    """Problem details of a response (RFC 9457, section 3.1). `error` is the `code` for OAuth."""
 
+    error: str | None = None
     request_id: str
 
 
@@ -67,6 +69,9 @@ def problem(error: FlashNotifyError) -> dict[str, Any]:
     if isinstance(error, errors.InvalidInput):
         content["detail"] = "The request is invalid; `errors` lists the mistakes found."
         content["errors"] = list(map(asdict, error.errors))
+    if isinstance(error, errors.OAuthError):
+        # Where OAuth clients look for it.
+        content["error"] = error.code
     return content
 
 
@@ -91,7 +96,7 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     """Return the response to a request that ended with `error`."""
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = _challenge(scope, error)
     if isinstance(error, errors.UnsupportedEncoding):
         # What would be accepted (RFC 9110, section 15.5.16).
         headers["Accept-Encoding"] = "identity"
@@ -100,6 +105,15 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     if isinstance(error, errors.InvalidInput):
         error = _with_hints(scope, error)
     return _response(scope, problem(error), headers)
+
+
+def _challenge(scope: Scope, error: errors.NotAuthenticated) -> str:
+    """Return how to authenticate; with what is wrong if there was a token (RFC 6750, section 3)."""
+    if isinstance(error, errors.ClientRefused):
+        return 'Basic realm="FlashNotify"'
+    if error.code == errors.NotAuthenticated.code or header(scope, b"authorization") is None:
+        return "Bearer"
+    return 'Bearer error="invalid_token"'
 
 
 def error_response(scope: Scope, error: Exception) -> Response:

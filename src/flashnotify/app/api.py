@@ -26,6 +26,8 @@ from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.statistics import statistics_router
+from flashnotify.api.token_requests import GRANTS, RevocationIn
+from flashnotify.api.tokens import tokens_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
@@ -75,7 +77,7 @@ def api_of(service: Service) -> ASGIApp:
             service.direct_email.captured,
         ),
         receipts_router(Receipts(archive, clock, service.secret.token)),
-        events_router(service.events, keys),
+        events_router(service.events),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
@@ -84,6 +86,7 @@ def api_of(service: Service) -> ASGIApp:
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
         audit_router(identity.audit),
+        tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(
             identity.users, identity.sign_in, identity.reset, max_bytes, service.slices
@@ -93,6 +96,8 @@ def api_of(service: Service) -> ASGIApp:
     )
     bodies = [
         *DEVICE_REQUESTS.values(),
+        *GRANTS.values(),
+        RevocationIn,
         ApiKeyIn,
         RotationIn,
         UserIn,
@@ -100,7 +105,8 @@ def api_of(service: Service) -> ASGIApp:
         PasswordIn,
         *PASSWORD_REQUESTS,
     ]
-    authentication = Authentication(keys, RateLimits(parse_rate(config.rate_limit), clock))
+    limits = RateLimits(parse_rate(config.rate_limit), clock)
+    authentication = Authentication(keys, identity.tokens, limits)
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")

@@ -67,7 +67,7 @@ class Service:
         self.wordings = wordings
         self.zone = ZoneInfo(config.timezone)
         # Made when first used, once the archive's lock is taken.
-        self.secret = Secret(config.pepper)
+        self.secret = Secret(config.pepper, config.previous_peppers())
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds.values(), transport_names=config.metrics_transport_names)

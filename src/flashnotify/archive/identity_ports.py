@@ -83,14 +83,11 @@ class TokenFamilies(Protocol):
     async def find(self, id: UUID) -> TokenFamily | None:
         """Return a family."""
 
-    async def advance(self, id: UUID, generation: int, now: int) -> None:
+    async def advance(self, id: UUID, generation: int, now: int, entry: AuditEntry) -> None:
         """Store that the refresh token before `generation` was used."""
 
     async def revoke(self, id: UUID, now: int, entry: AuditEntry) -> None:
         """Revoke a family; the first revocation counts."""
-
-    async def purge(self, before: int) -> None:
-        """Remove the families that expired before `before`."""
 
 
 class AuditLog(Protocol):

@@ -242,6 +242,9 @@ class Maintenance(Protocol):
     async def purge_idempotency_keys(self, before: int, limit: int) -> bool:
         """Purge idempotency keys created before `before`."""
 
+    async def purge_token_families(self, before: int, limit: int) -> bool:
+        """Purge the families of tokens that expired before `before`."""
+
     async def purge_events(self, keep: int, limit: int) -> bool:
         """Purge the oldest events beyond the last `keep`."""
 

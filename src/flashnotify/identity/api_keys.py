@@ -82,14 +82,22 @@ class KeyState(StrEnum):
 class ApiKeys:
     """Creates, authenticates, lists, rotates and revokes API keys.
 
-    `pepper` is the secret of the HMACs.
+    `pepper` is the secret of the HMACs; keys that were made with a `previous` one stay valid.
     """
 
-    def __init__(self, stored: StoredKeys, audit: Audit, clock: Clock, pepper: bytes) -> None:
+    def __init__(
+        self,
+        stored: StoredKeys,
+        audit: Audit,
+        clock: Clock,
+        pepper: bytes,
+        previous: Sequence[bytes] = (),
+    ) -> None:
         self._stored = stored
         self._audit = audit
         self._clock = clock
-        self._pepper = hmac.digest(pepper, b"flashnotify api keys", "sha256")
+        peppers = (pepper, *previous)
+        self._peppers = [hmac.digest(one, b"flashnotify api keys", "sha256") for one in peppers]
         # By the digest of a token that was authenticated. Keys change only through this process,
         # so an entry stays valid until the key is rotated or revoked here.
         self._known: BoundedCache[bytes, Principal] = BoundedCache(_CACHED)
@@ -142,7 +150,7 @@ class ApiKeys:
         """Create a key that `actor` owns."""
         id, secret = new_id(), new_secret()
         given = asdict(terms)
-        digest, now = self._hmac(id, secret), self._clock.now()
+        digest, now = _hmac(self._peppers[0], id, secret), self._clock.now()
         key = ApiKey(id=id, secret_hmac=digest, created_at=now, owner=actor.id, **given)
         details = {
             "scopes": sorted(terms.scopes),
@@ -167,7 +175,7 @@ class ApiKeys:
         if KeyState.of(key, self._clock.now()) in (KeyState.expired, KeyState.revoked):
             raise Conflict(f"This API key is not valid any more. {_CREATE}", code="key_over")
         secret = new_secret()
-        write = partial(self._stored.rotate, id, self._hmac(id, secret), until)
+        write = partial(self._stored.rotate, id, _hmac(self._peppers[0], id, secret), until)
         details = {"previous_expires_at": until}
         await self._audit.record(actor, "key.rotated", f"key:{id}", details, write)
         self._rotations[id] += 1
@@ -194,6 +202,13 @@ class ApiKeys:
         for digest in [digest for digest, known in self._known.items() if known.id == id]:
             del self._known[digest]
 
+    async def find(self, id: str) -> Principal:
+        """Return what a key may do, whoever has it. Raise `NotAuthenticated` if it is revoked."""
+        key = await self._stored.find(id)
+        if key is None:
+            raise NotAuthenticated(_UNKNOWN, code="unknown_key")
+        return _principal(key, key.expires_at, self._rotations.get(id, 0))
+
     async def _look_up(self, token: str) -> Principal:
         parts = parse(token)
         if parts is None:
@@ -204,20 +219,15 @@ class ApiKeys:
         id, secret = parts
         rotation = self._rotations.get(id, 0)
         key = await self._stored.find(id)
-        digest = self._hmac(id, secret)
+        digests = [_hmac(pepper, id, secret) for pepper in self._peppers]
         current = key.secret_hmac if key is not None else b""
-        previous = key.previous_hmac if key is not None else None
-        is_current = hmac.compare_digest(current, digest)
-        is_previous = hmac.compare_digest(previous or b"", digest)
+        previous = (key.previous_hmac if key is not None else None) or b""
+        is_current = any(hmac.compare_digest(current, digest) for digest in digests)
+        is_previous = any(hmac.compare_digest(previous, digest) for digest in digests)
         if key is None or not (is_current or is_previous):
             raise NotAuthenticated(_UNKNOWN, code="unknown_key")
-        if key.revoked_at is not None:
-            raise _revoked()
         ends = [key.expires_at, None if is_current else key.previous_expires_at]
         return _principal(key, min((at for at in ends if at is not None), default=None), rotation)
-
-    def _hmac(self, id: str, secret: str) -> bytes:
-        return hmac.digest(self._pepper, f"{id}:{secret}".encode(), "sha256")
 
     def _record_use(self, principal: Principal, now: int, address: str | None) -> None:
         id = principal.id
@@ -233,6 +243,8 @@ class ApiKeys:
 
 
 def _principal(key: ApiKey, expires_at: int | None, rotation: int) -> Principal:
+    if key.revoked_at is not None:
+        raise _revoked()
     return Principal(
         key.id,
         key.scopes,
@@ -244,6 +256,10 @@ def _principal(key: ApiKey, expires_at: int | None, rotation: int) -> Principal:
         rate=None if key.rate_limit is None else parse_rate(key.rate_limit),
         rotation=rotation,
     )
+
+
+def _hmac(pepper: bytes, id: str, secret: str) -> bytes:
+    return hmac.digest(pepper, f"{id}:{secret}".encode(), "sha256")
 
 
 def _revoked() -> NotAuthenticated:

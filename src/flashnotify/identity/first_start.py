@@ -21,8 +21,8 @@ _SERVE = Actor("local")
 _GROUPS, _LETTERS = 4, 5
 KEY_SET = "secret_key.set"
 LOST = (
-    "API keys, sessions and tokens of the former one do not work. Set the former one again, or "
-    "create new API keys; passwords still work"
+    "API keys, sessions and tokens of the former one do not work. Add the former one to "
+    "FLASHNOTIFY_PREVIOUS_SECRET_KEYS, or create new API keys; passwords still work"
 )
 
 
@@ -57,13 +57,13 @@ async def create_first_admin(
 
 
 async def note_secret_key(audit: Audit, secret: Secret) -> None:
-    """Record the fingerprint of a new secret key, and warn if there was another one."""
+    """Record the fingerprint of a new secret key, and warn if the one before is unknown now."""
     known = await audit.log.page(AuditFilter(action=KEY_SET), limit=1, cursor=None)
     details = {"fingerprint": secret.fingerprint}
     if known.items and known.items[0].details == details:
         return
     await audit.record(_SERVE, KEY_SET, details=details)
-    if known.items:
+    if known.items and not secret.was(str(known.items[0].details.get("fingerprint"))):
         log.warning("secret_key.changed", meaning=LOST)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from limits import RateLimitItem
 
-from flashnotify.domain import Priority
+from flashnotify.domain import Priority, Role
 from flashnotify.errors import NotPermitted
 from flashnotify.meta.specs import NotifierSpec
 
@@ -16,13 +17,23 @@ DEVICES = "devices"
 NOTIFY_ALL = "notify:*"
 
 
+class Proof(StrEnum):
+    """The ways to authenticate."""
+
+    api_key = "api_key"
+    token = "token"  # noqa: S105  # a name
+    session = "session"
+    local = "local"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Whoever is authenticated, with a `name` for people. Its notifications are filed under `id`.
 
     The authentication expires at `expires_at`, in milliseconds since the epoch. It may use
     `channels`, reach `recipients_per_day` and make requests at a `rate`; None stands for no limit
-    of its own. An API key has had its `rotation` since the start of this process.
+    of its own. An API key has had its `rotation` since the start of this process. Users have a
+    `role`. `proof` is what was shown for it, and `digest` the hash of a token.
     """
 
     id: str
@@ -34,6 +45,9 @@ class Principal:
     recipients_per_day: int | None = None
     rate: RateLimitItem | None = None
     rotation: int = 0
+    role: Role | None = None
+    proof: Proof = Proof.api_key
+    digest: bytes = field(default=b"", repr=False, compare=False)
     # Whether it may send any kind.
     sends: bool = field(init=False)
 
@@ -55,13 +69,17 @@ class Principal:
         """Return whether it may cancel and retry what `sender` sent."""
         return ADMIN in self.scopes or sender == self.id
 
+    def allows(self, scope: str) -> bool:
+        """Return whether it has `scope`, by itself or with another."""
+        if scope in self.scopes or ADMIN in self.scopes:
+            return True
+        if scope == READ and READ_ALL in self.scopes:
+            return True
+        return scope.startswith("notify:") and NOTIFY_ALL in self.scopes
+
     def require(self, scope: str) -> None:
         """Raise `NotPermitted` without `scope`; `admin` implies every scope."""
-        if scope in self.scopes or ADMIN in self.scopes:
-            return
-        if scope.startswith("notify:") and NOTIFY_ALL in self.scopes:
-            return
-        if scope == READ and READ_ALL in self.scopes:
+        if self.allows(scope):
             return
         raise NotPermitted(
             f"This key lacks the scope {scope!r}. Create one that has it: "
@@ -112,7 +130,7 @@ class Principal:
 
 
 # Access to the Unix socket beside the archive is proof enough: its owner owns the archive.
-LOCAL_ADMIN = Principal("local", frozenset({ADMIN}), Priority.critical)
+LOCAL_ADMIN = Principal("local", frozenset({ADMIN}), Priority.critical, proof=Proof.local)
 
 
 def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:

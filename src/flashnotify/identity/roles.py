@@ -21,4 +21,4 @@ def user_principal(user: User, expires_at: int | None = None) -> Principal:
     granted = {f"notify:{kind}" for kind in user.kinds} if user.role in SENDING else set()
     highest = Priority.critical if user.role is Role.admin else Priority.high
     scopes = _SCOPES[user.role] | granted
-    return Principal(f"user:{user.id}", scopes, highest, expires_at, name=user.name)
+    return Principal(f"user:{user.id}", scopes, highest, expires_at, name=user.name, role=user.role)

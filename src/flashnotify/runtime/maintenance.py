@@ -75,6 +75,7 @@ class Maintenance:
         """Yield functions that purge a slice and return whether there may be more."""
         now, purges = self._clock.now(), self._purges
         yield partial(purges.purge_idempotency_keys, now - IDEMPOTENCY_LIFETIME, SLICE)
+        yield partial(purges.purge_token_families, now, SLICE)
         yield partial(purges.purge_events, KEEP_EVENTS, SLICE)
         yield partial(purges.purge_totals, now - _KEEP_TOTALS, _DAY)
         yield partial(purges.purge_latencies, now - _KEEP_LATENCIES, _HOUR)

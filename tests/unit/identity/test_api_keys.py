@@ -34,8 +34,9 @@ def keys(archive: MemoryArchive, clock: ManualClock) -> ApiKeys:
     return keys_of(archive, clock)
 
 
-def keys_of(archive: MemoryArchive, clock: ManualClock, pepper: bytes = PEPPER) -> ApiKeys:
-    return ApiKeys(archive.api_keys, Audit(archive.audit, clock), clock, pepper)
+def keys_of(archive: MemoryArchive, clock: ManualClock, *peppers: bytes) -> ApiKeys:
+    pepper, *previous = peppers or (PEPPER,)
+    return ApiKeys(archive.api_keys, Audit(archive.audit, clock), clock, pepper, previous)
 
 
 async def make(keys: ApiKeys, **more: Any) -> NewKey:
@@ -54,9 +55,8 @@ async def refusal(keys: ApiKeys, token: str) -> str:
 async def test_a_key_authenticates_its_principal(keys: ApiKeys) -> None:
     key = await make(keys)
     principal = await keys.authenticate(key.token)
-    assert principal == Principal(
-        key.id, frozenset({"notify:academic"}), Priority.high, name="registrar"
-    )
+    expected = Principal(key.id, frozenset({"notify:academic"}), Priority.high, name="registrar")
+    assert principal == expected
 
 
 async def test_a_key_has_its_form(keys: ApiKeys) -> None:
@@ -73,6 +73,17 @@ async def test_only_an_hmac_of_the_secret_is_stored(keys: ApiKeys, archive: Memo
     assert len(stored.secret_hmac) == 32
     assert secret[:12] not in repr(stored)
     assert secret[12:43] not in repr(stored)
+
+
+async def test_keys_of_a_previous_pepper_stay_valid(
+    keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
+) -> None:
+    old = await make(keys)
+    rotated = keys_of(archive, clock, b"q" * 32, b"r" * 32, PEPPER)
+    assert (await rotated.authenticate(old.token)).id == old.id
+    new = await make(rotated)
+    assert (await rotated.authenticate(new.token)).id == new.id
+    assert await refusal(keys, new.token) == "unknown_key"
 
 
 async def test_keys_of_another_pepper_are_unknown(

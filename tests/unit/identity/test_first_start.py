@@ -72,6 +72,17 @@ async def test_a_weak_password_prevents_the_start(
     assert archive.one("SELECT count(*) FROM users") == 0
 
 
+async def test_a_secret_key_whose_previous_one_stays_valid_is_no_reason_to_warn(
+    archive: Archive, audit: Audit
+) -> None:
+    old, new = b"a" * 32, b"b" * 32
+    with structlog.testing.capture_logs() as logged:
+        await note_secret_key(audit, Secret(lambda: old))
+        await note_secret_key(audit, Secret(lambda: new, [b"c" * 32, old]))
+    assert logged == []
+    assert archive.one("SELECT count(*) FROM audit") == 2
+
+
 async def test_a_secret_key_that_has_changed_is_warned_about(
     archive: Archive, audit: Audit
 ) -> None:

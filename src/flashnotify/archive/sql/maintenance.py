@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_column, select
 
 from flashnotify.archive import models
+from flashnotify.archive.identity_models import TokenFamily
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement
 from flashnotify.archive.sql.coarsening import Counted, coarsen, is_finer
 from flashnotify.archive.sql.lists import first_id
+from flashnotify.archive.sql.token_families import PURGE_FAMILY
 from flashnotify.archive.write_lanes import WriteLane
 
 # Notifications of one slice, since their audiences may be long.
@@ -60,6 +62,11 @@ class SqlMaintenance(Access):
         )
         rows = [{**row._mapping, "before": before} for row in await self._reader.all(query, {})]
         return await self._write([(PURGE_IDEMPOTENCY_KEY, row) for row in rows])
+
+    async def purge_token_families(self, before: int, limit: int) -> bool:
+        query = select(TokenFamily.id).where(TokenFamily.expires_at < before).limit(limit)
+        ids = await self._reader.all(query, {})
+        return await self._write([(PURGE_FAMILY, {"of": row.id}) for row in ids])
 
     async def purge_events(self, keep: int, limit: int) -> bool:
         last = await self._reader.value(select(func.max(models.Event.id)))

@@ -15,9 +15,7 @@ _by_id = select(Table.__table__).where(Table.id == bindparam("wanted"))
 ADD_FAMILY = Statement(insert(Table), Stage.parents)
 ADVANCE_FAMILY = update_row(Table)
 REVOKE_FAMILY = update_row(Table, Table.revoked_at.is_(None))
-PURGE_FAMILIES = Statement(
-    delete(Table).where(Table.expires_at < bindparam("before")), Stage.endings
-)
+PURGE_FAMILY = Statement(delete(Table).where(Table.id == bindparam("of")), Stage.endings)
 
 
 class SqlTokenFamilies(Access):
@@ -31,12 +29,9 @@ class SqlTokenFamilies(Access):
             _by_id, {"wanted": id}, lambda row: TokenFamily(**row._mapping)
         )
 
-    async def advance(self, id: UUID, generation: int, now: int) -> None:
+    async def advance(self, id: UUID, generation: int, now: int, entry: AuditEntry) -> None:
         change = {"of": id, "generation": generation, "used_at": now}
-        await self._writer.write((ADVANCE_FAMILY, change))
+        await self._writer.write((ADVANCE_FAMILY, change), added(entry))
 
     async def revoke(self, id: UUID, now: int, entry: AuditEntry) -> None:
         await self._writer.write((REVOKE_FAMILY, {"of": id, "revoked_at": now}), added(entry))
-
-    async def purge(self, before: int) -> None:
-        await self._writer.write((PURGE_FAMILIES, {"before": before}))

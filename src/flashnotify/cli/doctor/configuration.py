@@ -136,9 +136,11 @@ def _used(config: ServiceConfig, finding: Finding) -> Finding:
     except sqlite3.Error:
         # As in `_has_api_keys`, or the tables are older.
         return finding
-    if known and known[0][0] != Secret(config.pepper).fingerprint:
+    secret = Secret(config.pepper, config.previous_peppers())
+    valid = [fingerprint for fingerprint, _ in known if secret.was(fingerprint)]
+    if known and known[0][0] not in (secret.fingerprint, *valid):
         return warning(finding.part, "it is not the one that serve used last", f"{LOST}.")
-    if len(known) > 1 and known[0][1]:
+    if len(known) > 1 and known[1][0] not in valid and known[0][1]:
         found = f"it has changed: {known[0][1]} API keys are older"
         return warning(finding.part, found, f"{LOST}. Revoke the older keys.")
     return finding

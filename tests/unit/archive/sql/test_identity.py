@@ -111,13 +111,14 @@ async def test_families_of_tokens(archive: Archive) -> None:
     families = archive.ports.token_families
     family = TokenFamily(archive.ids(), "user:1", 1, 1, 1, expires_at=9)
     await families.add(family, entry(1))
-    await families.advance(family.id, 2, 3)
-    await families.revoke(family.id, 4, entry(2))
-    await families.revoke(family.id, 5, entry(3))
+    await families.advance(family.id, 2, 3, entry(2))
+    await families.revoke(family.id, 4, entry(3))
+    await families.revoke(family.id, 5, entry(4))
     assert await families.find(family.id) == replace(family, generation=2, used_at=3, revoked_at=4)
-    await families.purge(9)
+    purge = archive.ports.maintenance.purge_token_families
+    assert not await purge(9, 10)
     assert await families.find(family.id) is not None
-    await families.purge(10)
+    assert await purge(10, 10)
     assert await families.find(family.id) is None
 
 
