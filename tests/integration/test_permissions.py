@@ -17,6 +17,7 @@ from flashnotify.identity.roles import user_principal
 from flashnotify.settings import ServiceConfig
 from tests.docs.generated_text import DOCS, assert_generated
 from tests.support.manual_clock import ManualClock
+from tests.support.people import GOOD, add_user
 from tests.support.records import Records
 from tests.support.running import ACADEMIC, Running, running
 
@@ -39,6 +40,10 @@ LISTS = ("/v1/notifications", "/v1/deliveries", "/v1/outbox")
 ABOUT_ONE = "/v1/notifications/{id}"
 
 
+# The page has what keys get there.
+FOR_PEOPLE = ("POST /v1/auth/password",)
+
+
 class Caller(NamedTuple):
     """What proves who somebody is, and the id that their notifications are filed under."""
 
@@ -54,8 +59,20 @@ async def by_key(service: Running, column: str) -> Caller:
     return Caller(headers, headers["Authorization"].split("_")[1])
 
 
+async def by_token(service: Running, column: str) -> Caller:
+    email = f"{column}@univ.example"
+    user = await add_user(service.service, Role(column), email=email)
+    form = {"grant_type": "password", "username": email, "password": GOOD}
+    answer = await service.anonymous.post("/v1/auth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    return Caller({"Authorization": f"Bearer {answer.json()['access_token']}"}, f"user:{user.id}")
+
+
 # The ways of proving who one is, and the columns that each can be tried with.
-WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {"key": (by_key, (*SCOPES, *ROLES))}
+WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
+    "key": (by_key, (*SCOPES, *ROLES)),
+    "token": (by_token, tuple(ROLES)),
+}
 
 
 class Matrix:
@@ -140,6 +157,7 @@ async def test_each_request_is_answered_as_the_page_says(way: str, clock: Manual
         assert_generated(PAGE, BEGIN, matrix.table(), END)
     else:
         written = _cells(PAGE.read_text())
+        written |= {(row, column): "yes" for row in FOR_PEOPLE for column in columns}
         assert {at: written[at] for at in matrix.cells} == matrix.cells
 
 
