@@ -81,7 +81,8 @@ class Authentication:
             (b"x-ratelimit-remaining", b"%d" % usage.remaining),
             (b"x-ratelimit-reset", b"%d" % usage.reset),
         ]
-        if principal.expires_at is not None and self.keys.expires_soon(principal):
+        if principal.proof is Proof.api_key and self.keys.expires_soon(principal):
+            assert principal.expires_at is not None
             expires = moment(principal.expires_at).isoformat().encode()
             state["headers"].append((b"x-api-key-expires-at", expires))
         if not usage.allowed:
