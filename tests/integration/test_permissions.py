@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from flashnotify.api.browser_sessions import SESSION
 from flashnotify.app import Service
 from flashnotify.archive.identity_records import User
 from flashnotify.archive.records import Finish, OutboxMessage
@@ -68,10 +69,18 @@ async def by_token(service: Running, column: str) -> Caller:
     return Caller({"Authorization": f"Bearer {answer.json()['access_token']}"}, f"user:{user.id}")
 
 
+async def by_session(service: Running, column: str) -> Caller:
+    user = await add_user(service.service, Role(column), email=f"{column}@univ.example")
+    cookie = await service.service.identity.sessions.begin(user, None, None)
+    headers = {"Cookie": f"{SESSION}={cookie}", "Sec-Fetch-Site": "same-origin"}
+    return Caller(headers, f"user:{user.id}")
+
+
 # The ways of proving who one is, and the columns that each can be tried with.
 WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
     "key": (by_key, (*SCOPES, *ROLES)),
     "token": (by_token, tuple(ROLES)),
+    "session": (by_session, tuple(ROLES)),
 }
 
 

@@ -47,8 +47,8 @@ def openapi_document(
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            _complete(path, operation)
+        for method, operation in operations.items():
+            _complete(method, path, operation)
     return document
 
 
@@ -73,17 +73,19 @@ def _many(notification: dict[str, Any], kinds: Registry[NotifierSpec]) -> dict[s
     }
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
+def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
     """Document the required scope, and the errors that follow from what the operation takes."""
     responses = operation["responses"]
     errors = {422} if "422" in responses else set()
     if "{" in path:
         errors |= {404, 422}
-    requires = "no API key"
+    requires = "no authentication"
     if "security" in operation:
         scopes = next(iter(operation["security"][0].values()))
-        errors |= {401, 403, 422, 429, 503} if scopes else {401, 422, 429, 503}
-        requires = f"the scope `{scopes[0]}`" if scopes else "any API key"
+        errors |= {401, 422, 429, 503}
+        # A scope is missing, or another site uses a browser's session.
+        errors |= {403} if scopes or method != "get" else set()
+        requires = f"the scope `{scopes[0]}`" if scopes else "authentication"
     paragraphs = (operation.get("description"), f"Requires {requires}.")
     operation["description"] = "\n\n".join(filter(None, paragraphs))
     if "requestBody" in operation:

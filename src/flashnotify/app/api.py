@@ -14,6 +14,7 @@ from flashnotify.api.application import application
 from flashnotify.api.audit import audit_router
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
+from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
@@ -25,10 +26,12 @@ from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
+from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
+from flashnotify.app.pages import pages_of
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -87,6 +90,7 @@ def api_of(service: Service) -> ASGIApp:
         ),
         audit_router(identity.audit),
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
+        sessions_router(identity.sessions),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(
             identity.users, identity.sign_in, identity.reset, max_bytes, service.slices
@@ -105,12 +109,15 @@ def api_of(service: Service) -> ASGIApp:
         PasswordIn,
         *PASSWORD_REQUESTS,
     ]
+    browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
     limits = RateLimits(parse_rate(config.rate_limit), clock)
-    authentication = Authentication(keys, identity.tokens, limits)
+    authentication = Authentication(keys, identity.tokens, browsers, limits)
+    pages = pages_of(service, browsers)
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")
-    return application(routers, authentication, kinds, bodies, zone, memory, prefix, proxies)
+    every = (*routers, *pages)
+    return application(every, authentication, kinds, bodies, zone, memory, prefix, proxies)
 
 
 def _submission(service: Service) -> Submission:

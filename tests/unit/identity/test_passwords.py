@@ -100,15 +100,20 @@ async def test_a_good_password_is_taken(passwords: Passwords, password: str) -> 
 
 
 async def test_what_waits_for_a_thread_is_bounded() -> None:
-    blocked, threads = threading.Event(), ThreadPoolQueue(1, bound=1)
-    calls = [asyncio.create_task(threads.run(blocked.wait, within=60)) for _ in range(2)]
+    begun, blocked, threads = threading.Event(), threading.Event(), ThreadPoolQueue(1, bound=1)
+
+    def block() -> None:
+        begun.set()
+        blocked.wait()
+
+    call = asyncio.create_task(threads.run(block, within=60))
+    assert await asyncio.to_thread(begun.wait, 60)
     passwords = Passwords(threads, CountingHasher())
-    verifying = [asyncio.create_task(passwords.hash(GOOD)) for _ in range(2)]
-    _, refused = await asyncio.gather(
-        asyncio.to_thread(blocked.wait, 0), *verifying[1:], return_exceptions=True
-    )
-    assert isinstance(refused, Unavailable)
-    assert refused.retry_after > 0
+    waiting = asyncio.create_task(passwords.hash(GOOD))
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable) as refused:
+        await passwords.hash(GOOD)
+    assert refused.value.retry_after > 0
     blocked.set()
-    await asyncio.gather(*calls, verifying[0])
+    await asyncio.gather(call, waiting)
     threads.close()
