@@ -44,6 +44,7 @@ async def test_a_key_has_limits_of_its_own(clock: ManualClock) -> None:
         assert answers[2].json()["code"] == "recipients_exceeded"
         assert int(answers[2].headers["Retry-After"]) <= 86_400
         assert answers[1].headers["X-RateLimit-Limit"] == "5"
+        assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
         assert answers[1].headers["X-API-Key-Expires-At"].startswith(expires_at[:19])
         for status in (202, 202, 429):
             answer = await service.anonymous.get("/v1/kinds", headers=key)

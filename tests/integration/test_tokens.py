@@ -331,6 +331,23 @@ async def test_an_api_key_gets_a_token(service: Running, way: Any) -> None:
     refused(await service.anonymous.post("/v1/auth/token", **request), 401, "invalid_client")
 
 
+async def test_a_token_ends_with_the_secret_of_the_key_that_it_was_made_with(
+    service: Running, clock: ManualClock
+) -> None:
+    key = (await service.key("read"))["Authorization"].removeprefix("Bearer ")
+    tokens = [
+        (await ask(service, grant_type="client_credentials", client_secret=key)).json()
+        for _ in range(2)
+    ]
+    assert (await me(service, tokens[0])).status_code == 200
+    path = f"/v1/api-keys/{key.split('_')[1]}/rotate"
+    await service.http.post(path, json={"overlap": 60})
+    assert (await me(service, tokens[0])).status_code == 200
+    await clock.advance(60)
+    for each in tokens:
+        assert (await me(service, each)).status_code == 401
+
+
 async def test_a_client_id_is_that_of_the_key(service: Running) -> None:
     key = (await service.key("read"))["Authorization"].removeprefix("Bearer ")
     request = {"grant_type": "client_credentials", "client_secret": key, "client_id": "other"}

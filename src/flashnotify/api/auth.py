@@ -81,6 +81,8 @@ class Authentication:
         principal = await self._proven(request, token)
         usage = self.limits.count(principal.id, principal.rate)
         state["headers"] = [
+            # A cache that does not know X-API-Key would show the answer to anybody.
+            (b"cache-control", b"no-store"),
             (b"x-ratelimit-limit", b"%d" % usage.limit),
             (b"x-ratelimit-remaining", b"%d" % usage.remaining),
             (b"x-ratelimit-reset", b"%d" % usage.reset),

@@ -62,7 +62,8 @@ class AccessTokens:
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
-        if known is None:
+        if known is None or self.keys.is_rotated(known.principal):
+            # With a key that was rotated, it ends when the secret does that it was made with.
             known = await self._look_up(token, digest)
         principal = known.principal
         if not self.keys.is_valid(principal):
@@ -118,7 +119,7 @@ class AccessTokens:
             raise expired_token()
         kind, _, id = family.subject.partition(":")
         if kind == "key":
-            return await self.keys.find(id)
+            return await self.keys.find(id, family.created_at)
         user = await self.users.find(UUID(id))
         if user is None or not user.active or family.created_at < user.credentials_changed_at:
             raise invalid_token()

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
@@ -121,7 +121,7 @@ class ApiKeys:
             principal = await self._look_up(token)
             if principal.id in self._revoked:  # during the look-up
                 raise _revoked()
-            if principal.rotation != self._rotations.get(principal.id, 0):  # too
+            if self.is_rotated(principal):  # too
                 principal = None
             else:
                 self._known[digest] = principal
@@ -138,8 +138,11 @@ class ApiKeys:
         """
         if principal.expires_at is not None and self._clock.now() >= principal.expires_at:
             return False
-        id = principal.id
-        return id not in self._revoked and principal.rotation == self._rotations.get(id, 0)
+        return principal.id not in self._revoked and not self.is_rotated(principal)
+
+    def is_rotated(self, principal: Principal) -> bool:
+        """Return whether an authenticated principal's key was rotated since then."""
+        return principal.rotation != self._rotations.get(principal.id, 0)
 
     def expires_soon(self, principal: Principal) -> bool:
         """Return whether an authentication expires within two weeks."""
@@ -202,12 +205,18 @@ class ApiKeys:
         for digest in [digest for digest, known in self._known.items() if known.id == id]:
             del self._known[digest]
 
-    async def find(self, id: str) -> Principal:
-        """Return what a key may do, whoever has it. Raise `NotAuthenticated` if it is revoked."""
+    async def find(self, id: str, since: int) -> Principal:
+        """Return what a key may do that was proved at `since`, until its secret of then ends.
+
+        Raise `NotAuthenticated` if it is revoked.
+        """
+        rotation = self._rotations.get(id, 0)
         key = await self._stored.find(id)
         if key is None:
             raise NotAuthenticated(_UNKNOWN, code="unknown_key")
-        return _principal(key, key.expires_at, self._rotations.get(id, 0))
+        replaced = key.previous_expires_at
+        ends = [key.expires_at, replaced if replaced is not None and since < replaced else None]
+        return _principal(key, ends, rotation)
 
     async def _look_up(self, token: str) -> Principal:
         parts = parse(token)
@@ -227,7 +236,7 @@ class ApiKeys:
         if key is None or not (is_current or is_previous):
             raise NotAuthenticated(_UNKNOWN, code="unknown_key")
         ends = [key.expires_at, None if is_current else key.previous_expires_at]
-        return _principal(key, min((at for at in ends if at is not None), default=None), rotation)
+        return _principal(key, ends, rotation)
 
     def _record_use(self, principal: Principal, now: int, address: str | None) -> None:
         id = principal.id
@@ -242,14 +251,14 @@ class ApiKeys:
             log.warning("key.expires_soon", id=id, expires_at=expires_at, meaning=meaning)
 
 
-def _principal(key: ApiKey, expires_at: int | None, rotation: int) -> Principal:
+def _principal(key: ApiKey, ends: Iterable[int | None], rotation: int) -> Principal:
     if key.revoked_at is not None:
         raise _revoked()
     return Principal(
         key.id,
         key.scopes,
         key.max_priority,
-        expires_at,
+        min((at for at in ends if at is not None), default=None),
         name=key.name,
         channels=key.channels,
         recipients_per_day=key.recipients_per_day,

@@ -7,7 +7,7 @@ import pytest
 
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.errors import Unavailable
-from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.audit import Actor, Audit, _hash
 from tests.support.archives import Archive
 
 ADMIN = Actor("user:1", "192.0.2.1")
@@ -44,6 +44,17 @@ async def test_what_was_tampered_with_is_found(
     archive.change("DROP TRIGGER audit_delete")
     archive.change(change)
     assert (await audit.verify()).broken == broken
+
+
+async def test_an_entry_that_was_forged_with_its_hash_breaks_the_next(
+    audit: Audit, archive: Archive
+) -> None:
+    (entry,) = await archive.ports.audit.after(2, 1)
+    values = (entry.number, entry.at, "nobody", entry.address, entry.action, entry.target)
+    forged = _hash(entry.previous, *values, entry.details)
+    archive.change("DROP TRIGGER audit_update")
+    archive.change("UPDATE audit SET actor = 'nobody', hash = ? WHERE number = 3", forged)
+    assert (await audit.verify()).broken == [4]
 
 
 async def test_a_long_log_is_verified_in_parts(

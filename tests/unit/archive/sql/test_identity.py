@@ -1,6 +1,8 @@
 """Users, sessions and families of tokens in SQL, each change with its audit entry."""
 
 from dataclasses import replace
+from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,11 @@ from flashnotify.archive.identity_records import (
     User,
     UserFilter,
 )
+from flashnotify.archive.sql import audit as audit_log
 from flashnotify.domain import Role
 from flashnotify.errors import WriteRefused
 from tests.support.archives import Archive
+from tests.support.plans import steps_of
 
 
 def entry(number: int) -> AuditEntry:
@@ -153,3 +157,32 @@ async def test_the_audit_log_is_listed_newest_first(archive: Archive) -> None:
     assert [[each.number for each in page.items] for page in (first, rest)] == [[3, 2], [1]]
     assert rest.next is None
     assert [each.number for each in await audit.after(1, 9)] == [2, 3]
+
+
+async def test_each_filter_of_the_audit_log_is_read_from_an_index(archive: Archive) -> None:
+    filters = {"actor": "user:1", "action": "key.created", "target": "key:1", "since": 1}
+    for number in range(len(filters) + 1):
+        for names in combinations(filters, number):
+            given: dict[str, Any] = {name: filters[name] for name in names}
+            read = archive.ports.audit.page(AuditFilter(**given), limit=9, cursor="7")
+            steps = await steps_of(archive, "audit", read)
+            first = next((name for name in ("target", "actor", "action") if name in given), None)
+            index = f"INDEX ix_audit_{first} ({first}=?" if first else "INTEGER PRIMARY KEY (rowid<"
+            assert steps, given
+            assert all(index in step for step in steps), (given, steps)
+
+
+async def test_a_page_of_the_audit_log_looks_at_some_entries(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "LOOKED_AT", 3)
+    for number in range(1, 8):
+        await archive.ports.audit.append(replace(entry(number), actor=f"user:{number % 7}"))
+    wanted = AuditFilter(action="test.", since=1, until=2)
+    found: list[list[int]] = []
+    cursor: str | None = None
+    while cursor is not None or not found:
+        page = await archive.ports.audit.page(wanted, limit=9, cursor=cursor)
+        found.append([each.number for each in page.items])
+        cursor = page.next
+    assert found == [[], [], [1]]
