@@ -335,8 +335,21 @@ async def test_an_api_key_gets_a_token(service: Running, way: Any) -> None:
     assert (found["id"], found["name"], found["proof"]) == (id, "test", "token")
     assert found["scopes"] == ["notify:academic", "read"]
     assert (await service.http.delete(f"/v1/api-keys/{id}")).status_code == 204
-    refused(await me(service, tokens), 401, "invalid_token")
+    refused(await me(service, tokens), 401, "revoked_key")
     refused(await service.anonymous.post("/v1/auth/token", **request), 401, "invalid_client")
+
+
+async def test_a_token_outlives_the_secret_of_its_key(service: Running) -> None:
+    """It is short-lived, and a rotation has an overlap."""
+    key = (await service.key("read"))["Authorization"].removeprefix("Bearer ")
+    form = {"grant_type": "client_credentials", "client_secret": key}
+    tokens = (await ask(service, **form)).json()
+    assert (await me(service, tokens)).status_code == 200
+    rotated = await service.http.post(f"/v1/api-keys/{key.split('_')[1]}/rotate", json={})
+    assert rotated.status_code in (200, 201), rotated.text
+    answer = await me(service, tokens)
+    assert answer.status_code == 200
+    assert "x-api-key-expires-at" not in answer.headers
 
 
 async def test_a_client_id_is_that_of_the_key(service: Running) -> None:
