@@ -188,7 +188,7 @@ async def test_a_known_token_is_authenticated_without_the_archive(
     finally:
         sys.setprofile(None)
     assert costs.hand_overs == 0
-    # About 9, in 3 µs.
+    # About 9: 3 µs of CPU.
     assert calls / MANY < 12
 
 

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from flashnotify.app import Service
 from flashnotify.archive.identity_records import AuditFilter, User
 from flashnotify.domain import Role
+from flashnotify.identity.audit import Actor
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.people import GOOD, add_user, change_user
@@ -300,6 +301,13 @@ async def test_a_change_of_the_user_counts_at_once(
     assert (await me(service, await sign_in(service))).status_code == 200
 
 
+async def test_a_deactivated_user_is_refused_at_once(service: Running, ada: User) -> None:
+    tokens = await sign_in(service)
+    assert (await me(service, tokens)).status_code == 200
+    await service.service.identity.users.set_active(Actor("local"), ada.id, False)
+    refused(await me(service, tokens), 401, "invalid_token")
+
+
 def _form(id: str, key: str) -> dict[str, Any]:
     return {"data": {"client_id": id, "client_secret": key}}
 
@@ -327,7 +335,7 @@ async def test_an_api_key_gets_a_token(service: Running, way: Any) -> None:
     assert (found["id"], found["name"], found["proof"]) == (id, "test", "token")
     assert found["scopes"] == ["notify:academic", "read"]
     assert (await service.http.delete(f"/v1/api-keys/{id}")).status_code == 204
-    refused(await me(service, tokens), 401, "invalid_token")
+    refused(await me(service, tokens), 401, "revoked_key")
     refused(await service.anonymous.post("/v1/auth/token", **request), 401, "invalid_client")
 
 

@@ -62,14 +62,11 @@ class AccessTokens:
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
-        if known is None or self.keys.is_rotated(known.principal):
-            # With a key that was rotated, it ends when the secret does that it was made with.
+        if known is None or not self.keys.is_valid(known.principal):
             known = await self._look_up(token, digest)
-        principal = known.principal
-        if not self.keys.is_valid(principal):
-            expired = self.clock.now() >= (principal.expires_at or 0)
-            raise expired_token() if expired else invalid_token()
-        return principal
+            if not self.keys.is_valid(known.principal):
+                raise expired_token()
+        return known.principal
 
     def is_valid(self, principal: Principal) -> bool:
         """Return whether the token of an authenticated principal is still valid.

@@ -21,6 +21,7 @@ from flashnotify.identity.token_grants import Issued, TokenGrants
 from flashnotify.identity.tokens import Tokens
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from tests.support.archives import Archive
+from tests.support.loop_turns import some_turns
 from tests.support.manual_clock import ManualClock
 
 SECRET = b"s" * 32
@@ -100,6 +101,37 @@ async def test_a_revocation_whose_caller_leaves_is_effective(
     await granting.audit.record(Actor("local"), "key.created")
     with pytest.raises(NotAuthenticated):
         await granting.access.authenticate(issued.access_token)
+
+
+async def test_a_slow_refresh_does_not_put_the_generation_back(
+    granting: Granting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = type(granting.access.families).find
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(families: Any, id: UUID) -> TokenFamily | None:
+        found: TokenFamily | None = await find(families, id)
+        if not reading.is_set():
+            reading.set()
+            await go_on.wait()
+        return found
+
+    async def refreshed(token: str | None) -> str | None:
+        return (await granting.grants.refresh(str(token), None, None)).refresh_token
+
+    async def twice() -> str | None:
+        return await refreshed(await refreshed(first))
+
+    first = (await granting.issue()).refresh_token
+    monkeypatch.setattr(type(granting.access.families), "find", slow)
+    slow_one = asyncio.create_task(refreshed(first))
+    await reading.wait()
+    others = asyncio.create_task(twice())
+    await some_turns()
+    go_on.set()
+    await slow_one
+    assert await refreshed(await others) is not None
+    assert granting.archive.one("SELECT generation FROM token_families") == 4
 
 
 async def test_a_refused_commit_issues_and_uses_up_nothing(
