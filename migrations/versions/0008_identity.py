@@ -48,6 +48,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_token_hash", "sessions", ["token_hash"], unique=True)
     op.create_index("ix_sessions_user", "sessions", ["user_id"])
+    op.create_index("ix_sessions_seen", "sessions", ["seen_at"])
     op.create_table(
         "token_families",
         sa.Column("id", Id(), nullable=False),

@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 
 from flashnotify.app import Service
+from flashnotify.identity.audit import Actor
 from flashnotify.settings import ServiceConfig
 from tests.faults.serving import Serving, serving
 from tests.support.running import ACADEMIC
+from tests.support.signing_in import add_user, cookie_of
 
 
 async def events(http: httpx.AsyncClient, **headers: str) -> AsyncGenerator[dict[str, Any]]:
@@ -126,6 +128,19 @@ async def test_a_stream_ends_with_its_key() -> None:
             lines = answer.aiter_lines()
             assert await anext(lines) == ": still here"
             assert (await service.admin.delete(f"/v1/api-keys/{made['id']}")).status_code == 204
+            await send(service)
+            assert not [line async for line in lines if line.startswith("event")]
+
+
+async def test_a_stream_ends_with_its_session() -> None:
+    async with serving(Service(ServiceConfig())) as service:
+        ada = await add_user(service.service)
+        cookie = await cookie_of(service.service, ada)
+        (session,) = await service.service.identity.sessions.of_user(ada.id)
+        async with service.http.stream("GET", "/v1/events", headers=cookie, timeout=10) as answer:
+            lines = answer.aiter_lines()
+            assert await anext(lines) == ": still here"
+            await service.service.identity.sessions.end(Actor("local"), ada.id, [session.id])
             await send(service)
             assert not [line async for line in lines if line.startswith("event")]
 

@@ -305,6 +305,10 @@ class MemoryMaintenance:
                 counts[start, *key[1:]] += counts.pop(key)
         return True
 
+    async def purge_sessions(self, created_before: int, seen_before: int, limit: int) -> bool:
+        """Purge nothing: users and their sessions are only in SQL."""
+        return False
+
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:

@@ -10,8 +10,15 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer, OAuth2PasswordBearer, SecurityScopes
+from fastapi.security import (
+    APIKeyCookie,
+    APIKeyHeader,
+    HTTPBearer,
+    OAuth2PasswordBearer,
+    SecurityScopes,
+)
 
+from flashnotify.api.browser_sessions import SESSION, BrowserSessions
 from flashnotify.api.client_address import client_address
 from flashnotify.api.headers import header
 from flashnotify.api.parameters import refuse_unknown_parameters
@@ -42,45 +49,58 @@ _oauth = OAuth2PasswordBearer(
     description="Sign in with a password. Without scopes, the token has all that one has.",
 )
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
+_cookie = APIKeyCookie(
+    name=SESSION,
+    auto_error=False,
+    scheme_name="session",
+    description="The session of a browser, for pages of this service. Behind https its name begins "
+    "with `__Host-`.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Authenticates requests by API key or token, within the rate limit of each principal."""
+    """Authenticates requests by API key, token or session, within the limit of each principal."""
 
     keys: ApiKeys
     tokens: AccessTokens
+    browsers: BrowserSessions
     limits: RateLimits
 
     async def authenticate(self, request: Request, token: str | None) -> Principal:
         """Return the principal of a request, and leave its rate limit headers for the response.
 
         Raises:
-            NotAuthenticated: the request has no valid key or token.
-            RateLimited: the key has used up its rate limit.
+            NotAuthenticated: the request has no valid key or token, and no session.
+            NotPermitted: another site uses the session.
+            RateLimited: the principal has used up its rate limit.
         """
         state = request.scope["state"]
         if state.get("local"):
             return LOCAL_ADMIN
-        if not token:
+        if token:
+            proxies = request.app.state.proxies
+            address = partial(client_address, request.scope, proxies)
+            if _is_jwt(request, token):
+                principal = await self.tokens.authenticate(token)
+            else:
+                principal = await self.keys.authenticate(token, address)
+        elif (signed_in := await self.browsers.authenticate(request)) is not None:
+            principal = signed_in.principal
+        else:
             raise NotAuthenticated(
                 "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
                 "Create one: flashnotify keys create"
             )
-        proxies = request.app.state.proxies
-        address = partial(client_address, request.scope, proxies)
-        if _is_jwt(request, token):
-            principal = await self.tokens.authenticate(token)
-        else:
-            principal = await self.keys.authenticate(token, address)
         usage = self.limits.count(principal.id, principal.rate)
         state["headers"] = [
             (b"x-ratelimit-limit", b"%d" % usage.limit),
             (b"x-ratelimit-remaining", b"%d" % usage.remaining),
             (b"x-ratelimit-reset", b"%d" % usage.reset),
         ]
-        if principal.expires_at is not None and self.keys.expires_soon(principal):
-            expires = moment(principal.expires_at).isoformat().encode()
+        is_key, expires_at = principal.proof is Proof.api_key, principal.expires_at
+        if is_key and expires_at is not None and self.keys.expires_soon(principal):
+            expires = moment(expires_at).isoformat().encode()
             state["headers"].append((b"x-api-key-expires-at", expires))
         if not usage.allowed:
             raise RateLimited(
@@ -95,6 +115,9 @@ class Authentication:
         """Return whether what authenticated a request, as `principal`, is still good."""
         if principal.proof is Proof.token:
             return self.tokens.is_valid(principal)
+        signed_in = request.scope["state"].get("signed_in")
+        if signed_in is not None:
+            return self.browsers.sessions.is_valid(signed_in)
         return self.keys.is_valid(principal)
 
 
@@ -147,6 +170,7 @@ async def _principal(
     _bearer: Annotated[object, Security(_bearer)],
     _header: Annotated[object, Security(_header)],
     _oauth: Annotated[object, Security(_oauth)],
+    _cookie: Annotated[object, Security(_cookie)],
 ) -> Principal:
     return await authorize(request, scopes.scopes)
 

@@ -14,6 +14,7 @@ from flashnotify.api.application import application
 from flashnotify.api.audit import audit_router
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
+from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
@@ -25,6 +26,7 @@ from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
+from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
@@ -86,6 +88,7 @@ def api_of(service: Service) -> ASGIApp:
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
         audit_router(identity.audit),
+        sessions_router(identity.sessions),
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(
@@ -105,8 +108,9 @@ def api_of(service: Service) -> ASGIApp:
         PasswordIn,
         *PASSWORD_REQUESTS,
     ]
+    browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
     limits = RateLimits(parse_rate(config.rate_limit), clock)
-    authentication = Authentication(keys, identity.tokens, limits)
+    authentication = Authentication(keys, identity.tokens, browsers, limits)
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")

@@ -10,6 +10,7 @@ from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.audit import Audit
 from flashnotify.identity.password_reset import PasswordReset
 from flashnotify.identity.passwords import Passwords
+from flashnotify.identity.sessions import Sessions
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.identity.token_grants import TokenGrants
 from flashnotify.identity.tokens import Tokens
@@ -31,6 +32,7 @@ class Identity:
     reset: PasswordReset
     tokens: AccessTokens
     grants: TokenGrants
+    sessions: Sessions
 
 
 def identity_of(service: Service) -> Identity:
@@ -44,6 +46,8 @@ def identity_of(service: Service) -> Identity:
     stored = (archive.token_families, archive.users)
     tokens = AccessTokens(signing, *stored, keys, clock, threads)
     users.on_change(tokens.forget_user)
+    sessions = Sessions(archive.sessions, archive.users, audit, clock, service.ids)
+    users.on_change(sessions.user_changed)
     page = config.public_url.rstrip("/") + "/reset-password"
     mail = service.direct_email
     return Identity(
@@ -57,4 +61,5 @@ def identity_of(service: Service) -> Identity:
         ),
         tokens=tokens,
         grants=TokenGrants(tokens, audit, service.ids),
+        sessions=sessions,
     )

@@ -53,6 +53,7 @@ class Session(Base):
     __table_args__ = (
         sa.Index("ix_sessions_token_hash", "token_hash", unique=True),
         sa.Index("ix_sessions_user", "user_id"),
+        sa.Index("ix_sessions_seen", "seen_at"),
     )
 
 

@@ -3,6 +3,7 @@
 A change comes with its entry in the audit log, and both are on disk, or neither.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
@@ -55,8 +56,8 @@ class Users(Protocol):
 class Sessions(Protocol):
     """Browsers that are signed in."""
 
-    async def add(self, session: Session, replaced: UUID | None, entry: AuditEntry) -> None:
-        """Store a new session, and remove the one that it replaces."""
+    async def add(self, session: Session, replaced: Sequence[UUID], entry: AuditEntry) -> None:
+        """Store a new session, and remove those that it replaces."""
 
     async def find(self, token_hash: bytes) -> Session | None:
         """Return a session by the hash of its cookie."""
@@ -64,14 +65,11 @@ class Sessions(Protocol):
     async def of_user(self, user_id: UUID) -> Sequence[Session]:
         """Return the sessions of a user, newest first."""
 
-    async def record_seen(self, id: UUID, now: int) -> None:
-        """Store that a session was used."""
+    def record_seen(self, id: UUID, now: int) -> asyncio.Future[None]:
+        """Hand over that a session was used."""
 
     async def remove(self, ids: Sequence[UUID], entry: AuditEntry) -> None:
         """Remove sessions."""
-
-    async def purge(self, created_before: int, seen_before: int) -> None:
-        """Remove the sessions that have expired."""
 
 
 class TokenFamilies(Protocol):

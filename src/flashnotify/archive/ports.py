@@ -260,6 +260,9 @@ class Maintenance(Protocol):
     async def coarsen_latencies(self, before: int, span: int) -> bool:
         """Keep latencies from before `before`, a multiple of `span`, by that span likewise."""
 
+    async def purge_sessions(self, created_before: int, seen_before: int, limit: int) -> bool:
+        """Purge sessions that began, or were last used, before these times."""
+
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:

@@ -1,6 +1,7 @@
 """What users of each role may do, as sets of the scopes that API keys have too."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from flashnotify.archive.identity_records import User
 from flashnotify.domain import Priority, Role
@@ -12,6 +13,7 @@ _SCOPES: Mapping[Role, frozenset[str]] = {
     Role.sender: frozenset({READ}),
     Role.service: frozenset({READ}),
 }
+_PREFIX = "user:"
 # Those who send the kinds that were granted to them.
 SENDING = (Role.sender, Role.service)
 
@@ -21,4 +23,12 @@ def user_principal(user: User, expires_at: int | None = None) -> Principal:
     granted = {f"notify:{kind}" for kind in user.kinds} if user.role in SENDING else set()
     highest = Priority.critical if user.role is Role.admin else Priority.high
     scopes = _SCOPES[user.role] | granted
-    return Principal(f"user:{user.id}", scopes, highest, expires_at, name=user.name, role=user.role)
+    return Principal(
+        f"{_PREFIX}{user.id}", scopes, highest, expires_at, name=user.name, role=user.role
+    )
+
+
+def user_id(principal: Principal) -> UUID | None:
+    """Return the id of the user that a principal is; None if it is none."""
+    prefix, id = principal.id[: len(_PREFIX)], principal.id[len(_PREFIX) :]
+    return UUID(id) if prefix == _PREFIX else None

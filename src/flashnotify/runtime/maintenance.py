@@ -12,6 +12,7 @@ from flashnotify.archive.windows import coarser
 from flashnotify.clock import Clock
 from flashnotify.domain import IDEMPOTENCY_LIFETIME
 from flashnotify.errors import stack_of
+from flashnotify.identity.sessions import SESSION_IDLE, SESSION_LIFETIME
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import DEFAULT_RETENTION, NotifierSpec
 
@@ -82,6 +83,7 @@ class Maintenance:
         for before, span in coarser(now):
             yield partial(purges.coarsen_totals, before, span)
             yield partial(purges.coarsen_latencies, before, span)
+        yield partial(purges.purge_sessions, now - SESSION_LIFETIME, now - SESSION_IDLE, SLICE)
         known = list(self._kinds)
         for kind in self._kinds.values():
             own = kind.retention != DEFAULT_RETENTION

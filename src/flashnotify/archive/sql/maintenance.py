@@ -6,14 +6,15 @@ from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_column, or_, select
 
 from flashnotify.archive import models
-from flashnotify.archive.identity_models import TokenFamily
+from flashnotify.archive.identity_models import Session, TokenFamily
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement
 from flashnotify.archive.sql.coarsening import Counted, coarsen, is_finer
 from flashnotify.archive.sql.lists import first_id
+from flashnotify.archive.sql.sessions import REMOVE_SESSION
 from flashnotify.archive.sql.token_families import PURGE_FAMILY
 from flashnotify.archive.write_lanes import WriteLane
 
@@ -83,6 +84,11 @@ class SqlMaintenance(Access):
 
     async def coarsen_latencies(self, before: int, span: int) -> bool:
         return await self._coarsen(models.Latency, before, span)
+
+    async def purge_sessions(self, created_before: int, seen_before: int, limit: int) -> bool:
+        over = or_(Session.id < first_id(created_before), Session.seen_at < seen_before)
+        ids = await self._reader.all(select(Session.id).where(over).limit(limit), {})
+        return await self._write([(REMOVE_SESSION, {"of": row.id}) for row in ids])
 
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int

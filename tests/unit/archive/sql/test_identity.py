@@ -86,21 +86,32 @@ async def test_users_are_listed_by_what_is_searched(archive: Archive) -> None:
 async def test_sessions(archive: Archive) -> None:
     ada, sessions = user(archive), archive.ports.sessions
     await archive.ports.users.add(ada, entry(1))
-    first = Session(archive.ids(), b"1", ada.id, 1, 1, "192.0.2.1", "Firefox")
-    second = replace(first, id=archive.ids(), token_hash=b"2", created_at=5)
-    await sessions.add(first, None, entry(2))
-    await sessions.add(second, first.id, entry(3))
+    began = archive.clock.now()
+    first = Session(archive.ids(), b"1", ada.id, began, began, "192.0.2.1", "Firefox")
+    second = replace(first, id=archive.ids(), token_hash=b"2")
+    await sessions.add(first, [], entry(2))
+    await sessions.add(second, [first.id], entry(3))
     assert await sessions.find(b"1") is None
     await sessions.record_seen(second.id, 7)
     assert await sessions.find(b"2") == replace(second, seen_at=7)
     assert await sessions.of_user(ada.id) == [replace(second, seen_at=7)]
-    await sessions.purge(created_before=5, seen_before=7)
-    assert await sessions.find(b"2") is not None
-    await sessions.purge(created_before=5, seen_before=8)
+    await sessions.remove([second.id], entry(4))
     assert await sessions.find(b"2") is None
-    await sessions.add(first, None, entry(4))
-    await sessions.remove([first.id], entry(5))
-    assert await sessions.find(b"1") is None
+
+
+@pytest.mark.parametrize(("created", "seen", "purged"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
+async def test_sessions_are_purged_once_over(
+    archive: Archive, created: int, seen: int, purged: int
+) -> None:
+    ada, began = user(archive), archive.clock.now()
+    await archive.ports.users.add(ada, entry(1))
+    session = Session(archive.ids(), b"1", ada.id, began, began + 60_000, None, None)
+    await archive.ports.sessions.add(session, [], entry(2))
+    maintenance = archive.ports.maintenance
+    more = await maintenance.purge_sessions(began + created, began + 60_000 + seen, 10)
+    assert more is bool(purged)
+    left = await archive.ports.sessions.of_user(ada.id)
+    assert len(left) == 1 - purged
 
 
 async def test_families_of_tokens(archive: Archive) -> None:
