@@ -219,7 +219,7 @@ async def test_a_rate_limited_key_gets_retry_after(slow: Running) -> None:
 async def test_the_root_redirects_to_the_documentation(service: Running) -> None:
     answer = await service.anonymous.get("/")
     assert answer.is_redirect
-    assert answer.headers["location"] == "/docs"
+    assert answer.headers["location"] == "/sign-in"
 
 
 async def test_the_documentation_loads_nothing_from_another_host(service: Running) -> None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -78,10 +78,6 @@ def _install_docs(app: FastAPI) -> None:
         return JSONResponse(app.openapi() | servers)
 
     app.add_route("/openapi.json", openapi, include_in_schema=False)
-
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse(link("/docs"))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

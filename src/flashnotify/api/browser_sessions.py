@@ -54,19 +54,23 @@ class BrowserSessions:
     sessions: Sessions
     cookies: Cookies
 
-    async def authenticate(self, request: Request) -> SignedIn | None:
+    async def find(self, request: Request) -> SignedIn | None:
         """Return who is signed in; None for a request without a cookie.
 
-        Raises:
-            NotAuthenticated: the session has ended.
-            NotPermitted: another site's page made the browser send a request that changes things.
+        Raise `NotAuthenticated` if the session has ended.
         """
         cookie = self.cookies.get(request, SESSION)
-        if cookie is None:
-            return None
-        signed_in = await self.sessions.authenticate(cookie)
-        self.require_same_origin(request)
-        request.scope["state"]["signed_in"] = signed_in
+        return None if cookie is None else await self.sessions.authenticate(cookie)
+
+    async def authenticate(self, request: Request) -> SignedIn | None:
+        """Return who is signed in, for a request to the API. Raise as `find`, and `NotPermitted`.
+
+        That is when another site's page made the browser send a request that changes something.
+        """
+        signed_in = await self.find(request)
+        if signed_in is not None:
+            self.require_same_origin(request)
+            request.scope["state"]["signed_in"] = signed_in
         return signed_in
 
     def require_same_origin(self, request: Request) -> None:

@@ -31,6 +31,7 @@ from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
+from flashnotify.app.pages import pages_of
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -111,10 +112,12 @@ def api_of(service: Service) -> ASGIApp:
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
     limits = RateLimits(parse_rate(config.rate_limit), clock)
     authentication = Authentication(keys, identity.tokens, browsers, limits)
+    pages = pages_of(service, browsers)
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")
-    return application(routers, authentication, kinds, bodies, zone, memory, prefix, proxies)
+    every = (*routers, *pages)
+    return application(every, authentication, kinds, bodies, zone, memory, prefix, proxies)
 
 
 def _submission(service: Service) -> Submission:

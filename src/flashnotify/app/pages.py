@@ -1,0 +1,30 @@
+"""The pages of a service, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+
+from flashnotify.api.browser_sessions import BrowserSessions
+from flashnotify.web.account import account_router
+from flashnotify.web.csrf import FormTokens
+from flashnotify.web.languages import Languages
+from flashnotify.web.pages import Pages
+from flashnotify.web.sign_in import sign_in_router
+from flashnotify.web.stylesheet import stylesheet_router
+
+if TYPE_CHECKING:
+    from flashnotify.app.service import Service
+
+
+def pages_of(service: Service, browsers: BrowserSessions) -> Sequence[APIRouter]:
+    """Return the pages of a service."""
+    identity, languages = service.identity, Languages(service.config.locale)
+    pages = Pages(browsers, FormTokens(service.secret.key), languages, service.zone)
+    return (
+        sign_in_router(pages, identity.sign_in),
+        account_router(pages, identity.users, identity.sign_in),
+        stylesheet_router(),
+    )
