@@ -22,6 +22,7 @@ from tests.support.visitor import Visitor, forms, text_of
 
 LOGIN = "ada@univ.example"
 BETTER = "orange kettle drum 48"
+POLICY = "content-security-policy"
 
 
 def visitor_of(service: Running) -> Visitor:
@@ -246,7 +247,7 @@ async def test_pages_have_strict_headers(visitor: Visitor, service: Running) -> 
     ]
     assert [page.status_code for page in pages] == [200, 422, 403, 200, 303]
     for page in pages:
-        policy = page.headers["content-security-policy"]
+        policy = page.headers[POLICY]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert page.headers["cache-control"] == "no-store"
@@ -359,3 +360,41 @@ async def test_nothing_secret_is_in_the_log_or_the_audit_log(
     output = capsys.readouterr()
     for secret in secrets:
         assert secret not in f"{entries} {output.out} {output.err} {visitor.page.url}"
+
+
+async def test_a_forgotten_password_is_replaced_by_a_link(
+    visitor: Visitor, service: Running
+) -> None:
+    await visitor.sign_in(LOGIN, GOOD)
+    other = visitor_of(service)
+    await other.open("/forgot-password")
+    page = await other.send("/forgot-password", email="nobody")
+    assert (page.status_code, "This is not an email address." in other.text) == (422, True)
+    answers = []
+    for email in ("nobody@univ.example", LOGIN):
+        await other.send("/forgot-password", email=email)
+        answers.append(other.text)
+    assert answers[0] == answers[1]
+    assert "a link is on its way" in answers[0]
+    mail = await service.until("/v1/outbox?channel=email", lambda found: found["items"])
+    (link,) = re.findall(r"http://\S+/reset-password#\S+", mail["items"][0]["text"])
+    await other.open("/reset-password")
+    assert re.search(r"script-src 'nonce-[\w-]{22}'$", other.page.headers[POLICY])
+    page = await other.send("/reset-password", link=link, new="short")
+    assert (page.status_code, "too short" in other.text) == (422, True)
+    page = await other.send("/reset-password", new=BETTER)
+    assert path(page) == "/sign-in?notice=password"
+    assert path(await visitor.open("/account")).startswith("/sign-in")
+    assert path(await other.send("/sign-in", login=LOGIN, password=BETTER)) == "/account"
+    await other.open("/reset-password")
+    page = await other.send("/reset-password", link=link, new=BETTER)
+    assert (page.status_code, "not valid any more" in other.text) == (422, True)
+    await other.http.aclose()
+
+
+async def test_links_are_not_asked_for_without_end(visitor: Visitor) -> None:
+    await visitor.open("/forgot-password")
+    for _ in range(4):
+        await visitor.send("/forgot-password", email="nobody@univ.example")
+    assert visitor.page.status_code == 429
+    assert "Too many links were asked for. Try again in 1 second." in visitor.text

@@ -12,6 +12,7 @@ from flashnotify.web.account import account_router
 from flashnotify.web.csrf import FormTokens
 from flashnotify.web.languages import Languages
 from flashnotify.web.pages import Pages
+from flashnotify.web.reset_password import reset_password_router
 from flashnotify.web.sign_in import sign_in_router
 from flashnotify.web.stylesheet import stylesheet_router
 
@@ -26,5 +27,6 @@ def pages_of(service: Service, browsers: BrowserSessions) -> Sequence[APIRouter]
     return (
         sign_in_router(pages, identity.sign_in),
         account_router(pages, identity.users, identity.sign_in),
+        reset_password_router(pages, identity.reset),
         stylesheet_router(),
     )

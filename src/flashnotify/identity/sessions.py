@@ -66,7 +66,9 @@ class Sessions:
         self, user: User, address: str | None, user_agent: str | None, replaced: str | None = None
     ) -> str:
         """Return the cookie of a new session, which replaces that of the cookie `replaced`."""
-        cookie, now = secrets.token_urlsafe(_BYTES), self._clock.now()
+        cookie = secrets.token_urlsafe(_BYTES)
+        # The clock may have been set back since.
+        now = max(self._clock.now(), user.credentials_changed_at)
         agent = user_agent and user_agent[:_MAX_USER_AGENT]
         session = Session(self._ids(), _digest(cookie), user.id, now, now, address, agent)
         old = await self._stored.find(_digest(replaced)) if replaced else None

@@ -1,6 +1,7 @@
 """`/account`: who you are, where you are signed in, and your password."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -10,7 +11,7 @@ from flashnotify.identity.principal import ADMIN, DEVICES, NOTIFY_ALL, READ, REA
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.identity.users import Users
 from flashnotify.web.browsers import browser_name
-from flashnotify.web.pages import Pages, Visit, duration, see_other
+from flashnotify.web.pages import Pages, Visit, see_other
 from flashnotify.web.sign_in import ACCOUNT, begin_session
 
 
@@ -20,7 +21,7 @@ def account_router(pages: Pages, users: Users, sign_in: SignIn) -> APIRouter:
     sessions = pages.browsers.sessions
 
     async def show(visit: Visit) -> Response:
-        return await _page(visit)
+        return visit.show("account.html", **await _shown(visit))
 
     async def end_session(visit: Visit) -> Response:
         signed_in, actor = visit.require_signed_in()
@@ -45,14 +46,14 @@ def account_router(pages: Pages, users: Users, sign_in: SignIn) -> APIRouter:
             current = visit.form.get("current", "")
             user = await sign_in.confirm(signed_in.user, current, visit.address)
         except NotAuthenticated:
-            return await _page(visit, 422, wrong_password=True)
+            return visit.show("account.html", 422, wrong_password=True, **await _shown(visit))
         except RateLimited as error:
-            return await _page(visit, error.status, wait=duration(visit, error.retry_after))
+            return visit.wait(error, "account.html", **await _shown(visit))
         try:
             new, since = visit.form.get("new", ""), user.credentials_changed_at
             user = await users.set_password(actor, user.id, new, unless_changed_since=since)
         except InvalidValue as error:
-            return await _page(visit, 422, weakness=error.code)
+            return visit.show("account.html", 422, weakness=error.code, **await _shown(visit))
         return await begin_session(visit, user, f"{ACCOUNT}?notice=password")
 
     for path, method, answer in (
@@ -65,29 +66,17 @@ def account_router(pages: Pages, users: Users, sign_in: SignIn) -> APIRouter:
     return router
 
 
-async def _page(
-    visit: Visit,
-    status: int = 200,
-    *,
-    wrong_password: bool = False,
-    weakness: str | None = None,
-    wait: str | None = None,
-) -> Response:
+async def _shown(visit: Visit) -> dict[str, Any]:
+    """Return what the page shows of the person who is signed in."""
     signed_in, _ = visit.require_signed_in()
-    sessions = await visit.pages.browsers.sessions.of_user(signed_in.user.id)
-    return visit.show(
-        "account.html",
-        status,
-        user=signed_in.user,
-        rights=_rights(visit, signed_in.principal),
-        sessions=sessions,
-        current=signed_in.session.id,
-        browser_name=browser_name,
-        notice=visit.request.query_params.get("notice"),
-        wrong_password=wrong_password,
-        weakness=weakness,
-        wait=wait,
-    )
+    return {
+        "user": signed_in.user,
+        "rights": _rights(visit, signed_in.principal),
+        "sessions": await visit.pages.browsers.sessions.of_user(signed_in.user.id),
+        "current": signed_in.session.id,
+        "browser_name": browser_name,
+        "notice": visit.request.query_params.get("notice"),
+    }
 
 
 def _rights(visit: Visit, principal: Principal) -> Sequence[str]:

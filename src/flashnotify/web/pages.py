@@ -13,7 +13,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_timedelta
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -26,6 +26,8 @@ from flashnotify.errors import (
     FlashNotifyError,
     NotAuthenticated,
     NotPermitted,
+    RateLimited,
+    Unavailable,
 )
 from flashnotify.identity.audit import Actor
 from flashnotify.identity.sessions import SignedIn
@@ -36,10 +38,11 @@ from flashnotify.web.stylesheet import stylesheet_url
 
 # The cookie that forms are bound to before there is a session.
 VISIT = "flashnotify-visit"
-# There is no script, so that none needs a nonce.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -58,6 +61,8 @@ class Visit:
     # What the tokens of forms are bound to.
     cookie: str
     form: Mapping[str, str] = field(default_factory=dict)
+    # Of the script in the page; most pages have none.
+    nonce: str = ""
 
     @property
     def address(self) -> str | None:
@@ -73,6 +78,13 @@ class Visit:
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
         """Return a page."""
         return self.pages.render(self, template, status, values)
+
+    def wait(self, error: RateLimited | Unavailable, template: str, /, **values: Any) -> Response:
+        """Return a page that says with `wait` when to try again."""
+        wait = duration(self, error.retry_after)
+        response = self.show(template, error.status, wait=wait, **values)
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
 
 Endpoint: TypeAlias = Callable[[Visit], Awaitable[Response]]
@@ -100,7 +112,8 @@ class Pages:
                 response = see_other(_sign_in_first(request))
             except FlashNotifyError as error:
                 response = self._error(visit, error)
-            response.headers.update(_HEADERS)
+            script = f"; script-src 'nonce-{visit.nonce}'" if visit.nonce else ""
+            response.headers.update(_HEADERS | {"Content-Security-Policy": _POLICY + script})
             return response
 
         return serve
@@ -136,6 +149,7 @@ class Pages:
             "link": link,
             "stylesheet": stylesheet_url(),
             "signed_in": visit.signed_in,
+            "nonce": visit.nonce,
             "token": self.tokens.make(visit.cookie),
             "time": lambda ms: self._time(visit, ms),
         }
@@ -147,18 +161,10 @@ class Pages:
         return response
 
     def _error(self, visit: Visit, error: FlashNotifyError) -> Response:
-        retry_after = getattr(error, "retry_after", None)
-        wait = None if retry_after is None else duration(visit, retry_after)
-        response = visit.show(
-            "error.html",
-            error.status,
-            error=error,
-            wait=wait,
-            request_id=visit.request.scope["state"]["request_id"],
-        )
-        if retry_after is not None:
-            response.headers["Retry-After"] = str(retry_after)
-        return response
+        shown = {"error": error, "request_id": visit.request.scope["state"]["request_id"]}
+        if isinstance(error, RateLimited | Unavailable):
+            return visit.wait(error, "error.html", **shown)
+        return visit.show("error.html", error.status, **shown)
 
     def _time(self, visit: Visit, ms: int) -> str:
         """Return a time as the person writes it, in their time zone."""
@@ -173,7 +179,6 @@ class Pages:
         return Environment(
             loader=loader,
             autoescape=True,
-            undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,

@@ -9,7 +9,7 @@ from flashnotify.archive.identity_records import User
 from flashnotify.errors import NotAuthenticated, RateLimited
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.web.forms import own_path
-from flashnotify.web.pages import VISIT, Pages, Visit, duration, see_other
+from flashnotify.web.pages import VISIT, Pages, Visit, see_other
 
 ACCOUNT = "/account"
 
@@ -26,7 +26,7 @@ def sign_in_router(pages: Pages, sign_in: SignIn) -> APIRouter:
         wanted = own_path(asked.get("next"), ACCOUNT)
         if visit.signed_in is not None:
             return see_other(wanted)
-        return _form(visit, next=wanted, notice=asked.get("notice"))
+        return visit.show("sign_in.html", next=wanted, login="", notice=asked.get("notice"))
 
     async def enter(visit: Visit) -> Response:
         login, wanted = (
@@ -37,12 +37,9 @@ def sign_in_router(pages: Pages, sign_in: SignIn) -> APIRouter:
         try:
             user = await sign_in.with_password(login, password, visit.address)
         except NotAuthenticated:
-            return _form(visit, 422, next=wanted, login=login, wrong=True)
+            return visit.show("sign_in.html", 422, next=wanted, login=login, wrong=True)
         except RateLimited as error:
-            wait = duration(visit, error.retry_after)
-            response = _form(visit, error.status, next=wanted, login=login, wait=wait)
-            response.headers["Retry-After"] = str(error.retry_after)
-            return response
+            return visit.wait(error, "sign_in.html", next=wanted, login=login)
         return await begin_session(visit, user, wanted)
 
     async def leave(visit: Visit) -> Response:
@@ -74,18 +71,3 @@ async def begin_session(visit: Visit, user: User, wanted: str) -> Response:
     browsers.cookies.set(response, SESSION, cookie)
     browsers.cookies.delete(response, VISIT)
     return response
-
-
-def _form(
-    visit: Visit,
-    status: int = 200,
-    *,
-    next: str,  # noqa: A002  # the name of the field
-    login: str = "",
-    notice: str | None = None,
-    wrong: bool = False,
-    wait: str | None = None,
-) -> Response:
-    return visit.show(
-        "sign_in.html", status, next=next, login=login, notice=notice, wrong=wrong, wait=wait
-    )

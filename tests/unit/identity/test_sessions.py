@@ -176,6 +176,8 @@ async def test_a_new_password_ends_the_sessions_before_it(signing: Signing) -> N
     after = await signing.begin()
     assert not await signing.is_over(after)
     assert len(await signing.listed()) == 1
+    signing.archive.clock.step(-3600)
+    assert not await signing.is_over(await signing.begin())
 
 
 async def test_a_new_role_counts_at_once(signing: Signing) -> None:
