@@ -1,11 +1,11 @@
 """What all pages share: who looks, in what language, what proves a form, and errors as pages."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_timedelta
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, Template
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -98,11 +98,15 @@ class Pages:
     tokens: FormTokens
     languages: Languages
     zone: tzinfo
+    # By the names of their files, once one is needed.
+    templates: dict[str, Template] = field(default_factory=dict)
 
     def endpoint(self, answer: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint of a page, or of a form, whose token is checked first."""
 
         async def serve(request: Request) -> Response:
+            if not self.templates:
+                await self._compile()
             visit = await self._visit(request)
             try:
                 if request.method == "POST":
@@ -153,7 +157,7 @@ class Pages:
             "token": self.tokens.make(visit.cookie),
             "time": lambda ms: self._time(visit, ms),
         }
-        html = self._templates.get_template(template).render(shared | dict(values))
+        html = self.templates[template].render(shared | dict(values))
         response = HTMLResponse(html, status)
         response.headers["Content-Language"] = visit.language.tag
         if is_new:
@@ -173,16 +177,17 @@ class Pages:
         local: datetime = moment(ms).astimezone(zone)
         return format_datetime(local, "medium", locale=visit.language.tag)
 
-    @cached_property
-    def _templates(self) -> Environment:
-        loader = FileSystemLoader(Path(__file__).parent / "templates")
-        return Environment(
-            loader=loader,
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
+    async def _compile(self) -> None:
+        """Compile the templates: in a thread, since it takes tens of milliseconds."""
+        self.templates.update(await asyncio.to_thread(_compiled))
+
+
+def _compiled() -> Mapping[str, Template]:
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    jinja = Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+    )
+    return {name: jinja.get_template(name) for name in jinja.list_templates()}
 
 
 def _sign_in_first(request: Request) -> str:
