@@ -15,6 +15,7 @@ from sqlalchemy import URL
 
 from flashnotify.archive.sqlite.engine import archive_file, archive_url
 from flashnotify.archive.sqlite.location import DEFAULT, beside
+from flashnotify.domain import Role
 from flashnotify.errors import InvalidValue, SettingsError
 from flashnotify.identity.rate_limits import checked_rate
 from flashnotify.meta import Config, Email, setting
@@ -66,6 +67,21 @@ def _web_url(value: str) -> str:
     return value
 
 
+def _optional_web_url(value: str | None) -> str | None:
+    return value and _web_url(value)
+
+
+def _claim_roles(text: str) -> Mapping[tuple[str, str], Role]:
+    found = {}
+    for word in text.split():
+        claimed, _, role = word.rpartition("=")
+        claim, _, value = claimed.partition(":")
+        if not claim or not value or role not in list(Role):
+            raise ValueError(f"each must be CLAIM:VALUE=ROLE, with one of {', '.join(Role)}")
+        found[claim, value] = Role(role)
+    return found
+
+
 class ServiceConfig(Config):
     """How the service itself runs."""
 
@@ -103,6 +119,34 @@ class ServiceConfig(Config):
         help="Password of the first admin. Without it, `serve` makes one and prints it once.",
         example="$(openssl rand -base64 18)",
         secret=True,
+    )
+    password_sign_in: bool = setting(
+        True, help="Let people sign in with a password, beside OIDC_ISSUER.", example="false"
+    )
+    oidc_issuer: Annotated[str | None, AfterValidator(_optional_web_url)] = setting(
+        None,
+        help="OpenID Connect provider of the campus, at which people sign in. Its callback is "
+        "PUBLIC_URL/sign-in/campus/callback.",
+        example="https://login.univ.example/realms/campus",
+    )
+    oidc_client_id: str = setting(
+        "flashnotify", help="How the provider knows this service.", example="notify"
+    )
+    oidc_client_secret: SecretStr | None = setting(
+        None,
+        help="Secret that the provider has given this service.",
+        example="$(cat oidc-secret)",
+        secret=True,
+    )
+    oidc_create_users: bool = setting(
+        False, help="Create the users who sign in at the provider first.", example="true"
+    )
+    oidc_roles: Annotated[
+        Mapping[tuple[str, str], Role], NoDecode, BeforeValidator(_claim_roles)
+    ] = setting(
+        "",
+        help="Roles of those whom the provider gives a value of a claim, separated by spaces.",
+        example="groups:it=admin affiliation:staff=sender",
     )
     workers: Annotated[int, Field(ge=2, le=256)] = setting(
         8, help="Workers per channel; a quarter of them are reserved for urgent work.", example="16"

@@ -58,7 +58,7 @@ def sessions_router(sessions: Sessions) -> APIRouter:
         summary="End a session",
         description="Signs out of that browser, effective at once.",
     )
-    async def end_session(request: Request, id: UUID, principal: AnyKey) -> None:
+    async def revoke_session(request: Request, id: UUID, principal: AnyKey) -> None:
         if id not in [each.id for each in await _own(principal)]:
             raise NotFound(f"No session of yours has the id {str(id)!r}.")
         await _end(request, principal, [id])
@@ -69,7 +69,7 @@ def sessions_router(sessions: Sessions) -> APIRouter:
         summary="End all other sessions",
         description="Signs out of every browser but the one that asks, effective at once.",
     )
-    async def end_other_sessions(request: Request, principal: AnyKey) -> None:
+    async def revoke_other_sessions(request: Request, principal: AnyKey) -> None:
         current = _current(request)
         await _end(request, principal, [s.id for s in await _own(principal) if s.id != current])
 

@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 def pages_of(service: Service, browsers: BrowserSessions) -> Sequence[APIRouter]:
     """Return the pages of a service."""
     identity, languages = service.identity, Languages(service.config.locale)
-    pages = Pages(browsers, FormTokens(service.secret.key), languages, service.zone)
-    return (
+    tokens, by_password = FormTokens(service.secret.key), service.config.password_sign_in
+    by_campus = identity.campus is not None
+    pages = Pages(browsers, tokens, languages, service.zone, by_password, by_campus)
+    routers = (
         sign_in_router(pages, identity.sign_in),
         account_router(pages, identity.users, identity.sign_in),
         reset_password_router(pages, identity.reset),
         stylesheet_router(),
     )
+    if identity.campus is None:
+        return routers
+    from flashnotify.web.campus import campus_router  # noqa: PLC0415  # with Authlib
+
+    return (*routers, campus_router(pages, identity.campus))

@@ -146,7 +146,7 @@ class Service:
         for part in set(self.supervisor.tasks) - {"writer"}:
             await self.supervisor.stop(part, within=0)
         if "identity" in self.__dict__:
-            await self.identity.reset.close()
+            await self.identity.close()
         self.writer.close()
         await self.supervisor.stop("writer", within=_FLUSH)
         self.threads.close()

@@ -8,7 +8,7 @@ from flashnotify.archive.identity_ports import Users
 from flashnotify.archive.identity_records import User
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
-from flashnotify.errors import NotAuthenticated, RateLimited, Unavailable
+from flashnotify.errors import NotAuthenticated, NotPermitted, RateLimited, Unavailable
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.passwords import Passwords
 from flashnotify.identity.throttle import Throttle
@@ -25,7 +25,15 @@ _MAX_FAMILIAR = 10_000
 class SignIn:
     """Finds the user of a login and a password."""
 
-    def __init__(self, users: Users, passwords: Passwords, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self,
+        users: Users,
+        passwords: Passwords,
+        audit: Audit,
+        clock: Clock,
+        enabled: bool = True,
+    ) -> None:
+        self._enabled = enabled
         self._users = users
         self._passwords = passwords
         self._audit = audit
@@ -40,11 +48,17 @@ class SignIn:
         """Return the user of a `login`, which is an email address or an external id.
 
         Raises:
+            NotPermitted: nobody may sign in with a password.
             NotAuthenticated: no active user has this login and password. An unknown login takes as
                 long as a wrong password.
             RateLimited: too many attempts failed, for this login or from the network of `address`.
             Unavailable: too many passwords wait to be verified.
         """
+        if not self._enabled:
+            raise NotPermitted(
+                "Passwords are switched off here. Sign in at the campus, or use an API key.",
+                code="password_sign_in_off",
+            )
         return await self._attempt(await self._find(login), login, password, address)
 
     async def confirm(self, user: User, password: str, address: str | None) -> User:

@@ -86,6 +86,13 @@ class Visit:
         response.headers["Retry-After"] = str(error.retry_after)
         return response
 
+    def fail(self, error: FlashNotifyError) -> Response:
+        """Return the page about an error."""
+        shown = {"error": error, "request_id": self.request.scope["state"]["request_id"]}
+        if isinstance(error, RateLimited | Unavailable):
+            return self.wait(error, "error.html", **shown)
+        return self.show("error.html", error.status, **shown)
+
 
 Endpoint: TypeAlias = Callable[[Visit], Awaitable[Response]]
 
@@ -98,6 +105,9 @@ class Pages:
     tokens: FormTokens
     languages: Languages
     zone: tzinfo
+    # The ways to sign in.
+    by_password: bool = True
+    by_campus: bool = False
     # By the names of their files, once one is needed.
     templates: dict[str, Template] = field(default_factory=dict)
 
@@ -115,7 +125,7 @@ class Pages:
             except NotAuthenticated:
                 response = see_other(_sign_in_first(request))
             except FlashNotifyError as error:
-                response = self._error(visit, error)
+                response = visit.fail(error)
             script = f"; script-src 'nonce-{visit.nonce}'" if visit.nonce else ""
             response.headers.update(_HEADERS | {"Content-Security-Policy": _POLICY + script})
             return response
@@ -154,6 +164,8 @@ class Pages:
             "stylesheet": stylesheet_url(),
             "signed_in": visit.signed_in,
             "nonce": visit.nonce,
+            "by_password": self.by_password,
+            "by_campus": self.by_campus,
             "token": self.tokens.make(visit.cookie),
             "time": lambda ms: self._time(visit, ms),
         }
@@ -163,12 +175,6 @@ class Pages:
         if is_new:
             self.browsers.cookies.set(response, VISIT, visit.cookie)
         return response
-
-    def _error(self, visit: Visit, error: FlashNotifyError) -> Response:
-        shown = {"error": error, "request_id": visit.request.scope["state"]["request_id"]}
-        if isinstance(error, RateLimited | Unavailable):
-            return visit.wait(error, "error.html", **shown)
-        return visit.show("error.html", error.status, **shown)
 
     def _time(self, visit: Visit, ms: int) -> str:
         """Return a time as the person writes it, in their time zone."""

@@ -28,6 +28,8 @@ UNUSED = {
     "sqlalchemy.dialects.postgresql",
     "apprise",
     "jose",
+    "authlib",
+    "joserfc",
     "zxcvbn",
     "flashnotify.archive.sqlite.backup",
     "flashnotify.cli.demo",
