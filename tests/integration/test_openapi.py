@@ -254,7 +254,7 @@ async def test_the_document_matches_validation(
 def test_each_operation_has_a_short_name_for_generated_clients(document: dict[str, Any]) -> None:
     verbs = (
         "activate|cancel|change|confirm|create|deactivate|get|list|register|remove|report|request"
-        "|retry|revoke|send|set|stream"
+        "|retry|revoke|rotate|send|set|stream|verify"
     )
     for _, operation in operations(document):
         assert re.fullmatch(rf"({verbs})(_[a-z]+){{1,3}}", operation["operationId"])
