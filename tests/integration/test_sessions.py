@@ -38,6 +38,7 @@ async def test_a_session_may_do_what_its_user_may(service: Running) -> None:
     assert await status(service, cookie) == 200
     sent = await http.post("/v1/notifications", json=ACADEMIC, headers=own)
     assert sent.status_code == 202
+    assert "x-api-key-expires-at" not in sent.headers
     refused = await http.post("/v1/notifications", json=ACADEMIC | {"kind": "weather"}, headers=own)
     assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
     assert await status(service, cookie, "/v1/api-keys") == 403

@@ -62,7 +62,9 @@ async def test_transports_at_one_host_have_names_of_their_own(
 
 
 def test_a_channel_without_transports_is_reported_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(errors.DeclarationError, match=r"'sms' has no transports; add .* app/transports\.py"):
+    with pytest.raises(
+        errors.DeclarationError, match=r"'sms' has no transports; add .* app/transports\.py"
+    ):
         open_channel(SMSMixin.__channel__, (), Lent(tmp_path).resources)
 
 
