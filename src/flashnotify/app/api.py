@@ -89,7 +89,6 @@ def api_of(service: Service) -> ASGIApp:
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
         audit_router(identity.audit),
-        sessions_router(identity.sessions),
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         sessions_router(identity.sessions),
         users_router(identity.users, kinds, max_bytes, service.slices),
