@@ -161,6 +161,18 @@ async def test_a_forged_token_is_not_found(texting: Running, kannel: HttpServer)
     assert await counts(texting, id) == {"sms": {"sent": 2}}
 
 
+async def test_a_report_to_a_url_of_a_previous_secret_key_counts(
+    texting: Running, kannel: HttpServer
+) -> None:
+    id, request = await sent(texting, kannel)
+    secret = texting.service.secret
+    before, secret.key = secret.key, b"n" * 32
+    assert (await report(texting, request, 1)).status_code == 404
+    secret.previous = [b"o" * 32, before]
+    assert (await report(texting, request, 1)).status_code == 200
+    assert await delivery(texting, id) == ("delivered", None)
+
+
 async def test_head_reports_nothing(texting: Running, kannel: HttpServer) -> None:
     id, request = await sent(texting, kannel)
     answer = await texting.anonymous.head(report_path(request).replace("%d", "1"))

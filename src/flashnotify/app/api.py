@@ -79,7 +79,7 @@ def api_of(service: Service) -> ASGIApp:
             *(archive.outbox, notifications, polling, service.slices),
             service.direct_email.captured,
         ),
-        receipts_router(Receipts(archive, clock, service.secret.token)),
+        receipts_router(Receipts(archive, clock, service.secret.proves)),
         events_router(service.events),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),

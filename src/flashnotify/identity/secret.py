@@ -31,7 +31,17 @@ class Secret:
 
     def token(self, subject: str) -> str:
         """Return an unguessable text for `subject`, the same each time."""
-        return hmac.new(self.key, f"callback {subject}".encode(), "sha256").hexdigest()[:32]
+        return _token(self.key, subject)
+
+    def proves(self, subject: str, token: str) -> bool:
+        """Return whether `token` was made for `subject`, with this key or a previous one."""
+        given = token.encode()
+        keys = (self.key, *self.previous)
+        return any(hmac.compare_digest(_token(key, subject).encode(), given) for key in keys)
+
+
+def _token(key: bytes, subject: str) -> str:
+    return hmac.new(key, f"callback {subject}".encode(), "sha256").hexdigest()[:32]
 
 
 def _fingerprint(key: bytes) -> str:
