@@ -152,6 +152,7 @@ async def _tokens(service: Running, wording: Wording, clock: ManualClock) -> Non
     await wording.ask("Not a form", "POST", "/v1/auth/token", content="x", headers=TEXT)
     form = {"token": UNKNOWN_KEY}
     await wording.ask("Revoke an API key", "POST", "/v1/auth/revoke", data=form)
+    await wording.ask("A token lacks a scope", "GET", "/v1/api-keys", key=bearer)
     await service.anonymous.post("/v1/auth/token", data=again)
     await clock.advance(15 * 60)
     await wording.ask("Expired token", "GET", NOTIFICATIONS, key=bearer)

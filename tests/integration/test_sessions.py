@@ -165,3 +165,14 @@ async def test_authenticating_a_session_is_cheap(service: Running) -> None:
             await sessions.authenticate(cookie)
         best = min(best, time.thread_time() - started)
     assert best / 100 < 20e-6
+
+
+async def test_a_person_is_told_about_the_rate_limit_of_their_account() -> None:
+    async with running(Service(ServiceConfig(rate_limit="1/hour"))) as service:
+        cookie = await cookie_of(service.service, await add_user(service.service, Role.viewer))
+        assert await status(service, cookie) == 200
+        answer = await service.anonymous.get("/v1/kinds", headers=cookie)
+        assert answer.json()["detail"] == (
+            f"The rate limit of your account is 1 per 1 hour. Retry in "
+            f"{answer.headers['Retry-After']} s."
+        )

@@ -92,10 +92,10 @@ class Authentication:
             expires = moment(principal.expires_at).isoformat().encode()
             state["headers"].append((b"x-api-key-expires-at", expires))
         if not usage.allowed:
+            many = ", or send many notifications at once to POST /v1/notifications/batch"
             raise RateLimited(
-                f"The rate limit of this key is {principal.rate or self.limits.rate}. Retry in "
-                f"{usage.reset} s, or send many notifications at once to POST "
-                "/v1/notifications/batch.",
+                f"The rate limit of {principal.holder} is {principal.rate or self.limits.rate}. "
+                f"Retry in {usage.reset} s{many if principal.sends else ''}.",
                 retry_after=usage.reset,
             )
         return principal

@@ -81,11 +81,24 @@ class Principal:
         """Raise `NotPermitted` without `scope`; `admin` implies every scope."""
         if self.allows(scope):
             return
+        who, remedy = self.holder, self._remedy("has it", f"--scope {scope}")
+        if self.proof is Proof.token:
+            # It may have fewer scopes than its holder.
+            who, remedy = "this token", f"Get one with it if {who} has it. Otherwise: {remedy}"
         raise NotPermitted(
-            f"This key lacks the scope {scope!r}. Create one that has it: "
-            f"flashnotify keys create --name NAME --scope {scope}",
-            code="missing_scope",
+            f"{who.capitalize()} lacks the scope {scope!r}. {remedy}", code="missing_scope"
         )
+
+    @property
+    def holder(self) -> str:
+        """What its limits are of, in the words of an error."""
+        return "this key" if self.role is None else "your account"
+
+    def _remedy(self, which: str, options: str) -> str:
+        """Return how to get more: people ask for it, others create a key with these options."""
+        if self.role is not None:
+            return f"Ask an admin for an account that {which}."
+        return f"Create a key that {which}: flashnotify keys create --name NAME {options}"
 
     def require_sending(self, kind: str = "KIND") -> None:
         """Raise `NotPermitted` without the scope of any kind: whatever the request is, it fails.
@@ -118,13 +131,13 @@ class Principal:
         )
 
     def require_priority(self, priority: Priority, kind: NotifierSpec) -> None:
-        """Raise `NotPermitted` above the priority of the key, or of the kind if that is higher."""
+        """Raise `NotPermitted` above its own priority, or that of the kind if that is higher."""
         highest = max(self.max_priority, kind.priority)
         if priority > highest:
+            options = f"--scope {kind.scope} --max-priority {priority.name}"
             raise NotPermitted(
-                f"This key may send {kind.kind} notifications up to {highest.name}, not "
-                f"{priority.name}. Create one that may: flashnotify keys create --name NAME "
-                f"--scope {kind.scope} --max-priority {priority.name}",
+                f"{self.holder.capitalize()} may send {kind.kind} notifications up to "
+                f"{highest.name}, not {priority.name}. {self._remedy('may', options)}",
                 code="priority_not_allowed",
             )
 
