@@ -96,6 +96,7 @@ TWICE = json.dumps({f"a{number}": 1 for number in range(3000)})[:-1].encode() + 
     [
         (lambda: b'[{"x":[' + b"[]," * (MANY // 3 - 9) + b"[]]}]", ARRAY),
         (lambda: b"[{}" + b" " * (MANY - 4) + b"]", ARRAY),
+        (lambda: b"[" + b"\n" * (MANY - 5) + b"{x}]", ARRAY),
         (lambda: b'[{"x":"' + b"\\n" * (MANY // 2 - 5) + b'"}]', ARRAY),
         (lambda: b"[" + b"1" * (MANY - 2) + b"]", ARRAY),
         (lambda: b"1" * MANY, LINES),
@@ -112,6 +113,7 @@ TWICE = json.dumps({f"a{number}": 1 for number in range(3000)})[:-1].encode() + 
     ids=[
         "nested lists",
         "space in an array",
+        "a mistake after blank lines",
         "a long string",
         "a long number",
         "a long line",

@@ -200,14 +200,20 @@ def _not_json(error: json.JSONDecodeError, whole: Body, place: int) -> str:
     following = whole[place : place + _BLANKS].lstrip(b" \t\r\n,")
     if error.msg == "Extra data" and following.startswith(b"{"):
         return f"The body is not valid JSON: another object follows the first. {ONE_PER_LINE}"
-    starts = range(0, place, _BLANKS)
-    line = 1 + sum(whole[start : min(start + _BLANKS, place)].count(b"\n") for start in starts)
-    column = place - whole.rfind(b"\n", 0, place)
     rest = _SPACE.match(whole, place, place + _BLANKS)
     blank = rest is not None and rest.end() == rest.endpos
     cut = error.msg.startswith("Unterminated") or blank
     what = "the end is missing" if cut else "there is a mistake"
-    return f"The body is not valid JSON: {what} at line {line}, column {column}."
+    return f"The body is not valid JSON: {what} at {_place_name(whole, place)}."
+
+
+def _place_name(whole: Body, place: int) -> str:
+    """Return how people find a place: far on, lines take too long to count."""
+    if place > _SEARCHED:
+        return f"byte {place + 1}"
+    before = whole[:place]
+    line, column = 1 + before.count(b"\n"), place - before.rfind(b"\n")
+    return f"line {line}, column {column}"
 
 
 def _too_long(max_size: int, remedy: str = "") -> MalformedDocument:

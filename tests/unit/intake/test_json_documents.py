@@ -192,3 +192,10 @@ async def test_others_get_the_loop_while_a_value_is_measured() -> None:
     end, _ = await measure(body, 0, Slices())
     assert end == len(body)
     assert len(steps) == len(body) // json_cost._WINDOW + 1
+
+
+async def test_a_mistake_is_found_by_its_line_or_far_on_by_its_byte() -> None:
+    for blank, place in ((3, "line 4, column 2"), (MANY // 8, f"byte {MANY // 8 + 3}")):
+        body = b"[" + b"\n" * blank + b"{x}]"
+        with pytest.raises(MalformedDocument, match=rf"there is a mistake at {place}\.$"):
+            [document async for document in read_array(body, 1000, TimeSlices())]
