@@ -398,3 +398,60 @@ async def test_links_are_not_asked_for_without_end(visitor: Visitor) -> None:
         await visitor.send("/forgot-password", email="nobody@univ.example")
     assert visitor.page.status_code == 429
     assert "Too many links were asked for. Try again in 1 second." in visitor.text
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "status", "says"),
+    [
+        ("GET", "/acount", 404, "Check the address, or go back to the start."),
+        ("PUT", "/sign-in", 405, "This request cannot be understood"),
+        ("GET", "/static/style-0.css", 404, "There is nothing here"),
+    ],
+)
+async def test_an_error_is_a_page_for_browsers(
+    visitor: Visitor, method: str, where: str, status: int, says: str
+) -> None:
+    page = await visitor.http.request(method, where, headers=BROWSER)
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert says in text_of(page)
+    assert "default-src 'none'" in page.headers[POLICY]
+    assert ("allow" in page.headers) == (status == 405)
+    french = BROWSER | {"Accept-Language": "fr"}
+    page = await visitor.http.request(method, where, headers=french)
+    assert page.headers["content-language"] == "fr"
+    assert page.headers["x-request-id"] in page.text
+
+
+@pytest.mark.parametrize(
+    ("where", "accept"),
+    [
+        ("/acount", "*/*"),
+        ("/acount", "application/json, text/html;q=0.9"),
+        ("/acount", "text/html;q=0"),
+        ("/v1/nothing", BROWSER["Accept"]),
+        ("/docs/nothing", BROWSER["Accept"]),
+        ("/metrics/x", BROWSER["Accept"]),
+    ],
+)
+async def test_an_error_is_a_problem_for_programs(
+    visitor: Visitor, where: str, accept: str
+) -> None:
+    answer = await visitor.http.get(where, headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_nobody_expected_gives_a_page(
+    visitor: Visitor, service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: object) -> None:
+        raise RuntimeError
+
+    await visitor.sign_in(LOGIN, GOOD)
+    monkeypatch.setattr(service.service.identity.sessions, "authenticate", crash)
+    page = await visitor.open("/account", **BROWSER)
+    assert page.status_code == 500
+    assert "tell your administrator the number below" in visitor.text

@@ -20,7 +20,7 @@ from flashnotify.api.body_memory import BodyMemory
 from flashnotify.api.middleware import HeadAsGet, RequestBoundary
 from flashnotify.api.openapi import openapi_document
 from flashnotify.api.path_prefix import PathPrefix, link
-from flashnotify.api.problems import install_problems
+from flashnotify.api.problems import ErrorPage, install_problems
 from flashnotify.api.sending_route import SendingRoutes
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
@@ -36,12 +36,13 @@ def application(
     body_memory: int,
     prefix: str,
     proxies: tuple[Network, ...],
+    error_page: ErrorPage,
 ) -> ASGIApp:
     """Return the app of these routers.
 
     `bodies` are the models of the bodies that endpoints read themselves, `zone` is the campus's,
     and `body_memory` limits the bytes of all bodies that are held at once. Paths have a `prefix`
-    for clients, unless one of the `proxies` names another.
+    for clients, unless one of the `proxies` names another. Browsers see errors on an `error_page`.
     """
     app = FastAPI(
         title="FlashNotify",
@@ -59,7 +60,7 @@ def application(
             # The names of endpoints are the names of methods in generated clients.
             route.unique_id = route.name
     _install_docs(app)
-    install_problems(app)
+    install_problems(app, error_page)
     # Built on first use, since it takes a tenth of a second.
     document = cache(partial(openapi_document, app, kinds, bodies))
     app.openapi = document  # type: ignore[method-assign]  # as FastAPI's manual has it

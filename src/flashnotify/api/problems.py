@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +22,8 @@ from flashnotify.errors import FieldError, FlashNotifyError
 from flashnotify.meta.faults import explain
 
 MEDIA_TYPE = "application/problem+json"
+# What shows an error to who asked: a page in place of the problem, or the problem itself.
+ErrorPage: TypeAlias = Callable[[Request, Response], Awaitable[Response]]
 # What a message tells people to write.
 _PLUS = re.compile(r"\+\d")
 
@@ -127,14 +129,21 @@ def error_response(scope: Scope, error: Exception) -> Response:
     return problem_response(scope, error)
 
 
-def install_problems(app: FastAPI) -> None:
-    """Make `app`, which has all of its routes, answer every error with a problem."""
+def install_problems(app: FastAPI, page: ErrorPage) -> None:
+    """Make `app`, which has all of its routes, answer every error with a problem, or its `page`."""
     app.state.paths = Paths(app.routes)
-    app.add_exception_handler(FlashNotifyError, _on_error)
+
+    def shown(answer: Callable[[Request, Exception], Awaitable[Response]]) -> Any:
+        async def answer_as_asked(request: Request, error: Exception) -> Response:
+            return await page(request, await answer(request, error))
+
+        return answer_as_asked
+
+    app.add_exception_handler(FlashNotifyError, shown(_on_error))
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(OSError, _on_os_error)
-    app.add_exception_handler(Exception, _on_error)
+    app.add_exception_handler(HTTPException, shown(_on_http_exception))
+    app.add_exception_handler(OSError, shown(_on_os_error))
+    app.add_exception_handler(Exception, shown(_on_error))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -110,12 +110,14 @@ def api_of(service: Service) -> ASGIApp:
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
     limits = RateLimits(parse_rate(config.rate_limit), clock)
     authentication = Authentication(keys, identity.tokens, browsers, limits)
-    pages = pages_of(service, browsers)
+    pages, error_page = pages_of(service, browsers)
     memory = _LARGEST_BODIES * max(max_batch_bytes, max_bytes)
     zone, proxies = service.zone, config.trusted_proxies
     prefix = urlsplit(config.public_url).path.rstrip("/")
     every = (*routers, *pages)
-    return application(every, authentication, kinds, bodies, zone, memory, prefix, proxies)
+    return application(
+        every, authentication, kinds, bodies, zone, memory, prefix, proxies, error_page
+    )
 
 
 def _submission(service: Service) -> Submission:

@@ -11,8 +11,9 @@ from flashnotify.identity.principal import ADMIN, DEVICES, NOTIFY_ALL, READ, REA
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.identity.users import Users
 from flashnotify.web.browsers import browser_name
-from flashnotify.web.pages import Pages, Visit, see_other
+from flashnotify.web.pages import Pages, see_other
 from flashnotify.web.sign_in import ACCOUNT, begin_session
+from flashnotify.web.visit import Visit
 
 
 def account_router(pages: Pages, users: Users, sign_in: SignIn) -> APIRouter:

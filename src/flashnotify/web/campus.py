@@ -6,8 +6,9 @@ from starlette.responses import RedirectResponse, Response
 from flashnotify.errors import FlashNotifyError
 from flashnotify.identity.campus_sign_on import CampusSignOn
 from flashnotify.web.forms import own_path
-from flashnotify.web.pages import Pages, Visit
+from flashnotify.web.pages import Pages
 from flashnotify.web.sign_in import ACCOUNT, begin_session
+from flashnotify.web.visit import Visit
 
 CAMPUS = "/sign-in/campus"
 CALLBACK = f"{CAMPUS}/callback"

@@ -11,10 +11,11 @@ from typing import Any
 from babel import negotiate_locale
 from markupsafe import Markup
 
+from flashnotify.api.headers import by_preference
+
 ENGLISH = "en"
 _FOLDER = Path(__file__).parent / "locale"
-# Languages of a header that are looked at.
-_MOST = 10
+_TAG = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _ENTRY = re.compile(rf"^msgid ((?:{_STRING}\s*)+)msgstr ((?:{_STRING}\s*)+)", re.MULTILINE)
 
@@ -46,8 +47,8 @@ class Languages:
 
     def best(self, own: str | None, accepted: str | None) -> Language:
         """Return the language for a person's `own` locale and an `Accept-Language` header."""
-        wanted = [own, *_ranges(accepted or ""), self.default]
-        tags = [tag.replace("_", "-") for tag in wanted if tag]
+        wanted = [own, *by_preference(accepted or ""), self.default]
+        tags = [tag.replace("_", "-") for tag in wanted if tag and _TAG.fullmatch(tag)]
         tag = negotiate_locale(tags, self.known, sep="-") or ENGLISH
         if tag not in self._read:
             file = _FOLDER / f"{tag}.po"
@@ -69,14 +70,3 @@ def read_catalogue(file: Path) -> Mapping[str, str]:
         if message and translation:
             found[message] = translation
     return found
-
-
-def _ranges(header: str) -> list[str]:
-    """Return the languages of an `Accept-Language` header (RFC 9110, section 12.5.4)."""
-    found = []
-    for part in header.split(",")[:_MOST]:
-        tag, _, weight = part.partition(";")
-        quality = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", weight)
-        found.append((float(quality[1]) if quality else 1.0, tag.strip()))
-    best_first = sorted(found, key=lambda weighted: -weighted[0])
-    return [tag for quality, tag in best_first if quality and re.fullmatch(r"[A-Za-z0-9-]+", tag)]

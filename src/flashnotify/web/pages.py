@@ -1,4 +1,4 @@
-"""What all pages share: who looks, in what language, what proves a form, and errors as pages."""
+"""What all pages share: templates, what proves a form, and errors as pages."""
 
 import asyncio
 import secrets
@@ -12,29 +12,21 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime
 from jinja2 import Environment, FileSystemLoader, Template
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from flashnotify.api.browser_sessions import SESSION, BrowserSessions
-from flashnotify.api.client_address import client_address
 from flashnotify.api.headers import header
 from flashnotify.api.path_prefix import link
 from flashnotify.domain import moment
-from flashnotify.errors import (
-    FlashNotifyError,
-    NotAuthenticated,
-    NotPermitted,
-    RateLimited,
-    Unavailable,
-)
-from flashnotify.identity.audit import Actor
-from flashnotify.identity.sessions import SignedIn
+from flashnotify.errors import FlashNotifyError, NotAuthenticated, NotPermitted
 from flashnotify.web.csrf import FormTokens
 from flashnotify.web.forms import read_form
-from flashnotify.web.languages import Language, Languages
+from flashnotify.web.languages import Languages
 from flashnotify.web.stylesheet import stylesheet_url
+from flashnotify.web.visit import Visit
 
 # The cookie that forms are bound to before there is a session.
 VISIT = "flashnotify-visit"
@@ -48,50 +40,6 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-@dataclass(slots=True)
-class Visit:
-    """A request of a browser: who is signed in, the language, the form that it sends."""
-
-    pages: "Pages"
-    request: Request
-    signed_in: SignedIn | None
-    language: Language
-    # What the tokens of forms are bound to.
-    cookie: str
-    form: Mapping[str, str] = field(default_factory=dict)
-    # Of the script in the page; most pages have none.
-    nonce: str = ""
-
-    @property
-    def address(self) -> str | None:
-        """The network address of the browser."""
-        return client_address(self.request.scope, self.request.app.state.proxies)
-
-    def require_signed_in(self) -> tuple[SignedIn, Actor]:
-        """Return who is signed in. Raise `NotAuthenticated` if nobody is."""
-        if self.signed_in is None:
-            raise NotAuthenticated("Sign in first.")
-        return self.signed_in, Actor(self.signed_in.principal.id, self.address)
-
-    def show(self, template: str, status: int = 200, **values: Any) -> Response:
-        """Return a page."""
-        return self.pages.render(self, template, status, values)
-
-    def wait(self, error: RateLimited | Unavailable, template: str, /, **values: Any) -> Response:
-        """Return a page that says with `wait` when to try again."""
-        wait = duration(self, error.retry_after)
-        response = self.show(template, error.status, wait=wait, **values)
-        response.headers["Retry-After"] = str(error.retry_after)
-        return response
-
-    def fail(self, error: FlashNotifyError) -> Response:
-        """Return the page about an error."""
-        shown = {"error": error, "request_id": self.request.scope["state"]["request_id"]}
-        if isinstance(error, RateLimited | Unavailable):
-            return self.wait(error, "error.html", **shown)
-        return self.show("error.html", error.status, **shown)
 
 
 Endpoint: TypeAlias = Callable[[Visit], Awaitable[Response]]
@@ -115,8 +63,7 @@ class Pages:
         """Return the endpoint of a page, or of a form, whose token is checked first."""
 
         async def serve(request: Request) -> Response:
-            if not self.templates:
-                await self._compile()
+            await self.compile()
             visit = await self._visit(request)
             try:
                 if request.method == "POST":
@@ -126,9 +73,7 @@ class Pages:
                 response = see_other(_sign_in_first(request))
             except FlashNotifyError as error:
                 response = visit.fail(error)
-            script = f"; script-src 'nonce-{visit.nonce}'" if visit.nonce else ""
-            response.headers.update(_HEADERS | {"Content-Security-Policy": _POLICY + script})
-            return response
+            return protected(response, visit.nonce)
 
         return serve
 
@@ -183,9 +128,10 @@ class Pages:
         local: datetime = moment(ms).astimezone(zone)
         return format_datetime(local, "medium", locale=visit.language.tag)
 
-    async def _compile(self) -> None:
-        """Compile the templates: in a thread, since it takes tens of milliseconds."""
-        self.templates.update(await asyncio.to_thread(_compiled))
+    async def compile(self) -> None:
+        """Compile the templates, once: in a thread, since it takes tens of milliseconds."""
+        if not self.templates:
+            self.templates.update(await asyncio.to_thread(_compiled))
 
 
 def _compiled() -> Mapping[str, Template]:
@@ -196,16 +142,18 @@ def _compiled() -> Mapping[str, Template]:
     return {name: jinja.get_template(name) for name in jinja.list_templates()}
 
 
+def protected(response: Response, nonce: str = "") -> Response:
+    """Return a response with the headers that keep others out. The `nonce` is its script's."""
+    script = f"; script-src 'nonce-{nonce}'" if nonce else ""
+    response.headers.update(_HEADERS | {"Content-Security-Policy": _POLICY + script})
+    return response
+
+
 def _sign_in_first(request: Request) -> str:
     """Return the page at which to sign in, and from there on to the page that was asked for."""
     if request.method == "GET":
         return f"/sign-in?next={quote(request.scope['path'], safe='')}"
     return "/sign-in?notice=outdated"
-
-
-def duration(visit: Visit, seconds: int) -> str:
-    """Return a duration in words."""
-    return format_timedelta(seconds, threshold=1.5, locale=visit.language.tag)
 
 
 def see_other(path: str) -> Response:

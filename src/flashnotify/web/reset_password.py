@@ -8,7 +8,8 @@ from starlette.responses import Response
 from flashnotify.errors import InvalidInput, InvalidValue, RateLimited
 from flashnotify.identity.password_reset import LINK_MINUTES, PasswordReset
 from flashnotify.meta import Email
-from flashnotify.web.pages import Pages, Visit, duration, see_other
+from flashnotify.web.pages import Pages, see_other
+from flashnotify.web.visit import Visit, duration
 
 _MAX_TOKEN = 500
 

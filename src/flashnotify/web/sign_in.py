@@ -9,7 +9,8 @@ from flashnotify.archive.identity_records import User
 from flashnotify.errors import NotAuthenticated, RateLimited
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.web.forms import own_path
-from flashnotify.web.pages import VISIT, Pages, Visit, see_other
+from flashnotify.web.pages import VISIT, Pages, see_other
+from flashnotify.web.visit import Visit
 
 ACCOUNT = "/account"
 

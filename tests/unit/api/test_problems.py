@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from httpx import ASGITransport, AsyncClient
 
 from flashnotify import errors
@@ -63,7 +63,10 @@ async def test_no_descriptor_left_is_unavailable() -> None:
     async def fails() -> None:
         raise next(failures)
 
-    install_problems(app)
+    async def same(_request: Request, problem: Response) -> Response:
+        return problem
+
+    install_problems(app, same)
     async with AsyncClient(
         transport=ASGITransport(RequestBoundary(app, PathPrefix("", ()), BodyMemory(1))),
         base_url="http://x",
