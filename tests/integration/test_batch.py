@@ -162,3 +162,14 @@ async def test_lines_that_curl_joined_name_its_option(
     (error,) = [each["error"] for each in answer["results"]] if "results" in answer else [answer]
     assert error["code"] in ("malformed_document", "unsupported_media_type", "document_too_large")
     assert "--data-binary" in error["detail"]
+
+
+async def test_a_batch_that_fails_for_no_fault_of_its_own_is_an_internal_error(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(service.service.archive.notifications, "accept", crash)
+    answer = await service.http.post(PATH, json=[ACADEMIC, ACADEMIC])
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")

@@ -15,7 +15,7 @@ from flashnotify.api.bodies import JSON, media_type, read_body
 from flashnotify.api.long_answers import LongAnswer
 from flashnotify.api.problems import MEDIA_TYPE, FieldProblem, ProblemDetails, problem
 from flashnotify.api.sending_route import IdempotencyHeader, SendingRoute
-from flashnotify.errors import AllRejected, Unavailable, UnsupportedMediaType
+from flashnotify.errors import AllRejected, FlashNotifyError, UnsupportedMediaType
 from flashnotify.intake.bulk import Bulk, Result
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.json_documents import ONE_PER_LINE, read_array, read_lines
@@ -91,25 +91,26 @@ class _Results:
     def __init__(self) -> None:
         self.accepted = self.rejected = 0
         self._encoded: list[bytes] = []
-        self._unavailable: Unavailable | None = None
+        self._failure: FlashNotifyError | None = None
 
     def add(self, result: Result) -> None:
         if isinstance(result.outcome, Accepted):
             self.accepted += 1
         else:
             self.rejected += 1
-        if isinstance(result.outcome, Unavailable):
-            self._unavailable = self._unavailable or result.outcome
+            if result.outcome.status >= 500:
+                self._failure = self._failure or result.outcome
         comma = b"," if self._encoded else b""
         self._encoded.append(comma + to_json(_result(result)))
 
     def all_rejected(self) -> AllRejected:
         """Return the error for a batch without an accepted notification.
 
-        Raise `Unavailable` if that is why: the same batch may be accepted later.
+        Raise `Unavailable`, or an unexpected error, if that is why: the same batch may be accepted
+        later.
         """
-        if self._unavailable is not None:
-            raise self._unavailable
+        if self._failure is not None:
+            raise self._failure
         return AllRejected("Every notification was rejected; `results` has the error of each.")
 
     def texts(self, more: Mapping[str, Any]) -> Sequence[bytes]:

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+import structlog
+
 from flashnotify import errors
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.json_documents import Document, parse
 from flashnotify.intake.submission import Prepared, Submission
 from flashnotify.meta.faults import MAX_ERRORS
+
+log = structlog.get_logger(__name__)
 
 # Notifications that are checked and committed concurrently, of all requests together.
 _CONCURRENT = 100
@@ -132,6 +136,8 @@ class Bulk:
             return self._submission.stored(prepared)
         except errors.FlashNotifyError as error:
             return error
+        except Exception as error:  # noqa: BLE001  # others of its part may be on disk
+            return _internal(error)
 
 
 async def _caught(work: Awaitable[T]) -> T | errors.FlashNotifyError:
@@ -141,6 +147,14 @@ async def _caught(work: Awaitable[T]) -> T | errors.FlashNotifyError:
         # They keep the parsed document alive, for the garbage collector to go through.
         error.__traceback__ = error.__context__ = None
         return error
+    except Exception as error:  # noqa: BLE001  # others of its part may be on disk
+        return _internal(error)
+
+
+def _internal(error: Exception) -> errors.FlashNotifyError:
+    """Log what nobody expected, and return the error that rejects its notification."""
+    log.error("batch.item_failed", error=type(error).__name__, stack=errors.stack_of(error))
+    return errors.FlashNotifyError("An internal error occurred. The log has it.")
 
 
 def _part(whole: Sequence[Document], start: int) -> Sequence[Document]:

@@ -17,7 +17,7 @@ from flashnotify.archive.records import (
 from flashnotify.clock import Clock
 from flashnotify.delivery.planner import Planner
 from flashnotify.domain import NotificationStatus, milliseconds
-from flashnotify.errors import FieldError, FlashNotifyError, Unavailable
+from flashnotify.errors import FieldError, Unavailable
 from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted, Idempotency
@@ -131,7 +131,7 @@ class Submission:
     async def _counted(self, storing: Awaitable[None], reached: DailyRecipients) -> None:
         try:
             await storing
-        except FlashNotifyError:
+        except Exception:
             self.recipients.give_back(reached)
             raise
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
+import structlog
 
 from flashnotify import time_slices
 from flashnotify.errors import (
@@ -123,6 +124,20 @@ async def test_a_refused_write_rejects_its_own_document(bulk: Bulk, accepting: A
     accepting.archive.refuse_write(WriteRefused("too big"))
     results = await accept(bulk, SENDER, documents(*[ALERT] * 3), None)
     assert [type(result.outcome) for result in results] == [WriteRefused, Accepted, Accepted]
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_what_nobody_expected_rejects_its_own_document(
+    bulk: Bulk, accepting: Accepting, key: str | None
+) -> None:
+    accepting.archive.refuse_write(RuntimeError("A statement cannot be run."))
+    with structlog.testing.capture_logs() as logged:
+        results = await accept(bulk, SENDER, documents(*[ALERT] * 3), key)
+    outcomes = [result.outcome for result in results]
+    assert [type(outcome) for outcome in outcomes] == [FlashNotifyError, Accepted, Accepted]
+    assert [entry["event"] for entry in logged] == ["batch.item_failed"]
+    assert isinstance(outcomes[0], FlashNotifyError)
+    assert (outcomes[0].code, outcomes[0].status) == ("internal", 500)
 
 
 async def test_too_many_documents_reject_the_whole_request(accepting: Accepting) -> None:
