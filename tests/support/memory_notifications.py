@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from flashnotify.archive.api_key_records import DailyRecipients
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import (
     ACCEPTED,
-    DailyRecipients,
     Delivery,
     FanOutSlice,
     IdempotencyRecord,

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from flashnotify.archive.api_key_records import ApiKey
 from flashnotify.archive.identity_records import AuditEntry, AuditFilter
 from flashnotify.archive.records import (
-    ApiKey,
     Event,
     Latency,
     OutboxFilter,

@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from flashnotify.archive.api_key_records import ApiKey, DailyRecipients
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import (
-    ApiKey,
     Attempt,
-    DailyRecipients,
     Delivery,
     Event,
     IdempotencyRecord,

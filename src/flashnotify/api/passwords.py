@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, TypeVar
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +20,7 @@ from flashnotify.errors import (
 )
 from flashnotify.identity.password_reset import LINK_MINUTES, PasswordReset
 from flashnotify.identity.passwords import MAX_LENGTH, MIN_LENGTH
-from flashnotify.identity.principal import Principal
+from flashnotify.identity.roles import user_id
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.identity.users import Users
 from flashnotify.intake.json_documents import parse
@@ -104,7 +103,11 @@ def passwords_router(
         openapi_extra={"requestBody": body_of(PasswordChange)},
     )
     async def change_password(request: Request, principal: AnyKey) -> None:
-        id = user_of(principal)
+        id = user_id(principal)
+        if id is None:
+            raise NotPermitted(
+                "Only people have this. Sign in, or send a token of a user.", code="not_a_user"
+            )
         wanted = await read(request, PasswordChange)
         actor = actor_of(request, principal)
         try:
@@ -146,16 +149,6 @@ def passwords_router(
             await reset.confirm(wanted.token, wanted.new_password, address_of(request))
 
     return router
-
-
-def user_of(principal: Principal) -> UUID:
-    """Return the id of the user who is authenticated. Raise `NotPermitted` if it is none."""
-    kind, _, id = principal.id.partition(":")
-    if kind != "user":
-        raise NotPermitted(
-            "Only people have this. Sign in, or send a token of a user.", code="not_a_user"
-        )
-    return UUID(id)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from flashnotify.archive import records
+from flashnotify.archive import api_key_records, records
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.domain import Device, Job, Lane, Priority
 
@@ -25,7 +25,7 @@ class Notifications(Protocol):
         notification: records.Notification,
         work: records.ScheduledJob | records.FanOutSlice,
         answer: records.IdempotencyRecord | None,
-        reached: records.DailyRecipients | None = None,
+        reached: api_key_records.DailyRecipients | None = None,
     ) -> Awaitable[None]:
         """Store a new notification, its work and the answer for its idempotency key.
 
@@ -188,13 +188,13 @@ class Devices(Protocol):
 class ApiKeys(Protocol):
     """API keys."""
 
-    async def add(self, key: records.ApiKey, entry: AuditEntry) -> None:
+    async def add(self, key: api_key_records.ApiKey, entry: AuditEntry) -> None:
         """Store a new key."""
 
-    async def find(self, id: str) -> records.ApiKey | None:
+    async def find(self, id: str) -> api_key_records.ApiKey | None:
         """Return a key."""
 
-    async def all(self) -> Sequence[records.ApiKey]:
+    async def all(self) -> Sequence[api_key_records.ApiKey]:
         """Return every key, oldest first."""
 
     async def rotate(self, id: str, secret_hmac: bytes, until: int, entry: AuditEntry) -> None:

@@ -12,8 +12,8 @@ from typing import NamedTuple, Self
 import structlog
 from limits import parse as parse_rate
 
+from flashnotify.archive.api_key_records import ApiKey
 from flashnotify.archive.ports import ApiKeys as StoredKeys
-from flashnotify.archive.records import ApiKey
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
 from flashnotify.domain import Priority, moment

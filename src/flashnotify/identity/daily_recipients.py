@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 
+from flashnotify.archive.api_key_records import DailyRecipients
 from flashnotify.archive.ports import ApiKeys
-from flashnotify.archive.records import DailyRecipients
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
 from flashnotify.errors import RateLimited

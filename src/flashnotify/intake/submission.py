@@ -6,14 +6,9 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from flashnotify.archive.api_key_records import DailyRecipients
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import (
-    DailyRecipients,
-    FanOutSlice,
-    IdempotencyRecord,
-    Notification,
-    ScheduledJob,
-)
+from flashnotify.archive.records import FanOutSlice, IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.clock import Clock
 from flashnotify.delivery.planner import Planner
 from flashnotify.domain import NotificationStatus, milliseconds

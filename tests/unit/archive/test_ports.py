@@ -9,12 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from flashnotify.archive.api_key_records import ApiKey, DailyRecipients
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import (
     ACCEPTED,
-    ApiKey,
-    DailyRecipients,
     Delivery,
     DeliveryFilter,
     FanOutSlice,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from flashnotify.archive.records import ApiKey
+from flashnotify.archive.api_key_records import ApiKey
 from flashnotify.domain import Priority
 from flashnotify.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
 from flashnotify.identity.api_keys import ApiKeys, KeyTerms, NewKey

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flashnotify.archive.records import ApiKey
+from flashnotify.archive.api_key_records import ApiKey
 from flashnotify.domain import DeliveryStatus, Priority
 from flashnotify.errors import FlashNotifyError, NotPermitted, RateLimited, Unavailable
 from flashnotify.identity.daily_recipients import RecipientLimits

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from flashnotify.archive import records
+from flashnotify.archive import api_key_records, records
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
@@ -122,7 +122,7 @@ class SqlNotifications(Access):
         notification: Notification,
         work: ScheduledJob | records.FanOutSlice,
         answer: IdempotencyRecord | None,
-        reached: records.DailyRecipients | None = None,
+        reached: api_key_records.DailyRecipients | None = None,
     ) -> Awaitable[None]:
         now = notification.accepted_at
         changes: list[Change] = [
