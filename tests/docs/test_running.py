@@ -52,6 +52,7 @@ def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
     server = re.sub(r"ssl_certificate\w* \S+;", "", server)
     # And the same service under a path.
     server = server.rstrip().removesuffix("}") + block("nginx", "location /notify/") + "}"
+    assert server.count("X-Forwarded-For $proxy_add_x_forwarded_for;") == 2
     config = tmp_path / "nginx.conf"
     config.write_text(
         f"pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\n"
