@@ -7,7 +7,7 @@ from alembic import op
 
 from flashnotify.archive.models import Id
 
-revision = "0008"
+revision = "0005"
 down_revision = "0004"
 
 
