@@ -81,11 +81,14 @@ class Principal:
         """Raise `NotPermitted` without `scope`; `admin` implies every scope."""
         if self.allows(scope):
             return
-        raise NotPermitted(
-            f"This key lacks the scope {scope!r}. Create one that has it: "
-            f"flashnotify keys create --name NAME --scope {scope}",
-            code="missing_scope",
-        )
+        if self.role is not None:
+            lacks = f"Your role, {self.role}, lacks the scope {scope!r}. Ask an admin for it."
+        else:
+            lacks = (
+                f"This key lacks the scope {scope!r}. Create one that has it: "
+                f"flashnotify keys create --name NAME --scope {scope}"
+            )
+        raise NotPermitted(lacks, code="missing_scope")
 
     def require_sending(self, kind: str = "KIND") -> None:
         """Raise `NotPermitted` without the scope of any kind: whatever the request is, it fails.
