@@ -398,3 +398,9 @@ async def test_links_are_not_asked_for_without_end(visitor: Visitor) -> None:
         await visitor.send("/forgot-password", email="nobody@univ.example")
     assert visitor.page.status_code == 429
     assert "Too many links were asked for. Try again in 1 second." in visitor.text
+
+
+async def test_it_says_when_nobody_can_sign_in() -> None:
+    async with running(Service(ServiceConfig(password_sign_in=False))) as service:
+        page = await service.anonymous.get("/sign-in")
+        assert "Nobody can sign in here at the moment." in page.text
