@@ -193,8 +193,9 @@ class ServiceConfig(Config):
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(networks)] = setting(
         "127.0.0.0/8 ::1/128",
-        help="Networks of reverse proxies, separated by spaces: the path prefix that they report "
-        "is used, and one may have as many connections as the service serves.",
+        help="Networks of reverse proxies, separated by spaces: the path prefix and "
+        "the address of a client that they report are used, and one may have as many connections "
+        "as the service serves.",
         example="10.0.3.0/28 fd00:3::/64",
     )
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = setting(

@@ -63,6 +63,8 @@ def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
         [str(nginx), "-t", "-c", config], capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stderr
+    # Without it, everybody who signs in has the same address.
+    assert server.count("X-Forwarded-For $proxy_add_x_forwarded_for;") == server.count("proxy_pass")
     size = re.search(r"client_max_body_size (\d+)m;", server)
     assert size
     assert int(size[1]) * 1024 * 1024 >= ServiceConfig().max_batch_bytes

@@ -77,3 +77,14 @@ async def test_the_commands_list_and_verify(tmp_path: Path) -> None:
     verified = await commands.cli("audit", "verify", "--expect", f"{number}:{digest}")
     assert verified.code == 1
     assert f"no entry {number}:{digest}" in verified.stderr
+
+
+async def test_every_detail_is_listed(tmp_path: Path) -> None:
+    commands = InProcessCli(tmp_path / "serve")
+    assert (await commands.cli("migrate")).code == 0
+    ada = ("--name", "Ada", "--email", "ada@univ.example")
+    assert (await commands.cli("users", "create", *ada, "--role", "viewer")).code == 0
+    assert (await commands.cli("users", "deactivate", "ada@univ.example")).code == 0
+    listed = await commands.cli("audit", "list", "--action", "user.deactivated")
+    assert (listed.code, listed.stderr) == (0, "")
+    assert "active=True,False" in listed.stdout

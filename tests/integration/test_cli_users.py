@@ -55,6 +55,12 @@ async def test_a_user_is_created_listed_given_a_password_and_deactivated(cli: In
     assert "No user matches" in (await cli.cli("users", "list", "--role=admin")).stdout
 
 
+async def test_a_user_without_a_login_cannot_sign_in(cli: InProcessCli) -> None:
+    created = await cli.cli("users", "create", "--name=Ada", "--role=sender")
+    assert created.code == 0
+    assert created.stderr == "Nobody can sign in without an email address or external id.\n"
+
+
 async def test_a_password_is_read_but_never_typed_as_an_argument(cli: InProcessCli) -> None:
     created = await cli.cli("users", "create", *ADA, "--password", stdin=GOOD)
     assert (created.code, created.stderr) == (0, "")

@@ -455,3 +455,9 @@ async def test_what_nobody_expected_gives_a_page(
     page = await visitor.open("/account", **BROWSER)
     assert page.status_code == 500
     assert "tell your administrator the number below" in visitor.text
+
+
+async def test_it_says_when_nobody_can_sign_in() -> None:
+    async with running(Service(ServiceConfig(password_sign_in=False))) as service:
+        page = await service.anonymous.get("/sign-in")
+        assert "Nobody can sign in here at the moment." in page.text

@@ -356,6 +356,13 @@ async def test_a_token_ends_with_the_secret_of_the_key_that_it_was_made_with(
         assert (await me(service, each)).status_code == 401
 
 
+async def test_a_key_that_gets_a_token_was_used_from_there(service: Running) -> None:
+    key = (await service.key("read"))["Authorization"].removeprefix("Bearer ")
+    await ask(service, grant_type="client_credentials", client_secret=key)
+    (shown,) = (await service.get("/v1/api-keys"))["items"]
+    assert shown["last_used_from"] == "127.0.0.1"
+
+
 async def test_a_client_id_is_that_of_the_key(service: Running) -> None:
     key = (await service.key("read"))["Authorization"].removeprefix("Bearer ")
     request = {"grant_type": "client_credentials", "client_secret": key, "client_id": "other"}

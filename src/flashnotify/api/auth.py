@@ -112,7 +112,7 @@ class Authentication:
         if signed_in is None:
             raise NotAuthenticated(
                 "Send an API key as `Authorization: Bearer fn_…` or `X-API-Key: fn_…`. "
-                "Create one: flashnotify keys create"
+                "Create one: flashnotify keys create. Or sign in: POST /v1/auth/token"
             )
         return signed_in.principal
 

@@ -94,17 +94,17 @@ def tokens_router(
                 user_principal(user), address, "password", grant.wanted, after=changed
             )
         if isinstance(grant, ClientGrantIn):
-            key = await _client(request, grant)
+            key = await _client(request, grant, address)
             wanted = grant.wanted
             return await grants.issue(key, address, "client_credentials", wanted, refreshable=False)
         return await grants.refresh(grant.refresh_token, address, grant.wanted)
 
-    async def _client(request: Request, grant: ClientGrantIn) -> Principal:
+    async def _client(request: Request, grant: ClientGrantIn, address: str | None) -> Principal:
         id, secret = client_secret(request, grant)
         try:
-            key = await keys.authenticate(secret)
+            key = await keys.authenticate(secret, lambda: address)
         except NotAuthenticated as error:
-            await grants.refuse(client_address(request.scope, request.app.state.proxies), error)
+            await grants.refuse(address, error)
             raise ClientRefused(str(error)) from None
         if id not in (None, key.id):
             raise ClientRefused("The client_id is not the id of this API key: leave it out.")

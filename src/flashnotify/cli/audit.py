@@ -79,10 +79,11 @@ def verify(
 
 
 def _details(entry: dict[str, Any]) -> str:
-    shown = ((name, value) for name, value in entry["details"].items())
-    return " ".join(
-        f"{name}={','.join(value) if isinstance(value, list) else value}" for name, value in shown
-    )
+    return " ".join(f"{name}={_value(value)}" for name, value in entry["details"].items())
+
+
+def _value(value: Any) -> str:
+    return ",".join(map(_value, value)) if isinstance(value, list) else str(value)
 
 
 _ENTRIES = Listing(

@@ -1,6 +1,7 @@
 """The output of `make run`: the address, a trial key and two commands to paste."""
 
 import json
+import sys
 
 import httpx
 from starlette.types import ASGIApp
@@ -35,7 +36,8 @@ def sign_in(address: str, first: FirstAdmin | None) -> str:
     """Return how to sign in at `address`, with the password of a first admin made just now."""
     page = f"Sign in at {address}/sign-in"
     if first is None:
-        return f"{page} (a new password: flashnotify users set-password EMAIL)"
+        # As it was run: in a checkout it is not on the PATH.
+        return f"{page} (a new password: {sys.argv[0]} users set-password EMAIL)"
     if first.password is None:
         return f"{page} as {first.email} with the password in FLASHNOTIFY_ADMIN_PASSWORD"
     return f"{page} as {first.email} with the password {first.password} (not shown again)"

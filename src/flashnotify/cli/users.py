@@ -55,9 +55,12 @@ def create(
         "password": _password() if with_password else None,
     }
     with connect() as client:
-        print(client.call("POST", "/v1/users", document=wanted)["id"])
-    if not with_password:
-        login = email or external_id or "ID"
+        id = client.call("POST", "/v1/users", document=wanted)["id"]
+    print(id)
+    if not (email or external_id):
+        print("Nobody can sign in without an email address or external id.", file=sys.stderr)
+    elif not with_password:
+        login = email or external_id
         print(
             f"There is no password yet. Set one: flashnotify users set-password {login}",
             file=sys.stderr,

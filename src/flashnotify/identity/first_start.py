@@ -21,7 +21,7 @@ _SERVE = Actor("local")
 _GROUPS, _LETTERS = 4, 5
 KEY_SET = "secret_key.set"
 LOST = (
-    "API keys, sessions and tokens of the former one do not work. Add the former one to "
+    "API keys and tokens of the former one do not work. Add the former one to "
     "FLASHNOTIFY_PREVIOUS_SECRET_KEYS, or create new API keys; passwords still work"
 )
 

@@ -60,5 +60,5 @@ def checked_rate(text: str) -> str:
         rates = []
     # The library reads a window of 0 seconds as one of 1.
     if len(rates) != 1 or 0 in map(int, re.findall(r"\d+", text)):
-        raise ValueError("must be one rate, above zero")
+        raise ValueError("must be one rate, above zero, such as 50/second")
     return text

@@ -103,6 +103,19 @@ def test_settings_that_are_hardly_meant(monkeypatch: pytest.MonkeyPatch) -> None
     assert "FLASHNOTIFY_LOCALE=en or fr" in str(found["FLASHNOTIFY_LOCALE"].remedy)
 
 
+@pytest.mark.parametrize(("issuer", "expected"), [("", ["warning"]), ("https://x.example", [])])
+def test_somebody_can_sign_in(
+    monkeypatch: pytest.MonkeyPatch, issuer: str, expected: list[str]
+) -> None:
+    monkeypatch.setenv("FLASHNOTIFY_PASSWORD_SIGN_IN", "false")
+    if issuer:
+        monkeypatch.setenv("FLASHNOTIFY_OIDC_ISSUER", issuer)
+        monkeypatch.setenv("FLASHNOTIFY_OIDC_CLIENT_SECRET", "x" * 32)
+    found = doubtful_findings(ServiceConfig())
+    part = "FLASHNOTIFY_PASSWORD_SIGN_IN"
+    assert [finding.state for finding in found if finding.part == part] == expected
+
+
 def test_settings_that_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "EMAIL_URL": "smtp://mail.univ.example",

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashnotify.archive.api_key_records import ApiKey
-from flashnotify.domain import Priority
+from flashnotify.domain import Priority, Role
 from flashnotify.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
 from flashnotify.identity.api_keys import ApiKeys, KeyTerms, NewKey
 from flashnotify.identity.audit import Actor, Audit
@@ -344,6 +344,12 @@ async def test_a_principal_has_the_permissions_of_its_scopes() -> None:
         with pytest.raises(NotPermitted, match=re.escape(f"--scope {wanted}")) as failure:
             principal(*scopes).require(wanted)
         assert failure.value.code == "missing_scope"
+
+
+async def test_people_are_told_to_ask_an_admin_for_a_scope() -> None:
+    sender = Principal("user:x", frozenset({"read"}), Priority.high, role=Role.sender)
+    with pytest.raises(NotPermitted, match="Your account lacks the scope 'admin'. Ask an admin"):
+        sender.require("admin")
 
 
 async def test_a_key_sends_up_to_its_priority_or_that_of_the_kind() -> None:

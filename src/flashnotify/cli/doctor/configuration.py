@@ -41,6 +41,12 @@ def doubtful_findings(config: ServiceConfig) -> Iterator[Finding]:
     yield from _example_sender()
     yield from _receipts(config)
     yield from _admin_password(config)
+    if not config.password_sign_in and config.oidc_issuer is None:
+        yield warning(
+            "FLASHNOTIFY_PASSWORD_SIGN_IN",
+            "is false without FLASHNOTIFY_OIDC_ISSUER: nobody can sign in",
+            "Set FLASHNOTIFY_OIDC_ISSUER, or FLASHNOTIFY_PASSWORD_SIGN_IN=true.",
+        )
     if config.timezone == "UTC" and "FLASHNOTIFY_TIMEZONE" not in given_names():
         yield warning(
             "FLASHNOTIFY_TIMEZONE",
