@@ -3,22 +3,20 @@
 docs/security.md has the result as a table, which DOCS=write in the environment writes.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from flashnotify.api.browser_sessions import SESSION
 from flashnotify.app import Service
 from flashnotify.archive.identity_records import User
 from flashnotify.archive.records import Finish, OutboxMessage
-from flashnotify.domain import DeliveryStatus, Role
-from flashnotify.identity.roles import user_principal
+from flashnotify.domain import DeliveryStatus
 from flashnotify.settings import ServiceConfig
 from tests.docs.generated_text import DOCS, assert_generated
+from tests.support.callers import ROLES, SCOPES, WAYS, Caller, by_key, by_session, by_token, person
 from tests.support.manual_clock import ManualClock
-from tests.support.people import GOOD, add_user
 from tests.support.records import Records
 from tests.support.running import ACADEMIC, Running, running
 
@@ -26,71 +24,24 @@ PAGE = DOCS / "security.md"
 BEGIN, END = "<!-- From here on: tests/integration/test_permissions.py -->\n\n", "\n<!-- To here"
 SENT = Finish(DeliveryStatus.sent)
 NOWHERE = UUID("01a204ab-133f-7000-95d3-66f8d33980d8")
-# By the heading of its column in the table.
-SCOPES = {
-    f"`{scope}`": frozenset({scope})
-    for scope in ("read", "read:all", "devices", "notify:academic", "notify:*", "admin")
-}
-ROLES = {
-    str(role): user_principal(User(NOWHERE, "Ada", role, 0, kinds=frozenset({"academic"}))).scopes
-    for role in (Role.sender, Role.viewer, Role.service, Role.admin)
-}
 COLUMNS = ("nobody", *SCOPES, *ROLES)
 # Lists that have what belongs to notifications, and the paths about one of these.
 LISTS = ("/v1/notifications", "/v1/deliveries", "/v1/outbox")
 ABOUT_ONE = "/v1/notifications/{id}"
-
-
+ABOUT_SESSION = "/v1/auth/sessions/{id}"
 # The page has what keys get there.
-FOR_PEOPLE = ("POST /v1/auth/password",)
-
-
-class Caller(NamedTuple):
-    """What proves who somebody is, and the id that their notifications are filed under."""
-
-    headers: Mapping[str, str]
-    id: str
-
-
-Way = Callable[[Running, str], Awaitable[Caller]]
-
-
-async def by_key(service: Running, column: str) -> Caller:
-    headers = await service.key(*(SCOPES | ROLES)[column], max_priority="critical")
-    return Caller(headers, headers["Authorization"].split("_")[1])
-
-
-async def by_token(service: Running, column: str) -> Caller:
-    email = f"{column}@univ.example"
-    user = await add_user(service.service, Role(column), email=email)
-    form = {"grant_type": "password", "username": email, "password": GOOD}
-    answer = await service.anonymous.post("/v1/auth/token", data=form)
-    assert answer.status_code == 200, answer.text
-    return Caller({"Authorization": f"Bearer {answer.json()['access_token']}"}, f"user:{user.id}")
-
-
-async def by_session(service: Running, column: str) -> Caller:
-    user = await add_user(service.service, Role(column), email=f"{column}@univ.example")
-    cookie = await service.service.identity.sessions.begin(user, None, None)
-    headers = {"Cookie": f"{SESSION}={cookie}", "Sec-Fetch-Site": "same-origin"}
-    return Caller(headers, f"user:{user.id}")
-
-
-# The ways of proving who one is, and the columns that each can be tried with.
-WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
-    "key": (by_key, (*SCOPES, *ROLES)),
-    "token": (by_token, tuple(ROLES)),
-    "session": (by_session, tuple(ROLES)),
-}
+FOR_PEOPLE = ("POST /v1/auth/password", f"DELETE {ABOUT_SESSION}, own")
 
 
 class Matrix:
     """The answers to each request of each caller."""
 
-    def __init__(self, service: Running, clock: ManualClock) -> None:
+    def __init__(self, service: Running, records: Records) -> None:
         self.service = service
-        self.records = Records(service.service.archive, clock.now)
+        self.records = records
         self.cells: dict[tuple[str, str], str] = {}
+        # Other people, by what is done to them.
+        self.people: dict[str, User] = {}
 
     async def fill(self, column: str, caller: Caller) -> None:
         document = (await self.service.anonymous.get("/openapi.json")).json()
@@ -100,12 +51,51 @@ class Matrix:
                     await self.lists(column, caller, path)
                 elif path.startswith(ABOUT_ONE):
                     await self.about_one(column, caller, method, path)
+                elif path == ABOUT_SESSION:
+                    await self.about_session(column, caller, method)
                 else:
-                    answer = await self.answer(caller, method, path)
+                    id = await self.others(path)
+                    answer = await self.answer(caller, method, path, id)
                     self.cells[f"{method.upper()} {path}", column] = answer
+                    if caller.user is not None and path.startswith("/v1/users/{id}"):
+                        await self.about_oneself(caller, method, path, answer)
 
-    async def answer(self, caller: Caller, method: str, path: str) -> str:
+    async def others(self, path: str) -> UUID | str:
+        """Return the id of a user, key or device of somebody else, that a path is about."""
+        if path.startswith("/v1/users/{id}"):
+            return (await self.other("users")).id
+        if path.startswith("/v1/api-keys/{id}"):
+            return (await by_key(self.service, "`read`")).id
+        if path.startswith("/v1/devices/{id}"):
+            device = {"type": "ntfy", "topic": f"t{self.records.id().hex}"}
+            answer = await self.service.http.post("/v1/devices", json=device)
+            assert answer.status_code == 201, answer.text
+            return str(answer.json()["id"])
+        return NOWHERE
+
+    async def other(self, what: str) -> User:
+        if what not in self.people:
+            self.people[what] = await person(self.service, "viewer")
+        return self.people[what]
+
+    async def about_oneself(self, caller: Caller, method: str, path: str, others: str) -> None:
+        """Nobody gets more of themselves by these paths than of others."""
+        assert caller.user is not None
+        if others != "yes":
+            assert await self.answer(caller, method, path, caller.user.id) == others, path
+
+    async def about_session(self, column: str, caller: Caller, method: str) -> None:
+        other = await self.other("sessions")
+        for whose, user in (("own", caller.user or other), ("foreign", other)):
+            sessions = self.service.service.identity.sessions
+            await sessions.begin(user, None, None)
+            [newest, *_] = await sessions.of_user(user.id)
+            answer = await self.answer(caller, method, ABOUT_SESSION, newest.id)
+            self.cells[f"{method.upper()} {ABOUT_SESSION}, {whose}", column] = answer
+
+    async def answer(self, caller: Caller, method: str, path: str, id: UUID | str) -> str:
         """Return how a request is refused, or that it is let in: then it may lack something."""
+        refused = (401, 403) if id is NOWHERE else (401, 403, 404)
         headers: dict[str, str] = dict(caller.headers)
         body: Any = {} if method != "get" else None
         if path == "/v1/events":
@@ -113,10 +103,10 @@ class Matrix:
             headers["Last-Event-ID"] = "x"
         if path in ("/v1/notifications", "/v1/notifications/batch"):
             body = ACADEMIC if path == "/v1/notifications" else [ACADEMIC]
-        path = path.format(kind="academic", id=NOWHERE, delivery_id=NOWHERE, token="x")
+        path = path.format(kind="academic", id=id, delivery_id=NOWHERE, token="x")
         answer = await self.service.anonymous.request(method, path, headers=headers, json=body)
         assert answer.status_code < 500, (path, answer.text)
-        return str(answer.status_code) if answer.status_code in (401, 403) else "yes"
+        return str(answer.status_code) if answer.status_code in refused else "yes"
 
     async def about_one(self, column: str, caller: Caller, method: str, path: str) -> None:
         for whose, sender in (("own", caller.id), ("foreign", "another")):
@@ -158,16 +148,68 @@ class Matrix:
 async def test_each_request_is_answered_as_the_page_says(way: str, clock: ManualClock) -> None:
     prove, columns = WAYS[way]
     async with running(Service(ServiceConfig(), clock), deliver=False) as service:
-        matrix = Matrix(service, clock)
+        matrix = Matrix(service, Records(service.service.archive, clock.now))
         await matrix.fill("nobody", Caller({}, "nobody"))
         for column in columns:
             await matrix.fill(column, await prove(service, column))
-    if columns == COLUMNS[1:]:
+    if way == "key":
         assert_generated(PAGE, BEGIN, matrix.table(), END)
-    else:
-        written = _cells(PAGE.read_text())
+    written = _cells(PAGE.read_text())
+    if way in ("token", "session"):
         written |= {(row, column): "yes" for row in FOR_PEOPLE for column in columns}
-        assert {at: written[at] for at in matrix.cells} == matrix.cells
+    assert {at: written[at] for at in matrix.cells} == matrix.cells
+
+
+async def _revoked_key(service: Running, clock: ManualClock) -> Caller:
+    caller = await by_key(service, "admin")
+    await service.http.delete(f"/v1/api-keys/{caller.id}")
+    return caller
+
+
+async def _expired_token(service: Running, clock: ManualClock) -> Caller:
+    caller = await by_token(service, "admin")
+    await clock.advance(15 * 60)
+    return caller
+
+
+async def _revoked_token(service: Running, clock: ManualClock) -> Caller:
+    caller = await by_token(service, "admin")
+    token = caller.headers["Authorization"].partition(" ")[2]
+    await service.anonymous.post("/v1/auth/revoke", data={"token": token})
+    return caller
+
+
+async def _idle_session(service: Running, clock: ManualClock) -> Caller:
+    caller = await by_session(service, "admin")
+    await clock.advance(8 * 3600)
+    return caller
+
+
+async def _deactivated(service: Running, clock: ManualClock) -> Caller:
+    caller = await by_session(service, "admin")
+    assert caller.user is not None
+    await person(service, "admin")
+    answer = await service.http.post(f"/v1/users/{caller.user.id}/deactivate")
+    assert answer.is_success, answer.text
+    return caller
+
+
+Ended = Callable[[Running, ManualClock], Awaitable[Caller]]
+ENDED: tuple[Ended, ...] = (
+    *(_revoked_key, _revoked_token, _deactivated),
+    *(_expired_token, _idle_session),
+)
+
+
+async def test_what_has_ended_is_nobody(clock: ManualClock) -> None:
+    written = _cells(PAGE.read_text())
+    async with running(Service(ServiceConfig(), clock), deliver=False) as service:
+        # One maker of ids, so that the newest is first in lists.
+        records = Records(service.service.archive, clock.now)
+        for end in ENDED:
+            matrix = Matrix(service, records)
+            await matrix.fill("nobody", (await end(service, clock))._replace(user=None))
+            assert {at: written[at] for at in matrix.cells} == matrix.cells, end.__name__
 
 
 def _cells(page: str) -> dict[tuple[str, str], str]:
