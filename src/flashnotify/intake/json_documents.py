@@ -107,7 +107,8 @@ async def read_lines(body: Body, max_size: int, slices: TimeSlices) -> AsyncIter
         if end - at <= max_size:
             yield bytes(body[at:end])
         else:
-            joined = body.find(b"}{", at, at + max_size) >= 0
+            # Each of the joined ones may be as long.
+            joined = body.find(b"}{", at, min(end, at + max_size + 2)) >= 0
             yield _too_long(max_size, ONE_PER_LINE if joined else "")
         at = await _skip(body, end, slices)
 

@@ -348,7 +348,7 @@ async def test_a_principal_has_the_permissions_of_its_scopes() -> None:
 
 async def test_people_are_told_to_ask_an_admin_for_a_scope() -> None:
     sender = Principal("user:x", frozenset({"read"}), Priority.high, role=Role.sender)
-    with pytest.raises(NotPermitted, match="Your account lacks the scope 'admin'. Ask an admin"):
+    with pytest.raises(NotPermitted, match=r"Your account lacks the scope 'admin'\. Ask an admin"):
         sender.require("admin")
 
 
