@@ -17,6 +17,7 @@ from flashnotify.clock import Clock
 
 # The hash before the first entry.
 _BEGIN = bytes(32)
+_LOWEST = -(2**63)
 # Entries that are verified before other tasks get the event loop, and at once.
 _STEP = 200
 _VERIFIED = 20_000
@@ -78,6 +79,8 @@ class Audit:
             number, previous = (last.number + 1, last.hash) if last is not None else (1, _BEGIN)
             values = (number, self.clock.now(), *actor, action, target, dict(details))
             entry = AuditEntry(*values, previous, _hash(previous, *values))
+            # If this fails, the entry may be stored nevertheless: the archive knows.
+            self._last = None
             await (write or self.log.append)(entry)
             self._last = entry
 
@@ -88,13 +91,16 @@ class Audit:
         """
         number, previous, verified = after, await self._hash_of(after) or _BEGIN, 0
         broken: list[int] = []
-        while entries := await self.log.after(number, _STEP):
+        # There is none before the first, unless somebody has put it there.
+        reached = after or _LOWEST
+        while entries := await self.log.after(reached, _STEP):
             for entry in entries:
                 values = (entry.number, entry.at, entry.actor, entry.address, entry.action)
                 fits = entry.hash == _hash(entry.previous, *values, entry.target, entry.details)
                 if not fits or entry.previous != previous or entry.number != number + 1:
                     broken.append(entry.number)
-                number, previous = entry.number, entry.hash
+                reached = number = entry.number
+                previous = entry.hash
             verified += len(entries)
             if verified >= _VERIFIED:
                 return Verification(number, previous, broken, complete=False)
