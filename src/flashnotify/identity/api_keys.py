@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 import structlog
 from limits import parse as parse_rate
 
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.ports import ApiKeys as StoredKeys
 from flashnotify.archive.records import ApiKey
 from flashnotify.bounded_cache import BoundedCache
@@ -178,11 +179,15 @@ class ApiKeys:
         if KeyState.of(key, self._clock.now()) in (KeyState.expired, KeyState.revoked):
             raise Conflict(f"This API key is not valid any more. {_CREATE}", code="key_over")
         secret = new_secret()
-        write = partial(self._stored.rotate, id, _hmac(self._peppers[0], id, secret), until)
+
+        async def write(entry: AuditEntry) -> None:
+            await self._stored.rotate(id, _hmac(self._peppers[0], id, secret), until, entry)
+            # Here, so that it also happens if the caller is cancelled meanwhile.
+            self._rotations[id] += 1
+            self._forget(id)
+
         details = {"previous_expires_at": until}
         await self._audit.record(actor, "key.rotated", f"key:{id}", details, write)
-        self._rotations[id] += 1
-        self._forget(id)
         return NewKey(id, written(id, secret))
 
     async def revoke(self, id: str, actor: Actor) -> None:

@@ -231,6 +231,28 @@ async def test_a_key_that_is_rotated_during_its_look_up_is_looked_up_again(
     assert (await looking).expires_at == clock.now() + 5
 
 
+async def test_a_rotation_counts_though_its_caller_is_gone(
+    keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
+) -> None:
+    key = await make(keys)
+    await keys.authenticate(key.token)
+    rotate, going_on = archive.api_keys.rotate, asyncio.Event()
+
+    async def slow(*values: Any) -> None:
+        await rotate(*values)
+        await going_on.wait()
+
+    archive.api_keys.rotate = slow  # type: ignore[method-assign]
+    rotating = asyncio.create_task(keys.rotate(key.id, clock.now(), ADMIN))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    rotating.cancel()
+    going_on.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert await refusal(keys, key.token) == "expired_key"
+
+
 async def test_a_key_that_is_over_is_not_rotated(keys: ApiKeys, clock: ManualClock) -> None:
     expired = await make(keys, expires_at=clock.now() + 1)
     revoked = await make(keys)
