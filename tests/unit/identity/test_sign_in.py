@@ -215,3 +215,22 @@ async def test_a_full_queue_is_no_failure(archive: Archive) -> None:
             await full.sign_in.with_password("ada@univ.example", GOOD, HERE)
         assert refused.value.retry_after > 0
     assert full.refusals() == []
+
+
+@pytest.mark.parametrize(
+    ("login", "variant"), [("jones@univ.example", "jone\u017f@univ.example"), ("etu1", "ETU1")]
+)
+async def test_variants_of_a_login_do_not_tell_that_it_exists(
+    signing_in: SigningIn, login: str, variant: str
+) -> None:
+    """Those that find nobody are no failures of the user, so those of an unknown one are not."""
+
+    async def answers() -> list[str]:
+        tried = [login, variant] * 3
+        return [await signing_in.attempt(each, "wrong") for each in tried]
+
+    unknown = await answers()
+    signing_in.__post_init__()
+    name = "email" if "@" in login else "external_id"
+    await signing_in.user(**{"email": "ada@univ.example", name: login})
+    assert await answers() == unknown
