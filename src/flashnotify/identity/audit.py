@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from flashnotify.archive.identity_ports import AuditLog
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.clock import Clock
+from flashnotify.errors import RateLimited
+from flashnotify.identity.throttle import Throttle
+from flashnotify.networks import network_of
 
 # The hash before the first entry.
 _BEGIN = bytes(32)
@@ -21,6 +24,8 @@ _LOWEST = -(2**63)
 # Entries that are verified before other tasks get the event loop, and at once.
 _STEP = 200
 _VERIFIED = 20_000
+# Refusals of a network that are all recorded.
+_REFUSALS = 50
 
 
 class Actor(NamedTuple):
@@ -50,6 +55,10 @@ class Audit:
     clock: Clock
     _last: AuditEntry | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _refusals: Throttle = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._refusals = Throttle(_REFUSALS, self.clock)
 
     async def record(
         self,
@@ -65,6 +74,19 @@ class Audit:
         """
         # A caller that is cancelled must not leave it open whether this was the last entry.
         await asyncio.shield(self._record(actor, action, target, details or {}, write))
+
+    async def record_refusal(
+        self, actor: Actor, action: str, target: str | None, details: Mapping[str, Any]
+    ) -> None:
+        """Store an entry about a refusal that costs nothing to provoke.
+
+        Of a network with very many, only some are stored, so that nobody fills the log.
+        """
+        try:
+            self._refusals.begin("" if actor.address is None else network_of(actor.address))
+        except RateLimited:
+            return
+        await self.record(actor, action, target, details)
 
     async def _record(
         self,

@@ -133,7 +133,7 @@ class TokenGrants:
     ) -> GrantRefused:
         actor = Actor(claims.sub.removeprefix("key:"), address)
         details = {"grant": "refresh_token", "reason": error.code}
-        await self.audit.record(actor, "token.refused", f"tokens:{claims.sid}", details)
+        await self.audit.record_refusal(actor, "token.refused", f"tokens:{claims.sid}", details)
         return GrantRefused(str(error))
 
     async def _reused(
@@ -150,7 +150,8 @@ class TokenGrants:
         """Note that no token was issued for an API key, if that was valid once."""
         if error.code in ("expired_key", "revoked_key"):
             details = {"grant": "client_credentials", "reason": error.code}
-            await self.audit.record(Actor(ANONYMOUS, address), "token.refused", None, details)
+            actor = Actor(ANONYMOUS, address)
+            await self.audit.record_refusal(actor, "token.refused", None, details)
 
     async def revoke(self, token: str, address: str | None) -> None:
         """Revoke the family of an access or refresh token, effective at once.
