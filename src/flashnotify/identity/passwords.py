@@ -61,9 +61,9 @@ class Passwords:
         """
         async with self._making_decoy:
             self._decoy = self._decoy or await self.hash("")
-        # Composed, a password may be shorter than it was typed, but not by that much.
-        text = _normal(password[: 4 * MAX_LENGTH])
-        known = stored is not None and len(text) <= MAX_LENGTH
+        # Bounded first: composing takes time that grows with the square of the length.
+        text = _normal(password[:MAX_LENGTH])
+        known = stored is not None and max(len(password), len(text)) <= MAX_LENGTH
         wanted = stored if stored is not None and known else self._decoy
         right, better = await self._run(
             partial(self._hashes.verify_and_update, _encoded(text[:MAX_LENGTH]), wanted)
@@ -98,10 +98,10 @@ def _encoded(password: str) -> bytes:
 
 def weakness_of(password: str, personal: Iterable[str]) -> InvalidValue | None:
     """Return why a password is not good enough, with advice; None if it is. Slow."""
-    password = _normal(password)
+    typed, password = len(password), _normal(password[:MAX_LENGTH])
     if len(password) < MIN_LENGTH:
         return InvalidValue("password_too_short", f"must have at least {MIN_LENGTH} characters")
-    if len(password) > MAX_LENGTH:
+    if max(typed, len(password)) > MAX_LENGTH:
         return InvalidValue("password_too_long", f"must have at most {MAX_LENGTH} characters")
     # 14 MB that only the choice of a password needs.
     from zxcvbn import zxcvbn  # noqa: PLC0415
