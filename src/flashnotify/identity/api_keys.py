@@ -220,7 +220,7 @@ class ApiKeys:
         if key is None:
             raise NotAuthenticated(_UNKNOWN, code="unknown_key")
         replaced = key.previous_expires_at
-        ends = [key.expires_at, replaced if replaced is not None and since < replaced else None]
+        ends = [key.expires_at, replaced if replaced is not None and since <= replaced else None]
         return _principal(key, ends, rotation)
 
     async def _look_up(self, token: str) -> Principal:

@@ -73,22 +73,24 @@ class SignIn:
     ) -> User:
         network = "" if address is None else network_of(address)
         account = self._account(login, user, network)
-        self._networks.begin(network)
+        # Who has signed in there is not kept out by others who fail there.
+        place = account if account in self._familiar else network
+        self._networks.begin(place)
         try:
             self._accounts.begin(account)
         except RateLimited:
-            self._networks.undo(network)
+            self._networks.undo(place)
             raise
         try:
             found = await self._verified(user, password)
         except Unavailable:
             self._accounts.undo(account)
-            self._networks.undo(network)
+            self._networks.undo(place)
             raise
         if found is None:
             await self._refuse(user, address)
         self._accounts.forget(account)
-        self._networks.undo(network)
+        self._networks.undo(place)
         self._familiar[f"{found.id} {network}"] = None
         await self._users.record_seen(found.id, self._clock.now())
         return found

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.records import ApiKey
 from flashnotify.domain import Priority
 from flashnotify.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
@@ -231,6 +232,14 @@ async def test_a_key_that_is_rotated_during_its_look_up_is_looked_up_again(
     assert (await looking).expires_at == clock.now() + 5
 
 
+async def test_what_a_secret_proved_in_its_last_millisecond_ends_with_it(
+    keys: ApiKeys, clock: ManualClock
+) -> None:
+    key, proved = await make(keys), clock.now()
+    await keys.rotate(key.id, clock.now(), ADMIN)
+    assert not keys.is_valid(await keys.find(key.id, proved))
+
+
 async def test_a_rotation_counts_though_its_caller_is_gone(
     keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
 ) -> None:
@@ -238,8 +247,8 @@ async def test_a_rotation_counts_though_its_caller_is_gone(
     await keys.authenticate(key.token)
     rotate, going_on = archive.api_keys.rotate, asyncio.Event()
 
-    async def slow(*values: Any) -> None:
-        await rotate(*values)
+    async def slow(id: str, secret_hmac: bytes, until: int, entry: AuditEntry) -> None:
+        await rotate(id, secret_hmac, until, entry)
         await going_on.wait()
 
     archive.api_keys.rotate = slow  # type: ignore[method-assign]

@@ -27,9 +27,9 @@ async def test_an_entry_that_was_put_before_the_first_is_found(
     audit: Audit, archive: Archive, number: int
 ) -> None:
     values = (number, 1, "user:1", None, "key.created", "key:1")
-    hash = _hash(bytes(32), *values, {})
+    forged = _hash(bytes(32), *values, {})
     sql = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, '{}', ?, ?)"
-    archive.change(sql, *values, bytes(32), hash)
+    archive.change(sql, *values, bytes(32), forged)
     assert number in (await audit.verify()).broken
 
 

@@ -170,6 +170,16 @@ async def test_a_network_that_tries_many_logins_is_delayed(signing_in: SigningIn
     assert await signing_in.attempt("ada@univ.example", GOOD, "2001:db8:0:1::1") == "in"
 
 
+async def test_nobody_is_kept_out_by_others_who_fail_where_they_sign_in(
+    signing_in: SigningIn,
+) -> None:
+    await signing_in.user("ada@univ.example")
+    assert await signing_in.attempt("ada@univ.example") == "in"
+    answers = [await signing_in.attempt(f"x{number}@univ.example") for number in range(60)]
+    assert answers[-1] == "1"
+    assert await signing_in.attempt("ada@univ.example") == "in"
+
+
 async def test_a_network_of_many_people_is_not_delayed_by_those_who_sign_in(
     signing_in: SigningIn,
 ) -> None:
