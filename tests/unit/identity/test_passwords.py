@@ -136,4 +136,4 @@ async def test_a_password_is_bounded_before_it_is_composed(monkeypatch: pytest.M
         assert not (await made.verify(accents, None)).right
         with pytest.raises(InvalidValue, match="at most"):
             await made.check(accents)
-    assert max(lengths) <= 1000
+    assert max(lengths) <= 2000
