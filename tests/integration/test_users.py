@@ -227,6 +227,7 @@ async def test_a_change_that_matters_ends_what_began_before(
     assert not await ends("PATCH", path, {"name": "Ada"})
     assert await ends("PATCH", path, {"role": "viewer"})
     assert await ends("PATCH", path, {"kinds": []})
+    assert await ends("PATCH", path, {"email": "other@univ.example"})
     assert await ends("PUT", f"{path}/password", {"password": GOOD})
     assert await ends("POST", f"{path}/deactivate")
     assert not await ends("POST", f"{path}/activate")

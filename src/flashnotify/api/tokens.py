@@ -87,12 +87,11 @@ def tokens_router(
         if isinstance(grant, PasswordGrantIn):
             try:
                 user = await sign_in.with_password(grant.username, grant.password, address)
+                return await grants.issue(
+                    user_principal(user), address, "password", grant.wanted, user=user
+                )
             except NotAuthenticated as error:
                 raise GrantRefused(str(error)) from None
-            changed = user.credentials_changed_at
-            return await grants.issue(
-                user_principal(user), address, "password", grant.wanted, after=changed
-            )
         if isinstance(grant, ClientGrantIn):
             key = await _client(request, grant, address)
             wanted = grant.wanted

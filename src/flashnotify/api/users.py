@@ -160,7 +160,8 @@ def users_router(
     @router.patch(
         "/{id}",
         summary="Change a user",
-        description="Another role or other kinds end the user's sessions and tokens.",
+        description="Another role or email address, or other kinds, end the user's sessions and "
+        "tokens.",
         response_model=UserOut,
         responses=problems(409),
         openapi_extra={"requestBody": body_of(UserChange)},

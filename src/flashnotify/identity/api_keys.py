@@ -13,6 +13,7 @@ import structlog
 from limits import parse as parse_rate
 
 from flashnotify.archive.api_key_records import ApiKey
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.ports import ApiKeys as StoredKeys
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
@@ -178,11 +179,15 @@ class ApiKeys:
         if KeyState.of(key, self._clock.now()) in (KeyState.expired, KeyState.revoked):
             raise Conflict(f"This API key is not valid any more. {_CREATE}", code="key_over")
         secret = new_secret()
-        write = partial(self._stored.rotate, id, _hmac(self._peppers[0], id, secret), until)
+
+        async def write(entry: AuditEntry) -> None:
+            await self._stored.rotate(id, _hmac(self._peppers[0], id, secret), until, entry)
+            # Here, so that it also happens if the caller is cancelled meanwhile.
+            self._rotations[id] += 1
+            self._forget(id)
+
         details = {"previous_expires_at": until}
         await self._audit.record(actor, "key.rotated", f"key:{id}", details, write)
-        self._rotations[id] += 1
-        self._forget(id)
         return NewKey(id, written(id, secret))
 
     async def revoke(self, id: str, actor: Actor) -> None:
@@ -215,7 +220,7 @@ class ApiKeys:
         if key is None:
             raise NotAuthenticated(_UNKNOWN, code="unknown_key")
         replaced = key.previous_expires_at
-        ends = [key.expires_at, replaced if replaced is not None and since < replaced else None]
+        ends = [key.expires_at, replaced if replaced is not None and since <= replaced else None]
         return _principal(key, ends, rotation)
 
     async def _look_up(self, token: str) -> Principal:

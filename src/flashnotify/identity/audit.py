@@ -14,12 +14,18 @@ from typing import Any, NamedTuple
 from flashnotify.archive.identity_ports import AuditLog
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.clock import Clock
+from flashnotify.errors import RateLimited
+from flashnotify.identity.throttle import Throttle
+from flashnotify.networks import network_of
 
 # The hash before the first entry.
 _BEGIN = bytes(32)
+_LOWEST = -(2**63)
 # Entries that are verified before other tasks get the event loop, and at once.
 _STEP = 200
 _VERIFIED = 20_000
+# Refusals of a network that are all recorded.
+_REFUSALS = 50
 
 
 class Actor(NamedTuple):
@@ -49,6 +55,10 @@ class Audit:
     clock: Clock
     _last: AuditEntry | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _refusals: Throttle = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._refusals = Throttle(_REFUSALS, self.clock)
 
     async def record(
         self,
@@ -65,6 +75,19 @@ class Audit:
         # A caller that is cancelled must not leave it open whether this was the last entry.
         await asyncio.shield(self._record(actor, action, target, details or {}, write))
 
+    async def record_refusal(
+        self, actor: Actor, action: str, target: str | None, details: Mapping[str, Any]
+    ) -> None:
+        """Store an entry about a refusal that costs nothing to provoke.
+
+        Of a network with very many, only some are stored, so that nobody fills the log.
+        """
+        try:
+            self._refusals.begin("" if actor.address is None else network_of(actor.address))
+        except RateLimited:
+            return
+        await self.record(actor, action, target, details)
+
     async def _record(
         self,
         actor: Actor,
@@ -78,6 +101,8 @@ class Audit:
             number, previous = (last.number + 1, last.hash) if last is not None else (1, _BEGIN)
             values = (number, self.clock.now(), *actor, action, target, dict(details))
             entry = AuditEntry(*values, previous, _hash(previous, *values))
+            # If this fails, the entry may be stored nevertheless: the archive knows.
+            self._last = None
             await (write or self.log.append)(entry)
             self._last = entry
 
@@ -88,13 +113,16 @@ class Audit:
         """
         number, previous, verified = after, await self._hash_of(after) or _BEGIN, 0
         broken: list[int] = []
-        while entries := await self.log.after(number, _STEP):
+        # There is none before the first, unless somebody has put it there.
+        reached = after or _LOWEST
+        while entries := await self.log.after(reached, _STEP):
             for entry in entries:
                 values = (entry.number, entry.at, entry.actor, entry.address, entry.action)
                 fits = entry.hash == _hash(entry.previous, *values, entry.target, entry.details)
                 if not fits or entry.previous != previous or entry.number != number + 1:
                     broken.append(entry.number)
-                number, previous = entry.number, entry.hash
+                reached = number = entry.number
+                previous = entry.hash
             verified += len(entries)
             if verified >= _VERIFIED:
                 return Verification(number, previous, broken, complete=False)

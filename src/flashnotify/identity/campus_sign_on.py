@@ -130,7 +130,7 @@ class CampusSignOn:
     async def _refuse(self, address: str | None, reason: str, user: User | None = None) -> NoReturn:
         target = None if user is None else f"user:{user.id}"
         actor = Actor(ANONYMOUS, address)
-        await self.audit.record(actor, "session.refused", target, {"reason": reason})
+        await self.audit.record_refusal(actor, "session.refused", target, {"reason": reason})
         known = reason not in ("unknown_user", "other_person", "inactive")
         code = "sign_on_refused" if known else "unknown_at_campus"
         raise NotPermitted("The campus sign-on did not succeed.", code=code)

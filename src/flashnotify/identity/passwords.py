@@ -20,6 +20,8 @@ from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 Returned = TypeVar("Returned")
 
 MIN_LENGTH, MAX_LENGTH = 12, 1000
+# Characters as they are typed: a letter and its accent may be two, which are composed.
+_TYPED = 2 * MAX_LENGTH
 # zxcvbn's scores go from 0 to 4; from 3 on, a password withstands guessing against a stolen hash.
 _GOOD = 3
 # Its time grows with the cube of the length, to a second for the worst 32 characters. A password
@@ -61,9 +63,10 @@ class Passwords:
         """
         async with self._making_decoy:
             self._decoy = self._decoy or await self.hash("")
-        # Composed, a password may be shorter than it was typed, but not by that much.
-        text = _normal(password[: 4 * MAX_LENGTH])
-        known = stored is not None and len(text) <= MAX_LENGTH
+        # Bounded first: composing takes time that grows with the square of the length.
+        text = _normal(password[:_TYPED])
+        is_short = len(password) <= _TYPED and len(text) <= MAX_LENGTH
+        known = stored is not None and is_short
         wanted = stored if stored is not None and known else self._decoy
         right, better = await self._run(
             partial(self._hashes.verify_and_update, _encoded(text[:MAX_LENGTH]), wanted)
@@ -98,10 +101,10 @@ def _encoded(password: str) -> bytes:
 
 def weakness_of(password: str, personal: Iterable[str]) -> InvalidValue | None:
     """Return why a password is not good enough, with advice; None if it is. Slow."""
-    password = _normal(password)
+    is_long, password = len(password) > _TYPED, _normal(password[:_TYPED])
     if len(password) < MIN_LENGTH:
         return InvalidValue("password_too_short", f"must have at least {MIN_LENGTH} characters")
-    if len(password) > MAX_LENGTH:
+    if is_long or len(password) > MAX_LENGTH:
         return InvalidValue("password_too_long", f"must have at most {MAX_LENGTH} characters")
     # 14 MB that only the choice of a password needs.
     from zxcvbn import zxcvbn  # noqa: PLC0415

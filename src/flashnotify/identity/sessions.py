@@ -14,6 +14,7 @@ from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
 from flashnotify.errors import NotAuthenticated
 from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.credentials import require_unchanged
 from flashnotify.identity.principal import Principal, Proof
 from flashnotify.identity.roles import user_principal
 
@@ -65,7 +66,10 @@ class Sessions:
     async def begin(
         self, user: User, address: str | None, user_agent: str | None, replaced: str | None = None
     ) -> str:
-        """Return the cookie of a new session, which replaces that of the cookie `replaced`."""
+        """Return the cookie of a new session, which replaces that of the cookie `replaced`.
+
+        Raise `NotAuthenticated` if the credentials of the user have changed since they proved them.
+        """
         cookie = secrets.token_urlsafe(_BYTES)
         # The clock may have been set back since.
         now = max(self._clock.now(), user.credentials_changed_at)
@@ -76,6 +80,7 @@ class Sessions:
         ended += [each.id for each in (await self._stored.of_user(user.id))[_MOST - 1 :]]
 
         async def write(entry: AuditEntry) -> None:
+            await require_unchanged(self._users, user)
             await self._stored.add(session, ended, entry)
             self._forget(lambda known: known.session.id in ended)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from string import ascii_lowercase, ascii_uppercase
 from typing import NoReturn
 
 from flashnotify.archive.identity_ports import Users
@@ -18,6 +19,8 @@ from flashnotify.networks import network_of
 ANONYMOUS = "anonymous"
 # Attempts without a delay. A campus may reach us from one network.
 _FREE_OF_ACCOUNT, _FREE_OF_NETWORK = 5, 50
+# SQLite knows the case of no other letters.
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 # Pairs of an account and a network that are remembered.
 _MAX_FAMILIAR = 10_000
 
@@ -70,22 +73,24 @@ class SignIn:
     ) -> User:
         network = "" if address is None else network_of(address)
         account = self._account(login, user, network)
-        self._networks.begin(network)
+        # Who has signed in there is not kept out by others who fail there.
+        place = account if account in self._familiar else network
+        self._networks.begin(place)
         try:
             self._accounts.begin(account)
         except RateLimited:
-            self._networks.undo(network)
+            self._networks.undo(place)
             raise
         try:
             found = await self._verified(user, password)
         except Unavailable:
             self._accounts.undo(account)
-            self._networks.undo(network)
+            self._networks.undo(place)
             raise
         if found is None:
             await self._refuse(user, address)
         self._accounts.forget(account)
-        self._networks.undo(network)
+        self._networks.undo(place)
         self._familiar[f"{found.id} {network}"] = None
         await self._users.record_seen(found.id, self._clock.now())
         return found
@@ -103,8 +108,10 @@ class SignIn:
     def _account(self, login: str, user: User | None, network: str) -> str:
         """Return the key of an account's failures."""
         if user is None:
-            text = login.casefold().encode("utf-8", "surrogatepass")
-            return hashlib.sha256(text).hexdigest()
+            # Alike are those that the archive would hold for alike: other variants of a login have
+            # failures of their own, and that they do must not tell that it exists.
+            alike = login.translate(_LOWER) if "@" in login else login
+            return hashlib.sha256(alike.encode("utf-8", "surrogatepass")).hexdigest()
         familiar = f"{user.id} {network}"
         return familiar if familiar in self._familiar else str(user.id)
 

@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flashnotify.archive.identity_records import AuditEntry, TokenFamily
+from flashnotify.archive.identity_records import AuditEntry, TokenFamily, User
 from flashnotify.errors import GrantRefused, NotAuthenticated
 from flashnotify.identity.access_tokens import AccessTokens
 from flashnotify.identity.audit import Actor, Audit
+from flashnotify.identity.credentials import require_unchanged
 from flashnotify.identity.principal import Principal
 from flashnotify.identity.sign_in import ANONYMOUS
 from flashnotify.identity.tokens import LIFETIMES, Claims, TokenType
@@ -58,23 +59,29 @@ class TokenGrants:
         grant: str,
         wanted: Scopes | None,
         *,
-        after: int = 0,
+        user: User | None = None,
         refreshable: bool = True,
     ) -> Issued:
         """Begin a family for a principal who has just signed in, with the scopes wanted, or all.
 
-        It begins `after` the last change of a user's credentials, also if the clock went back.
-        Raise `GrantRefused` if the principal lacks a scope.
+        It begins after the last change of a user's credentials, also if the clock went back.
+        Raise `GrantRefused` if the principal lacks a scope, and `NotAuthenticated` if the
+        credentials of the `user` have changed since they proved them.
         """
         scopes = _granted(principal, principal.scopes, wanted)
         now = self.access.clock.now()
         lifetime = FAMILY_LIFETIME if refreshable else LIFETIMES[TokenType.access] * 1000
         subject = principal.id if principal.id.startswith("user:") else f"key:{principal.id}"
-        began = max(now, after)
+        began = now if user is None else max(now, user.credentials_changed_at)
         family = TokenFamily(self.ids(), subject, 1, began, now, now + lifetime, address)
         issued = await self._signed(family, scopes, wanted)
         details = {"grant": grant, "scopes": sorted(scopes)}
-        write = partial(self.access.families.add, family)
+
+        async def write(entry: AuditEntry) -> None:
+            if user is not None:
+                await require_unchanged(self.access.users, user)
+            await self.access.families.add(family, entry)
+
         await self._record(family, address, "token.issued", details, write)
         return issued if refreshable else issued._replace(refresh_token=None)
 
@@ -126,7 +133,7 @@ class TokenGrants:
     ) -> GrantRefused:
         actor = Actor(claims.sub.removeprefix("key:"), address)
         details = {"grant": "refresh_token", "reason": error.code}
-        await self.audit.record(actor, "token.refused", f"tokens:{claims.sid}", details)
+        await self.audit.record_refusal(actor, "token.refused", f"tokens:{claims.sid}", details)
         return GrantRefused(str(error))
 
     async def _reused(
@@ -143,7 +150,8 @@ class TokenGrants:
         """Note that no token was issued for an API key, if that was valid once."""
         if error.code in ("expired_key", "revoked_key"):
             details = {"grant": "client_credentials", "reason": error.code}
-            await self.audit.record(Actor(ANONYMOUS, address), "token.refused", None, details)
+            actor = Actor(ANONYMOUS, address)
+            await self.audit.record_refusal(actor, "token.refused", None, details)
 
     async def revoke(self, token: str, address: str | None) -> None:
         """Revoke the family of an access or refresh token, effective at once.

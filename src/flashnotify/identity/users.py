@@ -20,8 +20,9 @@ Returned = TypeVar("Returned")
 
 # Fields whose values the audit log has: they are not personal.
 _AUDITED = ("role", "kinds", "active")
-# Whatever changes one of these ends the sessions and tokens that have begun.
-_CREDENTIALS = ("role", "kinds", "password_hash")
+# Whatever changes one of these ends the sessions, tokens and links to reset a password so far. Such
+# a link went to the email address, which may be changed because somebody else reads it.
+_CREDENTIALS = ("email", "role", "kinds", "password_hash")
 
 
 class Users:

@@ -103,12 +103,11 @@ async def read_lines(body: Body, max_size: int, slices: TimeSlices) -> AsyncIter
     """
     at = await _skip(body, _start(body), slices)
     while at < len(body):
-        end = await _line_end(body, at, slices)
+        end = await _find(body, b"\n", at, len(body), slices)
         if end - at <= max_size:
             yield bytes(body[at:end])
         else:
-            # Each of the joined ones may be as long.
-            joined = body.find(b"}{", at, min(end, at + max_size + 2)) >= 0
+            joined = await _find(body, b"}{", at, end, slices) < end
             yield _too_long(max_size, ONE_PER_LINE if joined else "")
         at = await _skip(body, end, slices)
 
@@ -232,15 +231,16 @@ def _start(body: Body) -> int:
     return len(_BOM) if body[: len(_BOM)] == _BOM else 0
 
 
-async def _line_end(body: Body, at: int, slices: TimeSlices) -> int:
-    """Return where the line that begins `at` ends."""
-    while at < len(body):
+async def _find(body: Body, what: bytes, at: int, end: int, slices: TimeSlices) -> int:
+    """Return where the first of these bytes between two places is; `end` if there are none."""
+    while at < end:
         await slices.step()
-        end = body.find(b"\n", at, at + _SEARCHED)
-        if end >= 0:
-            return end
+        # One that begins in this part may end in the next.
+        found = body.find(what, at, min(at + _SEARCHED + len(what) - 1, end))
+        if found >= 0:
+            return found
         at += _SEARCHED
-    return len(body)
+    return end
 
 
 async def _skip(body: Body, at: int, slices: TimeSlices) -> int:

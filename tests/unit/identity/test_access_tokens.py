@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -164,3 +165,19 @@ async def test_known_tokens_are_bounded(
     assert len(granting.access._known) == 2
     await granting.access.authenticate(issued[0])
     assert access_tokens._CACHED == 10_000
+
+
+async def test_no_token_is_issued_for_credentials_that_have_changed_meanwhile(
+    granting: Granting, clock: ManualClock
+) -> None:
+    changed = replace(granting.ada, credentials_changed_at=clock.now())
+
+    async def write(entry: Any) -> None:
+        await granting.archive.ports.users.change(changed, entry)
+
+    await granting.audit.record(Actor("local"), "password.changed", write=write)
+    clock.step(0.001)
+    principal = user_principal(granting.ada)
+    with pytest.raises(NotAuthenticated, match="changed meanwhile"):
+        await granting.grants.issue(principal, None, "password", None, user=granting.ada)
+    assert granting.archive.rows("SELECT * FROM token_families") == []

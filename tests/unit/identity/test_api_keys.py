@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashnotify.archive.api_key_records import ApiKey
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.domain import Priority, Role
 from flashnotify.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
 from flashnotify.identity.api_keys import ApiKeys, KeyTerms, NewKey
@@ -229,6 +230,36 @@ async def test_a_key_that_is_rotated_during_its_look_up_is_looked_up_again(
     await keys.rotate(key.id, clock.now() + 5, ADMIN)
     found.set()
     assert (await looking).expires_at == clock.now() + 5
+
+
+async def test_what_a_secret_proved_in_its_last_millisecond_ends_with_it(
+    keys: ApiKeys, clock: ManualClock
+) -> None:
+    key, proved = await make(keys), clock.now()
+    await keys.rotate(key.id, clock.now(), ADMIN)
+    assert not keys.is_valid(await keys.find(key.id, proved))
+
+
+async def test_a_rotation_counts_though_its_caller_is_gone(
+    keys: ApiKeys, archive: MemoryArchive, clock: ManualClock
+) -> None:
+    key = await make(keys)
+    await keys.authenticate(key.token)
+    rotate, going_on = archive.api_keys.rotate, asyncio.Event()
+
+    async def slow(id: str, secret_hmac: bytes, until: int, entry: AuditEntry) -> None:
+        await rotate(id, secret_hmac, until, entry)
+        await going_on.wait()
+
+    archive.api_keys.rotate = slow  # type: ignore[method-assign]
+    rotating = asyncio.create_task(keys.rotate(key.id, clock.now(), ADMIN))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    rotating.cancel()
+    going_on.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert await refusal(keys, key.token) == "expired_key"
 
 
 async def test_a_key_that_is_over_is_not_rotated(keys: ApiKeys, clock: ManualClock) -> None:

@@ -22,6 +22,31 @@ async def audit(archive: Archive) -> Audit:
     return audit
 
 
+@pytest.mark.parametrize("number", [0, -5])
+async def test_an_entry_that_was_put_before_the_first_is_found(
+    audit: Audit, archive: Archive, number: int
+) -> None:
+    values = (number, 1, "user:1", None, "key.created", "key:1")
+    forged = _hash(bytes(32), *values, {})
+    sql = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, '{}', ?, ?)"
+    archive.change(sql, *values, bytes(32), forged)
+    assert number in (await audit.verify()).broken
+
+
+async def test_a_write_that_fails_after_it_was_stored_breaks_no_later_one(
+    audit: Audit, archive: Archive
+) -> None:
+    async def write(entry: AuditEntry) -> None:
+        await archive.ports.audit.append(entry)
+        raise Unavailable("later", retry_after=1)
+
+    with pytest.raises(Unavailable):
+        await audit.record(ADMIN, "key.revoked", write=write)
+    await audit.record(ADMIN, "key.revoked")
+    found = await audit.verify()
+    assert (found.number, found.broken) == (7, [])
+
+
 @pytest.mark.parametrize(
     ("change", "broken"),
     [

@@ -119,6 +119,14 @@ async def test_a_person_is_created_with_the_role_of_their_claims(campus: Campus)
     assert (await campus.sign_in()).role is Role.viewer
 
 
+async def test_nobody_fills_the_audit_log_with_answers_to_no_sign_on(campus: Campus) -> None:
+    for address in ["192.0.2.1"] * 100 + ["192.0.2.2"]:
+        with pytest.raises(NotPermitted):
+            await campus.sign_on.finish({}, None, address)
+    assert campus.reasons() == ["outdated"] * 51
+    assert (await campus.sign_in()).external_id == "etu1"
+
+
 async def test_the_last_admin_stays_one(campus: Campus) -> None:
     await campus.add(role=Role.admin, external_id="etu1")
     campus.lies.claims = {"groups": ["press"]}

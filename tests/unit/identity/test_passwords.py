@@ -120,3 +120,20 @@ async def test_what_waits_for_a_thread_is_bounded() -> None:
     release.set()
     await asyncio.gather(blocked, waiting)
     threads.close()
+
+
+async def test_a_password_is_bounded_before_it_is_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composing many accents of one letter would hold everything else up."""
+    lengths: list[int] = []
+
+    def normal(password: str) -> str:
+        lengths.append(len(password))
+        return password
+
+    monkeypatch.setattr("flashnotify.identity.passwords._normal", normal)
+    accents = "a" + "\u0316\u0301" * 100_000
+    with cheap_passwords() as made:
+        assert not (await made.verify(accents, None)).right
+        with pytest.raises(InvalidValue, match="at most"):
+            await made.check(accents)
+    assert max(lengths) <= 2000

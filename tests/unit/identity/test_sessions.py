@@ -220,3 +220,15 @@ async def test_what_is_valid_ends_with_the_session(signing: Signing) -> None:
     assert signing.sessions.is_valid(known)
     await signing.sessions.end(signing.actor, signing.ada.id, [known.session.id])
     assert not signing.sessions.is_valid(known)
+
+
+@pytest.mark.parametrize("change", ["credentials_changed_at", "active"])
+async def test_a_session_does_not_begin_with_credentials_that_have_changed_meanwhile(
+    signing: Signing, change: str
+) -> None:
+    proved, now = signing.ada, signing.archive.clock.now()
+    await signing.change(active=change != "active", credentials_changed_at=now)
+    signing.archive.clock.step(0.001)
+    with pytest.raises(NotAuthenticated, match="changed meanwhile"):
+        await signing.sessions.begin(proved, None, None)
+    assert await signing.listed() == []

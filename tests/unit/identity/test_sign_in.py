@@ -170,6 +170,16 @@ async def test_a_network_that_tries_many_logins_is_delayed(signing_in: SigningIn
     assert await signing_in.attempt("ada@univ.example", GOOD, "2001:db8:0:1::1") == "in"
 
 
+async def test_nobody_is_kept_out_by_others_who_fail_where_they_sign_in(
+    signing_in: SigningIn,
+) -> None:
+    await signing_in.user("ada@univ.example")
+    assert await signing_in.attempt("ada@univ.example") == "in"
+    answers = [await signing_in.attempt(f"x{number}@univ.example") for number in range(60)]
+    assert answers[-1] == "1"
+    assert await signing_in.attempt("ada@univ.example") == "in"
+
+
 async def test_a_network_of_many_people_is_not_delayed_by_those_who_sign_in(
     signing_in: SigningIn,
 ) -> None:
@@ -215,3 +225,22 @@ async def test_a_full_queue_is_no_failure(archive: Archive) -> None:
             await full.sign_in.with_password("ada@univ.example", GOOD, HERE)
         assert refused.value.retry_after > 0
     assert full.refusals() == []
+
+
+@pytest.mark.parametrize(
+    ("login", "variant"), [("jones@univ.example", "jone\u017f@univ.example"), ("etu1", "ETU1")]
+)
+async def test_variants_of_a_login_do_not_tell_that_it_exists(
+    signing_in: SigningIn, login: str, variant: str
+) -> None:
+    """Those that find nobody are no failures of the user, so those of an unknown one are not."""
+
+    async def answers() -> list[str]:
+        tried = [login, variant] * 3
+        return [await signing_in.attempt(each, "wrong") for each in tried]
+
+    unknown = await answers()
+    signing_in.__post_init__()
+    name = "email" if "@" in login else "external_id"
+    await signing_in.user(**{"email": "ada@univ.example", name: login})
+    assert await answers() == unknown
