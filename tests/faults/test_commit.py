@@ -102,11 +102,14 @@ async def test_results_of_an_interrupted_batch_are_flushed(
     instance: Service, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a batch is interrupted, the deliveries already sent stay sent."""
-    send, sent = CaptureTransport.send, asyncio.Event()
+    send, accepted, sent = CaptureTransport.send, asyncio.Event(), asyncio.Event()
 
     async def one_hangs(transport: CaptureTransport, content: Any) -> Sent:
         if content.to.startswith("hang"):
             await asyncio.get_running_loop().create_future()
+        # No commit may be between the gates: that of the request, or of the use of its key.
+        await accepted.wait()
+        await instance.writer.write()
         gates.close()
         sent.set()
         return await send(transport, content)
@@ -114,6 +117,7 @@ async def test_results_of_an_interrupted_batch_are_flushed(
     monkeypatch.setattr(CaptureTransport, "send", one_hangs)
     async with running(instance) as service:
         await service.send(to=["mailto:hang@univ.example", "mailto:ada@univ.example"])
+        accepted.set()
         await sent.wait()
         await gates.arrived.wait()
         await instance.drain()

@@ -139,7 +139,9 @@ async def test_in_another_folder_nothing_is_made(tmp_path: Path, command: tuple[
 
 async def test_an_invalid_key_is_explained(commands: ServeProcess) -> None:
     wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:party")
-    assert_failed(wrong, "--scope notify:party: unknown scope; expected one of read, admin")
+    assert_failed(
+        wrong, "--scope notify:party: unknown scope; expected one of read, read:all, admin"
+    )
     wrong = await commands.cli("keys", "create", "--name=x", "--scope=notify:academics")
     assert_failed(wrong, "--scope notify:academics: unknown", "; did you mean notify:academic?")
     if served(commands):

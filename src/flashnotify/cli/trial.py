@@ -54,7 +54,7 @@ async def show(
         works = (await anyone.get("/v1/outbox", headers={"X-API-Key": key})).is_success
     if not works:
         async with InProcess(app) as admin:
-            request = {"name": "trial", "scopes": ["notify:*", "read", "devices"]}
+            request = {"name": "trial", "scopes": ["notify:*", "read:all", "devices"]}
             key = (await admin.call("POST", "/v1/api-keys", json=request))["key"]
         with replacing(path) as draft:
             draft.write_text(key + "\n")
