@@ -27,8 +27,13 @@ def address_of(text: str) -> IPv4Address | IPv6Address:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def network_of(text: str) -> str:
-    """Return what the owner of an address surely holds: the address itself, or its IPv6 /64."""
+def network_of(text: str | None) -> str:
+    """Return what the owner of an address surely holds: the address itself, or its IPv6 /64.
+
+    Without an address, as on the local socket, that is an empty text.
+    """
+    if text is None:
+        return ""
     address = address_of(text)
     if address.version == 6:
         return str(ip_network((address, _IPV6_PREFIX), strict=False))

@@ -45,11 +45,29 @@ class MemoryAuditLog:
     async def page(
         self, wanted: AuditFilter, *, limit: int, cursor: str | None
     ) -> Page[AuditEntry]:
-        raise NotImplementedError
+        await self._state.read()
+        before = None if cursor is None else int(cursor)
+        found = [
+            entry
+            for entry in reversed(self._state.audit)
+            if (before is None or entry.number < before) and _is_wanted(entry, wanted)
+        ]
+        shown = found[:limit]
+        return Page(shown, str(shown[-1].number) if len(found) > limit else None)
 
     async def after(self, number: int, limit: int) -> Sequence[AuditEntry]:
         await self._state.read()
         return self._state.audit[number : number + limit]
+
+
+def _is_wanted(entry: AuditEntry, wanted: AuditFilter) -> bool:
+    begins = wanted.action or ""
+    is_action = entry.action.startswith(begins) and begins[-1:] in (".", "")
+    within = (wanted.since is None or entry.at >= wanted.since) and (
+        wanted.until is None or entry.at < wanted.until
+    )
+    same = ((entry.actor, wanted.actor), (entry.target, wanted.target))
+    return within and matches(same) and (is_action or entry.action == wanted.action)
 
 
 class MemoryOutbox:

@@ -1,6 +1,6 @@
 """`/v1/api-keys`: create, list, rotate and revoke API keys."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Annotated, Any
 
@@ -9,13 +9,12 @@ from pydantic import BaseModel, BeforeValidator
 
 from flashnotify.api.api_key_requests import ApiKeyIn, RotationIn, terms
 from flashnotify.api.auth import Admin, actor_of
-from flashnotify.api.bodies import body_of, read_json, validated
+from flashnotify.api.bodies import body_of, read_model
 from flashnotify.api.fields import Page, PriorityName, Time, read_from
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.clock import Clock
 from flashnotify.identity.api_keys import ApiKeys, KeyState, NewKey
-from flashnotify.intake.json_documents import parse
 from flashnotify.time_slices import TimeSlices
 
 
@@ -61,9 +60,6 @@ def api_keys_router(
     """Return the endpoints of `/v1/api-keys`. `scopes` and `channels` are all that exist."""
     router = APIRouter(prefix="/v1/api-keys", tags=["api keys"])
 
-    async def document(request: Request) -> Mapping[str, Any]:
-        return await parse(await read_json(request, max_request_bytes), slices)
-
     @router.post(
         "",
         status_code=201,
@@ -73,7 +69,7 @@ def api_keys_router(
         openapi_extra={"requestBody": body_of(ApiKeyIn)},
     )
     async def create_api_key(request: Request, principal: Admin) -> NewKey:
-        wanted = validated(ApiKeyIn, await document(request), request.app.state.zone)
+        wanted = await read_model(request, ApiKeyIn, max_request_bytes, slices)
         allowed = terms(wanted, scopes, channels, clock.now())
         return await keys.create(allowed, actor_of(request, principal))
 
@@ -103,7 +99,7 @@ def api_keys_router(
         responses=problems(409),
     )
     async def rotate_api_key(id: str, request: Request, principal: Admin) -> NewKey:
-        wanted = validated(RotationIn, await document(request), request.app.state.zone)
+        wanted = await read_model(request, RotationIn, max_request_bytes, slices)
         return await keys.rotate(id, wanted.end(clock.now()), actor_of(request, principal))
 
     @router.delete(

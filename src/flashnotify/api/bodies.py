@@ -17,9 +17,10 @@ from flashnotify.errors import (
     UnsupportedEncoding,
     UnsupportedMediaType,
 )
-from flashnotify.intake.json_documents import Body
+from flashnotify.intake.json_documents import Body, parse
 from flashnotify.intake.validation import check_fields
 from flashnotify.meta.faults import field_errors
+from flashnotify.time_slices import TimeSlices
 
 # Media types of JSON; some clients send none.
 JSON = ("application/json", "")
@@ -99,6 +100,12 @@ def validated(model: type[M], document: Mapping[str, Any], zone: tzinfo = UTC) -
         return model.model_validate(document)
     except ValidationError as error:
         raise InvalidInput(field_errors(error, model, zone)) from None
+
+
+async def read_model(request: Request, model: type[M], limit: int, slices: TimeSlices) -> M:
+    """Return the JSON body of a request as a `model`. Raise what `read_json`, `parse` and it do."""
+    document = await parse(await read_json(request, limit), slices)
+    return validated(model, document, request.app.state.zone)
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:

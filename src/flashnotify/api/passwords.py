@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from flashnotify.api.auth import AnyKey, actor_of, address_of
-from flashnotify.api.bodies import body_of, read_json, validated
+from flashnotify.api.bodies import body_of, read_model
 from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.api.problems import problems
 from flashnotify.errors import (
@@ -23,14 +23,12 @@ from flashnotify.identity.passwords import MAX_LENGTH, MIN_LENGTH
 from flashnotify.identity.roles import user_id
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.identity.users import Users
-from flashnotify.intake.json_documents import parse
 from flashnotify.meta.descriptors import Email
 from flashnotify.time_slices import TimeSlices
 
 # Of a body: anybody may send one.
 _MAX_BYTES = 16 * 1024
 
-M = TypeVar("M", bound=BaseModel)
 
 # Its length is checked with its strength: characters count as they are stored.
 Password = Annotated[
@@ -90,10 +88,6 @@ def passwords_router(
     """Return the endpoints of passwords below `/v1/auth`."""
     router = APIRouter(prefix="/v1/auth", tags=["auth"])
 
-    async def read(request: Request, model: type[M]) -> M:
-        document = await parse(await read_json(request, _MAX_BYTES), slices)
-        return validated(model, document, request.app.state.zone)
-
     @router.post(
         "/password",
         status_code=204,
@@ -108,7 +102,7 @@ def passwords_router(
             raise NotPermitted(
                 "Only people have this. Sign in, or send a token of a user.", code="not_a_user"
             )
-        wanted = await read(request, PasswordChange)
+        wanted = await read_model(request, PasswordChange, _MAX_BYTES, slices)
         actor = actor_of(request, principal)
         try:
             user = await sign_in.confirm(await users.find(id), wanted.current, actor.address)
@@ -130,7 +124,7 @@ def passwords_router(
     )
     async def request_password_reset(request: Request) -> ResetOut:
         await refuse_unknown_parameters(request)
-        wanted = await read(request, ResetIn)
+        wanted = await read_model(request, ResetIn, _MAX_BYTES, slices)
         reset.request(wanted.email, address_of(request))
         return ResetOut(minutes=LINK_MINUTES)
 
@@ -144,7 +138,7 @@ def passwords_router(
     )
     async def confirm_password_reset(request: Request) -> None:
         await refuse_unknown_parameters(request)
-        wanted = await read(request, ResetConfirmation)
+        wanted = await read_model(request, ResetConfirmation, _MAX_BYTES, slices)
         with checking("/new_password"):
             await reset.confirm(wanted.token, wanted.new_password, address_of(request))
 

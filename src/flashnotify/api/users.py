@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Collection
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from flashnotify.api.auth import Admin, actor_of
-from flashnotify.api.bodies import body_of, read_json, validated
+from flashnotify.api.bodies import body_of, read_model
 from flashnotify.api.fields import Cursor, Limit, Page, Time, read_from
 from flashnotify.api.passwords import Password, checking
 from flashnotify.api.path_prefix import link
@@ -19,7 +19,6 @@ from flashnotify.archive.identity_records import User, UserFilter
 from flashnotify.domain import Role
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
 from flashnotify.identity.users import Users
-from flashnotify.intake.json_documents import parse
 from flashnotify.meta.descriptors import Email, Text
 from flashnotify.meta.localization import Locale, TimeZone
 from flashnotify.meta.phone import Phone
@@ -28,8 +27,6 @@ from flashnotify.time_slices import TimeSlices
 
 # Bytes of the attributes of a user, as JSON.
 _MAX_ATTRIBUTES = 4096
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def _small(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -108,10 +105,6 @@ def users_router(
     """Return the endpoints of `/v1/users`. `kinds` are all that can be granted."""
     router = APIRouter(prefix="/v1/users", tags=["users"])
 
-    async def read(request: Request, model: type[M]) -> M:
-        document = await parse(await read_json(request, max_request_bytes), slices)
-        return validated(model, document, request.app.state.zone)
-
     @router.post(
         "",
         status_code=201,
@@ -122,7 +115,7 @@ def users_router(
         openapi_extra={"requestBody": body_of(UserIn)},
     )
     async def create_user(request: Request, response: Response, principal: Admin) -> User:
-        wanted = await read(request, UserIn)
+        wanted = await read_model(request, UserIn, max_request_bytes, slices)
         fields = _fields(wanted, kinds)
         with checking("/password"):
             user = await users.create(actor_of(request, principal), fields, wanted.password)
@@ -167,7 +160,7 @@ def users_router(
         openapi_extra={"requestBody": body_of(UserChange)},
     )
     async def change_user(id: UUID, request: Request, principal: Admin) -> User:
-        fields = _fields(await read(request, UserChange), kinds)
+        fields = _fields(await read_model(request, UserChange, max_request_bytes, slices), kinds)
         return await users.change(actor_of(request, principal), id, fields)
 
     @router.post(
@@ -197,7 +190,7 @@ def users_router(
         openapi_extra={"requestBody": body_of(PasswordIn)},
     )
     async def set_password(id: UUID, request: Request, principal: Admin) -> None:
-        wanted = await read(request, PasswordIn)
+        wanted = await read_model(request, PasswordIn, max_request_bytes, slices)
         with checking("/password"):
             await users.set_password(actor_of(request, principal), id, wanted.password)
 

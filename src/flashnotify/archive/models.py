@@ -272,36 +272,6 @@ class Latency(Base):
     failures: Mapped[int]
 
 
-class ApiKey(Base):
-    """An API key. Only an HMAC of its secret is stored."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    secret_hmac: Mapped[bytes]
-    scopes: Mapped[str]  # JSON array
-    max_priority: Mapped[int]
-    created_at: Mapped[int]
-    expires_at: Mapped[int | None]
-    revoked_at: Mapped[int | None]
-    last_used_at: Mapped[int | None]
-    last_used_from: Mapped[str | None]  # network address
-    owner: Mapped[str | None]  # who created it
-    # What it may do, beyond its scopes; NULL: no limit of its own.
-    channels: Mapped[str | None]  # JSON array
-    recipients_per_day: Mapped[int | None]
-    rate_limit: Mapped[str | None]
-    # The secret before the last rotation, and until when it is valid.
-    previous_hmac: Mapped[bytes | None]
-    previous_expires_at: Mapped[int | None]
-    # The day when it last sent within such a limit, and the recipients reached on it.
-    recipients_day: Mapped[str | None]
-    recipients_reached: Mapped[int] = mapped_column(server_default="0")
-
-    __table_args__ = ({"sqlite_with_rowid": True},)
-
-
 class IdempotencyKey(Base):
     """The answer to the first request with an `Idempotency-Key`."""
 

@@ -59,8 +59,6 @@ class ConnectionLimits:
 
     def _source(self, client: str | None) -> str:
         """Return what an address is counted under; nothing if it is not limited by itself."""
-        if client is None:
-            return ""
-        if belongs_to(client, self._trusted):
+        if client is not None and belongs_to(client, self._trusted):
             return ""
         return network_of(client)

@@ -83,7 +83,7 @@ class Audit:
         Of a network with very many, only some are stored, so that nobody fills the log.
         """
         try:
-            self._refusals.begin("" if actor.address is None else network_of(actor.address))
+            self._refusals.begin(network_of(actor.address))
         except RateLimited:
             return
         await self.record(actor, action, target, details)

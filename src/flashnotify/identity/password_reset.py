@@ -87,7 +87,7 @@ class PasswordReset:
         """
         if len(self._sending) >= _MOST:
             raise Unavailable("Too many links are being sent.", retry_after=5)
-        network = _network(address)
+        network = network_of(address)
         self._networks.begin(network)
         try:
             self._addresses.begin(hashlib.sha256(email.casefold().encode()).hexdigest())
@@ -106,7 +106,7 @@ class PasswordReset:
             InvalidValue: the password is not good enough. The link still works.
             RateLimited: too many tokens from the network of `address` were none.
         """
-        network = _network(address)
+        network = network_of(address)
         self._guesses.begin(network)
         user_id, since, expires_at = self._read(token)
         user = await self._stored.find(user_id)
@@ -153,10 +153,6 @@ class PasswordReset:
         except (BadData, ValueError):
             raise _invalid() from None
         return UUID(id), since, expires_at
-
-
-def _network(address: str | None) -> str:
-    return "" if address is None else network_of(address)
 
 
 def _invalid() -> InvalidInput:

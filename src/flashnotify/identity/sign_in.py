@@ -71,7 +71,7 @@ class SignIn:
     async def _attempt(
         self, user: User | None, login: str, password: str, address: str | None
     ) -> User:
-        network = "" if address is None else network_of(address)
+        network = network_of(address)
         account = self._account(login, user, network)
         # Who has signed in there is not kept out by others who fail there.
         place = account if account in self._familiar else network

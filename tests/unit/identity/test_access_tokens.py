@@ -60,11 +60,10 @@ async def granting(archive: Archive, clock: ManualClock) -> AsyncIterator[Granti
     threads.close()
 
 
-async def test_a_token_revoked_during_its_look_up_is_refused(
+def hold_the_first_read(
     granting: Granting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The look-up has read the family when it is revoked."""
-    issued = await granting.issue()
+) -> tuple[asyncio.Event, asyncio.Event]:
+    """Hold the next read of a family once it has read; return its events `reading`, `go_on`."""
     find = type(granting.access.families).find
     reading, go_on = asyncio.Event(), asyncio.Event()
 
@@ -76,6 +75,15 @@ async def test_a_token_revoked_during_its_look_up_is_refused(
         return found
 
     monkeypatch.setattr(type(granting.access.families), "find", slow)
+    return reading, go_on
+
+
+async def test_a_token_revoked_during_its_look_up_is_refused(
+    granting: Granting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look-up has read the family when it is revoked."""
+    issued = await granting.issue()
+    reading, go_on = hold_the_first_read(granting, monkeypatch)
     looking = asyncio.create_task(granting.access.authenticate(issued.access_token))
     await reading.wait()
     await granting.grants.revoke(issued.access_token, None)
@@ -107,16 +115,6 @@ async def test_a_revocation_whose_caller_leaves_is_effective(
 async def test_a_slow_refresh_does_not_put_the_generation_back(
     granting: Granting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = type(granting.access.families).find
-    reading, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(families: Any, id: UUID) -> TokenFamily | None:
-        found: TokenFamily | None = await find(families, id)
-        if not reading.is_set():
-            reading.set()
-            await go_on.wait()
-        return found
-
     async def refreshed(token: str | None) -> str | None:
         return (await granting.grants.refresh(str(token), None, None)).refresh_token
 
@@ -124,7 +122,7 @@ async def test_a_slow_refresh_does_not_put_the_generation_back(
         return await refreshed(await refreshed(first))
 
     first = (await granting.issue()).refresh_token
-    monkeypatch.setattr(type(granting.access.families), "find", slow)
+    reading, go_on = hold_the_first_read(granting, monkeypatch)
     slow_one = asyncio.create_task(refreshed(first))
     await reading.wait()
     others = asyncio.create_task(twice())

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Row, bindparam, case, insert, select, update
 
 from flashnotify.archive.api_key_records import ApiKey, DailyRecipients
+from flashnotify.archive.identity_models import ApiKey as Table
 from flashnotify.archive.identity_records import AuditEntry
-from flashnotify.archive.models import ApiKey as Table
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.audit import added
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row

@@ -3,21 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import (
-    ColumnElement,
     Row,
-    Select,
     bindparam,
     case,
     exists,
     insert,
-    literal_column,
     or_,
     select,
     update,
@@ -29,25 +25,23 @@ from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
-from flashnotify.archive.sql.access import Access, having
 from flashnotify.archive.sql.api_keys import counted
 from flashnotify.archive.sql.audit import added
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.jobs import add_job, finish_job
-from flashnotify.archive.sql.lists import Span
-from flashnotify.archive.sql.reading import known, strings
-from flashnotify.archive.sql.senders import filed_with
+from flashnotify.archive.sql.notification_lists import (
+    WITHOUT_AUDIENCE,
+    NotificationLists,
+    notification_of,
+)
 from flashnotify.archive.sql.statistics import count, total
 from flashnotify.archive.sql.waiting import add_batches, add_waiting
 from flashnotify.archive.write_lanes import WriteLane
-from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Outcome, Priority
+from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Priority
 
-# The audience may be long, and is needed only to fan out.
-_without_audience = select(*(c for c in Table.__table__.columns if c.name != "audience"))
-_columns = Table.__table__.c
 _find = select(Table.__table__).where(Table.id == bindparam("of"))
-_find_without_audience = _without_audience.where(Table.id == bindparam("of"))
+_find_without_audience = WITHOUT_AUDIENCE.where(Table.id == bindparam("of"))
 _counts = select(Count.__table__).where(Count.notification_id == bindparam("of"))
 _answer = select(IdempotencyKey.__table__).where(
     IdempotencyKey.caller == bindparam("caller"), IdempotencyKey.key == bindparam("key")
@@ -90,22 +84,13 @@ REOPEN_NOTIFICATION = update_row(
 )
 
 
-class SqlNotifications(Access):
+class SqlNotifications(NotificationLists):
     """Implements `Notifications`."""
 
     async def find(self, id: UUID, *, audience: bool = True) -> Notification | None:
         query = _find if audience else _find_without_audience
-        record = partial(_notification, audience=audience)
+        record = partial(notification_of, audience=audience)
         return await self._reader.one(query, {"of": id}, record)
-
-    async def page(
-        self, wanted: records.NotificationFilter, *, limit: int, cursor: str | None
-    ) -> records.Page[Notification]:
-        among, others = _indexed(wanted)
-        span = Span.after(cursor, wanted.since, wanted.until)
-        return await self._lists.filtered_page(
-            _without_audience, among, others, limit, span, _notification
-        )
 
     async def counts(self, id: UUID) -> Mapping[str, Mapping[str, int]]:
         counts: dict[str, dict[str, int]] = {}
@@ -183,40 +168,6 @@ class SqlNotifications(Access):
         await self._writer.submit(changes, WriteLane.of(jobs[0].priority), barrier=True)
 
 
-def _indexed(
-    wanted: records.NotificationFilter,
-) -> tuple[Select[UUID], Sequence[ColumnElement[bool]]]:
-    """Return the ids that one index has for a filter, and the conditions that are left.
-
-    The index also has the columns of these, so that no row is read for one: its audience may be
-    long.
-    """
-    filters = {
-        name: value
-        for name in ("reference", "status", "outcome", "kind", "priority")
-        if (value := getattr(wanted, name)) is not None
-    }
-    among = select(Table.id)
-    if wanted.sender is not None:
-        if wanted.reference is None:
-            among = among.where(Table.sender == wanted.sender)
-            return among, [filed_with(Table.id, **filters)] if filters else []
-        # One reference has few notifications.
-        among = among.where(Table.reference == filters.pop("reference"))
-        return among, [filed_with(Table.id, sender=wanted.sender, **filters)]
-    for name, all_of in (("reference", ""), ("status", "completed"), ("outcome", "all_sent")):
-        if name in filters and filters[name] != all_of:
-            among = among.where(_columns[name] == filters.pop(name))
-            if all_of:
-                # As a literal, so that SQLite can use the partial index.
-                among = among.where(literal_column(f"{name} <> '{all_of}'"))
-            break
-    else:
-        if filters.keys() == {"kind"}:
-            among = among.where(Table.kind == filters.pop("kind"))
-    return among, [having(_columns[name], value) for name, value in filters.items()]
-
-
 def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
     changes: list[Change] = [
         (ADD_DELIVERY, row_of(delivery) | {"status": str(delivery.status)})
@@ -235,30 +186,6 @@ def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
     if done.finished and not queued:
         changes.append(end_some(id, 1, now))
     return changes
-
-
-def _notification(row: Row[Any], *, audience: bool = False) -> Notification:
-    """Return a notification; one with columns that cannot be read is `damaged`, without them."""
-    values = {**row._mapping, "fanned_out": row.expanded, "audience": (), "data": {}}
-    values |= (
-        chosen := {
-            "priority": known(Priority, row.priority, Priority.low),
-            "status": known(NotificationStatus, row.status, NotificationStatus.sending),
-            "outcome": known(Outcome, row.outcome, None),
-        }
-    )
-    channels, _, _ = values.pop("channels"), values.pop("expanded"), values.pop("pending")
-    values |= {"channels": None, "damaged": True}
-    with suppress(ValueError):
-        if audience:
-            values["audience"] = strings(row.audience)
-        if channels is not None:
-            values["channels"] = strings(channels)
-        data = json.loads(row.data)
-        if isinstance(data, dict):
-            sound = all(row._mapping[name] == value for name, value in chosen.items())
-            values |= {"data": data, "damaged": not sound}
-    return Notification(**values)
 
 
 def _idempotent_answer(row: Row[Any]) -> IdempotencyRecord | None:
