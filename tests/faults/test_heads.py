@@ -91,3 +91,13 @@ async def test_a_connection_that_is_kept_takes_one_request_after_another() -> No
         async with httpx.AsyncClient(base_url=service.http.base_url, limits=limits) as http:
             for _ in range(3):
                 assert (await http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("target", [b"*", b"//", b"x"])
+@pytest.mark.parametrize("accept", [b"text/html", b"*/*"])
+async def test_a_target_that_is_no_path_is_refused(target: bytes, accept: bytes) -> None:
+    """`OPTIONS *` asks about the server as a whole (RFC 9110, section 9.3.7)."""
+    async with serving(Service(ServiceConfig())) as service:
+        head = b"OPTIONS %s HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nConnection: close\r\n\r\n"
+        answer = await answer_to(service, head % (target, accept))
+        assert answer[9:12] in (b"400", b"404", b"405"), answer

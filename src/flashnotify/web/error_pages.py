@@ -49,7 +49,8 @@ class ErrorPages:
 
 def _is_for_people(request: Request) -> bool:
     """Return whether a request to a page, or to no path at all, prefers HTML."""
-    if request.scope["path"].split("/")[1] in _PROGRAMS:
+    first, _, _ = request.scope["path"].removeprefix("/").partition("/")
+    if first in _PROGRAMS:
         return False
     accepted = by_preference(header(request.scope, b"accept") or "")
     return next((name for name in accepted if name in (_HTML, *_JSON)), None) == _HTML
