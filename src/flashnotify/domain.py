@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 from uuid import UUID
 
 # How long an `Idempotency-Key` is kept, in milliseconds.
@@ -122,6 +122,37 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.value}"
+
+
+# The schemes of audience entries that name people, not addresses.
+USER, GROUP = "user", "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """People who are in every entry of `all`, in some entry of `any`, and in none of `none`.
+
+    An empty `all` or `any` demands nothing; one of the two has entries.
+    """
+
+    all: tuple["str | Combination", ...] = ()
+    any: tuple["str | Combination", ...] = ()
+    none: tuple["str | Combination", ...] = ()
+
+
+# A URI in canonical form, of an address, a person (`user:<id>`) or a group (`group:<slug>`), or a
+# combination of these.
+AudienceEntry: TypeAlias = str | Combination
+
+
+def names_user(entry: AudienceEntry) -> bool:
+    """Return whether an entry of an audience names one person."""
+    return isinstance(entry, str) and entry.startswith(f"{USER}:")
+
+
+def names_group(entry: AudienceEntry) -> bool:
+    """Return whether an entry of an audience is a group, or a combination of entries."""
+    return isinstance(entry, Combination) or entry.startswith(f"{GROUP}:")
 
 
 class Lane(NamedTuple):

@@ -39,7 +39,9 @@ class Accepting:
         self.metrics = Metrics(KINDS.values())
         channels = self.delivering.channels.values()
         slices = TimeSlices()
-        audience = Audience({c.spec.scheme: c.check_address for c in channels}, {}, slices)
+        audience = Audience(
+            {c.spec.scheme: c.check_address for c in channels}, {}, self.archive.directory, slices
+        )
         self.submission = Submission(
             Validation(KINDS, TEMPLATES, audience, Limits(500, 10_000, 100), UTC),
             self.archive,
@@ -52,6 +54,7 @@ class Accepting:
             "fr",
             slices,
             RecipientLimits(self.archive.api_keys, clock, UTC),
+            self.archive.directory,
         )
 
     def stored(self) -> list[Notification]:

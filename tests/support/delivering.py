@@ -26,6 +26,7 @@ from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.planner import Planner
+from flashnotify.delivery.recipients import Recipients
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
@@ -132,6 +133,7 @@ class Delivering:
     def executor(self) -> Executor:
         return Executor(
             self.archive,
+            self.archive.directory,
             KINDS,
             self.channels,
             self.decider,
@@ -144,7 +146,7 @@ class Delivering:
 
     @property
     def fan_out(self) -> FanOut:
-        return FanOut(self.archive, self.planner, self.clock)
+        return FanOut(self.archive, Recipients(self.archive.directory), self.planner, self.clock)
 
     @property
     def planner(self) -> Planner:

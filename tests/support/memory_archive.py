@@ -6,8 +6,10 @@ from uuid import UUID
 
 from flashnotify.archive import ports
 from flashnotify.archive.identity_ports import AuditLog
+from flashnotify.archive.people_ports import Directory, PeopleArchive
 from tests.support.memory_deliveries import MemoryDeliveries
 from tests.support.memory_notifications import MemoryJobs, MemoryNotifications
+from tests.support.memory_people import MemoryDirectory
 from tests.support.memory_registers import (
     MemoryApiKeys,
     MemoryAuditLog,
@@ -20,7 +22,7 @@ from tests.support.memory_registers import (
 from tests.support.memory_state import State, refusal
 
 
-class MemoryArchive(ports.Archive):
+class MemoryArchive(ports.Archive, PeopleArchive):
     """An archive in memory.
 
     `writes` lists the writes so far by port and verb, such as `deliveries.record`; refused ones
@@ -39,6 +41,7 @@ class MemoryArchive(ports.Archive):
         self.api_keys: ports.ApiKeys = MemoryApiKeys(self.state)
         self.events: ports.Events = MemoryEvents(self.state)
         self.statistics: ports.Statistics = MemoryStatistics(self.state)
+        self.directory: Directory = MemoryDirectory(self.state)
         self.audit: AuditLog = MemoryAuditLog(self.state)
         self.maintenance: ports.Maintenance = MemoryMaintenance(self.state)
 

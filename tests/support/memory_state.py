@@ -12,6 +12,7 @@ from uuid import UUID
 
 from flashnotify.archive.api_key_records import ApiKey, DailyRecipients
 from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.people_records import Person
 from flashnotify.archive.records import (
     Attempt,
     Delivery,
@@ -46,6 +47,7 @@ class State:
         self.outbox: dict[UUID, OutboxMessage] = {}
         self.devices: dict[UUID, RegisteredDevice] = {}
         self.api_keys: dict[str, ApiKey] = {}
+        self.people: dict[UUID, Person] = {}
         self.events: list[Event] = []
         self.last_event = 0
         self.audit: list[AuditEntry] = []

@@ -33,11 +33,12 @@ from flashnotify.control.cancel_and_retry import (
     find_notification,
     find_visible,
 )
-from flashnotify.domain import NotificationStatus, Outcome, Priority
+from flashnotify.domain import AudienceEntry, NotificationStatus, Outcome, Priority
 from flashnotify.identity.audit import Actor
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
 from flashnotify.intake.submission import Submission
+from flashnotify.meta.requests import Entries
 from flashnotify.telemetry.long_polling import LongPolling
 
 
@@ -90,10 +91,18 @@ class NotificationDetail(NotificationOut):
 
     body: str
     data: dict[str, Any]
-    to: Annotated[list[str] | None, Field(exclude_if=lambda to: to is None)] = None
+    to: Annotated[Entries | None, Field(exclude_if=lambda to: to is None)] = None
     channels: list[str] | None
     locale: str
     counts: Mapping[str, Mapping[str, int]]
+
+
+def _entry(entry: AudienceEntry) -> Any:
+    """Return an entry of an audience as requests have it."""
+    if isinstance(entry, str):
+        return entry
+    parts = {"all": entry.all, "any": entry.any, "not": entry.none}
+    return {name: [*map(_entry, some)] for name, some in parts.items() if some}
 
 
 # What an endpoint declares that returns `accepted_response`.
@@ -195,7 +204,7 @@ def notifications_router(
         notification = await long_polling.until(principal.id, wait, id, look, ended)
         shown = {field.name: getattr(notification, field.name) for field in fields(notification)}
         if include:
-            shown["to"] = notification.audience
+            shown["to"] = [*map(_entry, notification.audience)]
         return shown | {"counts": await notifications.counts(id)}
 
     return router

@@ -126,6 +126,7 @@ def _submission(service: Service) -> Submission:
     audience = Audience(
         {channel.spec.scheme: channel.check_address for channel in channels},
         {PushNotificationMixin.scheme: archive.devices.find_all},
+        archive.directory,
         service.slices,
     )
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
@@ -136,4 +137,5 @@ def _submission(service: Service) -> Submission:
         *(validation, archive, once, parts, planner, metrics, clock, service.ids, config.locale),
         service.slices,
         RecipientLimits(archive.api_keys, clock, service.zone),
+        archive.directory,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.planner import Planner
+from flashnotify.delivery.recipients import Recipients
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
@@ -29,10 +30,11 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
     executor = Executor(
-        *(archive, kinds, channels, decider, renderer, sender, in_flight, clock, ids),
+        *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
+        ids,
         most_strangers=config.workers // 2,
     )
-    fan_out = FanOut(archive, service.planner, clock)
+    fan_out = FanOut(archive, Recipients(archive.directory), service.planner, clock)
 
     async def fan_out_or_batch(job: Job, release: Callable[[], None]) -> int | None:
         # Batches of a channel that is no longer declared come here too, to end as skipped.

@@ -1,6 +1,7 @@
 """What the archive holds about API keys, as frozen records. Times are ms since the epoch."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from flashnotify import domain
 
@@ -11,7 +12,7 @@ class ApiKey:
 
     `owner` created it. Without `channels`, `recipients_per_day` or `rate_limit` it has no limit of
     its own. The secret before its last rotation is valid until `previous_expires_at`. On
-    `recipients_day`, it reached `recipients_reached`.
+    `recipients_day`, it reached `recipients_reached`. Its SMS are charged to its `cost_centre`.
     """
 
     id: str
@@ -32,6 +33,7 @@ class ApiKey:
     previous_expires_at: int | None = None
     recipients_day: str | None = None
     recipients_reached: int = 0
+    cost_centre: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

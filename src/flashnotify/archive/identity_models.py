@@ -16,6 +16,8 @@ class User(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     external_id: Mapped[str | None]  # of the campus directory
     name: Mapped[str]
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
     email: Mapped[str | None]
     phone: Mapped[str | None]
     locale: Mapped[str | None]
@@ -33,6 +35,7 @@ class User(Base):
     __table_args__ = (
         sa.Index("ix_users_external_id", "external_id", unique=True),
         sa.Index("ix_users_email", sa.text("lower(email)"), unique=True),
+        sa.Index("ix_users_phone", "phone"),
         sa.Index("ix_users_role", "role", "active"),
     )
 
@@ -97,6 +100,7 @@ class ApiKey(Base):
     channels: Mapped[str | None]  # JSON array
     recipients_per_day: Mapped[int | None]
     rate_limit: Mapped[str | None]
+    cost_centre: Mapped[UUID | None]  # that its SMS are charged to
     # The secret before the last rotation, and until when it is valid.
     previous_hmac: Mapped[bytes | None]
     previous_expires_at: Mapped[int | None]

@@ -20,6 +20,8 @@ class User:
     role: Role
     created_at: int
     external_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
     email: str | None = None
     phone: str | None = None
     locale: str | None = None

@@ -57,8 +57,10 @@ class Notification(Base):
     title: Mapped[str]
     body: Mapped[str]
     data: Mapped[str]  # JSON object: the fields of the kind
-    audience: Mapped[str]  # JSON array of URIs, checked and without duplicates
-    recipients: Mapped[int] = mapped_column(server_default="0")  # entries of the audience
+    # JSON array, checked and without duplicates: addresses, then people, groups and combinations.
+    audience: Mapped[str]
+    # Addresses and people, as far as they are known: groups are resolved by the fan-out.
+    recipients: Mapped[int] = mapped_column(server_default="0")
     priority: Mapped[int]
     channels: Mapped[str | None]  # JSON array; null: all channels of the kind
     locale: Mapped[str]
@@ -72,6 +74,12 @@ class Notification(Base):
     completed_at: Mapped[int | None]
     outcome: Mapped[str | None]
     expanded: Mapped[int] = mapped_column(server_default="0")  # entries of the audience fanned out
+    # The last person reached by the groups of the audience, in the order of their ids.
+    last_person: Mapped[UUID | None]
+    texts: Mapped[str | None]  # JSON object: title and body by language
+    personalised: Mapped[int] = mapped_column(server_default="0")
+    acknowledge: Mapped[int] = mapped_column(server_default="0")
+    reminds_of: Mapped[UUID | None]  # the notification that this one is a reminder of
     # Unfinished deliveries, plus 1 until the fan-out is done.
     pending: Mapped[int] = mapped_column(server_default="1")
 
@@ -139,6 +147,7 @@ class Delivery(Base):
     kind: Mapped[str] = mapped_column(server_default="unknown")
     channel: Mapped[str]
     address: Mapped[str]
+    user_id: Mapped[UUID | None]  # the person with this address, if the audience names people
     status: Mapped[str]
     reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default="0")
@@ -151,6 +160,7 @@ class Delivery(Base):
         _partial("ix_deliveries_queued", "job_id", where="status = 'queued'"),
         sa.Index("ix_deliveries_filters", "kind", "channel", "status", "id"),
         sa.Index("ix_deliveries_address", sa.text("lower(address)"), "id"),
+        _partial("ix_deliveries_user", "user_id", "id", where="user_id IS NOT NULL"),
         {"sqlite_with_rowid": False},
     )
 
@@ -212,9 +222,13 @@ class Device(Base):
     p256dh: Mapped[str | None]
     auth: Mapped[str | None]
     label: Mapped[str | None]
+    user_id: Mapped[UUID | None]  # whose it is
     created_at: Mapped[int]
 
-    __table_args__ = (sa.Index("ix_devices_target", "type", "target", unique=True),)
+    __table_args__ = (
+        sa.Index("ix_devices_target", "type", "target", unique=True),
+        _partial("ix_devices_user", "user_id", where="user_id IS NOT NULL"),
+    )
 
 
 class Event(Base):

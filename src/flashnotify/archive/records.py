@@ -30,9 +30,13 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a sender asked for, once. `audience` holds the URIs of the `recipients`.
+    """What a sender asked for, once. `audience` holds the addresses, then people, then the rest.
 
-    `fanned_out` of them have deliveries. `outcome` is set when the last delivery ends.
+    `fanned_out` of its addresses and people have deliveries, and those in the groups of the rest up
+    to `last_person`. Its `recipients` are complete once the fan-out is. `outcome` is set when the
+    last delivery ends. `texts` has other titles and bodies by language. If it is `personalised`,
+    the texts have placeholders. It asks its recipients to `acknowledge` it, and may be a reminder:
+    `reminds_of` is what they were to acknowledge.
 
     `damaged`: some of its columns cannot be read; they are empty, or have a default.
     """
@@ -42,7 +46,7 @@ class Notification:
     title: str
     body: str
     data: Mapping[str, Any]
-    audience: Sequence[str]
+    audience: Sequence[domain.AudienceEntry]
     priority: domain.Priority
     channels: Sequence[str] | None
     locale: str
@@ -57,6 +61,11 @@ class Notification:
     outcome: domain.Outcome | None = None
     recipients: int = 0
     fanned_out: int = 0
+    last_person: UUID | None = None
+    texts: Mapping[str, Mapping[str, str]] | None = None
+    personalised: bool = False
+    acknowledge: bool = False
+    reminds_of: UUID | None = None
     damaged: bool = False
 
 
@@ -76,7 +85,10 @@ class NotificationFilter:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One notification to one recipient on one channel."""
+    """One notification to one recipient on one channel.
+
+    `user_id`: the person with this address, if the audience names people.
+    """
 
     id: UUID
     notification_id: UUID
@@ -90,6 +102,7 @@ class Delivery:
     reason: str | None = None
     attempts: int = 0
     first_attempt_at: int | None = None
+    user_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +221,9 @@ class ScheduledJob:
 class FanOutSlice:
     """The deliveries of some recipients, and the batches that they are in.
 
-    `upto` is the number of audience entries done with this slice, `finished` whether it is the
-    last one. `expired`: the notification has expired, and its deliveries are skipped. A small
+    `upto` is the number of addresses and people of the audience done with this slice, `last_person`
+    the last one reached by its groups, `more_recipients` how many these were. `finished`: it is the
+    last slice. `expired`: the notification has expired, and its deliveries are skipped. A small
     `notification` comes along, since its batches need it next.
     """
 
@@ -219,6 +233,8 @@ class FanOutSlice:
     finished: bool
     expired: bool = False
     notification: Notification | None = None
+    last_person: UUID | None = None
+    more_recipients: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +251,12 @@ class IdempotencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDevice:
-    """A device with its label and the time of its registration."""
+    """A device with its label, the time of its registration, and whose it is."""
 
     device: domain.Device
     label: str | None
     created_at: int
+    user_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

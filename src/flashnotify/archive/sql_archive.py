@@ -3,12 +3,13 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive import identity_ports, ports
+from flashnotify.archive import identity_ports, people_ports, ports
 from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
+from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.events import SqlEvents
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
@@ -23,8 +24,8 @@ from flashnotify.archive.sql.users import SqlUsers
 from flashnotify.archive.writer import Writer
 
 
-class SqlArchive(ports.Archive, identity_ports.IdentityArchive):
-    """Implements `Archive` and `IdentityArchive` over connections that read, and the writer.
+class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.PeopleArchive):
+    """Implements the ports of the archive over connections that read, and the writer.
 
     `readers` are the connections for the work itself, `lists` those for people who look at it, so
     that many people looking never delay a delivery. `writer` is run and closed by its owner.
@@ -43,6 +44,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive):
         self.events: ports.Events = SqlEvents(*access)
         self.statistics: ports.Statistics = SqlStatistics(*access)
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
+        self.directory: people_ports.Directory = SqlDirectory(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

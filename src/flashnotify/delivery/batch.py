@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from flashnotify.archive.people_records import Person
 from flashnotify.archive.records import Delivery, Finish, Notification, Reschedule
 from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import Device, Job, Message, Rendering
@@ -31,13 +32,14 @@ class Batch:
     due: dict[UUID, Delivery]
     waiting: Sequence[Delivery]
     devices: Mapping[str, Device] = field(default_factory=dict)
+    people: Mapping[UUID, Person] = field(default_factory=dict)
     ended: dict[Finish, list[Delivery]] = field(default_factory=dict)
     blocked: list[Message] = field(default_factory=list)
     until: list[Reschedule] = field(default_factory=list)
-    # Set by the steps "render" and "prepare".
+    # Set by the steps "render" and "prepare": the texts by locale, with what the channel made of
+    # them for all recipients.
     notifier: Notifier | None = None
-    rendering: Rendering | None = None
-    content: Any = None
+    texts: dict[str, tuple[Rendering, Any]] = field(default_factory=dict)
     # What a batch may have under way to services that have not answered yet: some may hang.
     first_contacts: Semaphore = field(default_factory=lambda: Semaphore(_FIRST_CONTACTS))
 
@@ -66,14 +68,19 @@ class Batch:
         """End a delivery without an attempt."""
         self.ended.setdefault(end, []).append(self.due.pop(delivery.id))
 
+    def locale(self, delivery: Delivery) -> str:
+        """Return the language of a recipient: the person's, or else the notification's."""
+        person = self.people.get(delivery.user_id) if delivery.user_id is not None else None
+        return person.locale if person and person.locale else self.notification.locale
+
     def message(self, delivery: Delivery) -> Message:
         """Return the message to one recipient."""
-        assert self.rendering is not None
+        rendering, content = self.texts[self.locale(delivery)]
         return Message(
             delivery_id=delivery.id,
             to=delivery.address,
-            rendering=self.rendering,
-            content=self.content,
+            rendering=rendering,
+            content=content,
             accepted_at=self.notification.accepted_at,
             priority=self.job.priority,
             expires_at=self.notification.expires_at,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, Finish, Notification, Reschedule
 from flashnotify.clock import Clock
@@ -45,6 +46,7 @@ class Executor:
     """Carries out batches."""
 
     archive: Archive
+    directory: Directory
     kinds: Registry[NotifierSpec]
     channels: Mapping[str, OpenChannel]
     decider: Decider
@@ -111,6 +113,8 @@ class Executor:
         if batch.channel is not None and batch.channel.spec.scheme == "push":
             devices = await self.archive.devices.find_all(list(_device_ids(batch)))
             batch.devices = {str(id): device for id, device in devices.items()}
+        if people := {each.user_id for each in batch.due.values() if each.user_id is not None}:
+            batch.people = await self.directory.people(people)
         return batch
 
     async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
@@ -118,14 +122,18 @@ class Executor:
         return await find(job.notification_id, audience=False), await queued(job.id)
 
     def _render(self, batch: Batch) -> None:
-        """Render the texts, once for all recipients."""
+        """Render the texts, once for all recipients with the same language."""
         spec = batch.open_channel.spec
-        batch.notifier, batch.rendering = self.renderer.render(batch.notification, spec)
+        for locale in {batch.locale(delivery) for delivery in batch.due.values()}:
+            batch.notifier, rendering = self.renderer.render(batch.notification, spec, locale)
+            batch.texts[locale] = rendering, None
 
     def _prepare(self, batch: Batch) -> None:
         """Build from the texts what all recipients share: a MIME body, the segments of an SMS."""
         channel = batch.open_channel
-        batch.content = channel.spec.mixin.prepare(batch.rendering, channel.config)
+        for locale, (rendering, _) in batch.texts.items():
+            content = channel.spec.mixin.prepare(rendering, channel.config)
+            batch.texts[locale] = rendering, content
 
     async def _send(self, batch: Batch, recorder: Recorder) -> None:
         """Send to the due deliveries, as many at once as there are connections."""

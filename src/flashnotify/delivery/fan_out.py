@@ -9,12 +9,10 @@ from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import FanOutSlice
 from flashnotify.clock import Clock
 from flashnotify.delivery.planner import Planner
+from flashnotify.delivery.recipients import Recipients
 from flashnotify.domain import Job
 
 log = structlog.get_logger(__name__)
-
-# Audience entries fanned out in one commit, with the progress, so that a crash repeats nothing.
-_SLICE = 400
 
 
 @dataclass(eq=False, slots=True)
@@ -22,6 +20,7 @@ class FanOut:
     """Carries out fan-out jobs: turns a notification into the jobs of batches."""
 
     archive: Archive
+    recipients: Recipients
     planner: Planner
     clock: Clock
 
@@ -40,15 +39,15 @@ class FanOut:
             await self._store(job, self.planner.damaged(notification, job))
             return
         latest: dict[str, Job] = {}
-        entries = len(notification.audience)
-        for start in range(notification.fanned_out, entries, _SLICE):
+        finished = False
+        async for some in self.recipients.slices(notification):
             # To load, plan and store them takes milliseconds each.
             await asyncio.sleep(0)
-            some = range(start, min(start + _SLICE, entries))
             done = self.planner.plan(job, notification, some, latest)
             await asyncio.sleep(0)
             await self._store(job, done)
-        if notification.fanned_out >= entries:
+            finished = done.finished
+        if not finished:
             # The last slice had already finished this job when it was read again.
             await self.archive.jobs.finish(job)
 

@@ -16,6 +16,7 @@ from flashnotify.archive.records import (
 )
 from flashnotify.clock import Clock
 from flashnotify.delivery.decision import EXPIRED, Decider
+from flashnotify.delivery.recipients import Slice, addresses_of
 from flashnotify.delivery.routing import Route, Routing
 from flashnotify.domain import (
     BATCH_SIZE,
@@ -52,14 +53,15 @@ class Planner:
         if notification.status is NotificationStatus.scheduled:
             assert notification.send_at is not None
             return ScheduledJob(job, notification.send_at, *_SCHEDULED)
-        if notification.recipients <= _FEW:
-            return self.plan(job, notification, range(notification.recipients), {})
+        few = notification.recipients <= _FEW
+        if few and (recipients := addresses_of(notification)) is not None:
+            return self.plan(job, notification, recipients, {})
         return ScheduledJob(self.dispatch.in_turn(job), self.clock.now())
 
     def plan(
-        self, job: Job, notification: Notification, some: range, latest: dict[str, Job]
+        self, job: Job, notification: Notification, some: Slice, latest: dict[str, Job]
     ) -> FanOutSlice:
-        """Return the deliveries of some audience entries, and the batches that they are in.
+        """Return the deliveries to some recipients, and the batches that they are in.
 
         `latest` keeps the latest batch of each channel from slice to slice.
         """
@@ -69,8 +71,7 @@ class Planner:
         deliveries: list[Delivery] = []
         queued: dict[str, list[Route]] = defaultdict(list)
         planned = partial(self._delivery, notification.kind, now=now)
-        recipients = [Address.parse(uri) for uri in notification.audience[some.start : some.stop]]
-        for route in self.routing.routes(kind, recipients, notification.channels):
+        for route in self.routing.routes(kind, some.recipients, notification):
             skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
             if finish := end or skipped:
                 deliveries.append(planned(job, route, finish.status, finish.reason))
@@ -82,9 +83,13 @@ class Planner:
             deliveries += [
                 planned(batch.job, route, DeliveryStatus.queued, batch.reason) for route in routes
             ]
-        finished = some.stop == len(notification.audience)
-        small = notification if notification.recipients <= _FEW else None
-        return FanOutSlice(some.stop, deliveries, batches, finished, end is EXPIRED, small)
+        small = (
+            notification if notification.recipients <= _FEW and some.last_person is None else None
+        )
+        return FanOutSlice(
+            *(some.upto, deliveries, batches, some.finished, end is EXPIRED, small),
+            *(some.last_person, some.more),
+        )
 
     def queue(self, stored: ScheduledJob | FanOutSlice) -> None:
         """Queue work that is on disk, now or when it is due."""
@@ -133,7 +138,8 @@ class Planner:
         now: int,
     ) -> Delivery:
         of, to = (job.notification_id, job.id), (kind, route.channel, route.address.value)
-        return Delivery(self.ids(), *of, *to, status, due_at=now, updated_at=now, reason=reason)
+        user_id = None if route.person is None else route.person.id
+        return Delivery(self.ids(), *of, *to, status, now, now, reason, user_id=user_id)
 
     def damaged(self, notification: Notification, job: Job) -> FanOutSlice:
         """Return the trace of a notification whose audience cannot be read."""

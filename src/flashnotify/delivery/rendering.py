@@ -35,9 +35,11 @@ class Renderer:
         self._zone = zone
 
     def render(
-        self, notification: Notification, channel: ChannelSpec
+        self, notification: Notification, channel: ChannelSpec, locale: str
     ) -> tuple[Notifier, Rendering]:
         """Return the notifier that sends a notification, and what it says on `channel`.
+
+        `locale` is that of its recipients.
 
         Raises:
             ValueError: the data of the notification is damaged, or its kind no longer takes it.
@@ -53,7 +55,7 @@ class Renderer:
             "priority": notification.priority.name,
         }
         templates = self._templates[kind.kind]
-        return notifier, templates.render(notification.locale, channel.parts, values)
+        return notifier, templates.render(locale, channel.parts, values)
 
     def _local(self, value: Any) -> Any:
         """Return a value as people on the campus read it: moments in local time."""

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 from uuid import UUID
 
-from flashnotify.domain import Address
+from flashnotify.archive.people_ports import Directory
+from flashnotify.domain import GROUP, USER, Address, AudienceEntry, names_user
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
+from flashnotify.intake.people_entries import PeopleEntries, Place
+from flashnotify.meta.descriptors import Text
 from flashnotify.meta.faults import MAX_ERRORS
 from flashnotify.time_slices import TimeSlices
 
@@ -23,8 +26,46 @@ _SHOWN_LENGTH = 100
 _EXAMPLE = "mailto:ada@univ.example"
 # Addresses looked up at once.
 _LOOKUP = 500
+# The schemes of people, with what checks their names.
+_NAMES: Mapping[str, Callable[[str], str]] = {
+    USER: Text(required=True, max_length=255).validate,
+    GROUP: Text(required=True, max_length=100).validate,
+}
 
 Registered: TypeAlias = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]]
+
+
+@dataclass(eq=False, slots=True)
+class _Distinct:
+    """The addresses so far, by canonical form; those of `registered` schemes with their places."""
+
+    registered: Collection[str]
+    found: dict[str, Address] = field(default_factory=dict)
+    places: dict[Address, int] = field(default_factory=dict)
+    folded: dict[str, Address] = field(default_factory=dict)
+
+    def add(self, address: Address, index: int) -> None:
+        """Add an address, unless there is one that differs at most in case."""
+        text = f"{address.scheme}:{address.value}"
+        folded = text.lower()
+        if folded not in self.folded:
+            self.folded[folded] = address
+            self.found[text] = address
+            if address.scheme in self.registered:
+                self.places[address] = index
+
+
+@dataclass(eq=False, slots=True)
+class Recipients:
+    """Whom a checked `to` names: addresses by their canonical form, and people."""
+
+    addresses: Mapping[str, Address]
+    people: Sequence[AudienceEntry]
+
+    @property
+    def number(self) -> int:
+        """How many addresses and people are named. Those in groups are not known yet."""
+        return len(self.addresses) + sum(map(names_user, self.people))
 
 
 @dataclass(eq=False, slots=True)
@@ -37,23 +78,36 @@ class Audience:
 
     addresses: Mapping[str, Callable[[str], str]]
     registered: Mapping[str, Registered]
+    people: Directory
     slices: TimeSlices
 
     async def check(
-        self, to: Sequence[str], schemes: frozenset[str], max_errors: int = MAX_ERRORS
-    ) -> Mapping[str, Address]:
-        """Return the recipients by their canonical form, in order, without duplicates.
+        self, to: Sequence[Any], schemes: frozenset[str], max_errors: int = MAX_ERRORS
+    ) -> Recipients:
+        """Return the recipients, in order, without duplicates.
 
         Addresses that differ only in case are the same person's: the first one is kept.
         `schemes` are those that the channels of the kind send to. Raise `InvalidInput` if some
         entries are wrong, with at most `max_errors`; each has a pointer (`/to/3`).
         """
-        found: dict[str, Address] = {}
-        places: dict[Address, int] = {}
-        seen: set[str] = set()
+        named: list[Place] = []
+        addresses = await self._addresses(to, schemes, named, max_errors)
+        if not named:
+            return Recipients(addresses, ())
+        entries = PeopleEntries(self.people, lambda entry: self._parse(entry, schemes))
+        return Recipients(addresses, await entries.check(named, max_errors))
+
+    async def _addresses(
+        self, to: Sequence[Any], schemes: frozenset[str], named: list[Place], max_errors: int
+    ) -> Mapping[str, Address]:
+        """Return the addresses among the entries of `to`; add those that are none to `named`."""
+        distinct = _Distinct(self.registered)
         errors: list[FieldError] = []
         for index, entry in enumerate(to):
-            if index % _STEP == _STEP - 1 or len(entry) > _LONG:
+            if type(entry) is not str:
+                named.append(Place(f"/to/{index}", entry))
+                continue
+            if index % _STEP == _STEP - 1 or entry[_LONG:]:
                 await self.slices.step()
             try:
                 address = self._parse(entry, schemes)
@@ -62,18 +116,15 @@ class Audience:
                 if len(errors) == max_errors:
                     break
                 continue
-            text = str(address)
-            folded = text.lower()
-            if folded not in seen:
-                seen.add(folded)
-                found[text] = address
-                if address.scheme in self.registered:
-                    places[address] = index
-        if places and not errors:
-            errors += await self._unregistered(places)
+            if address.scheme in _NAMES:
+                named.append(Place(f"/to/{index}", entry))
+            else:
+                distinct.add(address, index)
+        if distinct.places and not errors:
+            errors += await self._unregistered(distinct.places)
         if errors:
             raise InvalidInput(errors[:max_errors])
-        return found
+        return distinct.found
 
     async def _unregistered(self, found: Mapping[Address, int]) -> list[FieldError]:
         errors: list[FieldError] = []
@@ -94,13 +145,13 @@ class Audience:
         scheme, _, rest = entry.partition(":")
         scheme = scheme.lower()
         _check_form(entry, rest)
-        check = self.addresses.get(scheme)
+        check = self.addresses.get(scheme) or _NAMES.get(scheme)
         if check is None:
-            known = ", ".join(f"{name}:" for name in self.addresses)
+            known = ", ".join(f"{name}:" for name in {**self.addresses, **_NAMES})
             raise InvalidValue(
                 "unknown_scheme", f"unknown scheme {scheme[:20]}:; expected one of {known}"
             )
-        if scheme not in schemes:
+        if scheme not in schemes and scheme not in _NAMES:
             raise InvalidValue(
                 "unsupported_scheme", f"no channel of this kind sends to {scheme}: addresses"
             )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from flashnotify.archive.api_key_records import DailyRecipients
+from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import FanOutSlice, IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.clock import Clock
@@ -15,6 +16,7 @@ from flashnotify.domain import NotificationStatus, milliseconds
 from flashnotify.errors import FieldError, Unavailable
 from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.principal import Principal
+from flashnotify.intake.audience import Recipients
 from flashnotify.intake.idempotency import Accepted, Idempotency
 from flashnotify.intake.json_documents import parse
 from flashnotify.intake.validation import Checked, Validation
@@ -51,6 +53,7 @@ class Submission:
     locale: str
     slices: TimeSlices
     recipients: RecipientLimits
+    directory: Directory
 
     def require_ready(self) -> None:
         """Check that notifications can be stored and sent. Raise `Unavailable` if they cannot."""
@@ -114,8 +117,14 @@ class Submission:
         work = self.planner.work(notification)
         reached = None
         if caller.recipients_per_day is not None:
-            reached = await self.recipients.take(caller, notification.recipients)
+            reached = await self.recipients.take(caller, await self._reached(checked.recipients))
         return Prepared(notification, work, warnings, reached)
+
+    async def _reached(self, recipients: Recipients) -> int:
+        """Return how many a notification reaches now, the people in its groups included."""
+        if not recipients.people:
+            return recipients.number
+        return len(recipients.addresses) + await self.directory.count(recipients.people)
 
     def store(self, prepared: Prepared, answer: IdempotencyRecord | None = None) -> Awaitable[None]:
         """Hand a notification over to the archive; it is on disk once the result was awaited."""
@@ -143,14 +152,16 @@ class Submission:
         request = checked.request
         send_at = milliseconds(checked.send_at) if checked.send_at else None
         later = send_at is not None and send_at > now
+        recipients = checked.recipients
+        audience = [*recipients.addresses, *recipients.people]
         return Notification(
             id=self.ids(),
             kind=checked.kind.kind,
             title=request.title,
             body=request.body,
             data=checked.data,
-            audience=list(checked.recipients),
-            recipients=len(checked.recipients),
+            audience=audience,
+            recipients=recipients.number if recipients.people else len(audience),
             priority=checked.priority,
             channels=checked.channels,
             locale=request.locale or self.locale,

@@ -1,16 +1,16 @@
 """Validates a caller's document as a request of its kind, and reports its mistakes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
-from flashnotify.domain import Address, Priority, milliseconds
+from flashnotify.domain import Priority, milliseconds
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.principal import Principal
-from flashnotify.intake.audience import Audience
+from flashnotify.intake.audience import Audience, Recipients
 from flashnotify.intake.delays import resolve
 from flashnotify.meta.faults import MAX_ERRORS, field_errors
 from flashnotify.meta.registry import Registry
@@ -34,15 +34,14 @@ class Limits(NamedTuple):
 class Checked(NamedTuple):
     """A valid request, to be sent no earlier than `send_at`.
 
-    `data` are the kind's fields as in JSON, and recipients are by canonical form. Without
-    `channels`, all of the kind are used.
+    `data` are the kind's fields as in JSON. Without `channels`, all of the kind are used.
     """
 
     kind: NotifierSpec
     request: NotificationRequest
     data: Mapping[str, Any]
     priority: Priority
-    recipients: Mapping[str, Address]
+    recipients: Recipients
     send_at: datetime | None
     channels: Sequence[str] | None
 
@@ -89,7 +88,7 @@ class Validation:
         data = request.data.model_dump(mode="json", exclude_none=True)
         self._check_whole(kind, request, data, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes, max_errors)
-        if not _reaches(kind, channels, recipients.values()):
+        if not _reaches(kind, channels, recipients):
             raise (
                 caller.channel_not_allowed()
                 if request.channels is None
@@ -180,14 +179,12 @@ def check_fields(document: Mapping[str, Any]) -> None:
             raise InvalidInput([_too_long(pointer, len(part), _MAX_FIELDS, "fields")])
 
 
-def _reaches(
-    kind: NotifierSpec, channels: Collection[str] | None, recipients: Iterable[Address]
-) -> bool:
-    """Return whether a request would reach anybody."""
-    if channels is None:
+def _reaches(kind: NotifierSpec, channels: Collection[str] | None, recipients: Recipients) -> bool:
+    """Return whether a request would reach anybody. What addresses people have is not asked."""
+    if channels is None or recipients.people:
         return True
     schemes = _schemes(kind, channels)
-    return any(recipient.scheme in schemes for recipient in recipients)
+    return any(recipient.scheme in schemes for recipient in recipients.addresses.values())
 
 
 def _no_recipient(kind: NotifierSpec, channels: Collection[str]) -> InvalidInput:

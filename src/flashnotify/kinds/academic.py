@@ -10,6 +10,7 @@ class AcademicNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, N
 
     priority = Priority(default="low")
     quiet_hours = TimeWindow("22:00-07:00")
+    default_channels = frozenset({"email", "push"})
     example = ("Room changed", "The exam takes place in room B204 instead of A101.")
     course = Text(required=True, help="The course's code or name.", example="ALG-2")
     room = Text(help="Where it takes place.", example="B204")

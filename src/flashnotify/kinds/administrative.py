@@ -10,6 +10,7 @@ class AdministrativeNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMi
 
     priority = Priority(default="low")
     quiet_hours = TimeWindow("22:00-07:00")
+    default_channels = frozenset({"email", "push"})
     example = (
         "Enrol for the second semester",
         "Enrolment is open. It takes five minutes online.",

@@ -9,6 +9,7 @@ class HealthNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Not
     """A risk to people's health, and how to protect oneself and others."""
 
     priority = Priority(default="critical")
+    mandatory = True
     example = (
         "Showers closed for a routine check",
         "The water is tested. We will write again when the showers open.",

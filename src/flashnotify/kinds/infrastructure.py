@@ -9,6 +9,7 @@ class InfrastructureNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMi
     """Something on the campus that is down, or will be: the network, water, a lift."""
 
     priority = Priority(default="medium")
+    default_channels = frozenset({"email", "push"})
     example = (
         "No Wi-Fi in the library on Saturday evening",
         "We are replacing the access points. Wired sockets keep working.",

@@ -9,6 +9,7 @@ class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, N
     """A danger to people on the campus, and what they must do."""
 
     priority = Priority(default="critical")
+    mandatory = True
     example = (
         "Fire drill",
         "This is only a drill: practise the way out, then come back in.",

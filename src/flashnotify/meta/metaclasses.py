@@ -106,7 +106,7 @@ class NotificationMeta(ChannelMeta):
 
 # Names that a field must not have: every notification has them, or Notifier itself.
 _RESERVED = (NotificationRequest.model_fields.keys() - {"priority"}) | {
-    *("values", "prepare", "check_address", "example")
+    *("values", "prepare", "check_address", "example", "default_channels", "mandatory")
 }
 
 
@@ -134,6 +134,8 @@ def _compile_notifier(cls: type[Any]) -> NotifierSpec:
         request=request_model(kind, doc, fields, channels),
         quiet_hours=quiet_hours.default if quiet_hours is not None else None,
         retention=cls.retention,
+        default_channels=cls.default_channels or frozenset(channels),
+        mandatory=cls.mandatory,
     )
 
 
@@ -154,6 +156,8 @@ def _notifier_problems(
         )
     if not isinstance(cls.retention, timedelta) or cls.retention <= timedelta():
         yield ".retention: must be a positive timedelta; write `retention = timedelta(days=365)`."
+    for name in sorted(cls.default_channels - set(channels)):
+        yield f".default_channels: has no channel {name!r}; inherit from its mixin or remove it."
     for name in sorted(fields.keys() & _RESERVED):
         yield f".{name}: reserved, because every notification has a {name!r}; rename the field."
     if not channels:
@@ -166,6 +170,10 @@ class Notifier(metaclass=NotificationMeta, abstract=True):
     __notifier__: ClassVar[NotifierSpec]
     # How long finished notifications of this kind are kept.
     retention: ClassVar[timedelta] = DEFAULT_RETENTION
+    # The channels on which people get this kind unless they choose others; without any: all.
+    default_channels: ClassVar[frozenset[str]] = frozenset()
+    # Whether people cannot opt out.
+    mandatory: ClassVar[bool] = False
     # Title and body of a harmless notification, as the documentation shows it.
     example: ClassVar[tuple[str, str]] = ("Test", "This is only a test. You need not do anything.")
 

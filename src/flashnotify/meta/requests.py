@@ -2,10 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, PlainSerializer, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    TypeAdapter,
+    create_model,
+)
 from pydantic import Field as PydanticField
+from pydantic_core import CoreSchema
 
 from flashnotify import domain
 from flashnotify.errors import InvalidValue
@@ -40,6 +49,34 @@ def _optional(description: str, **constraints: Any) -> Any:
     return PydanticField(None, description=description, **constraints)
 
 
+class AudienceCombination(BaseModel):
+    """People who are in all of `all`, in one of `any`, and in none of `not`.
+
+    Their entries are `user:`, `group:`, `mailto:` and `tel:`, which mean people in the directory,
+    and other combinations. One of `all` and `any` has entries.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    all: list["str | AudienceCombination"] = []
+    any: list["str | AudienceCombination"] = []
+    none: list["str | AudienceCombination"] = PydanticField([], alias="not")
+
+
+class _AudienceSchema:
+    """Describes the audience, whose entries are checked elsewhere: in slices, each by its place."""
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema of a list of entries."""
+        return handler(TypeAdapter(list[str | AudienceCombination]).core_schema)
+
+
+# The entries of an audience, as JSON has them.
+Entries: TypeAlias = Annotated[list[Any], _AudienceSchema()]
+
+
 class NotificationRequest(BaseModel):
     """The request fields that all kinds share. Unknown fields are rejected.
 
@@ -69,10 +106,10 @@ class NotificationRequest(BaseModel):
             example="The exam takes place in room B204.",
         ),
     ]
-    # Fails fast: listing the errors of ten thousand entries would block the loop.
-    to: Annotated[list[str], FailFast()] = PydanticField(
+    to: Entries = PydanticField(
         min_length=1,
-        description="The audience: URIs such as `mailto:ada@univ.example`.",
+        description="The audience: addresses such as `mailto:ada@univ.example`, people and groups "
+        "of the directory such as `user:etu12345` and `group:l3-info`, and combinations of these.",
         examples=[["mailto:ada@univ.example"]],
     )
     priority: Annotated[domain.Priority, Priority(default="low")] | None = _optional(

@@ -112,7 +112,8 @@ DEFAULT_RETENTION = timedelta(days=365)
 class NotifierSpec:
     """A kind of notification, as its Notifier declares it.
 
-    Channels that ring wait for the end of its `quiet_hours`, which are in campus time.
+    Channels that ring wait for the end of its `quiet_hours`, which are in campus time. People get
+    it on its `default_channels` unless they choose others, and cannot opt out if it is `mandatory`.
     """
 
     kind: str
@@ -124,6 +125,8 @@ class NotifierSpec:
     request: type[BaseModel]
     quiet_hours: Window | None = None
     retention: timedelta = DEFAULT_RETENTION
+    default_channels: frozenset[str] = frozenset()
+    mandatory: bool = False
     # The scope that a sender of this kind needs, and the address schemes of its channels.
     scope: str = field(init=False)
     schemes: frozenset[str] = field(init=False)

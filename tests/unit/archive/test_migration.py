@@ -108,7 +108,7 @@ async def test_the_records_are_read_as_they_were_written(old: Archive) -> None:
     notification = await old.ports.notifications.find(half[0].notification_id)
     assert notification is not None
     assert (notification.status, notification.fanned_out) == (NotificationStatus.sending, 4)
-    assert [uri.partition(":")[2] for uri in notification.audience[3:5]] == [
+    assert [str(uri).partition(":")[2] for uri in notification.audience[3:5]] == [
         "half3@univ.example",
         "half4@univ.example",
     ]

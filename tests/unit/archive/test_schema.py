@@ -62,6 +62,9 @@ def test_indexes_and_tables_are_those_of_the_models(migrated: Path, tmp_path: Pa
     partial = {name for name, sql in migrations.items() if " WHERE " in sql}
     assert partial == {
         "ix_deliveries_queued",
+        "ix_deliveries_user",
+        "ix_devices_user",
+        "ix_inbox_unread",
         "ix_jobs_held",
         "ix_jobs_ready",
         "ix_jobs_waiting",

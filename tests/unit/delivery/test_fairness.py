@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from flashnotify.archive.records import FanOutSlice, Reschedule
-from flashnotify.delivery import fan_out, planner
+from flashnotify.delivery import planner, recipients
 from flashnotify.domain import Job
 from tests.support.delivering import Delivering
 from tests.support.scheduling import RestingClock, Scheduling
@@ -18,7 +18,7 @@ BULK = [f"mailto:p{number}@univ.example" for number in range(250)]
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planner, "BATCH_SIZE", 1)
-    monkeypatch.setattr(fan_out, "_SLICE", 2)
+    monkeypatch.setattr(recipients, "_SLICE", 2)
 
 
 @pytest.fixture(params=[20, 1000], ids=["overflowing", "roomy"])

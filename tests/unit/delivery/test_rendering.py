@@ -48,12 +48,14 @@ def notification(locale: str = "en", kind: str = "lecture", **data: Any) -> Noti
 def text(zone: str | None = None, **data: Any) -> str:
     """Return the text of an email."""
     renderer = Renderer(KINDS, TEMPLATES, ZoneInfo(zone) if zone else None)
-    _, rendering = renderer.render(notification(**data), EMAIL)
+    _, rendering = renderer.render(notification(**data), EMAIL, "en")
     return rendering.parts["text"]
 
 
 def test_each_part_of_the_channel_is_rendered() -> None:
-    notifier, rendering = Renderer(KINDS, TEMPLATES, None).render(notification(room="B1"), EMAIL)
+    notifier, rendering = Renderer(KINDS, TEMPLATES, None).render(
+        notification(room="B1"), EMAIL, "en"
+    )
     assert isinstance(notifier, LectureNotifier)
     assert notifier.room == "B1"
     assert rendering.locale == "en"
@@ -66,7 +68,7 @@ def test_each_part_of_the_channel_is_rendered() -> None:
     ("locale", "found"), [("fr", "fr"), ("fr-CA", "fr"), ("FR", "fr"), ("de", "en")]
 )
 def test_the_nearest_locale_is_used(locale: str, found: str) -> None:
-    _, rendering = Renderer(KINDS, TEMPLATES, None).render(notification(locale), EMAIL)
+    _, rendering = Renderer(KINDS, TEMPLATES, None).render(notification(), EMAIL, locale)
     assert rendering.locale == found
 
 

@@ -13,16 +13,20 @@ from flashnotify.intake.audience import Audience
 from flashnotify.meta import Email, Text
 from flashnotify.time_slices import TimeSlices
 from tests.support.loop_turns import counted_turns
+from tests.support.memory_archive import MemoryArchive
 
 AUDIENCE = Audience(
-    {"mailto": Email().validate, "loft": Text(max_length=8).validate}, {}, TimeSlices()
+    {"mailto": Email().validate, "loft": Text(max_length=8).validate},
+    {},
+    MemoryArchive().directory,
+    TimeSlices(),
 )
 MAIL = frozenset({"mailto"})
 
 
 async def checked(*to: str, schemes: frozenset[str] = MAIL) -> list[str]:
     """The recipients."""
-    return list(await AUDIENCE.check(to, schemes))
+    return list((await AUDIENCE.check(to, schemes)).addresses)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,8 @@ async def test_addresses_that_differ_in_case_are_one_recipient() -> None:
         ("", "not_a_uri"),
         ("ada@univ.example", "not_a_uri"),
         ("tel:+33612345678", "unknown_scheme"),
-        ("user:etu12345", "unknown_scheme"),
+        ("user:etu12345", "unknown_user"),
+        ("group:l3-info", "unknown_group"),
         ("loft:north", "unsupported_scheme"),
         ("mailto:", "not_an_email_address"),
         ("mailto:ada", "not_an_email_address"),
@@ -103,6 +108,13 @@ async def test_a_great_many_bad_entries_are_not_all_named() -> None:
     assert len(failure.value.errors) == 100
 
 
+async def test_of_a_great_many_entries_of_a_wrong_type_a_hundred_are_named() -> None:
+    with pytest.raises(InvalidInput) as failure:
+        await AUDIENCE.check([1] * 10_000, MAIL)
+    assert {error.code for error in failure.value.errors} == {"wrong_type"}
+    assert [error.pointer for error in failure.value.errors] == [f"/to/{n}" for n in range(100)]
+
+
 async def test_each_recipient_counts_once_and_keeps_its_place() -> None:
     to = [f"mailto:{name}@UNIV.example" for name in "abcab"] + ["mailto:a@univ.example"]
     assert await checked(*to) == [f"mailto:{name}@univ.example" for name in "abc"]
@@ -110,7 +122,10 @@ async def test_each_recipient_counts_once_and_keeps_its_place() -> None:
 
 async def test_schemes_that_several_channels_serve_are_all_taken() -> None:
     found = await AUDIENCE.check(["loft:north", "mailto:a@univ.example"], MAIL | {"loft"})
-    assert [*found.values()] == [Address("loft", "north"), Address("mailto", "a@univ.example")]
+    assert [*found.addresses.values()] == [
+        Address("loft", "north"),
+        Address("mailto", "a@univ.example"),
+    ]
 
 
 async def test_a_long_list_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:

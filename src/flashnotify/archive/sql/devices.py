@@ -16,7 +16,7 @@ from flashnotify.domain import Device, DeviceType
 _all = select(Table.__table__)
 # The same subscription or topic again: its keys may be new, its id stays.
 REGISTER_DEVICE = upsert(
-    Table, Stage.parents, key=("type", "target"), replace=("p256dh", "auth", "label")
+    Table, Stage.parents, key=("type", "target"), replace=("p256dh", "auth", "label", "user_id")
 )
 REMOVE_DEVICE = Statement(delete(Table).where(Table.id == bindparam("of")), Stage.endings)
 
@@ -41,7 +41,11 @@ class SqlDevices(Access):
         )
 
     async def register(self, device: RegisteredDevice) -> None:
-        row = row_of(device.device) | {"label": device.label, "created_at": device.created_at}
+        row = row_of(device.device) | {
+            "label": device.label,
+            "created_at": device.created_at,
+            "user_id": device.user_id,
+        }
         await self._writer.write((REGISTER_DEVICE, row))
 
     async def remove(self, id: UUID) -> None:
@@ -53,7 +57,7 @@ def _device(row: Row[Any]) -> Device:
 
 
 def _registered(row: Row[Any]) -> RegisteredDevice:
-    return RegisteredDevice(_device(row), row.label, row.created_at)
+    return RegisteredDevice(_device(row), row.label, row.created_at, row.user_id)
 
 
 def remove_device(id: UUID) -> Change:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, literal_column, select
 from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.records import Notification, NotificationFilter, Page
 from flashnotify.archive.sql.access import Access, having
+from flashnotify.archive.sql.audiences import entries
 from flashnotify.archive.sql.lists import Span
 from flashnotify.archive.sql.reading import known, strings
 from flashnotify.archive.sql.senders import filed_with
@@ -79,12 +80,15 @@ def notification_of(row: Row[Any], *, audience: bool = False) -> Notification:
         }
     )
     channels, _, _ = values.pop("channels"), values.pop("expanded"), values.pop("pending")
-    values |= {"channels": None, "damaged": True}
+    values |= {"channels": None, "texts": None, "damaged": True}
+    values |= {name: bool(row._mapping[name]) for name in ("personalised", "acknowledge")}
     with suppress(ValueError):
         if audience:
-            values["audience"] = strings(row.audience)
+            values["audience"] = entries(row.audience)
         if channels is not None:
             values["channels"] = strings(channels)
+        if row.texts is not None:
+            values["texts"] = json.loads(row.texts)
         data = json.loads(row.data)
         if isinstance(data, dict):
             sound = all(row._mapping[name] == value for name, value in chosen.items())

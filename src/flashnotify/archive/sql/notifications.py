@@ -59,6 +59,8 @@ ADVANCE_FAN_OUT = update_row(
     status=case((_open, "sending"), else_=Table.status),
     updated_at=bindparam("now"),
     expanded=bindparam("upto"),
+    last_person=bindparam("person"),
+    recipients=Table.recipients + bindparam("recipients"),
     pending=Table.pending + bindparam("more"),
 )
 CANCEL_NOTIFICATION = update_row(
@@ -180,7 +182,8 @@ def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
     queued = sum(delivery.status is DeliveryStatus.queued for delivery in done.deliveries)
     # The end of the fan-out, which was pending too, completes nothing that has queued deliveries.
     more = queued - 1 if done.finished and queued else queued
-    changes.append((ADVANCE_FAN_OUT, {"of": id, "upto": done.upto, "more": more, "now": now}))
+    advanced = {"upto": done.upto, "person": done.last_person, "recipients": done.more_recipients}
+    changes.append((ADVANCE_FAN_OUT, {"of": id, "more": more, "now": now, **advanced}))
     if done.expired:
         changes.append(mark_expired(id, now))
     if done.finished and not queued:
@@ -222,6 +225,11 @@ def _row(notification: Notification) -> dict[str, Any]:
         "completed_at": notification.completed_at,
         "outcome": notification.outcome,
         "expanded": notification.fanned_out,
+        "last_person": None,
+        "texts": _json(notification.texts) if notification.texts is not None else None,
+        "personalised": notification.personalised,
+        "acknowledge": notification.acknowledge,
+        "reminds_of": notification.reminds_of,
         "pending": 1,
     }
 

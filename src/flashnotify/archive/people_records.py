@@ -1,0 +1,105 @@
+"""What the archive holds about people, as frozen records. Times are ms since the epoch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from flashnotify.domain import Window
+
+
+class MembershipSource(StrEnum):
+    """Who says that a person is in a group."""
+
+    manual = "manual"
+    imported = "imported"
+    scim = "scim"
+    self = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A set of people: its members, those of its subgroups, and those whom its `rule` matches.
+
+    People join and leave a `joinable` one by themselves: it is a topic, whose notifications are of
+    `kind`. The SMS of its members are charged to its `cost_centre`.
+    """
+
+    id: UUID
+    slug: str
+    name: str
+    created_at: int
+    description: str | None = None
+    external_id: str | None = None
+    owner: str | None = None
+    rule: Mapping[str, Any] | None = None
+    joinable: bool = False
+    kind: str | None = None
+    cost_centre: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A person who is in a group. `channels`: those on which they want it; None: all."""
+
+    group_id: UUID
+    user_id: UUID
+    source: MembershipSource
+    since: int
+    channels: frozenset[str] | None = None
+
+
+class DigestInterval(StrEnum):
+    """How often a digest comes."""
+
+    daily = "daily"
+    weekly = "weekly"
+
+
+@dataclass(frozen=True, slots=True)
+class DigestTime:
+    """When a digest comes, in the person's time zone. `weekday`: 1 is Monday (ISO 8601)."""
+
+    every: DigestInterval
+    at: str
+    weekday: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """How a person wants to be notified.
+
+    `kinds` has the channels that were chosen for a kind: none of them opts out of it. For the
+    others, the kind's defaults hold. Low notifications wait for a `digest`, if there is one.
+    """
+
+    kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    quiet_hours: Window | None = None
+    digest: DigestTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What is needed to reach a person. `devices` are those that get push."""
+
+    id: UUID
+    name: str
+    active: bool = True
+    external_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    devices: Sequence[UUID] = ()
+    preferences: Preferences = field(default_factory=Preferences)
+
+    def addresses(self, scheme: str) -> Sequence[str]:
+        """Return the person's addresses of a URI scheme, as deliveries have them."""
+        if scheme == "push":
+            return [str(id) for id in self.devices]
+        found = {"mailto": self.email, "tel": self.phone, "user": str(self.id)}.get(scheme)
+        return [found] if found is not None else []

@@ -1,0 +1,109 @@
+"""Audiences, as stored and as conditions on people."""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy import not_ as negated
+
+from flashnotify.archive.identity_models import User
+from flashnotify.archive.people_models import Membership
+from flashnotify.archive.people_records import Group
+from flashnotify.archive.sql.group_rules import matching_rule
+from flashnotify.domain import GROUP, USER, Address, AudienceEntry, Combination, names_user
+
+_PARTS = ("all", "any", "none")
+
+
+def entries(text: str) -> list[AudienceEntry]:
+    """Return the entries of a stored audience. Raise `ValueError` if it cannot be read."""
+    values = json.loads(text)
+    if not isinstance(values, list):
+        raise ValueError("not an array")
+    return [_entry(value) for value in values]
+
+
+def _entry(value: object) -> AudienceEntry:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict) or value.keys() != set(_PARTS):
+        raise ValueError("not an entry of an audience")
+    return Combination(*(tuple(map(_entry, value[part])) for part in _PARTS))
+
+
+def slugs_in(found: Sequence[AudienceEntry]) -> set[str]:
+    """Return the slugs of the groups that entries name, at any depth."""
+    slugs: set[str] = set()
+    for entry in found:
+        if isinstance(entry, Combination):
+            slugs |= slugs_in([*entry.all, *entry.any, *entry.none])
+        elif entry.startswith(f"{GROUP}:"):
+            slugs.add(Address.parse(entry).value)
+    return slugs
+
+
+class People:
+    """Makes conditions on people of entries. `groups`: each with all groups below it, by slug."""
+
+    def __init__(self, groups: Mapping[str, Collection[Group]]) -> None:
+        self._groups = groups
+
+    def among(self, found: Sequence[AudienceEntry]) -> ColumnElement[bool]:
+        """Return whether a person is in any of the entries."""
+        users = [str(entry).partition(":")[2] for entry in found if names_user(entry)]
+        others = [entry for entry in found if not names_user(entry)]
+        conditions = [self._is_in(entry) for entry in others]
+        if users:
+            conditions.append(has_id(users))
+        return or_(false(), *conditions)
+
+    def _is_in(self, entry: AudienceEntry) -> ColumnElement[bool]:
+        if isinstance(entry, Combination):
+            return self._combined(entry)
+        address = Address.parse(entry)
+        conditions: Mapping[str, Callable[[str], ColumnElement[bool]]] = {
+            USER: lambda value: User.id == UUID(value),
+            GROUP: self._in_group,
+            "mailto": lambda value: func.lower(User.email) == func.lower(value),
+            "tel": lambda value: User.phone == value,
+        }
+        return conditions[address.scheme](address.value)
+
+    def _combined(self, entry: Combination) -> ColumnElement[bool]:
+        parts = [self._is_in(each) for each in entry.all]
+        if entry.any:
+            parts.append(or_(*map(self._is_in, entry.any)))
+        parts += [negated(self._is_in(each)) for each in entry.none]
+        return and_(*parts)
+
+    def _in_group(self, slug: str) -> ColumnElement[bool]:
+        groups = self._groups.get(slug, ())
+        conditions = [matching_rule(group.rule) for group in groups if group.rule is not None]
+        members = select(Membership.group_id).where(
+            Membership.user_id == User.id, Membership.group_id.in_([group.id for group in groups])
+        )
+        return or_(members.exists(), *conditions) if groups else false()
+
+
+def has_id(ids: Sequence[str]) -> ColumnElement[bool]:
+    """Return whether a person's id, written without hyphens or with them, is one of many.
+
+    They go in as one value: a database compiles no statement with ten thousand parameters.
+    """
+    wanted = json.dumps([id.replace("-", "").upper() for id in ids])
+    values: Select[Any] = select(literal_column("value")).select_from(
+        func.json_each(bindparam(None, wanted)).table_valued("value")
+    )
+    return func.hex(User.id).in_(values)
