@@ -29,7 +29,7 @@ OPTIONS = (
 )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_the_api_conforms_to_its_document(tmp_path: Path) -> None:
     async with ServeProcess(tmp_path / "serve") as serve:
         key = await serve.key("admin", max_priority="critical")
