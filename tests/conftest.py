@@ -14,6 +14,7 @@ from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.settings import ServiceConfig
 from tests.support.certificates import Authority
 from tests.support.manual_clock import ManualClock
+from tests.support.route_analysis import keep_analyses
 from tests.support.running import Running, running
 from tests.support.system import pytest_runtest_setup
 
@@ -26,6 +27,7 @@ def pytest_configure() -> None:
     See https://github.com/pytest-dev/pytest-asyncio/issues/724.
     """
     asyncio.set_event_loop(None)
+    keep_analyses()
 
 
 def pytest_collection_finish() -> None:

@@ -252,10 +252,10 @@ async def test_a_sign_in_is_over_after_a_while(
     idle = await sign_in(service)
     busy = await sign_in(service)
     for _ in range(3):
-        await clock.advance(9 * DAY)
+        await clock.skip(9 * DAY)
         busy = (await refresh(service, busy)).json()
     refused(await refresh(service, idle), 400, "invalid_grant")
-    await clock.advance(3 * DAY)
+    await clock.skip(3 * DAY)
     refused(await refresh(service, busy), 400, "invalid_grant")
 
 
@@ -435,7 +435,7 @@ async def test_families_are_purged_when_over(
     service: Running, ada: User, clock: ManualClock
 ) -> None:
     await sign_in(service)
-    await clock.advance(30 * DAY)
+    await clock.skip(30 * DAY)
     await service.service.maintenance.purge()
     assert await families(service) == [{"gen": 1}]
     await clock.advance(1)
