@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from flashnotify.archive.people_records import Group, Person
+from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.people_records import Group, Person, Preferences
 from flashnotify.domain import Address, AudienceEntry
 
 
@@ -34,7 +35,20 @@ class Directory(Protocol):
         """Return the number of active people in any of the entries."""
 
 
+class PreferencesOfPeople(Protocol):
+    """How people want to be notified. Reading them is part of reading people."""
+
+    async def store(
+        self, id: UUID, wanted: Preferences, now: int, digest_due: int | None, entry: AuditEntry
+    ) -> None:
+        """Store a person's preferences, and when what waits for their digest is due now.
+
+        A change comes with its entry in the audit log, and both are on disk, or neither.
+        """
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
+    preferences: PreferencesOfPeople

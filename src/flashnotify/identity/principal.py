@@ -14,6 +14,7 @@ READ = "read"
 READ_ALL = "read:all"
 ADMIN = "admin"
 DEVICES = "devices"
+PEOPLE = "people"
 NOTIFY_ALL = "notify:*"
 
 
