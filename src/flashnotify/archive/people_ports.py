@@ -5,7 +5,14 @@ from typing import Protocol
 from uuid import UUID
 
 from flashnotify.archive.identity_records import AuditEntry
-from flashnotify.archive.people_records import Group, GroupFilter, Member, Membership, Person
+from flashnotify.archive.people_records import (
+    Group,
+    GroupFilter,
+    Member,
+    Membership,
+    Person,
+    Preferences,
+)
 from flashnotify.archive.records import Page
 from flashnotify.domain import Address, AudienceEntry
 
@@ -104,8 +111,21 @@ class Groups(Protocol):
         """
 
 
+class PreferencesOfPeople(Protocol):
+    """How people want to be notified. Reading them is part of reading people."""
+
+    async def store(
+        self, id: UUID, wanted: Preferences, now: int, digest_due: int | None, entry: AuditEntry
+    ) -> None:
+        """Store a person's preferences, and when what waits for their digest is due now.
+
+        A change comes with its entry in the audit log, and both are on disk, or neither.
+        """
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
     groups: Groups
+    preferences: PreferencesOfPeople

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import time
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -80,7 +81,7 @@ class DigestTime:
     """When a digest comes, in the person's time zone. `weekday`: 1 is Monday (ISO 8601)."""
 
     every: DigestInterval
-    at: str
+    at: time
     weekday: int = 1
 
 

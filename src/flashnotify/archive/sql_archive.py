@@ -17,6 +17,7 @@ from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
+from flashnotify.archive.sql.preferences import SqlPreferences
 from flashnotify.archive.sql.reading import Reading
 from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
@@ -47,6 +48,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)
+        self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)
