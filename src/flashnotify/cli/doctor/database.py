@@ -17,7 +17,7 @@ from flashnotify.archive.sqlite.inspection import (
 )
 from flashnotify.archive.sqlite.location import missing
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
-from flashnotify.identity.api_keys import EXPIRES_SOON
+from flashnotify.identity.key_terms import EXPIRES_SOON
 
 _MIB = 1024 * 1024
 # Free space below which to warn, and below which serve will soon refuse notifications.
