@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def pytest_configure() -> None:
     """
     asyncio.set_event_loop(None)
     keep_analyses()
+    # For each request of a client in this process, httpx looks for it anew, in vain.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # it may be None
 
 
 def pytest_collection_finish() -> None:
