@@ -18,6 +18,8 @@ from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
+from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
+from flashnotify.api.groups import GroupChange, GroupIn, groups_router
 from flashnotify.api.health import health_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
@@ -31,6 +33,7 @@ from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
+from flashnotify.api.topics import TopicIn, topics_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.pages import pages_of
 from flashnotify.channels.net.address_guard import PublicAddresses
@@ -94,6 +97,9 @@ def api_of(service: Service) -> ASGIApp:
         sessions_router(identity.sessions),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
+        groups_router(service.people.groups, kinds, max_bytes, service.slices),
+        members_router(service.people.groups, archive.directory, max_bytes, service.slices),
+        topics_router(service.people.topics, channels, max_bytes, service.slices),
         preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
@@ -108,6 +114,11 @@ def api_of(service: Service) -> ASGIApp:
         UserChange,
         PasswordIn,
         PreferencesIn,
+        GroupIn,
+        GroupChange,
+        MembersIn,
+        SubgroupsIn,
+        TopicIn,
         *PASSWORD_REQUESTS,
     ]
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
