@@ -18,6 +18,7 @@ from flashnotify.archive.records import (
     Finish,
     ListedDelivery,
     Notification,
+    OutboxMessage,
     Page,
 )
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
@@ -119,8 +120,8 @@ class MemoryDeliveries:
         else:
             due_at, reason = disposition.due_at, disposition.reason
             self._change(delivery, now, due_at=due_at, reason=reason)
-        if result.captured is not None:
-            self._state.outbox[result.captured.id] = result.captured
+        if isinstance(result.kept, OutboxMessage):
+            self._state.outbox[result.kept.id] = result.kept
         if result.ends is not None:
             self._state.jobs.pop(result.ends.id, None)
 

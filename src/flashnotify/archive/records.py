@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from flashnotify import domain
+from flashnotify.archive.people_records import InboxMessage
 
 T = TypeVar("T")
 
@@ -186,7 +187,7 @@ class OutboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """The attempts at a delivery in one run, what follows from them, and what was captured.
+    """The attempts at a delivery in one run, what follows from them, and the message if it is kept.
 
     `ends` is the job that ends with it.
     """
@@ -194,7 +195,7 @@ class DeliveryResult:
     delivery: Delivery
     attempts: Sequence[Attempt]
     disposition: Disposition
-    captured: OutboxMessage | None = None
+    kept: OutboxMessage | InboxMessage | None = None
     ends: domain.Job | None = None
 
 
