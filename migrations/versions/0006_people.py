@@ -45,7 +45,7 @@ def upgrade() -> None:
         _id("reminds_of", nullable=True),
     ):
         op.add_column("notifications", column)
-    for table in ("deliveries", "devices"):
+    for table in ("deliveries", "devices", "outbox"):
         op.add_column(table, _id("user_id", nullable=True))
     _where("ix_deliveries_user", "deliveries", ["user_id", "id"], "user_id IS NOT NULL")
     _where("ix_devices_user", "devices", ["user_id"], "user_id IS NOT NULL")

@@ -120,9 +120,7 @@ async def test_who_was_deactivated_since_the_fan_out_is_skipped(
     await clock.advance(15 * 3600)
     await change_user(service.service, replace(ada.user, phone="+33612345678"))
     id = await service.send(to=ada.to, channels=["sms"])
-    await service.until(
-        f"/v1/notifications/{id}", lambda n: n["counts"] == {"sms": {"queued": 1}}
-    )
+    await service.until(f"/v1/notifications/{id}", lambda n: n["counts"] == {"sms": {"queued": 1}})
     await change_user(service.service, replace(ada.user, active=False))
     await clock.advance(9 * 3600)
     await service.completed(id)

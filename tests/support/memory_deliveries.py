@@ -61,6 +61,7 @@ class MemoryDeliveries:
                     (d.address.lower(), wanted.to and wanted.to.lower()),
                     (d.kind, wanted.kind),
                     (d.channel, wanted.channel),
+                    (d.user_id, wanted.user),
                     (d.status, wanted.status),
                     (self._state.sender_of(d.notification_id), wanted.sender),
                 )
@@ -68,6 +69,7 @@ class MemoryDeliveries:
             and made_within(d.id, wanted.since, wanted.until)
             and (wanted.only is None or d.id in wanted.only)
             and d.id not in wanted.excluding
+            and (wanted.people or d.user_id is None)
         ]
         return page(found, lambda d: d.id, limit, cursor)
 

@@ -76,7 +76,7 @@ def api_of(service: Service) -> ASGIApp:
     routers = (
         batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
         notifications_router(submission, notifications, polling, max_bytes),
-        deliveries_router(archive, service.in_flight, channels, service.slices),
+        deliveries_router(archive, archive.directory, service.in_flight, channels, service.slices),
         control_router(control, notifications),
         outbox_router(
             *(archive.outbox, notifications, polling, service.slices),

@@ -97,10 +97,11 @@ class Recorder:
             return None
         if (it := result.captured) is not None:
             texts = (it.channel, it.address, it.subject, it.text, it.html)
-            return OutboxMessage(self.ids(), delivery.notification_id, delivery.id, *texts, now)
+            of = (self.ids(), delivery.notification_id, delivery.id)
+            return OutboxMessage(*of, *texts, now, user_id=delivery.user_id)
         if (one := result.in_app) is not None:
-            of = (delivery.notification_id, delivery.kind, self.batch.job.priority)
-            return InboxMessage(delivery.id, one.user_id, *of, one.title, one.text, now)
+            about = (delivery.notification_id, delivery.kind, self.batch.job.priority)
+            return InboxMessage(delivery.id, one.user_id, *about, one.title, one.text, now)
         return None
 
     async def settle(self) -> int | None:
