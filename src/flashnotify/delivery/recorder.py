@@ -96,9 +96,8 @@ class Recorder:
         if not isinstance(result, Sent):
             return None
         if (it := result.captured) is not None:
-            texts = (it.channel, it.address, it.subject, it.text, it.html)
-            of = (self.ids(), delivery.notification_id, delivery.id)
-            return OutboxMessage(*of, *texts, now, user_id=delivery.user_id)
+            of = (self.ids(), delivery.notification_id, delivery.id, it.channel, it.address)
+            return OutboxMessage(*of, it.subject, it.text, it.html, now, delivery.user_id)
         if (one := result.in_app) is not None:
             about = (delivery.notification_id, delivery.kind, self.batch.job.priority)
             return InboxMessage(delivery.id, one.user_id, *about, one.title, one.text, now)
