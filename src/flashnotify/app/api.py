@@ -21,6 +21,7 @@ from flashnotify.api.events import events_router
 from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
 from flashnotify.api.groups import GroupChange, GroupIn, groups_router
 from flashnotify.api.health import health_router
+from flashnotify.api.inbox import inbox_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
@@ -42,6 +43,7 @@ from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.receipts import Receipts
+from flashnotify.domain import USER
 from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits
@@ -77,7 +79,7 @@ def api_of(service: Service) -> ASGIApp:
     routers = (
         batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
         notifications_router(submission, notifications, polling, max_bytes),
-        deliveries_router(archive, service.in_flight, channels, service.slices),
+        deliveries_router(archive, archive.directory, service.in_flight, channels, service.slices),
         control_router(control, notifications),
         outbox_router(
             *(archive.outbox, notifications, polling, service.slices),
@@ -85,6 +87,7 @@ def api_of(service: Service) -> ASGIApp:
         ),
         receipts_router(Receipts(archive, clock, service.secret.proves)),
         events_router(service.events),
+        inbox_router(archive.inbox, service.inbox_feed, clock),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
@@ -138,7 +141,7 @@ def _submission(service: Service) -> Submission:
     config, archive, clock = service.config, service.archive, service.clock
     channels = service.channels.values()
     audience = Audience(
-        {channel.spec.scheme: channel.check_address for channel in channels},
+        {c.spec.scheme: c.check_address for c in channels if c.spec.scheme != USER},
         {PushNotificationMixin.scheme: archive.devices.find_all},
         archive.directory,
         service.slices,
