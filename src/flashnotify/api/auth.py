@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import (
     APIKeyCookie,
     APIKeyHeader,
@@ -140,7 +140,8 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
     for scope in scopes:
         if scope == NOTIFY_KIND:
             principal.require_sending(given["path_params"].get("kind", "KIND"))
-        else:
+        # People manage their own devices: they need the scope only for those of others.
+        elif scope != DEVICES or principal.role is None or not principal.allows(READ):
             principal.require(scope)
     # Only now: a caller without a key learns nothing else.
     await refuse_unknown_parameters(request)
@@ -194,3 +195,12 @@ Reader = Annotated[Principal, Security(_principal, scopes=[READ])]
 Sender = Annotated[Principal, Security(_principal, scopes=[NOTIFY_KIND])]
 DeviceManager = Annotated[Principal, Security(_principal, scopes=[DEVICES])]
 Admin = Annotated[Principal, Security(_principal, scopes=[ADMIN])]
+
+
+async def _device_reader(principal: AnyKey) -> Principal:
+    if not principal.allows(DEVICES):
+        principal.require(READ)
+    return principal
+
+
+DeviceReader = Annotated[Principal, Depends(_device_reader)]

@@ -180,9 +180,9 @@ class Devices(Protocol):
         """Return the registered devices among `ids`."""
 
     async def page(
-        self, *, limit: int, cursor: str | None
+        self, *, limit: int, cursor: str | None, user_id: UUID | None = None
     ) -> records.Page[records.RegisteredDevice]:
-        """Return a page of devices, newest first."""
+        """Return a page of devices, newest first: all, or those of a user."""
 
 
 class ApiKeys(Protocol):
