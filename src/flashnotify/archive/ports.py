@@ -58,7 +58,8 @@ class Notifications(Protocol):
     ) -> None:
         """Cancel a notification of `priority` that is not over, and make its jobs due at once.
 
-        Takes effect in the order of arrival with the results of its deliveries.
+        Takes effect in the order of arrival with the results of its deliveries. The audit entry is
+        stored only if it was cancelled.
         """
 
     async def requeue(
