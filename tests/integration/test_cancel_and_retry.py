@@ -113,6 +113,14 @@ async def test_a_notification_that_completes_meanwhile_is_not_cancelled(
     answer = await gated.http.post(f"/v1/notifications/{id}/cancel")
     assert answer.status_code == 409
     assert answer.json()["code"] == "notification_over"
+    # What did not happen is not in the audit log, and the log goes on.
+    monkeypatch.setattr(notifications, "cancel", cancel)
+    assert (await gated.get("/v1/audit", action="notification.cancelled"))["items"] == []
+    later = await gated.send(send_at="2027-06-01T00:00:00Z")
+    assert (await gated.http.post(f"/v1/notifications/{later}/cancel")).is_success
+    (entry,) = (await gated.get("/v1/audit", action="notification.cancelled"))["items"]
+    assert entry["target"] == f"notification:{later}"
+    assert (await gated.get("/v1/audit/verification"))["broken"] == []
 
 
 async def test_failed_deliveries_are_retried_and_keep_their_attempts(

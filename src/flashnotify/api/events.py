@@ -57,6 +57,7 @@ def events_router(events: Events) -> APIRouter:
 
     @router.get(
         "",
+        status_code=200,
         response_class=EventStream,
         responses=STREAM_RESPONSES,
         summary="Stream events",

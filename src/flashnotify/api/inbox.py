@@ -124,6 +124,7 @@ def _add_stream(router: APIRouter, feed: InboxFeed) -> None:
 
     @router.get(
         "/events",
+        status_code=200,
         response_class=EventStream,
         responses=STREAM_RESPONSES,
         summary="Stream your new messages",

@@ -16,7 +16,8 @@ from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
 from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
-from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
+from flashnotify.api.device_requests import DEVICE_REQUESTS
+from flashnotify.api.devices import devices_router
 from flashnotify.api.events import events_router
 from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
 from flashnotify.api.groups import GroupChange, GroupIn, groups_router
@@ -45,6 +46,7 @@ from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.receipts import Receipts
 from flashnotify.domain import USER
 from flashnotify.identity.daily_recipients import RecipientLimits
+from flashnotify.identity.devices import OwnedDevices
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.intake.audience import Audience
@@ -74,6 +76,7 @@ def api_of(service: Service) -> ASGIApp:
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
+    devices = OwnedDevices(archive.devices, archive.users, clock, ids)
     notifications, parts, metrics = archive.notifications, service.supervisor, service.metrics
     max_bytes, max_batch_bytes = config.max_request_bytes, config.max_batch_bytes
     routers = (
@@ -91,7 +94,7 @@ def api_of(service: Service) -> ASGIApp:
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
-        devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
+        devices_router(devices, addresses, names, vapid_key, service.slices),
         api_keys_router(
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),

@@ -92,9 +92,9 @@ def _tables(archive: sqlite3.Connection) -> Finding:
 
 def _expiring(archive: sqlite3.Connection) -> Iterator[Finding]:
     now = int(time() * 1000)
-    if ids := expiring_keys(archive, now, now + EXPIRES_SOON):
+    if names := expiring_keys(archive, now, now + EXPIRES_SOON):
         remedy = "See `flashnotify keys list`, and give their holders new ones in time."
-        yield warning("API keys", f"{', '.join(ids)} expire within 14 days", remedy)
+        yield warning("API keys", f"{', '.join(names)} expire within 14 days", remedy)
 
 
 def _integrity(file: Path) -> Finding:
