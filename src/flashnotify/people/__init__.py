@@ -1,0 +1,1 @@
+"""People: their groups, preferences, and what they read."""
