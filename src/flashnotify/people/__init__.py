@@ -1,1 +1,1 @@
-"""People: their groups, preferences, and what they read."""
+"""People: the groups that they are in, and how they want to be notified."""
