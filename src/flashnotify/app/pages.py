@@ -9,7 +9,9 @@ from fastapi import APIRouter
 
 from flashnotify.api.browser_sessions import BrowserSessions
 from flashnotify.api.problems import ErrorPage
+from flashnotify.app.acknowledging import acknowledgements_of
 from flashnotify.web.account import account_router
+from flashnotify.web.acknowledge import acknowledge_router
 from flashnotify.web.csrf import FormTokens
 from flashnotify.web.error_pages import ErrorPages
 from flashnotify.web.languages import Languages
@@ -34,6 +36,7 @@ def pages_of(service: Service, browsers: BrowserSessions) -> tuple[Sequence[APIR
         account_router(pages, identity.users, identity.sign_in),
         reset_password_router(pages, identity.reset),
         stylesheet_router(),
+        acknowledge_router(pages, acknowledgements_of(service)),
     )
     if identity.campus is None:
         return routers, errors

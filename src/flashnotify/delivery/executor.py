@@ -27,11 +27,13 @@ from flashnotify.domain import AttemptOutcome, DeliveryStatus, Job, Message, Wai
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.people.acknowledgements import Acknowledgements
 from flashnotify.people.placeholders import MissingValue
 from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
+ACKNOWLEDGED = Finish(DeliveryStatus.skipped, "acknowledged before the reminder was sent")
 # Deliveries of a batch for whose results its worker does not wait.
 _FEW = 10
 # Milliseconds by which clocks are set all the time.
@@ -59,6 +61,7 @@ class Executor:
     ids: Callable[[], UUID]
     # Makes the link with which the recipient of a delivery acknowledges it.
     link: Callable[[UUID], str] | None = None
+    acknowledgements: Acknowledgements | None = None
     # How many batches may be at services that have not answered yet. A service that hangs holds its
     # worker, so that the other workers are left to those that answer.
     most_strangers: int = 4
@@ -118,7 +121,16 @@ class Executor:
             batch.devices = {str(id): device for id, device in devices.items()}
         if people := {each.user_id for each in batch.due.values() if each.user_id is not None}:
             batch.people = await self.directory.people(people)
+        if notification.reminds_of is not None and batch.due:
+            await self._leave_out_acknowledged(batch, notification.reminds_of)
         return batch
+
+    async def _leave_out_acknowledged(self, batch: Batch, id: UUID) -> None:
+        """End the deliveries of a reminder to those who have acknowledged since its fan-out."""
+        assert self.acknowledgements is not None
+        due = list(batch.due.values())
+        for done in await self.acknowledgements.have_acknowledged(id, due):
+            batch.end(batch.due[done], ACKNOWLEDGED)
 
     async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
         find, queued = self.archive.notifications.find, self.archive.deliveries.queued
