@@ -163,6 +163,9 @@ class Executor:
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
+        if delivery.user_id is not None and (quiet := self.decider.quiet_for(batch, delivery)):
+            recorder.hold(delivery, quiet)
+            return
         unproven = decision is None and batch.open_channel.is_unproven(message)
         if unproven and not self._may_contact(batch):
             batch.until.append(Reschedule(self._next_turn(), "", WaitReason.due))
