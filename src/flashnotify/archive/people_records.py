@@ -51,6 +51,24 @@ class Membership:
     channels: frozenset[str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A membership, with what a list shows of the person."""
+
+    membership: Membership
+    name: str
+    external_id: str | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFilter:
+    """Which groups a list shows. `search`: part of a slug, a name or an external id."""
+
+    search: str | None = None
+    joinable: bool | None = None
+
+
 class DigestInterval(StrEnum):
     """How often a digest comes."""
 
