@@ -32,6 +32,7 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     executor = Executor(
         *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
         ids,
+        unsubscribe_links=service.unsubscribe_links,
         most_strangers=config.workers // 2,
     )
     fan_out = FanOut(archive, Recipients(archive.directory), service.planner, clock)

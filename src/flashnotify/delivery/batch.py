@@ -1,7 +1,7 @@
 """A batch in flight: the value that the executor's steps pass on."""
 
 from asyncio import Semaphore
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -40,6 +40,8 @@ class Batch:
     # them for all recipients.
     notifier: Notifier | None = None
     texts: dict[str, tuple[Rendering, Any]] = field(default_factory=dict)
+    # Makes the link with which a person unsubscribes, if they can.
+    unsubscribe_link: Callable[[UUID], str] | None = None
     # What a batch may have under way to services that have not answered yet: some may hang.
     first_contacts: Semaphore = field(default_factory=lambda: Semaphore(_FIRST_CONTACTS))
 
@@ -76,6 +78,9 @@ class Batch:
     def message(self, delivery: Delivery) -> Message:
         """Return the message to one recipient."""
         rendering, content = self.texts[self.locale(delivery)]
+        unsubscribe = None
+        if delivery.user_id is not None and self.unsubscribe_link is not None:
+            unsubscribe = self.unsubscribe_link(delivery.user_id)
         return Message(
             delivery_id=delivery.id,
             to=delivery.address,
@@ -85,4 +90,5 @@ class Batch:
             priority=self.job.priority,
             expires_at=self.notification.expires_at,
             device=self.devices.get(delivery.address),
+            unsubscribe=unsubscribe,
         )

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -26,6 +27,7 @@ from flashnotify.domain import AttemptOutcome, Job, Message, WaitReason
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
@@ -55,6 +57,7 @@ class Executor:
     in_flight: InFlight
     clock: Clock
     ids: Callable[[], UUID]
+    unsubscribe_links: UnsubscribeLinks | None = None
     # How many batches may be at services that have not answered yet. A service that hangs holds its
     # worker, so that the other workers are left to those that answer.
     most_strangers: int = 4
@@ -115,7 +118,15 @@ class Executor:
             batch.devices = {str(id): device for id, device in devices.items()}
         if people := {each.user_id for each in batch.due.values() if each.user_id is not None}:
             batch.people = await self.directory.people(people)
+            batch.unsubscribe_link = self._unsubscribe_link(batch)
         return batch
+
+    def _unsubscribe_link(self, batch: Batch) -> Callable[[UUID], str] | None:
+        kind, channel = batch.kind, batch.channel
+        if self.unsubscribe_links is None or kind is None or kind.mandatory or channel is None:
+            return None
+        by_email = channel.spec.scheme == "mailto"
+        return partial(self.unsubscribe_links.link, kind.kind) if by_email else None
 
     async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
         find, queued = self.archive.notifications.find, self.archive.deliveries.queued
