@@ -26,7 +26,7 @@ from flashnotify.errors import NotFound
 from flashnotify.identity.principal import PEOPLE
 from flashnotify.intake.reminders import Reminders
 from flashnotify.people.acknowledgements import Acknowledgements, require_asking
-from flashnotify.people.masking import masked
+from flashnotify.people.masked_addresses import masked
 
 # The channel of those who acknowledge here, and not by a link.
 _HERE = "in_app"
@@ -40,9 +40,9 @@ class AcknowledgementStatus(StrEnum):
 
 
 class RecipientOut(BaseModel):
-    """A recipient: `user:<id>`, or an address, which is masked without the scope `people`.
+    """A recipient: `user:<id>`, or an address.
 
-    `name` is there only with that scope. `channel` had the message that was acknowledged.
+    Of what others sent, the address is masked without the scope `people`. `name` is there only with that scope. `channel` had the message that was acknowledged.
     """
 
     recipient: str
@@ -108,15 +108,15 @@ def acknowledgements_router(
             cursor=cursor,
         )
         people: Mapping[UUID, Person] = {}
-        seen = principal.allows(PEOPLE)
-        if seen:
+        if principal.allows(PEOPLE):
             people = await acknowledgements.directory.people(_ids(page.items))
+        shown = principal.allows(PEOPLE) or principal.id == found.sender
         number = await stored.count(found.id)
         return {
             "recipients": found.recipients,
             "acknowledged": number,
             "silent": max(found.recipients - number, 0),
-            "items": [_out(each, people, seen=seen) for each in page.items],
+            "items": [_out(each, people, show=shown) for each in page.items],
             "next": page.next,
         }
 
@@ -154,11 +154,13 @@ def _ids(recipients: Sequence[AskedRecipient]) -> list[UUID]:
     return [each.user_id for each in recipients if each.user_id is not None]
 
 
-def _out(asked: AskedRecipient, people: Mapping[UUID, Person], *, seen: bool) -> dict[str, Any]:
+def _out(asked: AskedRecipient, people: Mapping[UUID, Person], *, show: bool) -> dict[str, Any]:
     person = people.get(asked.user_id) if asked.user_id is not None else None
     done = asked.acknowledged_at is not None
+    scheme, _, address = asked.recipient.partition(":")
+    hidden = asked.user_id is None and not show
     return {
-        "recipient": asked.recipient if seen else masked(asked.recipient),
+        "recipient": f"{scheme}:{masked(address)}" if hidden else asked.recipient,
         "name": person.name if person is not None else None,
         "status": AcknowledgementStatus.acknowledged if done else AcknowledgementStatus.silent,
         "acknowledged_at": asked.acknowledged_at,

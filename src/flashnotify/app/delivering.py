@@ -34,8 +34,9 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     executor = Executor(
         *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
         ids,
-        links_of(service).link,
-        acknowledgements,
+        link=links_of(service).link,
+        acknowledgements=acknowledgements,
+        unsubscribe_links=service.unsubscribe_links,
         most_strangers=config.workers // 2,
     )
     fan_out = FanOut(

@@ -19,6 +19,7 @@ from flashnotify.web.pages import Pages
 from flashnotify.web.reset_password import reset_password_router
 from flashnotify.web.sign_in import sign_in_router
 from flashnotify.web.stylesheet import stylesheet_router
+from flashnotify.web.unsubscribe import unsubscribe_router
 
 if TYPE_CHECKING:
     from flashnotify.app.service import Service
@@ -35,6 +36,7 @@ def pages_of(service: Service, browsers: BrowserSessions) -> tuple[Sequence[APIR
         sign_in_router(pages, identity.sign_in),
         account_router(pages, identity.users, identity.sign_in),
         reset_password_router(pages, identity.reset),
+        unsubscribe_router(pages, service.unsubscribe_links, service.people.preferences),
         stylesheet_router(),
         acknowledge_router(pages, acknowledgements_of(service)),
     )

@@ -42,6 +42,8 @@ class Batch:
     texts: Texts | None = None
     # Makes the link with which the recipient of a delivery acknowledges it.
     link: Callable[[UUID], str] | None = None
+    # Makes the link with which a person unsubscribes, if they can.
+    unsubscribe_link: Callable[[UUID], str] | None = None
     # What a batch may have under way to services that have not answered yet: some may hang.
     first_contacts: Semaphore = field(default_factory=lambda: Semaphore(_FIRST_CONTACTS))
 
@@ -86,6 +88,9 @@ class Batch:
             rendering, content = self._own_texts(self.texts, delivery)
         else:
             rendering, content = self.texts[self.locale(delivery)]
+        unsubscribe = None
+        if delivery.user_id is not None and self.unsubscribe_link is not None:
+            unsubscribe = self.unsubscribe_link(delivery.user_id)
         return Message(
             delivery_id=delivery.id,
             to=delivery.address,
@@ -95,6 +100,7 @@ class Batch:
             priority=self.job.priority,
             expires_at=self.notification.expires_at,
             device=self.devices.get(delivery.address),
+            unsubscribe=unsubscribe,
         )
 
     def _own_texts(self, texts: Texts, delivery: Delivery) -> tuple[Rendering, Any]:

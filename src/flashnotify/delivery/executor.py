@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -29,6 +30,7 @@ from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.people.acknowledgements import Acknowledgements
 from flashnotify.people.placeholders import MissingValue
+from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
@@ -62,6 +64,7 @@ class Executor:
     # Makes the link with which the recipient of a delivery acknowledges it.
     link: Callable[[UUID], str] | None = None
     acknowledgements: Acknowledgements | None = None
+    unsubscribe_links: UnsubscribeLinks | None = None
     # How many batches may be at services that have not answered yet. A service that hangs holds its
     # worker, so that the other workers are left to those that answer.
     most_strangers: int = 4
@@ -121,6 +124,7 @@ class Executor:
             batch.devices = {str(id): device for id, device in devices.items()}
         if people := {each.user_id for each in batch.due.values() if each.user_id is not None}:
             batch.people = await self.directory.people(people)
+            batch.unsubscribe_link = self._unsubscribe_link(batch)
         if notification.reminds_of is not None and batch.due:
             await self._leave_out_acknowledged(batch, notification.reminds_of)
         return batch
@@ -131,6 +135,13 @@ class Executor:
         due = list(batch.due.values())
         for done in await self.acknowledgements.have_acknowledged(id, due):
             batch.end(batch.due[done], ACKNOWLEDGED)
+
+    def _unsubscribe_link(self, batch: Batch) -> Callable[[UUID], str] | None:
+        kind, channel = batch.kind, batch.channel
+        if self.unsubscribe_links is None or kind is None or kind.mandatory or channel is None:
+            return None
+        by_email = channel.spec.scheme == "mailto"
+        return partial(self.unsubscribe_links.link, kind.kind) if by_email else None
 
     async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
         find, queued = self.archive.notifications.find, self.archive.deliveries.queued
@@ -173,6 +184,9 @@ class Executor:
         decision = self.decider.decide(batch, message)
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
+            return
+        if delivery.user_id is not None and (quiet := self.decider.quiet_for(batch, delivery)):
+            recorder.hold(delivery, quiet)
             return
         unproven = decision is None and batch.open_channel.is_unproven(message)
         if unproven and not self._may_contact(batch):
