@@ -42,7 +42,8 @@ class AcknowledgementStatus(StrEnum):
 class RecipientOut(BaseModel):
     """A recipient: `user:<id>`, or an address.
 
-    Of what others sent, the address is masked without the scope `people`. `name` is there only with that scope. `channel` had the message that was acknowledged.
+    Of what others sent, the address is masked without the scope `people`. `name` is there only
+    with that scope. `channel` had the message that was acknowledged.
     """
 
     recipient: str
