@@ -299,3 +299,19 @@ async def test_only_who_sent_it_may_remind(service: Running) -> None:
     key = await service.key("notify:academic", "read:all")
     answer = await service.anonymous.post(f"/v1/notifications/{id}/remind", headers=key)
     assert answer.status_code == 404
+
+
+async def test_acknowledgements_are_purged_with_their_notification(
+    service: Running, clock: ManualClock
+) -> None:
+    id = await asked(service, "mailto:a@univ.example", "mailto:b@univ.example")
+    found = await paths(service, id)
+    for path in found.values():
+        await press(service, path)
+    purge = service.service.archive.maintenance.purge_notifications
+    while await purge("academic", (), clock.now() + 1, 1):
+        pass
+    assert (await service.http.get(f"/v1/notifications/{id}/acknowledgements")).status_code == 404
+    page = await service.anonymous.post(found["a@univ.example"], headers=BROWSER)
+    assert page.status_code == 404
+    assert "It may have ended" in page.text
