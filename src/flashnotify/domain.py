@@ -195,11 +195,13 @@ class Job:
 class Rendering:
     """The texts of a notification for one channel in one locale, from the kind's templates.
 
-    `parts` holds the texts by the channel's names for them (`subject`, `text`, `html`).
+    `parts` holds the texts by the channel's names for them (`subject`, `text`, `html`). A message
+    that is cut still ends with `ending`.
     """
 
     locale: str
     parts: Mapping[str, str]
+    ending: str = ""
 
 
 class DeviceType(StrEnum):
@@ -230,7 +232,8 @@ class Message:
 
     `content` is what the channel prepared once for all recipients. `accepted_at` is the
     notification's, the same on every attempt; after `expires_at` the message is of no use (both in
-    milliseconds since the epoch). `device` is the device behind a push address.
+    milliseconds since the epoch). `device` is the device behind a push address, `unsubscribe` the
+    URL at which its recipient unsubscribes.
     """
 
     delivery_id: UUID
@@ -241,6 +244,7 @@ class Message:
     priority: Priority = Priority.low
     expires_at: int | None = None
     device: Device | None = None
+    unsubscribe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flashnotify.archive.records import (
     LATENCY_BOUNDS,
+    QUIET_HOURS,
     Attempt,
     Delivery,
     DeliveryFilter,
@@ -80,6 +81,8 @@ class MemoryDeliveries:
         job = self._state.jobs.get(delivery.job_id)
         if job is None or job.job.turn is not None or job.due_at <= delivery.due_at:
             waiting = WaitReason.retrying if delivery.attempts else WaitReason.due
+            if delivery.reason == QUIET_HOURS:
+                waiting = WaitReason.quiet_hours
             return replace(listed, waiting=waiting)
         reason = delivery.reason if job.reason is None else job.reason
         return replace(listed, due_at=job.due_at, reason=reason, waiting=job.waiting)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from limits import parse as parse_rate
 from starlette.types import ASGIApp
 
+from flashnotify.api.acknowledgements import acknowledgements_router
 from flashnotify.api.api_key_requests import ApiKeyIn, RotationIn
 from flashnotify.api.api_keys import api_keys_router
 from flashnotify.api.application import application
@@ -37,6 +38,7 @@ from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
 from flashnotify.api.topics import TopicIn, topics_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
+from flashnotify.app.acknowledging import acknowledgements_of
 from flashnotify.app.pages import pages_of
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
@@ -52,6 +54,7 @@ from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.intake.audience import Audience
 from flashnotify.intake.bulk import Bulk
 from flashnotify.intake.idempotency import Idempotency
+from flashnotify.intake.reminders import Reminders
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
 
@@ -84,6 +87,11 @@ def api_of(service: Service) -> ASGIApp:
         notifications_router(submission, notifications, polling, max_bytes),
         deliveries_router(archive, archive.directory, service.in_flight, channels, service.slices),
         control_router(control, notifications),
+        acknowledgements_router(
+            acknowledgements_of(service),
+            Reminders(submission, archive.acknowledgements),
+            notifications,
+        ),
         outbox_router(
             *(archive.outbox, notifications, polling, service.slices),
             service.direct_email.captured,

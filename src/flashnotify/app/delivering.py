@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from flashnotify.app.acknowledging import acknowledgements_of, links_of
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.planner import Planner
@@ -29,12 +30,18 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     zone, in_flight, decider = service.zone, service.in_flight, service.decider
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
+    acknowledgements = acknowledgements_of(service)
     executor = Executor(
         *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
         ids,
+        link=links_of(service).link,
+        acknowledgements=acknowledgements,
+        unsubscribe_links=service.unsubscribe_links,
         most_strangers=config.workers // 2,
     )
-    fan_out = FanOut(archive, Recipients(archive.directory), service.planner, clock)
+    fan_out = FanOut(
+        archive, Recipients(archive.directory, acknowledgements), service.planner, clock
+    )
 
     async def fan_out_or_batch(job: Job, release: Callable[[], None]) -> int | None:
         # Batches of a channel that is no longer declared come here too, to end as skipped.

@@ -9,7 +9,9 @@ from fastapi import APIRouter
 
 from flashnotify.api.browser_sessions import BrowserSessions
 from flashnotify.api.problems import ErrorPage
+from flashnotify.app.acknowledging import acknowledgements_of
 from flashnotify.web.account import account_router
+from flashnotify.web.acknowledge import acknowledge_router
 from flashnotify.web.csrf import FormTokens
 from flashnotify.web.error_pages import ErrorPages
 from flashnotify.web.languages import Languages
@@ -17,6 +19,7 @@ from flashnotify.web.pages import Pages
 from flashnotify.web.reset_password import reset_password_router
 from flashnotify.web.sign_in import sign_in_router
 from flashnotify.web.stylesheet import stylesheet_router
+from flashnotify.web.unsubscribe import unsubscribe_router
 
 if TYPE_CHECKING:
     from flashnotify.app.service import Service
@@ -32,7 +35,9 @@ def pages_of(service: Service, browsers: BrowserSessions) -> tuple[Sequence[APIR
     routers: tuple[APIRouter, ...] = (
         sign_in_router(pages, identity.sign_in),
         account_router(pages, identity.users, identity.sign_in),
+        unsubscribe_router(pages, service.unsubscribe_links, service.people.preferences),
         stylesheet_router(),
+        acknowledge_router(pages, acknowledgements_of(service)),
     )
     if by_password:
         routers = (*routers, reset_password_router(pages, identity.reset))

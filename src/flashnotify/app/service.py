@@ -31,6 +31,7 @@ from flashnotify.identity.secret import Secret
 from flashnotify.ids import UUIDv7
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
 from flashnotify.runtime.maintenance import Maintenance
@@ -70,6 +71,7 @@ class Service:
         self.zone = ZoneInfo(config.timezone)
         # Made when first used, once the archive's lock is taken.
         self.secret = Secret(config.pepper, config.previous_peppers())
+        self.unsubscribe_links = UnsubscribeLinks(self.secret, config.public_url)
         self.lock = ArchiveLock(config.archive_file)
         self.supervisor = Supervisor()
         self.metrics = Metrics(kinds.values(), transport_names=config.metrics_transport_names)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.people_records import (
+    Acknowledgement,
+    AskedRecipient,
     Group,
     GroupFilter,
     Member,
@@ -123,9 +125,48 @@ class PreferencesOfPeople(Protocol):
         """
 
 
+class Acknowledgements(Protocol):
+    """Who has acknowledged a notification. Recipients are `user:<id>`, or the URI of an address.
+
+    `schemes` are those of the channels' addresses.
+    """
+
+    async def add(self, acknowledgement: Acknowledgement) -> None:
+        """Store an acknowledgement; the first one of a recipient counts.
+
+        `WriteRefused`: the notification does not exist any more.
+        """
+
+    async def among(self, id: UUID, recipients: Collection[str]) -> Mapping[str, Acknowledgement]:
+        """Return those of some recipients who have acknowledged a notification."""
+
+    async def count(self, id: UUID) -> int:
+        """Return how many recipients have acknowledged a notification."""
+
+    async def asks(self, id: UUID, user_id: UUID) -> bool:
+        """Return whether a person is a recipient of a notification."""
+
+    async def page(
+        self,
+        id: UUID,
+        schemes: Mapping[str, str],
+        *,
+        acknowledged: bool | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[AskedRecipient]:
+        """Return a page of a notification's recipients: all, or those who have, or have not."""
+
+    async def silent(
+        self, id: UUID, schemes: Mapping[str, str], after: UUID | None, limit: int
+    ) -> Sequence[AskedRecipient]:
+        """Return recipients who have not, by the id of their first delivery, after `after`."""
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
     groups: Groups
     preferences: PreferencesOfPeople
+    acknowledgements: Acknowledgements

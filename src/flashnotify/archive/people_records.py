@@ -137,3 +137,27 @@ class Person:
             return [str(id) for id in self.devices]
         found = {"mailto": self.email, "tel": self.phone, "user": str(self.id)}.get(scheme)
         return [found] if found is not None else []
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A recipient's confirmation of having read a notification, by a message on `channel`."""
+
+    notification_id: UUID
+    recipient: str
+    channel: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRecipient:
+    """A recipient of a notification, with the id of their first delivery.
+
+    If they have acknowledged it: when, and by a message on which channel.
+    """
+
+    id: UUID
+    recipient: str
+    user_id: UUID | None
+    acknowledged_at: int | None
+    channel: str | None

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 # The status of accepted notifications in statistics, beside those of deliveries.
 ACCEPTED = "accepted"
+# The reason of deliveries that wait while nobody is to be woken.
+QUIET_HOURS = "waits for the end of quiet hours"
 # Upper bounds, in milliseconds, of the latency histogram's buckets; one more is above the last.
 LATENCY_BOUNDS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000,

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import identity_ports, inbox_ports, people_ports, ports
 from flashnotify.archive.identity_models import ApiKey
+from flashnotify.archive.sql.acknowledgements import SqlAcknowledgements
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
@@ -49,6 +50,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)
+        self.acknowledgements: people_ports.Acknowledgements = SqlAcknowledgements(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.users: identity_ports.Users = SqlUsers(*access)

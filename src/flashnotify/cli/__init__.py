@@ -35,6 +35,14 @@ _COMMANDS = {
     ),
     "cancel": ("notification", "Cancel the deliveries of a notification that are not sent yet."),
     "retry": ("notification", "Retry the deliveries of a notification that failed."),
+    "acknowledgements": (
+        "acknowledgements",
+        "Show who has acknowledged a notification, and who has not.",
+    ),
+    "remind": (
+        "acknowledgements",
+        "Send a notification again to those who have not acknowledged it; print the new id.",
+    ),
     "list": ("list_commands:notifications", "List notifications, newest first."),
     "deliveries": (
         "list_commands",

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from flashnotify import domain
-from flashnotify.archive.records import Finish, Notification, Reschedule
+from flashnotify.archive.people_records import Person
+from flashnotify.archive.records import QUIET_HOURS, Delivery, Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.quiet_hours import quiet_until
 from flashnotify.delivery.routing import INACTIVE, NOT_OFFERED
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
+from flashnotify.people.local_time import zone_of
 
 CANCELLED = Finish(domain.DeliveryStatus.cancelled, "the notification was cancelled")
 EXPIRED = Finish(domain.DeliveryStatus.skipped, "expired")
@@ -18,7 +20,7 @@ SKIPPED = Finish(domain.DeliveryStatus.skipped, NOT_OFFERED)
 DEACTIVATED = Finish(domain.DeliveryStatus.skipped, INACTIVE)
 UNSERVED = Finish(domain.DeliveryStatus.failed, "no transport in the settings serves this address")
 # Why a delivery waits, for people and for programs.
-QUIET = "waits for the end of quiet hours", domain.WaitReason.quiet_hours
+QUIET = QUIET_HOURS, domain.WaitReason.quiet_hours
 BREAKER_OPEN = "waits for the transport to work again", domain.WaitReason.breaker_open
 CLOCK = "would have expired, but the clock jumped", domain.WaitReason.scheduled
 # Milliseconds between two looks at such a clock.
@@ -67,14 +69,31 @@ class Decider:
         return expires_at is not None and self.clock.now() >= expires_at
 
     def quiet(
-        self, kind: NotifierSpec, channel: ChannelSpec, notification: Notification
+        self,
+        kind: NotifierSpec,
+        channel: ChannelSpec,
+        notification: Notification,
+        person: Person | None = None,
     ) -> Reschedule | None:
-        """Return until when deliveries on a channel wait, if these are quiet hours."""
+        """Return until when deliveries wait, if a kind, or also a person, has quiet hours now."""
+        own = person.preferences.quiet_hours if person is not None else None
         critical = notification.priority is domain.Priority.critical
-        if kind.quiet_hours is None or not channel.rings or critical:
+        if not channel.rings or critical or (kind.quiet_hours is None and own is None):
             return None
-        end = quiet_until(kind.quiet_hours, self.zone, domain.moment(self.clock.now()))
+        now, end = domain.moment(self.clock.now()), None
+        if kind.quiet_hours is not None:
+            end = quiet_until(kind.quiet_hours, self.zone, now)
+        if person is not None and own is not None:
+            later = quiet_until(own, zone_of(person.timezone, self.zone), now)
+            end = max(filter(None, (end, later)), default=None)
         return _until(domain.milliseconds(end), QUIET, notification) if end is not None else None
+
+    def quiet_for(self, batch: Batch, delivery: Delivery) -> Reschedule | None:
+        """Return until when a person's delivery waits, though the batch may be sent."""
+        person = batch.people.get(delivery.user_id) if delivery.user_id is not None else None
+        if person is None or batch.kind is None:
+            return None
+        return self.quiet(batch.kind, batch.open_channel.spec, batch.notification, person)
 
     def cancelled(self, job: domain.Job, notification: Notification) -> bool:
         """Return whether a notification was cancelled before its job was loaded or since."""

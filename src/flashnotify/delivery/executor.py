@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -21,15 +22,20 @@ from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.recorder import Recorder
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.sender import Sender
+from flashnotify.delivery.texts import Texts
 from flashnotify.delivery.transports import OpenChannel, SendResult
-from flashnotify.domain import AttemptOutcome, Job, Message, WaitReason
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Job, Message, WaitReason
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.people.acknowledgements import Acknowledgements
+from flashnotify.people.placeholders import MissingValue
+from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
+ACKNOWLEDGED = Finish(DeliveryStatus.skipped, "acknowledged before the reminder was sent")
 # Deliveries of a batch for whose results its worker does not wait.
 _FEW = 10
 # Milliseconds by which clocks are set all the time.
@@ -55,6 +61,10 @@ class Executor:
     in_flight: InFlight
     clock: Clock
     ids: Callable[[], UUID]
+    # Makes the link with which the recipient of a delivery acknowledges it.
+    link: Callable[[UUID], str] | None = None
+    acknowledgements: Acknowledgements | None = None
+    unsubscribe_links: UnsubscribeLinks | None = None
     # How many batches may be at services that have not answered yet. A service that hangs holds its
     # worker, so that the other workers are left to those that answer.
     most_strangers: int = 4
@@ -86,7 +96,6 @@ class Executor:
                     batch.until.append(until)
                 case None:
                     self._render(batch)
-                    self._prepare(batch)
                     await self._send(batch, recorder)
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends this batch only
             self._fail(batch, recorder, error)
@@ -116,25 +125,34 @@ class Executor:
         if people := {each.user_id for each in batch.due.values() if each.user_id is not None}:
             batch.people = await self.directory.people(people)
             _skip_deactivated(batch)
+            batch.unsubscribe_link = self._unsubscribe_link(batch)
+        if notification.reminds_of is not None and batch.due:
+            await self._leave_out_acknowledged(batch, notification.reminds_of)
         return batch
+
+    async def _leave_out_acknowledged(self, batch: Batch, id: UUID) -> None:
+        """End the deliveries of a reminder to those who have acknowledged since its fan-out."""
+        assert self.acknowledgements is not None
+        due = list(batch.due.values())
+        for done in await self.acknowledgements.have_acknowledged(id, due):
+            batch.end(batch.due[done], ACKNOWLEDGED)
+
+    def _unsubscribe_link(self, batch: Batch) -> Callable[[UUID], str] | None:
+        kind, channel = batch.kind, batch.channel
+        if self.unsubscribe_links is None or kind is None or kind.mandatory or channel is None:
+            return None
+        by_email = channel.spec.scheme == "mailto"
+        return partial(self.unsubscribe_links.link, kind.kind) if by_email else None
 
     async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
         find, queued = self.archive.notifications.find, self.archive.deliveries.queued
         return await find(job.notification_id, audience=False), await queued(job.id)
 
     def _render(self, batch: Batch) -> None:
-        """Render the texts, once for all recipients with the same language."""
-        spec = batch.open_channel.spec
-        for locale in {batch.locale(delivery) for delivery in batch.due.values()}:
-            batch.notifier, rendering = self.renderer.render(batch.notification, spec, locale)
-            batch.texts[locale] = rendering, None
-
-    def _prepare(self, batch: Batch) -> None:
-        """Build from the texts what all recipients share: a MIME body, the segments of an SMS."""
-        channel = batch.open_channel
-        for locale, (rendering, _) in batch.texts.items():
-            content = channel.spec.mixin.prepare(rendering, channel.config)
-            batch.texts[locale] = rendering, content
+        """Get ready to render: each text is made in the turn of the first who gets it."""
+        notifier = batch.notifier = self.renderer.notifier(batch.notification)
+        batch.texts = Texts(self.renderer, batch.notification, notifier, batch.open_channel)
+        batch.link = self.link
 
     async def _send(self, batch: Batch, recorder: Recorder) -> None:
         """Send to the due deliveries, as many at once as there are connections."""
@@ -159,10 +177,17 @@ class Executor:
 
     async def _send_one(self, batch: Batch, recorder: Recorder, delivery: Delivery) -> None:
         """Decide again, since time has passed; then attempt the delivery and record the result."""
-        message = batch.message(delivery)
+        try:
+            message = batch.message(delivery)
+        except MissingValue as missing:
+            batch.end(delivery, Finish(DeliveryStatus.skipped, str(missing)))
+            return
         decision = self.decider.decide(batch, message)
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
+            return
+        if delivery.user_id is not None and (quiet := self.decider.quiet_for(batch, delivery)):
+            recorder.hold(delivery, quiet)
             return
         unproven = decision is None and batch.open_channel.is_unproven(message)
         if unproven and not self._may_contact(batch):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 from flashnotify.archive.records import (
@@ -34,6 +35,8 @@ from flashnotify.queue.dispatch import Dispatch
 _FEW = 50
 # The reason why the fan-out of a notification with `send_at` waits.
 _SCHEDULED = "scheduled", WaitReason.scheduled
+# What goes into the same batches: a channel, and until when quiet hours of people last.
+_Together: TypeAlias = tuple[str, Reschedule | None]
 
 
 @dataclass(eq=False, slots=True)
@@ -69,14 +72,15 @@ class Planner:
         kind = self.kinds.get(notification.kind)
         end = self.decider.end(job, notification)
         deliveries: list[Delivery] = []
-        queued: dict[str, list[Route]] = defaultdict(list)
+        queued: dict[_Together, list[Route]] = defaultdict(list)
         planned = partial(self._delivery, notification.kind, now=now)
         for route in self.routing.routes(kind, some.recipients, notification):
             skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
             if finish := end or skipped:
                 deliveries.append(planned(job, route, finish.status, finish.reason))
             else:
-                queued[route.channel].append(route)
+                quiet = self._quiet(kind, route, notification) if route.person else None
+                queued[route.channel, quiet].append(route)
         batches: list[ScheduledJob] = []
         for batch, routes in self._batches(notification, queued, latest):
             batches.append(batch)
@@ -107,16 +111,31 @@ class Planner:
             self.decider.in_flight.fresh.add(job, stored.notification, batch)
 
     def _batches(
-        self, notification: Notification, queued: Mapping[str, list[Route]], latest: dict[str, Job]
+        self,
+        notification: Notification,
+        queued: Mapping[_Together, list[Route]],
+        latest: dict[str, Job],
     ) -> Iterator[tuple[ScheduledJob, list[Route]]]:
-        """Yield batches for the routes of each channel, each with its routes."""
-        for channel, routes in queued.items():
+        """Yield batches for the routes of each channel that are due together, with their routes."""
+        for (channel, own), routes in queued.items():
             kind = self.kinds[notification.kind]
-            quiet = self.decider.quiet(kind, kind.channels[channel], notification)
+            quiet = own or self.decider.quiet(kind, kind.channels[channel], notification)
             for at in range(0, len(routes), BATCH_SIZE):
                 batch = self._batch(notification, channel, latest.get(channel), quiet)
                 latest[channel] = batch.job
                 yield batch, routes[at : at + BATCH_SIZE]
+
+    def _quiet(
+        self, kind: NotifierSpec | None, route: Route, notification: Notification
+    ) -> Reschedule | None:
+        """Return until when a person's delivery waits because of quiet hours of their own.
+
+        These end at full minutes, so that many people share a batch.
+        """
+        person = route.person
+        if kind is None or person is None or person.preferences.quiet_hours is None:
+            return None
+        return self.decider.quiet(kind, kind.channels[route.channel], notification, person)
 
     def _batch(
         self, notification: Notification, channel: str, latest: Job | None, quiet: Reschedule | None

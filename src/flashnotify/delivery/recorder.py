@@ -14,6 +14,7 @@ import structlog
 from flashnotify.archive.people_records import InboxMessage
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import (
+    QUIET_HOURS,
     Attempt,
     Delivery,
     DeliveryResult,
@@ -79,9 +80,18 @@ class Recorder:
             # A batch of one ends with its result, in one commit.
             self._ended = not self._writes and batch.over
             ends = batch.job if self._ended else None
-            recorded = DeliveryResult(delivery, attempts, disposition, kept, ends)
-            write = partial(self.archive.deliveries.record, batch.notification, recorded, now)
-            self._writes.append((delivery, write, write()))
+            self._write(DeliveryResult(delivery, attempts, disposition, kept, ends), now)
+
+    def hold(self, delivery: Delivery, until: Reschedule) -> None:
+        """Let one delivery wait, without an attempt, while others of its batch go."""
+        self.batch.until.append(until)
+        del self.batch.due[delivery.id]
+        self._write(DeliveryResult(delivery, (), until), self.clock.now())
+
+    def _write(self, result: DeliveryResult, now: int) -> None:
+        """Hand a result over."""
+        write = partial(self.archive.deliveries.record, self.batch.notification, result, now)
+        self._writes.append((result.delivery, write, write()))
 
     def _judged(self, delivery: Delivery) -> tuple[Notification, Delivery]:
         """Return what decides about the end; a clock in doubt ends nothing."""
@@ -139,7 +149,7 @@ class Recorder:
     def _due_again(self) -> Reschedule | None:
         """Return when the first of the deliveries that are left is due, and why most wait."""
         batch, now = self.batch, self.clock.now()
-        until = [*batch.until, *(Reschedule(d.due_at, d.reason or "") for d in batch.waiting)]
+        until = [*batch.until, *map(_waits, batch.waiting)]
         for message in batch.blocked:
             # Asked again: a probe may have succeeded meanwhile.
             decision = self.decider.decide(batch, message)
@@ -182,6 +192,12 @@ class Recorder:
                 return await write()
             except Unavailable as error:
                 await self.clock.sleep(error.retry_after)
+
+
+def _waits(delivery: Delivery) -> Reschedule:
+    quiet = delivery.reason == QUIET_HOURS
+    why = WaitReason.quiet_hours if quiet else WaitReason.retrying
+    return Reschedule(delivery.due_at, delivery.reason or "", why)
 
 
 def _at_once(now: int) -> Reschedule:

@@ -63,12 +63,20 @@ class Pages:
     def endpoint(self, answer: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint of a page, or of a form, whose token is checked first."""
 
+        async def checked(visit: Visit) -> Response:
+            if visit.request.method == "POST":
+                await self._read_form(visit)
+            return await answer(visit)
+
+        return self.open_endpoint(checked)
+
+    def open_endpoint(self, answer: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        """Return the endpoint of a page whose link proves what it asks for, from wherever."""
+
         async def serve(request: Request) -> Response:
             await self.compile()
             visit = await self._visit(request)
             try:
-                if request.method == "POST":
-                    await self._read_form(visit)
                 response = await answer(visit)
             except NotAuthenticated:
                 response = see_other(_sign_in_first(request))

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, 
 
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import Id, JobRow
-from flashnotify.archive.records import Delivery, DeliveryFilter, ListedDelivery, Page
+from flashnotify.archive.records import QUIET_HOURS, Delivery, DeliveryFilter, ListedDelivery, Page
 from flashnotify.archive.sql.access import Access, having, matching
 from flashnotify.archive.sql.lists import Span
 from flashnotify.archive.sql.reading import known
@@ -27,6 +27,7 @@ _of_job = {"due_at": JobRow.due_at, "reason": func.coalesce(JobRow.reason, Table
 _waiting = case(
     (Table.status != DeliveryStatus.queued, None),
     (_waits_longer, JobRow.waiting),
+    (Table.reason == QUIET_HOURS, WaitReason.quiet_hours),
     (Table.attempts > 0, WaitReason.retrying),
     else_=WaitReason.due,
 )

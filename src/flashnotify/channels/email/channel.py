@@ -12,6 +12,7 @@ import structlog
 from flashnotify import domain
 from flashnotify.channels.email import headers
 from flashnotify.channels.email.settings import EmailConfig, check_domain
+from flashnotify.channels.email.unsubscribing import LinkedMime, linked_html, linked_text
 from flashnotify.channels.transport import Transport
 from flashnotify.domain import Captured, Message, Rendering, Sent
 from flashnotify.errors import Unsendable
@@ -39,6 +40,8 @@ class EmailContent:
         self.html = rendering.parts["html"]
         self._name, self.sender_address = parseaddr(sender)
         self.sender_domain = self.sender_address.rpartition("@")[2]
+        self._locale = rendering.locale
+        self._linked: LinkedMime | headers.MalformedMessage | None = None
         # One, since the content is that of one notification.
         self._dates: dict[int, str] = {}
 
@@ -51,15 +54,37 @@ class EmailContent:
     @cached_property
     def mime(self) -> bytes | headers.MalformedMessage:
         """The shared headers and the body in 7-bit ASCII, built once; the error if malformed."""
+        return self._built(self.text, self.html)
+
+    def linked(self, link: str) -> LinkedMime | headers.MalformedMessage:
+        """Return the same with links to unsubscribe that only differ in their last segment."""
+        if self._linked is None:
+            base, slash, token = link.rpartition("/")
+            # No text of a sender contains its own digest.
+            gap = (self._digest(self.text, self.html) * len(token))[: len(token)]
+            mime = self._built(*self.with_link(base + slash + gap))
+            self._linked = LinkedMime(mime, gap) if isinstance(mime, bytes) else mime
+        return self._linked
+
+    def with_link(self, link: str) -> tuple[str, str]:
+        """Return the text and HTML parts with a link to unsubscribe."""
+        locale = self._locale
+        return linked_text(self.text, locale, link), linked_html(self.html, locale, link)
+
+    def _digest(self, text: str, html: str) -> str:
+        parts = f"{self.subject}\0{text}\0{html}".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(parts).hexdigest()[:32]
+
+    def _built(self, text: str, html: str) -> bytes | headers.MalformedMessage:
         try:
             # A digest, so that every attempt sends the same bytes. Quoted-printable text never
             # contains "=_" (RFC 2045, section 6.7).
-            parts = f"{self.subject}\0{self.text}\0{self.html}".encode()
-            boundary = f"=_{hashlib.sha256(parts).hexdigest()[:32]}"
+            boundary = f"=_{self._digest(text, html)}"
             # Python's email package never sees the headers that hold free text.
             name = headers.one_line(self._name)
             sender = headers.mailbox_header("From", name, self.sender_address)
-            mime = sender + headers.text_header("Subject", self.subject) + self._body(boundary)
+            subject = headers.text_header("Subject", self.subject)
+            mime = sender + subject + _body(text, html, boundary)
             headers.check_message(mime, _SHARED, f"--{boundary}\r\n".encode())
             return mime
         except UnicodeEncodeError:
@@ -69,36 +94,43 @@ class EmailContent:
         log.error("email.malformed", reason=str(malformed))
         return malformed
 
-    def _body(self, boundary: str) -> bytes:
-        """Return the headers that are constants, and the body."""
-        message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
-        # RFC 3834, section 5: keeps vacation responders from answering.
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(self.text + "\n", cte="quoted-printable")
-        message.add_alternative(self.html + "\n", subtype="html", cte="quoted-printable")
-        message.set_boundary(boundary)
-        return message.as_bytes()
+
+def _body(text: str, html: str, boundary: str) -> bytes:
+    """Return the headers that are constants, and the body."""
+    message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
+    # RFC 3834, section 5: keeps vacation responders from answering.
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text + "\n", cte="quoted-printable")
+    message.add_alternative(html + "\n", subtype="html", cte="quoted-printable")
+    message.set_boundary(boundary)
+    return message.as_bytes()
 
 
 class EmailToOne:
     """An email to one recipient, with the same `Message-ID` on every attempt."""
 
-    __slots__ = ("_accepted_at", "content", "message_id", "to")
+    __slots__ = ("_accepted_at", "content", "message_id", "to", "unsubscribe")
 
     def __init__(self, content: EmailContent, message: Message) -> None:
         self.content = content
         self.to = message.to
         self.message_id = f"<{message.delivery_id}@{content.sender_domain}>"
         self._accepted_at = message.accepted_at
+        self.unsubscribe = message.unsubscribe
 
     def as_bytes(self) -> bytes:
         """Return the checked message, the same on every attempt; raise Unsendable if malformed."""
-        mime = self.content.mime
+        link = self.unsubscribe
+        mime = self.content.mime if link is None else self.content.linked(link)
         try:
             if isinstance(mime, headers.MalformedMessage):
                 raise mime
             date = self.content.date(self._accepted_at)
-            return headers.recipient_head(self.to, self.message_id, date) + mime
+            head = headers.recipient_head(self.to, self.message_id, date)
+            if isinstance(mime, bytes):
+                return head + mime
+            assert link is not None
+            return head + headers.unsubscribe_head(link) + mime.filled(link.rpartition("/")[2])
         except headers.MalformedMessage as error:
             if error is not mime:
                 log.error("email.malformed", reason=str(error))
@@ -106,8 +138,10 @@ class EmailToOne:
 
     def captured(self) -> Captured:
         """Return the email as its reader sees it."""
-        content = self.content
-        return Captured("email", self.to, content.subject, content.text, content.html)
+        content, texts = self.content, (self.content.text, self.content.html)
+        if self.unsubscribe is not None:
+            texts = content.with_link(self.unsubscribe)
+        return Captured("email", self.to, content.subject, *texts)
 
 
 @tracked

@@ -37,6 +37,8 @@ _RECIPIENT_HEAD = re.compile(
     rf"Message-ID: <{_LOCAL_PART}@{_DOMAIN}>\r\n"
     r"Date: [A-Za-z0-9 ,:+-]+\r\n"
 )
+# Without what ends a URL in angle brackets, in a line that need not be folded.
+_URL = re.compile(r"https?://[!-;=?-~]{1,900}")
 # A header with its name as group, and its continuation lines, which are never blank.
 _HEADER = rb"([!-9;-~]+):(?: [\t -~]*)?\r\n(?:[ \t]+[!-~][\t -~]*\r\n)*"
 _HEAD = re.compile(rb"(?:%b)+" % _HEADER)
@@ -106,6 +108,20 @@ def recipient_head(to: str, message_id: str, date: str) -> bytes:
     head = f"To: {to}\r\nMessage-ID: {message_id}\r\nDate: {date}\r\n"
     if len(head) > _MAX_OCTETS or not _RECIPIENT_HEAD.fullmatch(head):
         raise MalformedMessage("the recipient's address or the identifier is malformed")
+    return head.encode("ascii")
+
+
+def unsubscribe_head(link: str) -> bytes:
+    """Return the headers with which mail programs unsubscribe for their users.
+
+    One click needs HTTPS (RFC 8058, section 3.1); over HTTP, the link leads to a page only
+    (RFC 2369, section 3.2). Raise `MalformedMessage` if `link` is no URL in ASCII.
+    """
+    if not _URL.fullmatch(link):
+        raise MalformedMessage("its link to unsubscribe is malformed")
+    head = f"List-Unsubscribe: <{link}>\r\n"
+    if link.startswith("https:"):
+        head += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
     return head.encode("ascii")
 
 

@@ -106,8 +106,10 @@ def compose(
 
 def _text(language: Language, leads: Sequence[Line], lines: Sequence[Line]) -> str:
     """Return the text part of an email. Paragraphs are not wrapped: mail readers do that."""
+    source = _plain(language, leads, lines)
+    source += "{% if acknowledgement is defined %}\n\n{{ acknowledgement }}\n{% endif %}\n"
     # The signature separator: mail readers set apart what follows, or leave it out of replies.
-    return f"{_plain(language, leads, lines)}\n-- \n{language.footer}"
+    return f"{source}\n-- \n{language.footer}"
 
 
 def _plain(language: Language, leads: Sequence[Line], lines: Sequence[Line]) -> str:

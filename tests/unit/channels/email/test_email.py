@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashnotify.channels.email.channel import EmailContent, EmailMixin, EmailToOne
+from flashnotify.channels.email.headers import MalformedMessage
 from flashnotify.channels.email.settings import EmailConfig
 from flashnotify.domain import Message, Rendering
 
@@ -152,14 +153,14 @@ async def test_the_body_is_built_once_for_all_recipients(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     built = 0
-    build = EmailContent._body
+    build = EmailContent._built
 
-    def counting(self: EmailContent, boundary: str) -> bytes:
+    def counting(self: EmailContent, text: str, html: str) -> bytes | MalformedMessage:
         nonlocal built
         built += 1
-        return build(self, boundary)
+        return build(self, text, html)
 
-    monkeypatch.setattr(EmailContent, "_body", counting)
+    monkeypatch.setattr(EmailContent, "_built", counting)
     config = EmailConfig()
     content = EmailMixin.prepare(rendering(), config)
     bodies = set()
