@@ -18,9 +18,9 @@ from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
+from flashnotify.api.explain import explain_router
 from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
 from flashnotify.api.groups import GroupChange, GroupIn, groups_router
-from flashnotify.api.explain import explain_router
 from flashnotify.api.health import health_router
 from flashnotify.api.inbox import inbox_router
 from flashnotify.api.kinds import kinds_router
