@@ -37,13 +37,15 @@ STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
 class EventStream(StreamingResponse):
     """A stream whose follower leaves as soon as the response ends, however it does."""
 
-    def __init__(self, content: AsyncIterator[bytes]) -> None:
-        super().__init__(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
-
     async def stream_response(self, send: Send) -> None:
         """Send the stream."""
         async with aclosing(self.body_iterator):  # type: ignore[type-var]  # it is a generator
             await super().stream_response(send)
+
+
+def event_stream(content: AsyncIterator[bytes]) -> EventStream:
+    """Return the response with events that are encoded already."""
+    return EventStream(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 
 def events_router(events: Events) -> APIRouter:
@@ -75,7 +77,7 @@ def events_router(events: Events) -> APIRouter:
         following = events.follow(principal.id, last_event_id, allowed)
         if principal.only_sender is not None:
             following = events.follow_own(principal.only_sender, following)
-        return EventStream(_encoded(following))
+        return event_stream(_encoded(following))
 
     return router
 

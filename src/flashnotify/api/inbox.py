@@ -12,7 +12,7 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
 from flashnotify.api.auth import AnyKey, own_id
-from flashnotify.api.events import STREAM_RESPONSES, EventStream, LastEventId
+from flashnotify.api.events import STREAM_RESPONSES, EventStream, LastEventId, event_stream
 from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time
 from flashnotify.archive import records
 from flashnotify.archive.inbox_ports import Inbox
@@ -139,7 +139,7 @@ def _add_stream(router: APIRouter, feed: InboxFeed) -> None:
     ) -> EventStream:
         allowed = partial(request.app.state.authentication.is_valid, request, principal)
         following = feed.follow(own_id(principal), last_event_id, allowed)
-        return EventStream(_encoded(following))
+        return event_stream(_encoded(following))
 
 
 async def _encoded(following: AsyncIterator[News]) -> AsyncIterator[bytes]:

@@ -20,6 +20,7 @@ from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.device_requests import DEVICE_REQUESTS
 from flashnotify.api.devices import devices_router
 from flashnotify.api.events import events_router
+from flashnotify.api.explain import explain_router
 from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
 from flashnotify.api.groups import GroupChange, GroupIn, groups_router
 from flashnotify.api.health import health_router
@@ -45,6 +46,7 @@ from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.control.cancel_and_retry import CancelAndRetry
+from flashnotify.control.explain import Explain
 from flashnotify.delivery.receipts import Receipts
 from flashnotify.domain import USER
 from flashnotify.identity.daily_recipients import RecipientLimits
@@ -98,6 +100,10 @@ def api_of(service: Service) -> ASGIApp:
         ),
         receipts_router(Receipts(archive, clock, service.secret.proves)),
         events_router(service.events),
+        explain_router(
+            Explain(archive, archive.directory, archive.explanations, kinds),
+            *(notifications, archive.directory),
+        ),
         inbox_router(archive.inbox, service.inbox_feed, clock),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),

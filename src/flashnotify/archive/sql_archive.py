@@ -3,7 +3,13 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive import identity_ports, inbox_ports, people_ports, ports
+from flashnotify.archive import (
+    explanation_ports,
+    identity_ports,
+    inbox_ports,
+    people_ports,
+    ports,
+)
 from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.acknowledgements import SqlAcknowledgements
 from flashnotify.archive.sql.api_keys import SqlApiKeys
@@ -12,6 +18,7 @@ from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.events import SqlEvents
+from flashnotify.archive.sql.explanations import SqlExplanations
 from flashnotify.archive.sql.groups import SqlGroups
 from flashnotify.archive.sql.inbox import SqlInbox
 from flashnotify.archive.sql.jobs import SqlJobs
@@ -53,6 +60,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.acknowledgements: people_ports.Acknowledgements = SqlAcknowledgements(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.inbox: inbox_ports.Inbox = SqlInbox(*access)
+        self.explanations: explanation_ports.Explanations = SqlExplanations(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

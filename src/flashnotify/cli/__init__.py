@@ -48,6 +48,10 @@ _COMMANDS = {
         "list_commands",
         "List deliveries of all notifications, newest first: what failed today, what Ada got.",
     ),
+    "explain": (
+        "explain",
+        "Explain why a person got a notification or not, on which channel and when.",
+    ),
     "queue": (
         "queue",
         "Show how many deliveries wait, by channel, priority and reason, and for how long.",
