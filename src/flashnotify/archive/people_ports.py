@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from flashnotify.archive.people_records import Group, Person
+from flashnotify.archive.identity_records import AuditEntry, User
+from flashnotify.archive.people_records import Group, MembershipSource, PeopleSlice, Person
 from flashnotify.domain import Address, AudienceEntry
 
 
@@ -32,6 +33,32 @@ class Directory(Protocol):
 
     async def count(self, entries: Sequence[AudienceEntry]) -> int:
         """Return the number of active people in any of the entries."""
+
+
+class Imports(Protocol):
+    """People of the campus directory, many at once."""
+
+    async def matching(
+        self, external_ids: Collection[str], emails: Collection[str]
+    ) -> Sequence[User]:
+        """Return the users with any of these external ids or email addresses, in any case."""
+
+    async def memberships(
+        self, user_ids: Collection[UUID]
+    ) -> Mapping[UUID, Mapping[UUID, MembershipSource]]:
+        """Return the groups that people are members of, by person, and who says so."""
+
+    async def imported(self, after: UUID | None, limit: int) -> Sequence[User]:
+        """Return active people whom an import had, by id, after `after`."""
+
+    async def all(self, after: UUID | None, limit: int) -> Sequence[tuple[User, Sequence[str]]]:
+        """Return people with the slugs of their groups, by id, after `after`."""
+
+    async def store(self, change: PeopleSlice, entries: Sequence[AuditEntry]) -> None:
+        """Store changes with their audit entries.
+
+        Raise `WriteRefused` if another has the same external id or email.
+        """
 
 
 class PeopleArchive(Protocol):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from flashnotify.archive.identity_records import User
 from flashnotify.domain import Window
 
 
@@ -48,6 +49,19 @@ class Membership:
     source: MembershipSource
     since: int
     channels: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSlice:
+    """Changes of some people that are stored together: users, and who joins and leaves groups.
+
+    `left` has pairs of a group's id and a person's.
+    """
+
+    added: Sequence[User] = ()
+    changed: Sequence[User] = ()
+    joined: Sequence[Membership] = ()
+    left: Sequence[tuple[UUID, UUID]] = ()
 
 
 class DigestInterval(StrEnum):

@@ -11,6 +11,7 @@ from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.events import SqlEvents
+from flashnotify.archive.sql.imports import SqlImports
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
@@ -45,6 +46,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.statistics: ports.Statistics = SqlStatistics(*access)
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
+        self.imports: people_ports.Imports = SqlImports(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

@@ -1,7 +1,7 @@
 """Users: created, changed, deactivated, given a password. Each change is audited."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -41,12 +41,23 @@ class Users:
         self._audit = audit
         self._clock = clock
         self._ids = ids
-        self._listeners: list[Callable[[User], None]] = []
+        self._listeners: list[Callable[[Collection[User]], None]] = []
         self._turn = asyncio.Lock()
 
-    def on_change(self, callback: Callable[[User], None]) -> None:
-        """Call `callback` with each user that was changed, before anybody learns that it was."""
+    def on_change(self, callback: Callable[[Collection[User]], None]) -> None:
+        """Call `callback` with users that were changed, before anybody learns that they were."""
         self._listeners.append(callback)
+
+    async def change_many(self, change: Callable[[], Awaitable[Collection[User]]]) -> None:
+        """Make changes of many users, with their audit entries; `change` returns who was changed.
+
+        No other change is made meanwhile. It is made to its end even if the caller is cancelled.
+        """
+
+        async def make() -> None:
+            self._tell(await change())
+
+        await self._alone(make())
 
     async def find(self, id: UUID) -> User:
         """Return a user. Raise `NotFound` if there is none."""
@@ -162,8 +173,11 @@ class Users:
         store: Callable[[User, AuditEntry], Awaitable[None]],
     ) -> None:
         await self._audit.record(actor, action, f"user:{user.id}", details, partial(store, user))
+        self._tell([user])
+
+    def _tell(self, changed: Collection[User]) -> None:
         for listener in self._listeners:
-            listener(user)
+            listener(changed)
 
     async def _refuse_taken(self, user: User) -> None:
         found: dict[str, User | None] = {}
