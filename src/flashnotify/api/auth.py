@@ -27,7 +27,15 @@ from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
 from flashnotify.identity.access_tokens import AccessTokens
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.audit import Actor
-from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal, Proof
+from flashnotify.identity.principal import (
+    ADMIN,
+    DEVICES,
+    LOCAL_ADMIN,
+    PEOPLE,
+    READ,
+    Principal,
+    Proof,
+)
 from flashnotify.identity.rate_limits import RateLimits
 
 # Stands for the scope of the kind that a request names. The code that reads the request checks it.
@@ -193,4 +201,5 @@ AnyKey = Annotated[Principal, Security(_principal)]
 Reader = Annotated[Principal, Security(_principal, scopes=[READ])]
 Sender = Annotated[Principal, Security(_principal, scopes=[NOTIFY_KIND])]
 DeviceManager = Annotated[Principal, Security(_principal, scopes=[DEVICES])]
+PeopleManager = Annotated[Principal, Security(_principal, scopes=[PEOPLE])]
 Admin = Annotated[Principal, Security(_principal, scopes=[ADMIN])]

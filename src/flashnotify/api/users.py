@@ -18,15 +18,12 @@ from flashnotify.archive import records
 from flashnotify.archive.identity_records import User, UserFilter
 from flashnotify.domain import Role
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
-from flashnotify.identity.users import Users
+from flashnotify.identity.users import MAX_ATTRIBUTES, Users
 from flashnotify.meta.descriptors import Email, Text
 from flashnotify.meta.localization import Locale, TimeZone
 from flashnotify.meta.phone import Phone
 from flashnotify.meta.suggestions import did_you_mean
 from flashnotify.time_slices import TimeSlices
-
-# Bytes of the attributes of a user, as JSON.
-_MAX_ATTRIBUTES = 4096
 
 
 def _small(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -35,8 +32,8 @@ def _small(attributes: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         # Such as 1e999, which JSON has and a double does not.
         raise InvalidValue("out_of_range", "must have no number that is out of range") from None
-    if len(text.encode()) > _MAX_ATTRIBUTES:
-        raise InvalidValue("too_long", f"must have at most {_MAX_ATTRIBUTES} bytes as JSON")
+    if len(text.encode()) > MAX_ATTRIBUTES:
+        raise InvalidValue("too_long", f"must have at most {MAX_ATTRIBUTES} bytes as JSON")
     return attributes
 
 

@@ -30,8 +30,10 @@ from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
+from flashnotify.api.user_imports import ImportProgress
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.pages import pages_of
+from flashnotify.app.people import people_csv_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -91,6 +93,7 @@ def api_of(service: Service) -> ASGIApp:
         audit_router(identity.audit),
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         sessions_router(identity.sessions),
+        people_csv_router(service, max_batch_bytes),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
@@ -105,6 +108,7 @@ def api_of(service: Service) -> ASGIApp:
         UserIn,
         UserChange,
         PasswordIn,
+        ImportProgress,
         *PASSWORD_REQUESTS,
     ]
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))

@@ -55,9 +55,10 @@ class Membership:
 class PeopleSlice:
     """Changes of some people that are stored together: users, and who joins and leaves groups.
 
-    `left` has pairs of a group's id and a person's.
+    `groups` are new ones. `left` has pairs of a group's id and a person's.
     """
 
+    groups: Sequence[Group] = ()
     added: Sequence[User] = ()
     changed: Sequence[User] = ()
     joined: Sequence[Membership] = ()

@@ -121,10 +121,10 @@ class Audit:
     ) -> None:
         async with self._turn:
             last = self._last or await self.log.last()
-            number, previous = (last.number, last.hash) if last is not None else (0, _BEGIN)
+            before, previous = (last.number, last.hash) if last is not None else (0, _BEGIN)
             now = self.clock.now()
             entries: list[AuditEntry] = []
-            for number, (action, target, details) in enumerate(facts, number + 1):
+            for number, (action, target, details) in enumerate(facts, before + 1):
                 values = (number, now, *actor, action, target, dict(details))
                 entry = AuditEntry(*values, previous, _hash(previous, *values))
                 entries.append(entry)

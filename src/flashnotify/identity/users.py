@@ -18,6 +18,8 @@ from flashnotify.identity.passwords import Passwords
 
 Returned = TypeVar("Returned")
 
+# Bytes of the attributes of a user, as JSON.
+MAX_ATTRIBUTES = 4096
 # Fields whose values the audit log has: they are not personal.
 _AUDITED = ("role", "kinds", "active")
 # Whatever changes one of these ends the sessions, tokens and links to reset a password so far. Such
@@ -155,12 +157,9 @@ class Users:
             return before
         await self._refuse_taken(after)
         await self._keep_an_admin(before, after)
-        if any(name in _CREDENTIALS for name in changed) or not after.active:
-            # Later than any before, also if the clock went back.
-            at = max(self._clock.now(), before.credentials_changed_at + 1)
-            after = replace(after, credentials_changed_at=at)
+        after = ending_sessions(before, after, self._clock.now())
         await self._record(
-            actor, action, after, _details(changed, before, after), self._stored.change
+            actor, action, after, details_of(changed, before, after), self._stored.change
         )
         return after
 
@@ -205,7 +204,15 @@ def _is_admin(user: User) -> bool:
     return user.active and user.role is Role.admin
 
 
-def _details(changed: Sequence[str], before: User, after: User) -> Mapping[str, Any]:
+def ending_sessions(before: User, after: User, now: int) -> User:
+    """Return a changed user, whose sessions and tokens end now if the change demands that."""
+    if after.active and all(getattr(before, n) == getattr(after, n) for n in _CREDENTIALS):
+        return after
+    # Later than any before, also if the clock went back.
+    return replace(after, credentials_changed_at=max(now, before.credentials_changed_at + 1))
+
+
+def details_of(changed: Sequence[str], before: User, after: User) -> Mapping[str, Any]:
     """Return what the audit log has of a change: names of fields, and values if not personal."""
     details: dict[str, Any] = {"fields": sorted(changed)}
     for name in _AUDITED:

@@ -11,6 +11,7 @@ from flashnotify.archive.identity_models import User as Table
 from flashnotify.archive.identity_records import AuditEntry, User
 from flashnotify.archive.people_models import Group
 from flashnotify.archive.people_models import Membership as MembershipRow
+from flashnotify.archive.people_records import Group as GroupRecord
 from flashnotify.archive.people_records import Membership, MembershipSource, PeopleSlice
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.audit import added
@@ -27,6 +28,7 @@ _slugs = (
     .scalar_subquery()
     .label("groups")
 )
+ADD_GROUP = Statement(insert(Group), Stage.parents)
 # Not in the stage of users, which memberships refer to.
 JOIN_GROUP = Statement(insert(MembershipRow), Stage.children)
 LEAVE_GROUP = Statement(
@@ -68,6 +70,7 @@ class SqlImports(Access):
 
     async def store(self, change: PeopleSlice, entries: Sequence[AuditEntry]) -> None:
         changes = [
+            *map(_new_group, change.groups),
             *map(add_user, change.added),
             *map(change_user, change.changed),
             *map(_joined, change.joined),
@@ -84,6 +87,11 @@ def _from(query: Any, after: UUID | None, limit: int) -> Any:
 
 def _with_groups(row: Row[Any]) -> tuple[User, Sequence[str]]:
     return user_of(row), sorted(json.loads(row.groups))
+
+
+def _new_group(group: GroupRecord) -> Change:
+    rule = None if group.rule is None else json.dumps(group.rule)
+    return ADD_GROUP, row_of(group) | {"rule": rule, "joinable": int(group.joinable)}
 
 
 def _joined(membership: Membership) -> Change:

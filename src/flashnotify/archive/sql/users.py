@@ -11,8 +11,8 @@ from flashnotify.archive.identity_records import AuditEntry, User, UserFilter
 from flashnotify.archive.records import Page
 from flashnotify.archive.sql.access import Access, matching
 from flashnotify.archive.sql.audit import added
-from flashnotify.archive.sql.changes import Row as Values
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
+from flashnotify.archive.sql.changes import Row as Values
 from flashnotify.archive.sql.lists import Span
 from flashnotify.archive.sql.reading import known, strings
 from flashnotify.domain import Role
