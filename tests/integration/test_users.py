@@ -26,6 +26,8 @@ from tests.support.running import Running
 
 ADA: dict[str, Any] = {
     "name": "Ada Lovelace",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
     "role": "sender",
     "email": "Ada@UNIV.example",
     "phone": "+33 6 12 34 56 78",

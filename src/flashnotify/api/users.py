@@ -47,6 +47,8 @@ class UserChange(BaseModel):
 
     # Made by factories, these defaults are not in the schema: they stand for absent fields.
     name: Name = Field(default_factory=str)
+    first_name: Annotated[str, Text(example="Ada")] | None = None
+    last_name: Annotated[str, Text(example="Lovelace")] | None = None
     external_id: Annotated[str, Text(help="The id in the campus directory.")] | None = None
     email: Annotated[str, Email(example="ada@univ.example")] | None = None
     phone: Annotated[str, Phone(example="+33612345678")] | None = None
@@ -81,6 +83,8 @@ class UserOut(BaseModel):
     id: UUID
     external_id: str | None
     name: str
+    first_name: str | None
+    last_name: str | None
     email: str | None
     phone: str | None
     locale: str | None

@@ -28,6 +28,8 @@ UserArgument = Annotated[
 def create(
     name: Annotated[str, typer.Option(help="E.g. 'Ada Lovelace'.")],
     role: Annotated[str, typer.Option(help="admin, sender, viewer or service.")],
+    first_name: Annotated[str | None, typer.Option(help="For personalised texts.")] = None,
+    last_name: Annotated[str | None, typer.Option(help="For personalised texts.")] = None,
     email: Annotated[str | None, typer.Option(help="To sign in with.")] = None,
     external_id: Annotated[
         str | None, typer.Option(help="The id in the campus directory, also to sign in with.")
@@ -45,6 +47,8 @@ def create(
     """Create a user and print the id. Without a password, they cannot sign in with one."""
     wanted = {
         "name": name,
+        "first_name": first_name,
+        "last_name": last_name,
         "role": role,
         "email": email,
         "external_id": external_id,

@@ -78,6 +78,10 @@ class Columns:
         if errors:
             raise InvalidInput(errors)
         self.names = tuple(header)
+        self._groups = header.index(GROUPS) if GROUPS in header else None
+        self._attributes = [
+            (name, name.removeprefix(ATTRIBUTES)) for name in header if name.startswith(ATTRIBUTES)
+        ]
         self._checks = [_COLUMNS.get(name, _text) for name in header]
         self._key = header.index(KEY)
         named = ("name",) if "name" in header else ("first_name", "last_name")
@@ -129,18 +133,14 @@ class Columns:
         for name in _KEPT:
             if said.get(name, "") is None:
                 del said[name]
-        attributes = {
-            name.removeprefix(ATTRIBUTES): said.pop(name)
-            for name in self.names
-            if name.startswith(ATTRIBUTES)
-        }
+        attributes = {attribute: said.pop(name) for name, attribute in self._attributes}
         if "name" not in said:
             said["name"] = f"{said['first_name'] or ''} {said['last_name'] or ''}".strip()
         return said | {"attributes": attributes}
 
     def groups(self, line: Line) -> tuple[str, ...] | None:
         """Return the slugs of the groups that a line names; None without such a column."""
-        return line.values[self.names.index(GROUPS)] if GROUPS in self.names else None
+        return None if self._groups is None else line.values[self._groups]
 
 
 def guarded(cell: str) -> str:

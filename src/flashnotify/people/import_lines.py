@@ -1,7 +1,7 @@
 """The lines of a file, each checked by itself and beside those before it."""
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from flashnotify.errors import FieldError
 from flashnotify.people.csv_file import Record
@@ -67,9 +67,9 @@ class Lines:
         if isinstance(line, Line) and not mistakes:
             self.good.append(line)
 
-    def drop(self, bad: Sequence[FieldError]) -> None:
-        """Take lines out that turned out to be bad, each with one mistake."""
-        numbers = {line_of(error) for error in bad}
+    def drop(self, unchanged: Collection[int], bad: Sequence[FieldError]) -> None:
+        """Take lines out that change nothing, and those that are bad, each with one mistake."""
+        numbers = {line_of(error) for error in bad} | set(unchanged)
         for error in bad:
             self.mistakes.add([error])
         self.good = [line for line in self.good if line.number not in numbers]

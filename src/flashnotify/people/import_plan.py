@@ -44,6 +44,7 @@ class Planned:
     left: list[tuple[UUID, UUID]] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     bad: list[FieldError] = field(default_factory=list)
+    unchanged: set[int] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -150,6 +151,7 @@ class Planner:
             if after != before:
                 self._change(before, after, planned)
         else:
+            planned.unchanged.add(line.number)
             planned.counts["unchanged"] += 1
 
     def _after(self, before: User | None, fields: dict[str, Any]) -> User:
@@ -190,7 +192,7 @@ class Planner:
         if not trusted and after != before:
             detail = f"this person is a {stands}: only an admin changes them"
             return mistake(number, "", "protected", detail)
-        if len(json.dumps(after.attributes, ensure_ascii=False).encode()) > MAX_ATTRIBUTES:
+        if _too_long(after):
             detail = f"the attributes have more than {MAX_ATTRIBUTES} bytes as JSON"
             return mistake(number, "", "too_long", detail)
         return None
@@ -209,3 +211,10 @@ class Planner:
         planned.joined += joins
         planned.left += left
         return bool(joins or left)
+
+
+def _too_long(user: User) -> bool:
+    # As JSON, at most four bytes for a character.
+    if len(repr(user.attributes)) * 4 <= MAX_ATTRIBUTES:
+        return False
+    return len(json.dumps(user.attributes, ensure_ascii=False).encode()) > MAX_ATTRIBUTES

@@ -16,10 +16,10 @@ from flashnotify.archive.people_records import Membership, MembershipSource, Peo
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.audit import added
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of
-from flashnotify.archive.sql.users import add_user, change_user, user_of
+from flashnotify.archive.sql.users import USER_COLUMNS, add_user, change_user, user_of
 from flashnotify.archive.write_lanes import WriteLane
 
-_all = select(Table.__table__)
+_all = select(*USER_COLUMNS)
 # A JSON array of the slugs of a person's groups.
 _slugs = (
     select(func.json_group_array(Group.slug))
@@ -65,7 +65,7 @@ class SqlImports(Access):
         return await self._reader.records(_from(query, after, limit), {}, user_of)
 
     async def all(self, after: UUID | None, limit: int) -> Sequence[tuple[User, Sequence[str]]]:
-        query = _from(select(*Table.__table__.columns, _slugs), after, limit)
+        query = _from(select(*USER_COLUMNS, _slugs), after, limit)
         return await self._lists.records(query, {}, _with_groups)
 
     async def store(self, change: PeopleSlice, entries: Sequence[AuditEntry]) -> None:
