@@ -18,22 +18,26 @@ from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
 from flashnotify.api.events import events_router
+from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
+from flashnotify.api.groups import GroupChange, GroupIn, groups_router
 from flashnotify.api.health import health_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
+from flashnotify.api.preferences import PreferencesIn, preferences_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
+from flashnotify.api.topics import TopicIn, topics_router
 from flashnotify.api.user_imports import ImportProgress
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.pages import pages_of
-from flashnotify.app.people import people_csv_router
+from flashnotify.app.people_files import people_csv_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -96,6 +100,10 @@ def api_of(service: Service) -> ASGIApp:
         people_csv_router(service, max_batch_bytes),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
+        groups_router(service.people.groups, kinds, max_bytes, service.slices),
+        members_router(service.people.groups, archive.directory, max_bytes, service.slices),
+        topics_router(service.people.topics, channels, max_bytes, service.slices),
+        preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
@@ -109,6 +117,12 @@ def api_of(service: Service) -> ASGIApp:
         UserChange,
         PasswordIn,
         ImportProgress,
+        PreferencesIn,
+        GroupIn,
+        GroupChange,
+        MembersIn,
+        SubgroupsIn,
+        TopicIn,
         *PASSWORD_REQUESTS,
     ]
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))

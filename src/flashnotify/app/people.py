@@ -1,25 +1,34 @@
-"""The people of a service: how they come and go."""
+"""What a service knows about people: how they want to be notified."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
-
-from flashnotify.api.user_imports import user_imports_router
-from flashnotify.people.export import People
-from flashnotify.people.imports import Imports
+from flashnotify.people.groups import Groups
+from flashnotify.people.preferences import Preferences
+from flashnotify.people.topics import Topics
 
 if TYPE_CHECKING:
     from flashnotify.app.service import Service
 
 
-def people_csv_router(service: Service, max_bytes: int) -> APIRouter:
-    """Return the endpoints that import and export people, in files of at most `max_bytes`."""
-    archive, identity = service.archive, service.identity
-    imports = Imports(
-        *(archive.imports, archive.directory, identity.users, identity.audit),
-        *(service.clock, service.ids, service.slices, archive.room),
+@dataclass(frozen=True, slots=True)
+class People:
+    """The parts of a service that know people."""
+
+    groups: Groups
+    topics: Topics
+    preferences: Preferences
+
+
+def people_of(service: Service) -> People:
+    """Return the parts of a service that know people."""
+    archive = service.archive
+    audit, clock = service.identity.audit, service.clock
+    groups = Groups(archive.groups, audit, clock, service.ids)
+    preferences = Preferences(
+        *(archive.preferences, archive.directory, service.kinds),
+        *(audit, clock, service.zone),
     )
-    people = People(archive.imports, service.slices)
-    return user_imports_router(imports, people, identity.audit, max_bytes)
+    return People(groups, Topics(archive.groups, audit, clock), preferences)

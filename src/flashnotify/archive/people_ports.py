@@ -5,7 +5,17 @@ from typing import Protocol
 from uuid import UUID
 
 from flashnotify.archive.identity_records import AuditEntry, User
-from flashnotify.archive.people_records import Group, MembershipSource, PeopleSlice, Person
+from flashnotify.archive.people_records import (
+    Group,
+    GroupFilter,
+    Member,
+    Membership,
+    MembershipSource,
+    PeopleSlice,
+    Person,
+    Preferences,
+)
+from flashnotify.archive.records import Page
 from flashnotify.domain import Address, AudienceEntry
 
 
@@ -33,6 +43,86 @@ class Directory(Protocol):
 
     async def count(self, entries: Sequence[AudienceEntry]) -> int:
         """Return the number of active people in any of the entries."""
+
+
+class Groups(Protocol):
+    """Groups, who is in them, and which are in others.
+
+    A change comes with its entry in the audit log, and both are on disk, or neither.
+    """
+
+    async def add(self, group: Group, entry: AuditEntry) -> None:
+        """Store a new group. `WriteRefused`: another has the same slug or external id."""
+
+    async def change(self, group: Group, entry: AuditEntry) -> None:
+        """Store all of a known group. Raise as `add`."""
+
+    async def remove(self, id: UUID, entry: AuditEntry) -> None:
+        """Remove a group, its memberships, and its place in other groups."""
+
+    async def find(self, id: UUID) -> Group | None:
+        """Return a group."""
+
+    async def find_slug(self, slug: str) -> Group | None:
+        """Return the group with a slug."""
+
+    async def find_external(self, external_id: str) -> Group | None:
+        """Return the group that the campus directory knows by this id."""
+
+    async def page(self, wanted: GroupFilter, *, limit: int, cursor: str | None) -> Page[Group]:
+        """Return a page of groups, newest first. It may be short and still have a next one."""
+
+    async def members(self, id: UUID, *, limit: int, cursor: str | None) -> Page[Member]:
+        """Return a page of a group's own members, the newest people first."""
+
+    async def members_among(
+        self, id: UUID, user_ids: Collection[UUID]
+    ) -> Mapping[UUID, Membership]:
+        """Return the memberships of those of some people who are in a group, by their ids."""
+
+    async def of_user(self, user_id: UUID) -> Sequence[tuple[Group, Membership]]:
+        """Return the groups that a person is a member of, by slug."""
+
+    async def put_members(self, memberships: Sequence[Membership], entry: AuditEntry) -> None:
+        """Store memberships; of one that there is already, only the channels change.
+
+        `WriteRefused`: a person or the group does not exist any more.
+        """
+
+    async def remove_members(self, id: UUID, user_ids: Collection[UUID], entry: AuditEntry) -> None:
+        """Remove people from a group."""
+
+    async def subgroups(self, id: UUID) -> Sequence[Group]:
+        """Return the groups that are in a group directly, by slug."""
+
+    async def set_subgroups(
+        self, id: UUID, added: Collection[UUID], removed: Collection[UUID], entry: AuditEntry
+    ) -> None:
+        """Put groups into a group, and take others out. `WriteRefused`: one does not exist."""
+
+    async def below(self, ids: Collection[UUID], depth: int) -> Mapping[UUID, int]:
+        """Return the groups below some, and themselves, each with how deep, up to `depth`."""
+
+    async def above(self, ids: Collection[UUID], depth: int) -> Mapping[UUID, int]:
+        """Return the groups that have some in them, and themselves, each with how far up."""
+
+    async def named_in(self, slug: str) -> UUID | None:
+        """Return a notification that is not fanned out yet and names a group; None: there is none.
+
+        This reads the audience of every such notification.
+        """
+
+
+class PreferencesOfPeople(Protocol):
+    """How people want to be notified. Reading them is part of reading people."""
+
+    async def store(
+        self, id: UUID, wanted: Preferences, now: int, digest_due: int | None, entry: AuditEntry
+    ) -> None:
+        """Store a person's preferences, and when what waits for their digest is due now.
+
+        A change comes with its entry in the audit log, and both are on disk, or neither.
+        """
 
 
 class Imports(Protocol):
@@ -65,3 +155,5 @@ class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
+    groups: Groups
+    preferences: PreferencesOfPeople

@@ -11,12 +11,14 @@ from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.events import SqlEvents
+from flashnotify.archive.sql.groups import SqlGroups
 from flashnotify.archive.sql.imports import SqlImports
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
+from flashnotify.archive.sql.preferences import SqlPreferences
 from flashnotify.archive.sql.reading import Reading
 from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
@@ -46,6 +48,8 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.statistics: ports.Statistics = SqlStatistics(*access)
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
+        self.groups: people_ports.Groups = SqlGroups(*access)
+        self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.imports: people_ports.Imports = SqlImports(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)

@@ -11,11 +11,11 @@ from flashnotify.archive.identity_models import User as Table
 from flashnotify.archive.identity_records import AuditEntry, User
 from flashnotify.archive.people_models import Group
 from flashnotify.archive.people_models import Membership as MembershipRow
-from flashnotify.archive.people_records import Group as GroupRecord
-from flashnotify.archive.people_records import Membership, MembershipSource, PeopleSlice
+from flashnotify.archive.people_records import MembershipSource, PeopleSlice
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.audit import added
-from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of
+from flashnotify.archive.sql.changes import Stage, Statement
+from flashnotify.archive.sql.groups import add_group, membership_values
 from flashnotify.archive.sql.users import USER_COLUMNS, add_user, change_user, user_of
 from flashnotify.archive.write_lanes import WriteLane
 
@@ -28,7 +28,6 @@ _slugs = (
     .scalar_subquery()
     .label("groups")
 )
-ADD_GROUP = Statement(insert(Group), Stage.parents)
 # Not in the stage of users, which memberships refer to.
 JOIN_GROUP = Statement(insert(MembershipRow), Stage.children)
 LEAVE_GROUP = Statement(
@@ -70,10 +69,10 @@ class SqlImports(Access):
 
     async def store(self, change: PeopleSlice, entries: Sequence[AuditEntry]) -> None:
         changes = [
-            *map(_new_group, change.groups),
+            *map(add_group, change.groups),
             *map(add_user, change.added),
             *map(change_user, change.changed),
-            *map(_joined, change.joined),
+            *((JOIN_GROUP, membership_values(each)) for each in change.joined),
             *((LEAVE_GROUP, {"group": group, "person": person}) for group, person in change.left),
             *map(added, entries),
         ]
@@ -87,14 +86,3 @@ def _from(query: Any, after: UUID | None, limit: int) -> Any:
 
 def _with_groups(row: Row[Any]) -> tuple[User, Sequence[str]]:
     return user_of(row), sorted(json.loads(row.groups))
-
-
-def _new_group(group: GroupRecord) -> Change:
-    rule = None if group.rule is None else json.dumps(group.rule)
-    return ADD_GROUP, row_of(group) | {"rule": rule, "joinable": int(group.joinable)}
-
-
-def _joined(membership: Membership) -> Change:
-    channels = membership.channels
-    listed = None if channels is None else json.dumps(sorted(channels))
-    return JOIN_GROUP, row_of(membership) | {"channels": listed}

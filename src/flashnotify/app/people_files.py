@@ -1,0 +1,25 @@
+"""Files of people: the endpoints that import and export them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+
+from flashnotify.api.user_imports import user_imports_router
+from flashnotify.people.export import People
+from flashnotify.people.imports import Imports
+
+if TYPE_CHECKING:
+    from flashnotify.app.service import Service
+
+
+def people_csv_router(service: Service, max_bytes: int) -> APIRouter:
+    """Return the endpoints that import and export people, in files of at most `max_bytes`."""
+    archive, identity = service.archive, service.identity
+    imports = Imports(
+        *(archive.imports, archive.directory, identity.users, identity.audit),
+        *(service.clock, service.ids, service.slices, archive.room),
+    )
+    people = People(archive.imports, service.slices)
+    return user_imports_router(imports, people, identity.audit, max_bytes)
