@@ -26,6 +26,7 @@ from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
+from flashnotify.api.personal_data import ErasureConfirmation
 from flashnotify.api.preferences import PreferencesIn, preferences_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
@@ -37,7 +38,7 @@ from flashnotify.api.topics import TopicIn, topics_router
 from flashnotify.api.user_imports import ImportProgress
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.pages import pages_of
-from flashnotify.app.people_files import people_csv_router
+from flashnotify.app.people_files import people_csv_router, privacy_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -98,6 +99,7 @@ def api_of(service: Service) -> ASGIApp:
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         sessions_router(identity.sessions),
         people_csv_router(service, max_batch_bytes),
+        privacy_router(service),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
         groups_router(service.people.groups, kinds, max_bytes, service.slices),
@@ -117,6 +119,7 @@ def api_of(service: Service) -> ASGIApp:
         UserChange,
         PasswordIn,
         ImportProgress,
+        ErasureConfirmation,
         PreferencesIn,
         GroupIn,
         GroupChange,

@@ -4,12 +4,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import identity_ports, people_ports, ports
+from flashnotify.archive.erasure_port import PersonalData
 from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.directory import SqlDirectory
+from flashnotify.archive.sql.erasure import SqlPersonalData
 from flashnotify.archive.sql.events import SqlEvents
 from flashnotify.archive.sql.groups import SqlGroups
 from flashnotify.archive.sql.imports import SqlImports
@@ -50,6 +52,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
+        self.personal_data: PersonalData = SqlPersonalData(*access)
         self.imports: people_ports.Imports = SqlImports(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)

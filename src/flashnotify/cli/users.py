@@ -10,6 +10,7 @@ import typer
 from flashnotify.cli.client import Client, CommandFailed, JsonOption, connect
 from flashnotify.cli.list_commands import LimitOption
 from flashnotify.cli.tables import Listing
+from flashnotify.cli.user_files import export_users, import_users
 
 users = typer.Typer(
     name="users",
@@ -100,6 +101,10 @@ def deactivate(user: UserArgument) -> None:
     """Deactivate a user: their sessions and tokens end at once, and they cannot sign in."""
     with connect() as client:
         client.call("POST", f"{_path_of(client, user)}/deactivate")
+
+
+users.command("import")(import_users)
+users.command("export")(export_users)
 
 
 def _password() -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from flashnotify.archive.erasure_port import ERASED
 from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, Finish, Notification, Reschedule
@@ -22,13 +23,15 @@ from flashnotify.delivery.recorder import Recorder
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.sender import Sender
 from flashnotify.delivery.transports import OpenChannel, SendResult
-from flashnotify.domain import AttemptOutcome, Job, Message, WaitReason
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Job, Message, WaitReason
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
+
+RECIPIENT_ERASED = Finish(DeliveryStatus.skipped, "the person was erased")
 
 # Deliveries of a batch for whose results its worker does not wait.
 _FEW = 10
@@ -160,6 +163,9 @@ class Executor:
         """Decide again, since time has passed; then attempt the delivery and record the result."""
         message = batch.message(delivery)
         decision = self.decider.decide(batch, message)
+        if delivery.address == ERASED or delivery.id in self.in_flight.erased:
+            self.in_flight.erased.discard(delivery.id)
+            decision = RECIPIENT_ERASED
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
