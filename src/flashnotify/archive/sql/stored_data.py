@@ -97,7 +97,8 @@ def _deliveries(which: ColumnElement[bool]) -> Select[Any]:
     columns = (Delivery.id, Delivery.channel, Delivery.address, Delivery.status, Delivery.reason)
     more = (Delivery.first_attempt_at, Delivery.updated_at, Delivery.notification_id)
     told = (Notification.kind, Notification.title, Notification.accepted_at)
-    query: Select[Any] = select(*(*columns, *more, *told))
+    every: Sequence[Any] = (*columns, *more, *told)
+    query: Select[Any] = select(*every)
     return query.join(Notification, Notification.id == Delivery.notification_id).where(which)
 
 
