@@ -51,6 +51,7 @@ def upgrade() -> None:
     _where("ix_devices_user", "devices", ["user_id"], "user_id IS NOT NULL")
     for name in ("first_name", "last_name"):
         op.add_column("users", _text(name, nullable=True))
+    op.add_column("users", _number("imported_at", nullable=True))
     op.create_index("ix_users_phone", "users", ["phone"])
     op.add_column("api_keys", _id("cost_centre", nullable=True))
 

@@ -30,6 +30,7 @@ from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
+from flashnotify.api.personal_data import ErasureConfirmation
 from flashnotify.api.preferences import PreferencesIn, preferences_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
@@ -38,9 +39,11 @@ from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
 from flashnotify.api.topics import TopicIn, topics_router
+from flashnotify.api.user_imports import ImportProgress
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.acknowledging import acknowledgements_of
 from flashnotify.app.pages import pages_of
+from flashnotify.app.people_files import people_csv_router, privacy_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -115,6 +118,8 @@ def api_of(service: Service) -> ASGIApp:
         audit_router(identity.audit),
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
         sessions_router(identity.sessions),
+        people_csv_router(service, max_batch_bytes),
+        privacy_router(service),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
         groups_router(service.people.groups, kinds, max_bytes, service.slices),
@@ -133,6 +138,8 @@ def api_of(service: Service) -> ASGIApp:
         UserIn,
         UserChange,
         PasswordIn,
+        ImportProgress,
+        ErasureConfirmation,
         PreferencesIn,
         GroupIn,
         GroupChange,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.identity_records import AuditEntry, User
 from flashnotify.archive.people_records import (
     Acknowledgement,
     AskedRecipient,
@@ -12,6 +12,8 @@ from flashnotify.archive.people_records import (
     GroupFilter,
     Member,
     Membership,
+    MembershipSource,
+    PeopleSlice,
     Person,
     Preferences,
 )
@@ -161,6 +163,32 @@ class Acknowledgements(Protocol):
         self, id: UUID, schemes: Mapping[str, str], after: UUID | None, limit: int
     ) -> Sequence[AskedRecipient]:
         """Return recipients who have not, by the id of their first delivery, after `after`."""
+
+
+class Imports(Protocol):
+    """People of the campus directory, many at once."""
+
+    async def matching(
+        self, external_ids: Collection[str], emails: Collection[str]
+    ) -> Sequence[User]:
+        """Return the users with any of these external ids or email addresses, in any case."""
+
+    async def memberships(
+        self, user_ids: Collection[UUID]
+    ) -> Mapping[UUID, Mapping[UUID, MembershipSource]]:
+        """Return the groups that people are members of, by person, and who says so."""
+
+    async def imported(self, after: UUID | None, limit: int) -> Sequence[User]:
+        """Return active people whom an import had, by id, after `after`."""
+
+    async def all(self, after: UUID | None, limit: int) -> Sequence[tuple[User, Sequence[str]]]:
+        """Return people with the slugs of their groups, by id, after `after`."""
+
+    async def store(self, change: PeopleSlice, entries: Sequence[AuditEntry]) -> None:
+        """Store changes with their audit entries.
+
+        Raise `WriteRefused` if another has the same external id or email.
+        """
 
 
 class PeopleArchive(Protocol):

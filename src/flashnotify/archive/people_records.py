@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from flashnotify.archive.identity_records import User
 from flashnotify.domain import Priority, Window
 
 
@@ -67,6 +68,20 @@ class GroupFilter:
 
     search: str | None = None
     joinable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSlice:
+    """Changes of some people that are stored together: users, and who joins and leaves groups.
+
+    `groups` are new ones. `left` has pairs of a group's id and a person's.
+    """
+
+    groups: Sequence[Group] = ()
+    added: Sequence[User] = ()
+    changed: Sequence[User] = ()
+    joined: Sequence[Membership] = ()
+    left: Sequence[tuple[UUID, UUID]] = ()
 
 
 class DigestInterval(StrEnum):

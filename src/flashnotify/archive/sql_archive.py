@@ -10,6 +10,7 @@ from flashnotify.archive import (
     people_ports,
     ports,
 )
+from flashnotify.archive.erasure_port import PersonalData
 from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.acknowledgements import SqlAcknowledgements
 from flashnotify.archive.sql.api_keys import SqlApiKeys
@@ -17,9 +18,11 @@ from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.directory import SqlDirectory
+from flashnotify.archive.sql.erasure import SqlPersonalData
 from flashnotify.archive.sql.events import SqlEvents
 from flashnotify.archive.sql.explanations import SqlExplanations
 from flashnotify.archive.sql.groups import SqlGroups
+from flashnotify.archive.sql.imports import SqlImports
 from flashnotify.archive.sql.inbox import SqlInbox
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
@@ -61,6 +64,8 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.explanations: explanation_ports.Explanations = SqlExplanations(*access)
+        self.personal_data: PersonalData = SqlPersonalData(*access)
+        self.imports: people_ports.Imports = SqlImports(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

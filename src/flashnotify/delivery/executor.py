@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from flashnotify.archive.erasure_port import ERASED
 from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, Finish, Notification, Reschedule
@@ -36,6 +37,8 @@ from flashnotify.time_slices import TimeSlices
 log = structlog.get_logger(__name__)
 
 ACKNOWLEDGED = Finish(DeliveryStatus.skipped, "acknowledged before the reminder was sent")
+RECIPIENT_ERASED = Finish(DeliveryStatus.skipped, "the person was erased")
+
 # Deliveries of a batch for whose results its worker does not wait.
 _FEW = 10
 # Milliseconds by which clocks are set all the time.
@@ -183,6 +186,9 @@ class Executor:
             batch.end(delivery, Finish(DeliveryStatus.skipped, str(missing)))
             return
         decision = self.decider.decide(batch, message)
+        if delivery.address == ERASED or delivery.id in self.in_flight.erased:
+            self.in_flight.erased.discard(delivery.id)
+            decision = RECIPIENT_ERASED
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
