@@ -12,7 +12,8 @@ from flashnotify.domain import Role
 class User:
     """A person, with a role. `kinds` are those that a sender may send.
 
-    Sessions and tokens that began before `credentials_changed_at` are over.
+    Sessions and tokens that began before `credentials_changed_at` are over. SCIM clients, which
+    know them by `user_name`, no longer see those that one of them deleted.
     """
 
     id: UUID
@@ -22,6 +23,7 @@ class User:
     external_id: str | None = None
     first_name: str | None = None
     last_name: str | None = None
+    user_name: str | None = None
     email: str | None = None
     phone: str | None = None
     locale: str | None = None
@@ -32,6 +34,7 @@ class User:
     password_hash: str | None = field(default=None, repr=False)
     credentials_changed_at: int = 0
     last_seen_at: int | None = None
+    deleted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
+from flashnotify.archive.sql.provisioning import SqlProvisioning
 from flashnotify.archive.sql.reading import Reading
 from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
@@ -45,6 +46,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.statistics: ports.Statistics = SqlStatistics(*access)
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
+        self.provisioning: people_ports.Provisioning = SqlProvisioning(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

@@ -45,13 +45,13 @@ class SqlUsers(Access):
         await self._writer.write((CHANGE_USER, {"of": id, "last_seen_at": now}))
 
     async def find(self, id: UUID) -> User | None:
-        return await self._reader.one(_by_id, {"wanted": id}, _user)
+        return await self._reader.one(_by_id, {"wanted": id}, user_of)
 
     async def find_external(self, external_id: str) -> User | None:
-        return await self._reader.one(_by_external_id, {"wanted": external_id}, _user)
+        return await self._reader.one(_by_external_id, {"wanted": external_id}, user_of)
 
     async def find_email(self, email: str) -> User | None:
-        return await self._reader.one(_by_email, {"wanted": email}, _user)
+        return await self._reader.one(_by_email, {"wanted": email}, user_of)
 
     async def page(self, wanted: UserFilter, *, limit: int, cursor: str | None) -> Page[User]:
         active = None if wanted.active is None else int(wanted.active)
@@ -62,7 +62,7 @@ class SqlUsers(Access):
             text = func.lower(text + " " + func.coalesce(Table.external_id, ""))
             conditions.append(text.contains(part, autoescape=True))
         ids, span = select(Table.id), Span.after(cursor)
-        return await self._lists.filtered_page(_all, ids, conditions, limit, span, _user)
+        return await self._lists.filtered_page(_all, ids, conditions, limit, span, user_of)
 
     async def admins(self) -> int:
         number: int = await self._reader.value(_admins)
@@ -81,7 +81,8 @@ def _values(user: User) -> Values:
     return row_of(user) | encoded
 
 
-def _user(row: Row[Any]) -> User:
+def user_of(row: Row[Any]) -> User:
+    """Return the user of a row with all of its columns."""
     decoded = {
         # One whose role this version does not know may do nothing but be seen.
         "role": known(Role, row.role, Role.service),
