@@ -14,6 +14,7 @@ _SCOPES = {
     "admin": "do everything, including managing API keys",
     "notify:*": "send, cancel and retry notifications of every kind",
     "devices": "register and remove devices",
+    "people": "manage groups and their members, and see who is in an audience",
 }
 
 

@@ -15,7 +15,7 @@ _ACADEMIC: frozenset[str] = frozenset({"academic"})
 # By the heading of its column in the table of permissions.
 SCOPES = {
     f"`{scope}`": frozenset({scope})
-    for scope in ("read", "read:all", "devices", "notify:academic", "notify:*", "admin")
+    for scope in ("read", "read:all", "devices", "people", "notify:academic", "notify:*", "admin")
 }
 ROLES: dict[str, tuple[Role, frozenset[str]]] = {
     "sender": (Role.sender, _ACADEMIC),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flashnotify.archive import ports
 from flashnotify.archive.identity_ports import AuditLog
-from flashnotify.archive.people_ports import Directory, PeopleArchive
+from flashnotify.archive.people_ports import Directory
 from tests.support.memory_deliveries import MemoryDeliveries
 from tests.support.memory_notifications import MemoryJobs, MemoryNotifications
 from tests.support.memory_people import MemoryDirectory
@@ -22,7 +22,7 @@ from tests.support.memory_registers import (
 from tests.support.memory_state import State, refusal
 
 
-class MemoryArchive(ports.Archive, PeopleArchive):
+class MemoryArchive(ports.Archive):
     """An archive in memory.
 
     `writes` lists the writes so far by port and verb, such as `deliveries.record`; refused ones

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Request, Security
 from fastapi.security import (
@@ -23,12 +24,21 @@ from flashnotify.api.client_address import client_address
 from flashnotify.api.headers import header
 from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.domain import moment
-from flashnotify.errors import FlashNotifyError, NotAuthenticated, RateLimited
+from flashnotify.errors import FlashNotifyError, NotAuthenticated, NotPermitted, RateLimited
 from flashnotify.identity.access_tokens import AccessTokens
 from flashnotify.identity.api_keys import ApiKeys
 from flashnotify.identity.audit import Actor
-from flashnotify.identity.principal import ADMIN, DEVICES, LOCAL_ADMIN, READ, Principal, Proof
+from flashnotify.identity.principal import (
+    ADMIN,
+    DEVICES,
+    LOCAL_ADMIN,
+    PEOPLE,
+    READ,
+    Principal,
+    Proof,
+)
 from flashnotify.identity.rate_limits import RateLimits
+from flashnotify.identity.roles import user_id
 
 # Stands for the scope of the kind that a request names. The code that reads the request checks it.
 NOTIFY_KIND = "notify:{kind}"
@@ -152,6 +162,16 @@ def actor_of(request: Request, principal: Principal) -> Actor:
     return Actor(principal.id, address_of(request))
 
 
+def own_id(principal: Principal) -> UUID:
+    """Return the id of the user who asks. Raise `NotPermitted` if it is no person."""
+    id = user_id(principal)
+    if id is None:
+        raise NotPermitted(
+            "Only people have this. Sign in, or send a token of a user.", code="not_a_user"
+        )
+    return id
+
+
 def address_of(request: Request) -> str | None:
     """Return the network address that a request came from; None on the local socket."""
     return client_address(request.scope, request.app.state.proxies)
@@ -193,4 +213,5 @@ AnyKey = Annotated[Principal, Security(_principal)]
 Reader = Annotated[Principal, Security(_principal, scopes=[READ])]
 Sender = Annotated[Principal, Security(_principal, scopes=[NOTIFY_KIND])]
 DeviceManager = Annotated[Principal, Security(_principal, scopes=[DEVICES])]
+PeopleManager = Annotated[Principal, Security(_principal, scopes=[PEOPLE])]
 Admin = Annotated[Principal, Security(_principal, scopes=[ADMIN])]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from flashnotify.api.auth import AnyKey, actor_of, address_of
+from flashnotify.api.auth import AnyKey, actor_of, address_of, own_id
 from flashnotify.api.bodies import body_of, read_model
 from flashnotify.api.parameters import refuse_unknown_parameters
 from flashnotify.api.problems import problems
@@ -16,11 +16,9 @@ from flashnotify.errors import (
     InvalidInput,
     InvalidValue,
     NotAuthenticated,
-    NotPermitted,
 )
 from flashnotify.identity.password_reset import LINK_MINUTES, PasswordReset
 from flashnotify.identity.passwords import MAX_LENGTH, MIN_LENGTH
-from flashnotify.identity.roles import user_id
 from flashnotify.identity.sign_in import SignIn
 from flashnotify.identity.users import Users
 from flashnotify.meta.descriptors import Email
@@ -97,11 +95,7 @@ def passwords_router(
         openapi_extra={"requestBody": body_of(PasswordChange)},
     )
     async def change_password(request: Request, principal: AnyKey) -> None:
-        id = user_id(principal)
-        if id is None:
-            raise NotPermitted(
-                "Only people have this. Sign in, or send a token of a user.", code="not_a_user"
-            )
+        id = own_id(principal)
         wanted = await read_model(request, PasswordChange, _MAX_BYTES, slices)
         actor = actor_of(request, principal)
         try:

@@ -24,6 +24,7 @@ from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
+from flashnotify.api.preferences import PreferencesIn, preferences_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.sessions import sessions_router
@@ -93,6 +94,7 @@ def api_of(service: Service) -> ASGIApp:
         sessions_router(identity.sessions),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
+        preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
@@ -105,6 +107,7 @@ def api_of(service: Service) -> ASGIApp:
         UserIn,
         UserChange,
         PasswordIn,
+        PreferencesIn,
         *PASSWORD_REQUESTS,
     ]
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))

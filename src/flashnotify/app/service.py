@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from flashnotify.app.api import api_of
 from flashnotify.app.delivering import planner_of, worker_pools
 from flashnotify.app.identity import Identity, identity_of
+from flashnotify.app.people import People, people_of
 from flashnotify.app.transports import open_channels
 from flashnotify.archive import schema
 from flashnotify.archive.sql_archive import SqlArchive
@@ -163,6 +164,11 @@ class Service:
     def identity(self) -> Identity:
         """Who may use this service. Only after `open`, since it may create the secret key."""
         return identity_of(self)
+
+    @cached_property
+    def people(self) -> People:
+        """The people whom this service notifies. Only after `open`, as `identity`."""
+        return people_of(self)
 
     def app(self) -> ASGIApp:
         """Return the ASGI app that serves the API of this service."""

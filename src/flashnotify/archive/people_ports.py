@@ -4,9 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from flashnotify.archive.directory_filters import Condition, GroupTotals, Slice
-from flashnotify.archive.identity_records import User
-from flashnotify.archive.people_records import Group, Person
+from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.people_records import (
+    Group,
+    GroupFilter,
+    Member,
+    Membership,
+    Person,
+    Preferences,
+)
+from flashnotify.archive.provisioning_ports import Provisioning
+from flashnotify.archive.records import Page
 from flashnotify.domain import Address, AudienceEntry
 
 
@@ -36,43 +44,90 @@ class Directory(Protocol):
         """Return the number of active people in any of the entries."""
 
 
-class Provisioning(Protocol):
-    """People and groups as the campus directory, which fills them, sees them.
+class Groups(Protocol):
+    """Groups, who is in them, and which are in others.
 
-    Users whom it deleted are not among them.
+    A change comes with its entry in the audit log, and both are on disk, or neither.
     """
 
-    async def users(self, wanted: Condition, part: Slice) -> tuple[int, Sequence[User]]:
-        """Return how many users match, and a slice of them."""
+    async def add(self, group: Group, entry: AuditEntry) -> None:
+        """Store a new group. `WriteRefused`: another has the same slug or external id."""
 
-    async def groups(self, wanted: Condition, part: Slice) -> tuple[int, Sequence[Group]]:
-        """Return how many groups match, and a slice of them."""
+    async def change(self, group: Group, entry: AuditEntry) -> None:
+        """Store all of a known group. Raise as `add`."""
 
-    async def find_user(self, id: UUID) -> User | None:
-        """Return a user."""
+    async def remove(self, id: UUID, entry: AuditEntry) -> None:
+        """Remove a group, its memberships, and its place in other groups."""
 
-    async def deleted_users(
-        self, user_name: str, external_id: str | None, email: str | None
-    ) -> Sequence[User]:
-        """Return deleted users who have one of these names, the oldest first."""
+    async def find(self, id: UUID) -> Group | None:
+        """Return a group."""
 
-    async def groups_of(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Group]]:
-        """Return the groups in which people with these ids are by themselves."""
+    async def find_slug(self, slug: str) -> Group | None:
+        """Return the group with a slug."""
 
-    async def members(
-        self, group_id: UUID, after: UUID | None, limit: int
-    ) -> Sequence[tuple[UUID, str]]:
-        """Return ids and names of people who are in a group by themselves, after one of them."""
+    async def find_external(self, external_id: str) -> Group | None:
+        """Return the group that the campus directory knows by this id."""
 
-    async def totals(self, group_id: UUID) -> GroupTotals:
-        """Return what tells whether the members of a group changed."""
+    async def page(self, wanted: GroupFilter, *, limit: int, cursor: str | None) -> Page[Group]:
+        """Return a page of groups, newest first. It may be short and still have a next one."""
 
-    async def known(self, ids: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
-        """Return those of some ids that are people's, and those that are groups'."""
+    async def members(self, id: UUID, *, limit: int, cursor: str | None) -> Page[Member]:
+        """Return a page of a group's own members, the newest people first."""
+
+    async def members_among(
+        self, id: UUID, user_ids: Collection[UUID]
+    ) -> Mapping[UUID, Membership]:
+        """Return the memberships of those of some people who are in a group, by their ids."""
+
+    async def of_user(self, user_id: UUID) -> Sequence[tuple[Group, Membership]]:
+        """Return the groups that a person is a member of, by slug."""
+
+    async def put_members(self, memberships: Sequence[Membership], entry: AuditEntry) -> None:
+        """Store memberships; of one that there is already, only the channels change.
+
+        `WriteRefused`: a person or the group does not exist any more.
+        """
+
+    async def remove_members(self, id: UUID, user_ids: Collection[UUID], entry: AuditEntry) -> None:
+        """Remove people from a group."""
+
+    async def subgroups(self, id: UUID) -> Sequence[Group]:
+        """Return the groups that are in a group directly, by slug."""
+
+    async def set_subgroups(
+        self, id: UUID, added: Collection[UUID], removed: Collection[UUID], entry: AuditEntry
+    ) -> None:
+        """Put groups into a group, and take others out. `WriteRefused`: one does not exist."""
+
+    async def below(self, ids: Collection[UUID], depth: int) -> Mapping[UUID, int]:
+        """Return the groups below some, and themselves, each with how deep, up to `depth`."""
+
+    async def above(self, ids: Collection[UUID], depth: int) -> Mapping[UUID, int]:
+        """Return the groups that have some in them, and themselves, each with how far up."""
+
+    async def named_in(self, slug: str) -> UUID | None:
+        """Return a notification that is not fanned out yet and names a group; None: there is none.
+
+        This reads the audience of every such notification.
+        """
+
+
+class PreferencesOfPeople(Protocol):
+    """How people want to be notified. Reading them is part of reading people."""
+
+    async def store(
+        self, id: UUID, wanted: Preferences, now: int, digest_due: int | None, entry: AuditEntry
+    ) -> None:
+        """Store a person's preferences, and when what waits for their digest is due now.
+
+        A change comes with its entry in the audit log, and both are on disk, or neither.
+        """
 
 
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
+    groups: Groups
+    preferences: PreferencesOfPeople
     provisioning: Provisioning

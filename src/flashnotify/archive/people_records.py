@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import time
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -50,6 +51,24 @@ class Membership:
     channels: frozenset[str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A membership, with what a list shows of the person."""
+
+    membership: Membership
+    name: str
+    external_id: str | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFilter:
+    """Which groups a list shows. `search`: part of a slug, a name or an external id."""
+
+    search: str | None = None
+    joinable: bool | None = None
+
+
 class DigestInterval(StrEnum):
     """How often a digest comes."""
 
@@ -62,7 +81,7 @@ class DigestTime:
     """When a digest comes, in the person's time zone. `weekday`: 1 is Monday (ISO 8601)."""
 
     every: DigestInterval
-    at: str
+    at: time
     weekday: int = 1
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive import identity_ports, people_ports, ports
+from flashnotify.archive import identity_ports, people_ports, ports, provisioning_ports
 from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
@@ -11,11 +11,13 @@ from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.events import SqlEvents
+from flashnotify.archive.sql.groups import SqlGroups
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
+from flashnotify.archive.sql.preferences import SqlPreferences
 from flashnotify.archive.sql.provisioning import SqlProvisioning
 from flashnotify.archive.sql.reading import Reading
 from flashnotify.archive.sql.sessions import SqlSessions
@@ -46,7 +48,9 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.statistics: ports.Statistics = SqlStatistics(*access)
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
-        self.provisioning: people_ports.Provisioning = SqlProvisioning(*access)
+        self.groups: people_ports.Groups = SqlGroups(*access)
+        self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
+        self.provisioning: provisioning_ports.Provisioning = SqlProvisioning(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

@@ -26,7 +26,7 @@ def create(
         list[str],
         typer.Option(
             help="A permission: notify:KIND (see `kinds`), notify:*, read (what the key sends, and "
-            "the state of the service), read:all, devices or admin. Repeatable."
+            "the state of the service), read:all, devices, people or admin. Repeatable."
         ),
     ],
     max_priority: Annotated[

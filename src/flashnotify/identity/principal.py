@@ -14,6 +14,7 @@ READ = "read"
 READ_ALL = "read:all"
 ADMIN = "admin"
 DEVICES = "devices"
+PEOPLE = "people"
 NOTIFY_ALL = "notify:*"
 
 
@@ -150,7 +151,7 @@ def known_scopes(kinds: Iterable[NotifierSpec]) -> tuple[str, ...]:
     """Return every scope that a key can have.
 
     `read` reads the state of the service and what its holder sent, `read:all` also what others
-    sent. `devices` registers and removes devices, `notify:<kind>` sends one kind, `notify:*` every
-    kind, and `admin` does everything.
+    sent. `devices` registers and removes devices, `people` manages groups and sees who is in them,
+    `notify:<kind>` sends one kind, `notify:*` every kind, and `admin` does everything.
     """
-    return (READ, READ_ALL, ADMIN, DEVICES, NOTIFY_ALL, *(kind.scope for kind in kinds))
+    return (READ, READ_ALL, ADMIN, DEVICES, PEOPLE, NOTIFY_ALL, *(kind.scope for kind in kinds))

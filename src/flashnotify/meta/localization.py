@@ -1,7 +1,8 @@
-"""The fields for a person's language and time zone."""
+"""The fields for a person's language, time zone and time of day."""
 
 import re
 from collections.abc import Mapping
+from datetime import time
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -37,3 +38,18 @@ class TimeZone(Field[str]):
             message = "there is no such time zone in the IANA database"
             raise InvalidValue("not_a_time_zone", message) from None
         return value
+
+
+class TimeOfDay(Field[time]):
+    """A time of day, in hours and minutes."""
+
+    _form = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
+    accepts: ClassVar[Mapping[str, Any]] = {"type": "string", "pattern": f"^{_form.pattern}$"}
+
+    def validate(self, value: object) -> time:
+        """Return the time."""
+        if isinstance(value, time):
+            return value
+        if isinstance(value, str) and self._form.fullmatch(value):
+            return time.fromisoformat(value)
+        raise InvalidValue("not_a_time_of_day", "must be a time of day such as 18:00")

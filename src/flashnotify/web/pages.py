@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from flashnotify.api.headers import header
 from flashnotify.api.path_prefix import link
 from flashnotify.domain import moment
 from flashnotify.errors import FlashNotifyError, NotAuthenticated, NotPermitted
+from flashnotify.people.local_time import zone_of
 from flashnotify.web.csrf import FormTokens
 from flashnotify.web.forms import read_form
 from flashnotify.web.languages import Languages
@@ -52,7 +53,7 @@ class Pages:
     browsers: BrowserSessions
     tokens: FormTokens
     languages: Languages
-    zone: tzinfo
+    zone: ZoneInfo
     # The ways to sign in.
     by_password: bool = True
     by_campus: bool = False
@@ -124,8 +125,7 @@ class Pages:
     def _time(self, visit: Visit, ms: int) -> str:
         """Return a time as the person writes it, in their time zone."""
         own = visit.signed_in and visit.signed_in.user.timezone
-        zone = ZoneInfo(own) if own else self.zone
-        local: datetime = moment(ms).astimezone(zone)
+        local: datetime = moment(ms).astimezone(zone_of(own or None, self.zone))
         return format_datetime(local, "medium", locale=visit.language.tag)
 
     async def compile(self) -> None:

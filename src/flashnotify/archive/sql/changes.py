@@ -75,7 +75,7 @@ def upsert(
     add: tuple[str, ...] = (),
     replace: Sequence[str] = (),
 ) -> Statement:
-    """Return an insert that, if a row has the same `key`, adds to it or replaces in it.
+    """Return an insert that, if a row has the same `key`, adds to it, replaces in it or leaves it.
 
     The default key is the primary key. As text, since SQLAlchemy only has database-specific
     upserts, though SQLite and PostgreSQL share the syntax.
@@ -86,10 +86,11 @@ def upsert(
     key = key or [column.name for column in columns if column.primary_key]
     changes = [f"{name} = {table}.{name} + excluded.{name}" for name in add]
     changes += [f"{name} = excluded.{name}" for name in replace]
+    action = f"UPDATE SET {', '.join(changes)}" if changes else "NOTHING"
     clause = text(
         f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608  # our own names
         f"VALUES ({', '.join(f':{name}' for name in names)}) "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
+        f"ON CONFLICT ({', '.join(key)}) DO {action}"
     )
     types = (bindparam(column.name, type_=column.type) for column in columns)
     return Statement(clause.bindparams(*types), stage, amounts=add)

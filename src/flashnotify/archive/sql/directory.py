@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
-from datetime import time
 from typing import Any
 from uuid import UUID
 
@@ -14,16 +12,11 @@ from flashnotify.archive.models import Device
 from flashnotify.archive.people_models import Group as GroupRow
 from flashnotify.archive.people_models import Preferences as PreferencesRow
 from flashnotify.archive.people_models import Subgroup
-from flashnotify.archive.people_records import (
-    DigestInterval,
-    DigestTime,
-    Group,
-    Person,
-    Preferences,
-)
+from flashnotify.archive.people_records import Group, Person
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.audiences import People, slugs_in
-from flashnotify.domain import Address, AudienceEntry, Window
+from flashnotify.archive.sql.preferences import preferences_of
+from flashnotify.domain import Address, AudienceEntry
 
 # A JSON array of a person's devices, as hexadecimal.
 _devices = (
@@ -127,26 +120,5 @@ def _person(row: Row[Any]) -> Person:
         active=bool(row.active),
         attributes=json.loads(row.attributes),
         devices=tuple(UUID(hex=device) for device in json.loads(row.devices)),
-        preferences=_preferences(row),
+        preferences=preferences_of(row),
     )
-
-
-def _preferences(row: Row[Any]) -> Preferences:
-    """Return a person's preferences: those that cannot be read are the defaults."""
-    if row.kinds is None:
-        return Preferences()
-    with suppress(ValueError, TypeError, KeyError, AttributeError):
-        kinds = {kind: frozenset(names) for kind, names in json.loads(row.kinds).items()}
-        hours = None if row.quiet_hours is None else _window(row.quiet_hours)
-        digest = None if row.digest is None else _digest(json.loads(row.digest))
-        return Preferences(kinds, hours, digest)
-    return Preferences()
-
-
-def _window(text: str) -> Window:
-    begin, _, end = text.partition("-")
-    return Window(time.fromisoformat(begin), time.fromisoformat(end))
-
-
-def _digest(value: Mapping[str, Any]) -> DigestTime:
-    return DigestTime(DigestInterval(value["every"]), value["at"], value["weekday"])

@@ -31,7 +31,23 @@ def matching_rule(rule: Mapping[str, Any]) -> ColumnElement[bool]:
 
 
 def _has(name: str, wanted: Sequence[Any]) -> ColumnElement[bool]:
-    """Return whether an attribute has one of some values."""
-    path = f"$.{json.dumps(name, ensure_ascii=False)}"
-    values = func.json_each(User.attributes, path).table_valued("value", "atom")
-    return select(literal_column("1")).select_from(values).where(values.c.atom.in_(wanted)).exists()
+    """Return whether an attribute has one of some values, of the same type.
+
+    Attributes are stored in ASCII, and SQLite before 3.45 finds a name only as it is stored.
+    """
+    path = f"$.{json.dumps(name)}"
+    values = func.json_each(User.attributes, path).table_valued("atom", "type")
+    types = (
+        (("true", "false"), [value for value in wanted if isinstance(value, bool)]),
+        (("text",), [value for value in wanted if isinstance(value, str)]),
+        (("integer", "real"), [v for v in wanted if not isinstance(v, bool | str)]),
+    )
+    found = [
+        and_(values.c.type.in_(names), values.c.atom.in_(some)) for names, some in types if some
+    ]
+    return (
+        select(literal_column("1"))
+        .select_from(values)
+        .where(func.json_type(User.attributes, path) != "object", or_(*found))
+        .exists()
+    )

@@ -1,0 +1,1 @@
+"""People: the groups that they are in, and how they want to be notified."""
