@@ -140,9 +140,21 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
     """Return the principal of a request, who has all `scopes`.
 
     Raises:
+        NotAuthenticated, RateLimited, NotPermitted: as `authenticate`.
+        InvalidInput: the query has a parameter that the endpoint does not know.
+    """
+    principal = await authenticate(request, scopes)
+    # Only now: a caller without a key learns nothing else.
+    await refuse_unknown_parameters(request)
+    return principal
+
+
+async def authenticate(request: Request, scopes: Iterable[str]) -> Principal:
+    """Return the principal of a request with any parameters, who has all `scopes`.
+
+    Raises:
         NotAuthenticated, RateLimited: as `Authentication.authenticate`.
         NotPermitted: a scope is missing.
-        InvalidInput: the query has a parameter that the endpoint does not know.
     """
     given = request.scope
     authentication: Authentication = given["app"].state.authentication
@@ -152,8 +164,6 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
             principal.require_sending(given["path_params"].get("kind", "KIND"))
         else:
             principal.require(scope)
-    # Only now: a caller without a key learns nothing else.
-    await refuse_unknown_parameters(request)
     return principal
 
 

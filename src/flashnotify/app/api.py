@@ -33,6 +33,7 @@ from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.pages import pages_of
+from flashnotify.app.scim import scim_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -96,6 +97,7 @@ def api_of(service: Service) -> ASGIApp:
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
         preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
+        scim_router(service),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flashnotify.people.groups import Groups
 from flashnotify.people.preferences import Preferences
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 class People:
     """The parts of a service that know people."""
 
+    groups: Groups
     preferences: Preferences
 
 
@@ -25,4 +27,5 @@ def people_of(service: Service) -> People:
         *(archive.preferences, archive.directory, service.kinds),
         *(service.identity.audit, service.clock, service.zone),
     )
-    return People(preferences)
+    groups = Groups(archive.groups, service.identity.audit, service.clock, service.ids)
+    return People(groups, preferences)

@@ -1,4 +1,4 @@
-"""What provisioning asks of the archive, as a protocol. What `ports` says of all of them holds here."""
+"""What provisioning asks of the archive, as a protocol. What `ports` says of all holds here."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -32,10 +32,8 @@ class Provisioning(Protocol):
     async def groups_of(self, ids: Collection[UUID]) -> Mapping[UUID, Sequence[Group]]:
         """Return the groups in which people with these ids are by themselves."""
 
-    async def members(
-        self, group_id: UUID, after: UUID | None, limit: int
-    ) -> Sequence[tuple[UUID, str]]:
-        """Return ids and names of people who are in a group by themselves, after one of them."""
+    async def members(self, group_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Return the ids of people who are in a group by themselves, after one of them."""
 
     async def totals(self, group_id: UUID) -> GroupTotals:
         """Return what tells whether the members of a group changed."""

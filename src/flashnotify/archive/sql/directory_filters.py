@@ -32,6 +32,7 @@ _GROUPS: Mapping[str, ColumnElement[Any]] = {
     column.name: column for column in Group.__table__.columns
 }
 _SIMPLE: Mapping[Operator, Callable[[Any, Any], Made]] = {
+    Operator.equal: lambda field, value: field == value,
     Operator.contains: lambda field, value: field.contains(value, autoescape=True),
     Operator.starts_with: lambda field, value: field.startswith(value, autoescape=True),
     Operator.ends_with: lambda field, value: field.endswith(value, autoescape=True),
@@ -95,15 +96,13 @@ def _made(condition: Condition, compared: Callable[[Comparison], Made]) -> Made:
 
 
 def _compared(found: Comparison, field: ColumnElement[Any]) -> Made:
-    value = found.value
+    value: Any = found.value
     if found.field == ("id",):
         return _with_id(found, field)
     if value is None:
         return field.is_(None)
     if isinstance(value, str) and not found.exact:
         field, value = func.lower(field), func.lower(value)
-    if found.operator is Operator.equal:
-        return field == value
     return _SIMPLE[found.operator](field, value)
 
 

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, func, literal, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute
 
 from flashnotify.archive.directory_filters import Condition, GroupTotals, Slice
 from flashnotify.archive.identity_models import User as UserRow
@@ -68,23 +69,21 @@ class SqlProvisioning(Access):
             found.setdefault(id, []).append(group)
         return found
 
-    async def members(
-        self, group_id: UUID, after: UUID | None, limit: int
-    ) -> Sequence[tuple[UUID, str]]:
-        query = select(UserRow.id, UserRow.name).join(Membership, Membership.user_id == UserRow.id)
+    async def members(self, group_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
+        query = select(Membership.user_id).join(UserRow, UserRow.id == Membership.user_id)
         query = query.where(Membership.group_id == group_id, UserRow.deleted_at.is_(None))
         if after is not None:
             query = query.where(Membership.user_id > after)
         query = query.order_by(Membership.user_id).limit(limit)
-        return await self._reader.records(query, {}, lambda row: (row.id, row.name))
+        return [row[0] for row in await self._reader.all(query, {})]
 
     async def totals(self, group_id: UUID) -> GroupTotals:
-        members = select(func.count(), func.max(Membership.since)).where(
+        members: Select[Any] = select(func.count(), func.max(Membership.since)).where(
             Membership.group_id == group_id
         )
-        [(number, since)] = await self._reader.all(members, {})
+        [row] = await self._reader.all(members, {})
         below = select(func.count()).where(Subgroup.group_id == group_id)
-        return GroupTotals(number, since, await self._reader.value(below))
+        return GroupTotals(row[0], row[1], await self._reader.value(below))
 
     async def known(self, ids: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
         people = select(UserRow.id, literal(0).label("group")).where(
@@ -100,15 +99,13 @@ class SqlProvisioning(Access):
     async def _part(
         self,
         query: Select[Any],
-        id: ColumnElement[UUID],
+        id: InstrumentedAttribute[UUID],
         by: ColumnElement[Any] | None,
         part: Slice,
         record: Callable[[Row[Any]], T],
     ) -> tuple[int, Sequence[T]]:
         """Return how many rows match, and a slice of them."""
-        # By their number first: to read a whole row of thousands is slow.
-        ids = query.with_only_columns(id)
-        order: list[ColumnElement[Any]] = [id]
+        order: list[Any] = [id]
         if by is not None:
             value = func.lower(by)
             order = [value.desc().nulls_first() if part.descending else value.nulls_last(), id]
@@ -116,5 +113,6 @@ class SqlProvisioning(Access):
         found = await self._lists.records(shown, {}, record) if part.limit else []
         if 0 < len(found) < part.limit:
             return part.offset + len(found), found
-        total: int = await self._lists.value(select(func.count()).select_from(ids.subquery()))
+        ids = query.with_only_columns(id).subquery()
+        total: int = await self._lists.value(select(func.count()).select_from(ids))
         return total, found

@@ -35,4 +35,4 @@ class LoadedOnDemand:
 
     async def _load(self) -> ASGIApp:
         module = await self._threads.run(lambda: import_module(_APPLICATION), within=_WITHIN)
-        return self._make(module.scim_app)
+        return self._make(module.scim_app, module.Http)

@@ -123,6 +123,8 @@ def _columns(given: Mapping[str, Any]) -> dict[str, Any]:
     first, last = name.get("givenName"), name.get("familyName")
     full = " ".join(part for part in (first, last) if part)
     user_name = _checked(_NAME, given.get("userName"), "userName")
+    if user_name is None:
+        raise invalid("userName: is required")
     shown = given.get("displayName") or name.get("formatted") or full or user_name
     return {
         "user_name": user_name,
@@ -156,7 +158,7 @@ def _usable(field: Any, values: Iterator[Any] | Sequence[Any]) -> Iterator[Any]:
 
 
 def _by_preference(entries: Sequence[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
-    """Return the entries of a multi-valued attribute, the primary one first, then those of a type."""
+    """Return the entries of an attribute, the primary one first, then those of a type."""
     return sorted(
         entries, key=lambda entry: (entry.get("primary") is not True, entry.get("type") != kind)
     )

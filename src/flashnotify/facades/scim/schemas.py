@@ -3,7 +3,7 @@
 Attributes that are not here are ignored. That goes for roles, entitlements and passwords, too.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 from scim2_models import (
@@ -21,6 +21,7 @@ from scim2_models import (
     Name,
     Patch,
     PhoneNumber,
+    Reference,
     Required,
     Resource,
     ResourceType,
@@ -53,7 +54,7 @@ class Manager(ComplexAttribute):
 class EnterpriseUser(Extension):
     """The enterprise extension (RFC 7643, section 4.3)."""
 
-    __schema__ = URN(ENTERPRISE_USER)
+    __schema__: ClassVar[URN | None] = URN(ENTERPRISE_USER)
 
     employee_number: str | None = None
     cost_center: str | None = None
@@ -66,7 +67,7 @@ class EnterpriseUser(Extension):
 class User(Resource[AnyExtension]):
     """The attributes of a user (RFC 7643, section 4.1)."""
 
-    __schema__ = URN(CORE_USER)
+    __schema__: ClassVar[URN | None] = URN(CORE_USER)
 
     user_name: Annotated[str | None, Uniqueness.server, Required.true] = None
     name: Name | None = None
@@ -87,17 +88,16 @@ class Member(ComplexAttribute):
     """Somebody, or a group, in a group."""
 
     value: Annotated[str | None, Mutability.immutable, CaseExact.true] = None
-    ref: Annotated[str | None, Mutability.read_only, CaseExact.true] = Field(
+    ref: Annotated[Reference[Union["User", "Group"]] | None, Mutability.immutable] = Field(  # type: ignore[type-arg]  # by name, as scim2-models has it
         None, serialization_alias="$ref", validation_alias="$ref"
     )
-    type: Annotated[str | None, Mutability.read_only] = Field(None, examples=["User", "Group"])
-    display: Annotated[str | None, Mutability.read_only] = None
+    type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User", "Group"])
 
 
 class Group(Resource[Any]):
     """The attributes of a group (RFC 7643, section 4.2)."""
 
-    __schema__ = URN(CORE_GROUP)
+    __schema__: ClassVar[URN | None] = URN(CORE_GROUP)
 
     display_name: Annotated[str | None, Required.true] = None
     members: list[Member] | None = None
