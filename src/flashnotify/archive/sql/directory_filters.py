@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -31,6 +32,8 @@ _USERS: Mapping[str, ColumnElement[Any]] = {
 _GROUPS: Mapping[str, ColumnElement[Any]] = {
     column.name: column for column in Group.__table__.columns
 }
+# As SQLite's own function, which knows the case of ASCII alone.
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _SIMPLE: Mapping[Operator, Callable[[Any, Any], Made]] = {
     Operator.equal: lambda field, value: field == value,
     Operator.contains: lambda field, value: field.contains(value, autoescape=True),
@@ -102,7 +105,7 @@ def _compared(found: Comparison, field: ColumnElement[Any]) -> Made:
     if value is None:
         return field.is_(None)
     if isinstance(value, str) and not found.exact:
-        field, value = func.lower(field), func.lower(value)
+        field, value = func.lower(field), value.translate(_LOWER)
     return _SIMPLE[found.operator](field, value)
 
 

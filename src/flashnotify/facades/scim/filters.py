@@ -152,6 +152,9 @@ class _Translation(FilterVisitor[Condition]):
                 archived.Comparison(self._field(name.partition(".")[0]), Operator.equal, None)
             )
             return has if fits else Some()
+        if isinstance(value, str) and "\0" in value:
+            # No field has one, and databases take it for the end of the text.
+            return Some()
         if isinstance(value, datetime):
             value = milliseconds(value)
         if isinstance(value, bool):

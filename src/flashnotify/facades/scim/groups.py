@@ -18,7 +18,7 @@ from flashnotify.facades.scim.failures import invalid, not_found
 from flashnotify.facades.scim.mapping import uuid_of
 from flashnotify.facades.scim.members import MemberChanges, ids_of, take_members
 from flashnotify.facades.scim.membership import Membership
-from flashnotify.facades.scim.patches import operations_of
+from flashnotify.facades.scim.patches import PATCH_OP, operations_of
 from flashnotify.facades.scim.queries import Query
 from flashnotify.facades.scim.resources import is_among, meta_of, require_version, version_of
 from flashnotify.facades.scim.schemas import CORE_GROUP, POLICY, Group
@@ -87,7 +87,7 @@ class ScimGroups:
             for operation in operations:
                 await self.slices.step()
                 patch = _PATCH.model_validate(
-                    {"schemas": data.get("schemas"), "Operations": [operation]},
+                    {"schemas": [PATCH_OP], "Operations": [operation]},
                     scim_ctx=Context.RESOURCE_PATCH_REQUEST,
                     scim_policy=POLICY,
                 )

@@ -32,6 +32,8 @@ def operations_of(data: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _operation(given: Mapping[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {name.lower(): value for name, value in given.items()}
     path, value = operation.get("path"), operation.get("value")
+    if str(operation.get("op")).lower() not in ("add", "remove", "replace"):
+        raise invalid("The op of an operation is add, remove or replace")
     if path == "":
         del operation["path"]
     if isinstance(path, str) and len(path) > _MAX_PATH:

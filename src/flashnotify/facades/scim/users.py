@@ -16,7 +16,7 @@ from flashnotify.domain import Role
 from flashnotify.facades.scim.exchange import Answer, Caller
 from flashnotify.facades.scim.failures import ScimError, not_found
 from flashnotify.facades.scim.mapping import document_of, fields_of, user_name_of, uuid_of
-from flashnotify.facades.scim.patches import operations_of
+from flashnotify.facades.scim.patches import PATCH_OP, operations_of
 from flashnotify.facades.scim.queries import Query
 from flashnotify.facades.scim.resources import (
     is_among,
@@ -96,7 +96,7 @@ class ScimUsers:
                 # One by one: each may take milliseconds.
                 await self.slices.step()
                 patch = _PATCH.model_validate(
-                    {"schemas": data.get("schemas"), "Operations": [operation]},
+                    {"schemas": [PATCH_OP], "Operations": [operation]},
                     scim_ctx=Context.RESOURCE_PATCH_REQUEST,
                     scim_policy=POLICY,
                 )
