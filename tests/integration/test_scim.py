@@ -54,7 +54,7 @@ async def test_only_the_scope_people_opens_it(service: Running, scim: Scim) -> N
 async def test_errors_are_those_of_scim(
     scim: Scim, method: str, path: str, expected: tuple[int, str | None]
 ) -> None:
-    body = {} if method in ("POST", "PUT") else None
+    body: Any = {} if method in ("POST", "PUT") else None
     assert await scim.refused(method, path, body) == expected
 
 

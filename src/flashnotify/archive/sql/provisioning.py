@@ -78,12 +78,11 @@ class SqlProvisioning(Access):
         return [row[0] for row in await self._reader.all(query, {})]
 
     async def totals(self, group_id: UUID) -> GroupTotals:
-        members: Select[Any] = select(func.count(), func.max(Membership.since)).where(
-            Membership.group_id == group_id
-        )
-        [row] = await self._reader.all(members, {})
+        number = select(func.count()).where(Membership.group_id == group_id)
+        since = select(func.max(Membership.since)).where(Membership.group_id == group_id)
         below = select(func.count()).where(Subgroup.group_id == group_id)
-        return GroupTotals(row[0], row[1], await self._reader.value(below))
+        found = [await self._reader.value(query) for query in (number, since, below)]
+        return GroupTotals(*found)
 
     async def known(self, ids: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
         people = select(UserRow.id, literal(0).label("group")).where(
