@@ -29,10 +29,16 @@ _ITEM = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
 }
+STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}
+}
 
 
 class EventStream(StreamingResponse):
     """A stream whose follower leaves as soon as the response ends, however it does."""
+
+    def __init__(self, content: AsyncIterator[bytes]) -> None:
+        super().__init__(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
     async def stream_response(self, send: Send) -> None:
         """Send the stream."""
@@ -51,8 +57,9 @@ def events_router(events: Events) -> APIRouter:
 
     @router.get(
         "",
+        status_code=200,
         response_class=EventStream,
-        responses={200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}},
+        responses=STREAM_RESPONSES,
         summary="Stream events",
         description="The events `notification` and `delivery` carry the new status. Without "
         "`read:all` or `admin`, they are those of one's own notifications. The latest 100,000 "
@@ -68,7 +75,7 @@ def events_router(events: Events) -> APIRouter:
         following = events.follow(principal.id, last_event_id, allowed)
         if principal.only_sender is not None:
             following = events.follow_own(principal.only_sender, following)
-        return EventStream(_encoded(following), headers=_HEADERS, media_type=_MEDIA_TYPE)
+        return EventStream(_encoded(following))
 
     return router
 

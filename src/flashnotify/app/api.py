@@ -16,9 +16,13 @@ from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
 from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
-from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
+from flashnotify.api.device_requests import DEVICE_REQUESTS
+from flashnotify.api.devices import devices_router
 from flashnotify.api.events import events_router
+from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
+from flashnotify.api.groups import GroupChange, GroupIn, groups_router
 from flashnotify.api.health import health_router
+from flashnotify.api.inbox import inbox_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
@@ -31,6 +35,7 @@ from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
+from flashnotify.api.topics import TopicIn, topics_router
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.pages import pages_of
 from flashnotify.app.scim import scim_router
@@ -40,7 +45,9 @@ from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.receipts import Receipts
+from flashnotify.domain import USER
 from flashnotify.identity.daily_recipients import RecipientLimits
+from flashnotify.identity.devices import OwnedDevices
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.intake.audience import Audience
@@ -70,12 +77,13 @@ def api_of(service: Service) -> ASGIApp:
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
+    devices = OwnedDevices(archive.devices, archive.users, clock, ids)
     notifications, parts, metrics = archive.notifications, service.supervisor, service.metrics
     max_bytes, max_batch_bytes = config.max_request_bytes, config.max_batch_bytes
     routers = (
         batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
         notifications_router(submission, notifications, polling, max_bytes),
-        deliveries_router(archive, service.in_flight, channels, service.slices),
+        deliveries_router(archive, archive.directory, service.in_flight, channels, service.slices),
         control_router(control, notifications),
         outbox_router(
             *(archive.outbox, notifications, polling, service.slices),
@@ -83,10 +91,11 @@ def api_of(service: Service) -> ASGIApp:
         ),
         receipts_router(Receipts(archive, clock, service.secret.proves)),
         events_router(service.events),
+        inbox_router(archive.inbox, service.inbox_feed, clock),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
-        devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
+        devices_router(devices, addresses, names, vapid_key, service.slices),
         api_keys_router(
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
@@ -95,6 +104,9 @@ def api_of(service: Service) -> ASGIApp:
         sessions_router(identity.sessions),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
+        groups_router(service.people.groups, kinds, max_bytes, service.slices),
+        members_router(service.people.groups, archive.directory, max_bytes, service.slices),
+        topics_router(service.people.topics, channels, max_bytes, service.slices),
         preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         scim_router(service),
@@ -110,6 +122,11 @@ def api_of(service: Service) -> ASGIApp:
         UserChange,
         PasswordIn,
         PreferencesIn,
+        GroupIn,
+        GroupChange,
+        MembersIn,
+        SubgroupsIn,
+        TopicIn,
         *PASSWORD_REQUESTS,
     ]
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
@@ -129,7 +146,7 @@ def _submission(service: Service) -> Submission:
     config, archive, clock = service.config, service.archive, service.clock
     channels = service.channels.values()
     audience = Audience(
-        {channel.spec.scheme: channel.check_address for channel in channels},
+        {c.spec.scheme: c.check_address for c in channels if c.spec.scheme != USER},
         {PushNotificationMixin.scheme: archive.devices.find_all},
         archive.directory,
         service.slices,

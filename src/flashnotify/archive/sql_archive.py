@@ -3,7 +3,13 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive import identity_ports, people_ports, ports, provisioning_ports
+from flashnotify.archive import (
+    identity_ports,
+    inbox_ports,
+    people_ports,
+    ports,
+    provisioning_ports,
+)
 from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
@@ -12,6 +18,7 @@ from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.events import SqlEvents
 from flashnotify.archive.sql.groups import SqlGroups
+from flashnotify.archive.sql.inbox import SqlInbox
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
@@ -50,6 +57,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
+        self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.provisioning: provisioning_ports.Provisioning = SqlProvisioning(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
