@@ -49,9 +49,11 @@ def upgrade() -> None:
         op.add_column(table, _id("user_id", nullable=True))
     _where("ix_deliveries_user", "deliveries", ["user_id", "id"], "user_id IS NOT NULL")
     _where("ix_devices_user", "devices", ["user_id"], "user_id IS NOT NULL")
-    for name in ("first_name", "last_name"):
+    for name in ("first_name", "last_name", "user_name"):
         op.add_column("users", _text(name, nullable=True))
     op.add_column("users", _number("imported_at", nullable=True))
+    op.add_column("users", _number("deleted_at", nullable=True))
+    op.create_index("ix_users_user_name", "users", [sa.text("lower(user_name)")], unique=True)
     op.create_index("ix_users_phone", "users", ["phone"])
     op.add_column("api_keys", _id("cost_centre", nullable=True))
 

@@ -26,6 +26,15 @@ SENT = Finish(DeliveryStatus.sent)
 NOWHERE = UUID("01a204ab-133f-7000-95d3-66f8d33980d8")
 # What stands in a path for a name: nobody has these.
 NAMES = {"user": "nobody", "slug": "nothing"}
+# These describe themselves, and are not in the OpenAPI document.
+SCIM = (
+    *((method, "/scim/v2/Users/{id}") for method in ("GET", "PUT", "PATCH", "DELETE")),
+    *((method, "/scim/v2/Groups/{id}") for method in ("GET", "PUT", "PATCH", "DELETE")),
+    *(("GET", f"/scim/v2/{name}") for name in ("Users", "Groups", "Schemas", "ResourceTypes")),
+    ("GET", "/scim/v2/ServiceProviderConfig"),
+    *(("POST", f"/scim/v2/{name}") for name in ("Users", "Users/.search", "Groups", "Bulk")),
+    ("POST", "/scim/v2/Groups/.search"),
+)
 COLUMNS = ("nobody", *SCOPES, *ROLES)
 # Lists that have what belongs to notifications, and the paths about one of these.
 LISTS = ("/v1/notifications", "/v1/deliveries", "/v1/outbox")
@@ -67,6 +76,9 @@ class Matrix:
                     self.cells[f"{method.upper()} {path}", column] = answer
                     if caller.user is not None and path.startswith("/v1/users/{id}"):
                         await self.about_oneself(caller, method, path, answer)
+        for method, path in SCIM:
+            answer = await self.answer(caller, method.lower(), path, NOWHERE)
+            self.cells[f"{method} {path}", column] = answer
 
     async def others(self, path: str) -> UUID | str:
         """Return the id of a user or key of somebody else, that a path is about."""

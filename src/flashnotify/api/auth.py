@@ -140,9 +140,21 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
     """Return the principal of a request, who has all `scopes`.
 
     Raises:
+        NotAuthenticated, RateLimited, NotPermitted: as `authenticate`.
+        InvalidInput: the query has a parameter that the endpoint does not know.
+    """
+    principal = await authenticate(request, scopes)
+    # Only now: a caller without a key learns nothing else.
+    await refuse_unknown_parameters(request)
+    return principal
+
+
+async def authenticate(request: Request, scopes: Iterable[str]) -> Principal:
+    """Return the principal of a request with any parameters, who has all `scopes`.
+
+    Raises:
         NotAuthenticated, RateLimited: as `Authentication.authenticate`.
         NotPermitted: a scope is missing.
-        InvalidInput: the query has a parameter that the endpoint does not know.
     """
     given = request.scope
     authentication: Authentication = given["app"].state.authentication
@@ -153,8 +165,6 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
         # People manage their own devices: they need the scope only for those of others.
         elif scope != DEVICES or principal.role is None or not principal.allows(READ):
             principal.require(scope)
-    # Only now: a caller without a key learns nothing else.
-    await refuse_unknown_parameters(request)
     return principal
 
 

@@ -44,6 +44,7 @@ from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.acknowledging import acknowledgements_of
 from flashnotify.app.pages import pages_of
 from flashnotify.app.people_files import people_csv_router, privacy_router
+from flashnotify.app.scim import scim_router
 from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
@@ -127,6 +128,7 @@ def api_of(service: Service) -> ASGIApp:
         topics_router(service.people.topics, channels, max_bytes, service.slices),
         preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
+        scim_router(service),
         health_router(parts, archive, dispatch, service.threads, channels, metrics, clock),
     )
     bodies = [

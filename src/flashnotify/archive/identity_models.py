@@ -18,6 +18,7 @@ class User(Base):
     name: Mapped[str]
     first_name: Mapped[str | None]
     last_name: Mapped[str | None]
+    user_name: Mapped[str | None]  # that SCIM clients gave
     email: Mapped[str | None]
     phone: Mapped[str | None]
     locale: Mapped[str | None]
@@ -32,9 +33,11 @@ class User(Base):
     created_at: Mapped[int]
     last_seen_at: Mapped[int | None]
     imported_at: Mapped[int | None]  # since when imports have this person
+    deleted_at: Mapped[int | None]  # by a SCIM client
 
     __table_args__ = (
         sa.Index("ix_users_external_id", "external_id", unique=True),
+        sa.Index("ix_users_user_name", sa.text("lower(user_name)"), unique=True),
         sa.Index("ix_users_email", sa.text("lower(email)"), unique=True),
         sa.Index("ix_users_phone", "phone"),
         sa.Index("ix_users_role", "role", "active"),

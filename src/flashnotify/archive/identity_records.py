@@ -13,7 +13,8 @@ class User:
     """A person, with a role. `kinds` are those that a sender may send.
 
     Sessions and tokens that began before `credentials_changed_at` are over. Who is missing from an
-    import may be deactivated, if earlier ones had this person, since `imported_at`.
+    import may be deactivated, if earlier ones had this person, since `imported_at`. SCIM clients,
+    which know people by `user_name`, no longer see those that one of them deleted.
     """
 
     id: UUID
@@ -23,6 +24,7 @@ class User:
     external_id: str | None = None
     first_name: str | None = None
     last_name: str | None = None
+    user_name: str | None = None
     email: str | None = None
     phone: str | None = None
     locale: str | None = None
@@ -34,6 +36,7 @@ class User:
     credentials_changed_at: int = 0
     last_seen_at: int | None = None
     imported_at: int | None = None
+    deleted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from flashnotify.archive.people_records import (
     Person,
     Preferences,
 )
+from flashnotify.archive.provisioning_ports import Provisioning
 from flashnotify.archive.records import Page
 from flashnotify.domain import Address, AudienceEntry
 
@@ -198,3 +199,4 @@ class PeopleArchive(Protocol):
     groups: Groups
     preferences: PreferencesOfPeople
     acknowledgements: Acknowledgements
+    provisioning: Provisioning

@@ -9,6 +9,7 @@ from flashnotify.archive import (
     inbox_ports,
     people_ports,
     ports,
+    provisioning_ports,
 )
 from flashnotify.archive.erasure_port import PersonalData
 from flashnotify.archive.identity_models import ApiKey
@@ -30,6 +31,7 @@ from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
 from flashnotify.archive.sql.preferences import SqlPreferences
+from flashnotify.archive.sql.provisioning import SqlProvisioning
 from flashnotify.archive.sql.reading import Reading
 from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
@@ -66,6 +68,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.explanations: explanation_ports.Explanations = SqlExplanations(*access)
         self.personal_data: PersonalData = SqlPersonalData(*access)
         self.imports: people_ports.Imports = SqlImports(*access)
+        self.provisioning: provisioning_ports.Provisioning = SqlProvisioning(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

@@ -108,7 +108,9 @@ class Users:
     async def set_active(self, actor: Actor, id: UUID, active: bool) -> User:
         """Activate or deactivate a user: only who is active can sign in. Raise as `change`."""
         action = "user.activated" if active else "user.deactivated"
-        return await self._alone(self._change(actor, id, action, {"active": active}))
+        # Whom an admin activates is no longer deleted for SCIM clients, either.
+        fields = {"active": True, "deleted_at": None} if active else {"active": False}
+        return await self._alone(self._change(actor, id, action, fields))
 
     async def set_password(
         self, actor: Actor, id: UUID, password: str, *, unless_changed_since: int | None = None

@@ -1,0 +1,1 @@
+"""Other services' protocols, in front of this one."""
