@@ -18,8 +18,6 @@ async def refuse_unknown_parameters(request: Request) -> None:
 
     A misspelt filter would otherwise match everything. Raise `InvalidInput` if the query has one.
     """
-    if not request.scope["query_string"]:
-        return
     route = request.scope["route"]
     if reads_query(route):
         return
