@@ -49,10 +49,10 @@ async def test_a_group_gets_a_slug_and_members(scim: Scim) -> None:
     base = "http://127.0.0.1:8000/scim/v2"
     assert made["members"][0] == {"value": ada, "$ref": f"{base}/Users/{ada}", "type": "User"}
     assert answer.headers["location"] == f"{base}/Groups/{made['id']}"
-    stored = await scim.service.service.people.groups.find_slug("l3-economie")
+    stored = await scim.service.service.people.groups.find_named("l3-economie")
     assert str(stored.id) == made["id"]
     other = await scim.create("/Groups", {"displayName": "L3 économie"})
-    assert (await scim.service.service.people.groups.find_slug("l3-economie-2")) is not None
+    assert (await scim.service.service.people.groups.find_named("l3-economie-2")) is not None
     assert other["displayName"] == "L3 économie"
     assert await scim.refused("POST", "/Groups", wanted) == (409, "uniqueness")
     shown = await scim.get(f"/Users/{ada}")

@@ -162,7 +162,7 @@ class ScimGroups:
 
     async def _is_taken(self, slug: str) -> bool:
         try:
-            await self.groups.find_slug(slug)
+            await self.groups.find_named(slug)
         except NotFound:
             return False
         return True
