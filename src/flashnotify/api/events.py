@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import format_sse_event
-from starlette.responses import StreamingResponse
-from starlette.types import Send
 
 from flashnotify.api.auth import Reader
+from flashnotify.api.streamed_answers import StreamedAnswer
 from flashnotify.archive.records import Event
 from flashnotify.domain import moment
 from flashnotify.identity.principal import Principal
@@ -29,15 +28,16 @@ _ITEM = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
 }
+STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}
+}
 
 
-class EventStream(StreamingResponse):
+class EventStream(StreamedAnswer):
     """A stream whose follower leaves as soon as the response ends, however it does."""
 
-    async def stream_response(self, send: Send) -> None:
-        """Send the stream."""
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]  # it is a generator
-            await super().stream_response(send)
+    def __init__(self, content: AsyncIterator[bytes]) -> None:
+        super().__init__(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 
 def events_router(events: Events) -> APIRouter:
@@ -51,8 +51,9 @@ def events_router(events: Events) -> APIRouter:
 
     @router.get(
         "",
+        status_code=200,
         response_class=EventStream,
-        responses={200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}},
+        responses=STREAM_RESPONSES,
         summary="Stream events",
         description="The events `notification` and `delivery` carry the new status. Without "
         "`read:all` or `admin`, they are those of one's own notifications. The latest 100,000 "
@@ -68,7 +69,7 @@ def events_router(events: Events) -> APIRouter:
         following = events.follow(principal.id, last_event_id, allowed)
         if principal.only_sender is not None:
             following = events.follow_own(principal.only_sender, following)
-        return EventStream(_encoded(following), headers=_HEADERS, media_type=_MEDIA_TYPE)
+        return EventStream(_encoded(following))
 
     return router
 

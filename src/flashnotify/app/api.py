@@ -16,11 +16,13 @@ from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
 from flashnotify.api.browser_sessions import BrowserSessions, Cookies
 from flashnotify.api.deliveries import deliveries_router
-from flashnotify.api.devices import DEVICE_REQUESTS, devices_router
+from flashnotify.api.device_requests import DEVICE_REQUESTS
+from flashnotify.api.devices import devices_router
 from flashnotify.api.events import events_router
 from flashnotify.api.group_members import MembersIn, SubgroupsIn, members_router
 from flashnotify.api.groups import GroupChange, GroupIn, groups_router
 from flashnotify.api.health import health_router
+from flashnotify.api.inbox import inbox_router
 from flashnotify.api.kinds import kinds_router
 from flashnotify.api.notifications import control_router, notifications_router
 from flashnotify.api.notify import text_router
@@ -45,7 +47,9 @@ from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
 from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.delivery.receipts import Receipts
+from flashnotify.domain import USER
 from flashnotify.identity.daily_recipients import RecipientLimits
+from flashnotify.identity.devices import OwnedDevices
 from flashnotify.identity.principal import known_scopes
 from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.intake.audience import Audience
@@ -75,12 +79,13 @@ def api_of(service: Service) -> ASGIApp:
     addresses, names = PublicAddresses(WebPushConfig().allowed_networks), NameLookup(service.names)
     web_push = (t for t in service.transports if isinstance(t, WebPushTransport))
     vapid_key = next((transport.public_key for transport in web_push), None)
+    devices = OwnedDevices(archive.devices, archive.users, clock, ids)
     notifications, parts, metrics = archive.notifications, service.supervisor, service.metrics
     max_bytes, max_batch_bytes = config.max_request_bytes, config.max_batch_bytes
     routers = (
         batch_router(Bulk(submission, config.max_batch), max_batch_bytes, max_bytes),
         notifications_router(submission, notifications, polling, max_bytes),
-        deliveries_router(archive, service.in_flight, channels, service.slices),
+        deliveries_router(archive, archive.directory, service.in_flight, channels, service.slices),
         control_router(control, notifications),
         outbox_router(
             *(archive.outbox, notifications, polling, service.slices),
@@ -88,10 +93,11 @@ def api_of(service: Service) -> ASGIApp:
         ),
         receipts_router(Receipts(archive, clock, service.secret.proves)),
         events_router(service.events),
+        inbox_router(archive.inbox, service.inbox_feed, clock),
         kinds_router(kinds.values(), channels),
         queue_router(archive.statistics, dispatch, archive.jobs, clock),
         statistics_router(archive.statistics, clock),
-        devices_router(archive.devices, clock, ids, addresses, names, vapid_key, service.slices),
+        devices_router(devices, addresses, names, vapid_key, service.slices),
         api_keys_router(
             *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
         ),
@@ -145,7 +151,7 @@ def _submission(service: Service) -> Submission:
     config, archive, clock = service.config, service.archive, service.clock
     channels = service.channels.values()
     audience = Audience(
-        {channel.spec.scheme: channel.check_address for channel in channels},
+        {c.spec.scheme: c.check_address for c in channels if c.spec.scheme != USER},
         {PushNotificationMixin.scheme: archive.devices.find_all},
         archive.directory,
         service.slices,

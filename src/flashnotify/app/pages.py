@@ -32,9 +32,10 @@ def pages_of(service: Service, browsers: BrowserSessions) -> tuple[Sequence[APIR
     routers: tuple[APIRouter, ...] = (
         sign_in_router(pages, identity.sign_in),
         account_router(pages, identity.users, identity.sign_in),
-        reset_password_router(pages, identity.reset),
         stylesheet_router(),
     )
+    if by_password:
+        routers = (*routers, reset_password_router(pages, identity.reset))
     if identity.campus is None:
         return routers, errors
     from flashnotify.web.campus import campus_router  # noqa: PLC0415  # with Authlib

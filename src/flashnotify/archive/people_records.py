@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flashnotify.archive.identity_records import User
-from flashnotify.domain import Window
+from flashnotify.domain import Priority, Window
 
 
 class MembershipSource(StrEnum):
@@ -111,6 +111,21 @@ class Preferences:
     kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
     quiet_hours: Window | None = None
     digest: DigestTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxMessage:
+    """A message in a person's inbox. Its `id` is that of its delivery."""
+
+    id: UUID
+    user_id: UUID
+    notification_id: UUID
+    kind: str
+    priority: Priority
+    title: str
+    body: str
+    created_at: int
+    read_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive import identity_ports, people_ports, ports
+from flashnotify.archive import identity_ports, inbox_ports, people_ports, ports
 from flashnotify.archive.erasure_port import PersonalData
 from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.api_keys import SqlApiKeys
@@ -15,6 +15,7 @@ from flashnotify.archive.sql.erasure import SqlPersonalData
 from flashnotify.archive.sql.events import SqlEvents
 from flashnotify.archive.sql.groups import SqlGroups
 from flashnotify.archive.sql.imports import SqlImports
+from flashnotify.archive.sql.inbox import SqlInbox
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
@@ -54,6 +55,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.personal_data: PersonalData = SqlPersonalData(*access)
         self.imports: people_ports.Imports = SqlImports(*access)
+        self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

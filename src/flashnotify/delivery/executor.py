@@ -17,7 +17,7 @@ from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
-from flashnotify.delivery.decision import Decider
+from flashnotify.delivery.decision import DEACTIVATED, Decider
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.recorder import Recorder
 from flashnotify.delivery.rendering import Renderer
@@ -118,6 +118,7 @@ class Executor:
             batch.devices = {str(id): device for id, device in devices.items()}
         if people := {each.user_id for each in batch.due.values() if each.user_id is not None}:
             batch.people = await self.directory.people(people)
+            _skip_deactivated(batch)
         return batch
 
     async def _read(self, job: Job) -> tuple[Notification | None, Sequence[Delivery]]:
@@ -238,6 +239,15 @@ def _device_ids(batch: Batch) -> Iterator[UUID]:
         # Damage to one address must not hold up the others: that device is not found.
         with suppress(ValueError):
             yield UUID(delivery.address)
+
+
+def _skip_deactivated(batch: Batch) -> None:
+    """End the deliveries to people who were deactivated, or removed, since the fan-out."""
+    for delivery in list(batch.due.values()):
+        if delivery.user_id is not None:
+            person = batch.people.get(delivery.user_id)
+            if person is None or not person.active:
+                batch.end(delivery, DEACTIVATED)
 
 
 def _is_due(delivery: Delivery, now: int) -> bool:

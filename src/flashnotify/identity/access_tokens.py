@@ -117,7 +117,7 @@ class AccessTokens:
             raise expired_token()
         kind, _, id = family.subject.partition(":")
         if kind == "key":
-            return await self.keys.find(id, family.created_at)
+            return await self.keys.find(id, claims.secret)
         user = await self.users.find(UUID(id))
         if user is None or not user.active or family.created_at < user.credentials_changed_at:
             raise invalid_token()

@@ -15,6 +15,7 @@ from flashnotify.domain import Role
 from flashnotify.errors import AlreadyTaken, Conflict, FieldError, NotFound
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.passwords import Passwords
+from flashnotify.identity.throttle import Throttle
 
 Returned = TypeVar("Returned")
 
@@ -25,6 +26,8 @@ _AUDITED = ("role", "kinds", "active")
 # Whatever changes one of these ends the sessions, tokens and links to reset a password so far. Such
 # a link went to the email address, which may be changed because somebody else reads it.
 _CREDENTIALS = ("email", "role", "kinds", "password_hash")
+# Passwords that are not good enough, before the next one is delayed.
+_FREE_CHOICES = 10
 
 
 class Users:
@@ -45,6 +48,7 @@ class Users:
         self._ids = ids
         self._listeners: list[Callable[[Collection[User]], None]] = []
         self._turn = asyncio.Lock()
+        self._choices = Throttle(_FREE_CHOICES, clock)
 
     def on_change(self, callback: Callable[[Collection[User]], None]) -> None:
         """Call `callback` with users that were changed, before anybody learns that they were."""
@@ -114,9 +118,14 @@ class Users:
         Raises:
             NotFound: there is no such user.
             InvalidValue: the password is not good enough.
+            RateLimited: too many were not, one after another.
             Conflict: the user's credentials are no longer those of `unless_changed_since`.
         """
-        hashed = await self._hash(await self.find(id), password)
+        user, key = await self.find(id), str(id)
+        # Rating one is slow.
+        self._choices.begin(key)
+        hashed = await self._hash(user, password)
+        self._choices.forget(key)
         fields = {"password_hash": hashed}
         changing = self._change(actor, id, "password.changed", fields, unless_changed_since)
         return await self._alone(changing)

@@ -1,7 +1,7 @@
 """Lists of the API, as commands read them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flashnotify.cli.client import Client
@@ -23,6 +23,11 @@ def test_a_short_page_goes_on() -> None:
         ) -> tuple[int, bytes]:
             asked.append(target)
             return 200, json.dumps(pages[len(asked) - 1]).encode()
+
+        def stream(
+            self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+        ) -> tuple[int, Iterator[bytes]]:
+            raise NotImplementedError
 
     assert Short().list("/v1/x", {"kind": "k", "limit": 3}) == {"items": [1, 2, 3], "next": "c"}
     assert asked == [
