@@ -211,3 +211,33 @@ async def test_a_page_of_long_captured_messages(service: Running, client: Client
     await service.service.writer.write(*rows)
 
     assert await longest_step(lambda: read(client, "/v1/outbox")) < BOUND
+
+
+CSV = {"content_type": "text/csv"}
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("etu{0},Ada {0},ada{0}@univ.example,+3361{0:07d},l{1};c{1},Nord\n", 200),
+        ("etu{0},,a@,12,X X,\n", 422),
+        ("\n", 200),
+        ('etu{0},"{2}",,,,\n', 422),
+    ],
+    ids=["people", "bad lines", "blank lines", "long cells"],
+)
+async def test_an_import(client: Client, line: str, status: int) -> None:
+    many = 40_000 if line == "\n" else 1500
+    number = iter(range(MEASUREMENTS))
+
+    async def send() -> None:
+        # Others each time.
+        first = next(number) * many
+        people = range(first, first + many)
+        text = "".join(line.format(n, n % 30, "x" * 20_000) for n in people)
+        body = "external_id,name,email,phone,groups,attributes.campus\n" + text[: 8 * 1024 * 1024]
+        path = "/v1/users/import"
+        found = await client.request("POST", path, body.encode(), "create_groups=true", **CSV)
+        assert found == status
+
+    assert await longest_step(send) < BOUND

@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from flashnotify.archive.identity_records import User, UserFilter
+from flashnotify.archive.people_records import PeopleSlice
+from flashnotify.domain import Role
+from flashnotify.errors import Unavailable
 from tests.support.manual_clock import ManualClock
 from tests.support.running import Running
 
@@ -255,17 +259,11 @@ async def test_who_is_missing_is_deactivated_if_asked(service: Running, clock: M
 async def test_sessions_of_who_is_deactivated_end(service: Running) -> None:
     await imported(service, "external_id,name\netu1,Ada\n")
     users, sessions = service.service.identity.users, service.service.identity.sessions
-    [ada] = (await users.page(_all(), limit=1, cursor=None)).items
+    [ada] = (await users.page(UserFilter(), limit=1, cursor=None)).items
     cookie = await sessions.begin(ada, None, None)
     signed_in = await sessions.authenticate(cookie)
     await imported(service, "external_id,name,active\netu1,Ada,no\n")
     assert not sessions.is_valid(signed_in)
-
-
-def _all() -> Any:
-    from flashnotify.archive.identity_records import UserFilter  # noqa: PLC0415
-
-    return UserFilter()
 
 
 async def test_the_audit_log_tells_what_an_import_did(service: Running) -> None:
@@ -298,3 +296,49 @@ async def test_an_export_is_imported_again(service: Running) -> None:
     assert not [cell for cell in bob.values() if cell[:1] in ("=", "+", "-", "@")]
     assert await imported(service, answer.text) == {"delimiter": ",", "unchanged": 2}
     assert (await service.anonymous.get("/v1/users/export")).status_code == 401
+
+
+async def test_an_import_that_ends_in_between_goes_on(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "external_id,name\n" + "".join(f"etu{n},Person {n}\n" for n in range(350))
+    imports = service.service.archive.imports
+    store, stored = imports.store, []
+
+    async def fail_at_third(*arguments: Any) -> None:
+        stored.append(arguments)
+        if len(stored) == 3:
+            raise Unavailable("The disk is full.")
+        await store(*arguments)
+
+    monkeypatch.setattr(imports, "store", fail_at_third)
+    answer = await send(service, body)
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert lines[:2] == [{"done": 100, "of": 350}, {"done": 200, "of": 350}]
+    assert lines[2]["error"]["code"] == "unavailable"
+    # What was stored is in the audit log, without an end.
+    assert [a for (a,) in rows(service, "SELECT action FROM audit")] == ["import.stored"] * 2
+    assert await imported(service, body) == {"delimiter": ",", "created": 150, "unchanged": 200}
+    assert (await service.get("/v1/audit/verification"))["broken"] == []
+
+
+async def test_who_was_changed_meanwhile_is_reported(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address of a line is taken between its check and its turn."""
+    imports = service.service.archive.imports
+    matching, calls = imports.matching, []
+
+    async def taken_meanwhile(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            user = User(service.service.ids(), "Eve", Role.viewer, 1, email="ada@univ.example")
+            slice_ = PeopleSlice(added=[user])
+            await imports.store(slice_, [])
+        return await matching(*arguments)
+
+    monkeypatch.setattr(imports, "matching", taken_meanwhile)
+    body = "external_id,name,email\netu1,Ada,ada@univ.example\netu2,Bob,\n"
+    report = await imported(service, body)
+    assert (report["created"], report["bad"]) == (1, 1)
+    assert report["errors"][0]["code"] == "already_taken"

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import format_sse_event
-from starlette.responses import StreamingResponse
-from starlette.types import Send
 
 from flashnotify.api.auth import Reader
+from flashnotify.api.streamed_answers import StreamedAnswer
 from flashnotify.archive.records import Event
 from flashnotify.domain import moment
 from flashnotify.identity.principal import Principal
@@ -34,18 +33,9 @@ STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-class EventStream(StreamingResponse):
-    """A stream whose follower leaves as soon as the response ends, however it does."""
-
-    async def stream_response(self, send: Send) -> None:
-        """Send the stream."""
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]  # it is a generator
-            await super().stream_response(send)
-
-
-def event_stream(content: AsyncIterator[bytes]) -> EventStream:
+def event_stream(content: AsyncIterator[bytes]) -> StreamedAnswer:
     """Return the response with events that are encoded already."""
-    return EventStream(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
+    return StreamedAnswer(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 
 def events_router(events: Events) -> APIRouter:
@@ -60,7 +50,7 @@ def events_router(events: Events) -> APIRouter:
     @router.get(
         "",
         status_code=200,
-        response_class=EventStream,
+        response_class=StreamedAnswer,
         responses=STREAM_RESPONSES,
         summary="Stream events",
         description="The events `notification` and `delivery` carry the new status. Without "
@@ -72,7 +62,7 @@ def events_router(events: Events) -> APIRouter:
         request: Request,
         principal: Annotated[Principal, Depends(follower)],
         last_event_id: LastEventId = None,
-    ) -> EventStream:
+    ) -> StreamedAnswer:
         allowed = partial(request.app.state.authentication.is_valid, request, principal)
         following = events.follow(principal.id, last_event_id, allowed)
         if principal.only_sender is not None:

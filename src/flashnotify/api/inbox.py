@@ -12,8 +12,9 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
 from flashnotify.api.auth import AnyKey, own_id
-from flashnotify.api.events import STREAM_RESPONSES, EventStream, LastEventId, event_stream
+from flashnotify.api.events import STREAM_RESPONSES, LastEventId, event_stream
 from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time
+from flashnotify.api.streamed_answers import StreamedAnswer
 from flashnotify.archive import records
 from flashnotify.archive.inbox_ports import Inbox
 from flashnotify.archive.people_records import InboxMessage
@@ -125,7 +126,7 @@ def _add_stream(router: APIRouter, feed: InboxFeed) -> None:
     @router.get(
         "/events",
         status_code=200,
-        response_class=EventStream,
+        response_class=StreamedAnswer,
         responses=STREAM_RESPONSES,
         summary="Stream your new messages",
         description="An event `message` for each, then `unread` with the number that are not read, "
@@ -136,7 +137,7 @@ def _add_stream(router: APIRouter, feed: InboxFeed) -> None:
         request: Request,
         principal: Annotated[Principal, Depends(follower)],
         last_event_id: LastEventId = None,
-    ) -> EventStream:
+    ) -> StreamedAnswer:
         allowed = partial(request.app.state.authentication.is_valid, request, principal)
         following = feed.follow(own_id(principal), last_event_id, allowed)
         return event_stream(_encoded(following))

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flashnotify.api.auth import AnyKey, PeopleManager, actor_of, own_id
 from flashnotify.api.bodies import body_of, read_model
-from flashnotify.api.events import EventStream
 from flashnotify.api.problems import problems
+from flashnotify.api.streamed_answers import StreamedAnswer
 from flashnotify.archive.identity_records import User
 from flashnotify.clock import Clock
 from flashnotify.domain import Role
@@ -46,16 +46,16 @@ def personal_data_router(
     """Return the endpoints that export and erase what is stored about a person."""
     router = APIRouter(prefix="/v1", tags=["people"])
     document: dict[str, Any] = {
-        "response_class": EventStream,
+        "response_class": StreamedAnswer,
         "responses": {200: {"content": {_JSON: {"schema": {"type": "object"}}}}},
     }
 
-    def exported(user: User) -> EventStream:
+    def exported(user: User) -> StreamedAnswer:
         headers = {
             "Cache-Control": "no-store",
             "Content-Disposition": f'attachment; filename="{user.id}.json"',
         }
-        return EventStream(erasure.document(user), headers=headers, media_type=_JSON)
+        return StreamedAnswer(erasure.document(user), headers=headers, media_type=_JSON)
 
     @router.get(
         "/users/{id}/export",
@@ -63,7 +63,7 @@ def personal_data_router(
         description="Everything that is stored about a person, as one JSON document.",
         **document,
     )
-    async def export_user(id: UUID, request: Request, principal: PeopleManager) -> EventStream:
+    async def export_user(id: UUID, request: Request, principal: PeopleManager) -> StreamedAnswer:
         user = await users.find(id)
         await erasure.audit.record(actor_of(request, principal), "user.exported", f"user:{user.id}")
         return exported(user)
@@ -74,7 +74,7 @@ def personal_data_router(
         description="Everything that is stored about you, as one JSON document.",
         **document,
     )
-    async def export_me(principal: AnyKey) -> EventStream:
+    async def export_me(principal: AnyKey) -> StreamedAnswer:
         return exported(await users.find(own_id(principal)))
 
     @router.delete(

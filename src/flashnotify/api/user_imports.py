@@ -11,8 +11,8 @@ from pydantic_core import to_json
 
 from flashnotify.api.auth import PeopleManager, actor_of
 from flashnotify.api.bodies import media_type, read_body
-from flashnotify.api.events import EventStream
 from flashnotify.api.problems import FieldProblem, ProblemDetails, problem, problems
+from flashnotify.api.streamed_answers import StreamedAnswer
 from flashnotify.errors import FlashNotifyError, UnsupportedMediaType
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.principal import ADMIN
@@ -68,7 +68,7 @@ def user_imports_router(
         "is checked first: a bad line refuses it, unless it is skipped. The answer is NDJSON: how "
         "many lines are stored, again and again, and at last the report. Who leaves before that "
         "ends the import: what is stored stays, and the same file imported again goes on.",
-        response_class=EventStream,
+        response_class=StreamedAnswer,
         responses={
             200: {"content": {_NDJSON: {"itemSchema": {"$ref": _ref(ImportProgress)}}}},
             **problems(400, 413, 415, 422),
@@ -89,7 +89,7 @@ def user_imports_router(
         roles: Annotated[
             bool, Query(description="Let the file say who has which role. Only for admins.")
         ] = False,
-    ) -> EventStream:
+    ) -> StreamedAnswer:
         if roles:
             principal.require(ADMIN)
         if media_type(request) != _CSV:
@@ -100,20 +100,20 @@ def user_imports_router(
         )
         checked = await imports.check(await read_body(request, max_bytes), options)
         lines = _answer(imports, actor_of(request, principal), checked)
-        return EventStream(lines, headers=_LINES, media_type=_NDJSON)
+        return StreamedAnswer(lines, headers=_LINES, media_type=_NDJSON)
 
     @router.get(
         "/export",
         summary="Export people",
         description="All people as CSV, with the columns of an import. A cell that a spreadsheet "
         "would take for a formula begins with an apostrophe, which an import takes off.",
-        response_class=EventStream,
+        response_class=StreamedAnswer,
         responses={200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
     )
-    async def export_users(request: Request, principal: PeopleManager) -> EventStream:
+    async def export_users(request: Request, principal: PeopleManager) -> StreamedAnswer:
         await audit.record(actor_of(request, principal), "people.exported")
         headers = {**_LINES, "Content-Disposition": 'attachment; filename="people.csv"'}
-        return EventStream(people.csv(), headers=headers, media_type=_CSV)
+        return StreamedAnswer(people.csv(), headers=headers, media_type=_CSV)
 
     return router
 
