@@ -8,14 +8,18 @@ from uuid import UUID
 
 import pytest
 
+from flashnotify.app import Service
 from flashnotify.archive.people_records import Person
 from flashnotify.archive.records import FanOutSlice
+from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.recipients import Recipients
-from flashnotify.domain import Role
+from flashnotify.domain import Job, Lane, Priority, Role
 from flashnotify.identity.audit import Actor
+from flashnotify.settings import ServiceConfig
 from tests.integration.test_groups import create, nest
+from tests.support.manual_clock import ManualClock
 from tests.support.people import add_user
-from tests.support.running import ACADEMIC, Running
+from tests.support.running import ACADEMIC, Running, running
 
 LOCAL = Actor("local")
 # By external id: attributes, and the groups that they are members of.
@@ -29,6 +33,10 @@ PEOPLE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.fixture
 async def campus(service: Running) -> dict[str, UUID]:
+    return await fill(service)
+
+
+async def fill(service: Running) -> dict[str, UUID]:
     """Store people and groups, and return the ids of the people."""
     ids: dict[str, UUID] = {}
     groups = {slug: await create(service, slug) for slug in ("info", "chess", "staff", "none")}
@@ -225,25 +233,35 @@ async def test_a_group_that_is_gone_excludes_everybody(
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 async def test_a_fan_out_that_is_interrupted_goes_on_where_it_was(
-    service: Running, campus: dict[str, UUID], monkeypatch: pytest.MonkeyPatch, after: int
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     monkeypatch.setattr("flashnotify.delivery.recipients._SLICE", 1)
-    notifications, stored = service.service.archive.notifications, 0
-    add = notifications.add_deliveries
+    async with running(Service(ServiceConfig(), clock), deliver=False) as running_service:
+        await fill(running_service)
+        service = running_service.service
+        id = await running_service.send(to=["user:dee", "group:info", "group:chess"])
+        [job] = await service.archive.jobs.ready(Lane(None, Priority.low), None, 10)
+        recipients = Recipients(service.archive.directory)
+        fan_out = FanOut(service.archive, recipients, service.planner, clock)
+        add = service.archive.notifications.add_deliveries
+        stored: list[FanOutSlice] = []
 
-    async def failing(job: Any, done: FanOutSlice, now: int) -> None:
-        nonlocal stored
-        if stored == after:
-            stored += 1
-            raise RuntimeError("interrupted")
-        await add(job, done, now)
-        stored += 1
+        async def interrupted(job: Job, done: FanOutSlice, now: int) -> None:
+            if len(stored) == after:
+                raise asyncio.CancelledError
+            await add(job, done, now)
+            stored.append(done)
 
-    monkeypatch.setattr(notifications, "add_deliveries", failing)
-    id = await service.send(to=["user:dee", "group:info", "group:chess"], channels=["email"])
-    await service.completed(id)
-    items = (await service.get(f"/v1/notifications/{id}/deliveries"))["items"]
-    assert sorted(item["to"].partition("@")[0] for item in items) == ["ada", "bob", "cid", "dee"]
+        with monkeypatch.context() as patch:
+            patch.setattr(service.archive.notifications, "add_deliveries", interrupted)
+            with pytest.raises(asyncio.CancelledError):
+                await fan_out.execute(job)
+        await fan_out.execute(job)
+        found = await running_service.get(f"/v1/notifications/{id}")
+        assert found["recipients"] == 4
+        items = (await running_service.get(f"/v1/notifications/{id}/deliveries"))["items"]
+        reached = sorted(item["to"].partition("@")[0] for item in items)
+        assert reached == ["ada", "bob", "cid", "dee"]
 
 
 async def test_one_request_to_a_group_is_one_notification(
