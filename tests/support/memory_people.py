@@ -1,9 +1,9 @@
 """People in memory: without groups, which only a database resolves."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from uuid import UUID
 
-from flashnotify.archive.people_records import Group, Person
+from flashnotify.archive.people_records import AudienceSlice, Group, Person
 from flashnotify.domain import Address, AudienceEntry
 from tests.support.memory_state import State
 
@@ -28,10 +28,10 @@ class MemoryDirectory:
         return {}
 
     async def audience(
-        self, entries: Sequence[AudienceEntry], after: UUID | None, limit: int
-    ) -> Sequence[Person]:
+        self, entries: Sequence[AudienceEntry], kind: str, after: UUID | None, limit: int
+    ) -> AsyncGenerator[AudienceSlice]:
         await self._state.read()
-        return []
+        yield AudienceSlice([], after, finished=True)
 
     async def reached_by(
         self, entries: Sequence[AudienceEntry], addresses: Collection[Address]

@@ -12,6 +12,7 @@ from flashnotify.api.acknowledgements import acknowledgements_router
 from flashnotify.api.api_key_requests import ApiKeyIn, RotationIn
 from flashnotify.api.api_keys import api_keys_router
 from flashnotify.api.application import application
+from flashnotify.api.audience import AudienceIn, audience_router
 from flashnotify.api.audit import audit_router
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
@@ -49,9 +50,11 @@ from flashnotify.channels.net.address_guard import PublicAddresses
 from flashnotify.channels.net.name_lookup import NameLookup
 from flashnotify.channels.push.channel import PushNotificationMixin
 from flashnotify.channels.push.webpush import WebPushConfig, WebPushTransport
+from flashnotify.channels.sms.channel import SMSConfig
 from flashnotify.control.cancel_and_retry import CancelAndRetry
 from flashnotify.control.explain import Explain
 from flashnotify.delivery.receipts import Receipts
+from flashnotify.delivery.recipients import Recipients
 from flashnotify.domain import USER
 from flashnotify.identity.daily_recipients import RecipientLimits
 from flashnotify.identity.devices import OwnedDevices
@@ -60,6 +63,7 @@ from flashnotify.identity.rate_limits import RateLimits
 from flashnotify.intake.audience import Audience
 from flashnotify.intake.bulk import Bulk
 from flashnotify.intake.idempotency import Idempotency
+from flashnotify.intake.preview import Preview
 from flashnotify.intake.reminders import Reminders
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
@@ -125,6 +129,7 @@ def api_of(service: Service) -> ASGIApp:
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
         groups_router(service.people.groups, kinds, max_bytes, service.slices),
         members_router(service.people.groups, archive.directory, max_bytes, service.slices),
+        audience_router(_preview(service), kinds, max_bytes, service.slices),
         topics_router(service.people.topics, channels, max_bytes, service.slices),
         preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
@@ -148,6 +153,7 @@ def api_of(service: Service) -> ASGIApp:
         MembersIn,
         SubgroupsIn,
         TopicIn,
+        AudienceIn,
         *PASSWORD_REQUESTS,
     ]
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
@@ -163,15 +169,25 @@ def api_of(service: Service) -> ASGIApp:
     )
 
 
-def _submission(service: Service) -> Submission:
-    config, archive, clock = service.config, service.archive, service.clock
+def _audience(service: Service) -> Audience:
     channels = service.channels.values()
-    audience = Audience(
+    return Audience(
         {c.spec.scheme: c.check_address for c in channels if c.spec.scheme != USER},
-        {PushNotificationMixin.scheme: archive.devices.find_all},
-        archive.directory,
+        {PushNotificationMixin.scheme: service.archive.devices.find_all},
+        service.archive.directory,
         service.slices,
     )
+
+
+def _preview(service: Service) -> Preview:
+    recipients, routing = Recipients(service.archive.directory), service.planner.routing
+    segments = SMSConfig().max_segments
+    return Preview(*(_audience(service), recipients, routing, service.clock, service.ids, segments))
+
+
+def _submission(service: Service) -> Submission:
+    config, archive, clock = service.config, service.archive, service.clock
+    audience = _audience(service)
     limits = Limits(config.max_title_length, config.max_body_bytes, config.max_recipients)
     validation = Validation(service.kinds, service.wordings, audience, limits, service.zone)
     once = Idempotency(archive.notifications, clock, service.slices)

@@ -1,6 +1,6 @@
 """What people ask of the archive, as protocols. What `ports` says of all of them holds here."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from flashnotify.archive.identity_records import AuditEntry, User
 from flashnotify.archive.people_records import (
     Acknowledgement,
     AskedRecipient,
+    AudienceSlice,
     Group,
     GroupFilter,
     Member,
@@ -34,10 +35,14 @@ class Directory(Protocol):
     async def groups(self, slugs: Collection[str]) -> Mapping[str, Group]:
         """Return the groups with these slugs."""
 
-    async def audience(
-        self, entries: Sequence[AudienceEntry], after: UUID | None, limit: int
-    ) -> Sequence[Person]:
-        """Return active people in any of the groups and combinations, by id, after `after`."""
+    def audience(
+        self, entries: Sequence[AudienceEntry], kind: str, after: UUID | None, limit: int
+    ) -> AsyncGenerator[AudienceSlice]:
+        """Yield active people in any of the groups and combinations, by id, after `after`.
+
+        At most `limit` at once. Who is in a group is read for each slice, what it consists of once.
+        `kind` is that of the notification: topics of others are as any group.
+        """
 
     async def reached_by(
         self, entries: Sequence[AudienceEntry], addresses: Collection[Address]

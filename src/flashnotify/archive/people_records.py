@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flashnotify.archive.identity_records import User
@@ -130,7 +130,10 @@ class InboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What is needed to reach a person. `devices` are those that get push."""
+    """What is needed to reach a person. `devices` are those that get push.
+
+    Who is reached through topics alone may have chosen channels for these: `topic_channels`.
+    """
 
     id: UUID
     name: str
@@ -145,6 +148,7 @@ class Person:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     devices: Sequence[UUID] = ()
     preferences: Preferences = field(default_factory=Preferences)
+    topic_channels: frozenset[str] | None = None
 
     def addresses(self, scheme: str) -> Sequence[str]:
         """Return the person's addresses of a URI scheme, as deliveries have them."""
@@ -176,3 +180,11 @@ class AskedRecipient:
     user_id: UUID | None
     acknowledged_at: int | None
     channel: str | None
+
+
+class AudienceSlice(NamedTuple):
+    """Some people in groups, and the last one looked at: those before are done."""
+
+    people: Sequence[Person]
+    last: UUID | None
+    finished: bool

@@ -72,7 +72,9 @@ class Recipients:
         if not groups:
             return
         ids = {UUID(entry.partition(":")[2]) for entry in named if names_user(entry)}
-        async for found, last, finished in self._grouped(groups, ids, notification.last_person):
+        begin = (groups, notification.kind, notification.last_person)
+        async for people, last, finished in self.directory.audience(*begin, _SLICE):
+            found = [person for person in people if person.id not in ids]
             yield Slice(found, len(named), last, len(found), finished)
 
     async def _silent(self, id: UUID, last: UUID | None) -> AsyncIterator[Slice]:
@@ -107,17 +109,6 @@ class Recipients:
         found = [address for address in found if address not in reached]
         # One who was removed since leaves a trace, too.
         return found + [known.get(id) or Person(id, "", active=False) for id in ids]
-
-    async def _grouped(
-        self, groups: Sequence[AudienceEntry], named: Collection[UUID], last: UUID | None
-    ) -> AsyncIterator[tuple[Sequence[Person], UUID | None, bool]]:
-        """Yield people in groups who are not `named`, after `last`, in the order of their ids."""
-        finished = False
-        while not finished:
-            people = await self.directory.audience(groups, last, _SLICE)
-            last = people[-1].id if people else last
-            finished = len(people) < _SLICE
-            yield [person for person in people if person.id not in named], last, finished
 
 
 def _is_people(entry: AudienceEntry) -> bool:

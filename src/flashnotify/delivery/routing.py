@@ -83,11 +83,13 @@ class Routing:
 def _wanted(kind: NotifierSpec, person: Person, notification: Notification) -> Sequence[str]:
     """Return the channels on which a person gets a notification.
 
-    What the person chose for the kind limits what was requested; the kind's defaults are for a
-    request without channels. A critical notification ignores both, and nobody opts out of a
-    mandatory kind.
+    What the person chose for the topic, or else for the kind, limits what was requested; the kind's
+    defaults are for a request without channels. A critical notification ignores all of it, and
+    nobody opts out of a mandatory kind.
     """
-    requested, chosen = notification.channels, person.preferences.kinds.get(kind.kind)
+    requested, chosen = notification.channels, person.topic_channels
+    if chosen is None:
+        chosen = person.preferences.kinds.get(kind.kind)
     if notification.priority is Priority.critical:
         return requested or list(kind.channels)
     if chosen is None or (kind.mandatory and not chosen):

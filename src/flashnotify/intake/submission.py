@@ -1,6 +1,7 @@
 """Accepts notifications: validates, stores, queues. An accepted notification is on disk."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -114,12 +115,22 @@ class Submission:
         now = self.clock.now()
         checked = await self.validation.check(caller, document, now, max_errors)
         notification = self._notification(caller, checked, now)
-        warnings = self.validation.warnings(document)
+        warnings = [*self.validation.warnings(document), *await self._empty(checked)]
         work = self.planner.work(notification)
         reached = None
         if caller.recipients_per_day is not None:
             reached = await self.recipients.take(caller, await self._reached(checked.recipients))
         return Prepared(notification, work, warnings, reached)
+
+    async def _empty(self, checked: Checked) -> Sequence[FieldError]:
+        """Return a warning if groups are all that is named, and nobody is in them now."""
+        to, people = checked.recipients, checked.recipients.people
+        if not people or to.number:
+            return ()
+        async with aclosing(self.directory.audience(people, checked.kind.kind, None, 1)) as found:
+            if (await anext(found)).people:
+                return ()
+        return [FieldError("/to", "empty_audience", "there is nobody in these groups now")]
 
     async def _reached(self, recipients: Recipients) -> int:
         """Return how many a notification reaches now, the people in its groups included."""

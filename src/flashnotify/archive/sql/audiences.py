@@ -1,7 +1,7 @@
 """Audiences, as stored and as conditions on people."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,15 @@ from flashnotify.archive.identity_models import User
 from flashnotify.archive.people_models import Membership
 from flashnotify.archive.people_records import Group
 from flashnotify.archive.sql.group_rules import matching_rule
-from flashnotify.domain import GROUP, USER, Address, AudienceEntry, Combination, names_user
+from flashnotify.domain import (
+    GROUP,
+    USER,
+    Address,
+    AudienceEntry,
+    Combination,
+    names_group,
+    names_user,
+)
 
 _PARTS = ("all", "any", "none")
 
@@ -55,10 +63,33 @@ def slugs_in(found: Sequence[AudienceEntry]) -> set[str]:
 
 
 class People:
-    """Makes conditions on people of entries. `groups`: each with all groups below it, by slug."""
+    """Makes conditions on people of entries.
 
-    def __init__(self, groups: Mapping[str, Collection[Group]]) -> None:
+    `groups`: each with all groups below it, by slug. `members`: how many people are in them all,
+    if they are few.
+    """
+
+    def __init__(self, groups: Mapping[str, Sequence[Group]], members: int | None) -> None:
         self._groups = groups
+        self._members = members
+
+    def candidates(self, found: Sequence[AudienceEntry]) -> ColumnElement[bool] | None:
+        """Return whether a person is in any of the entries, as a short list of ids to look up.
+
+        None if the list is not short, or some people are there by a rule.
+        """
+        groups = [group for slug in slugs_in(found) for group in self._groups.get(slug, ())]
+        named = all(isinstance(entry, str) and entry.startswith(f"{GROUP}:") for entry in found)
+        if not named or self._members is None or any(group.rule is not None for group in groups):
+            return None
+        members = select(Membership.user_id)
+        return User.id.in_(members.where(Membership.group_id.in_([group.id for group in groups])))
+
+    def topics(self, found: Sequence[AudienceEntry], kind: str) -> Sequence[Group]:
+        """Return the topics among the entries whose notifications are of `kind`."""
+        named = [Address.parse(e).value for e in found if isinstance(e, str) and names_group(e)]
+        groups = [g for slug in named for g in self._groups.get(slug, ()) if g.slug == slug]
+        return [group for group in groups if group.joinable and group.kind in (None, kind)]
 
     def among(self, found: Sequence[AudienceEntry]) -> ColumnElement[bool]:
         """Return whether a person is in any of the entries.
@@ -99,6 +130,13 @@ class People:
             Membership.user_id == User.id, Membership.group_id.in_([group.id for group in groups])
         )
         return or_(members.exists(), *conditions)
+
+
+def topic_channels(topics: Sequence[Group]) -> ColumnElement[str]:
+    """Return a JSON array of what a person chose for each of some topics that they joined."""
+    joined = Membership.group_id.in_([topic.id for topic in topics])
+    chosen = select(func.json_group_array(Membership.channels))
+    return chosen.where(Membership.user_id == User.id, joined).scalar_subquery()
 
 
 def has_id(ids: Sequence[str]) -> ColumnElement[bool]:

@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
 from sqlalchemy import not_ as negated
 
 from flashnotify.archive.identity_models import User
 
 # What a rule may hold beside attributes.
 NOT, ANY = "not", "any"
+# A row whose attributes are damaged must not fail the others.
+_attributes = case((func.json_valid(User.attributes) == 1, User.attributes), else_="{}")
 
 
 def matching_rule(rule: Mapping[str, Any]) -> ColumnElement[bool]:
@@ -36,7 +38,7 @@ def _has(name: str, wanted: Sequence[Any]) -> ColumnElement[bool]:
     Attributes are stored in ASCII, and SQLite before 3.45 finds a name only as it is stored.
     """
     path = f"$.{json.dumps(name)}"
-    values = func.json_each(User.attributes, path).table_valued("atom", "type")
+    values = func.json_each(_attributes, path).table_valued("atom", "type")
     types = (
         (("true", "false"), [value for value in wanted if isinstance(value, bool)]),
         (("text",), [value for value in wanted if isinstance(value, str)]),
@@ -48,6 +50,6 @@ def _has(name: str, wanted: Sequence[Any]) -> ColumnElement[bool]:
     return (
         select(literal_column("1"))
         .select_from(values)
-        .where(func.json_type(User.attributes, path) != "object", or_(*found))
+        .where(func.json_type(_attributes, path) != "object", or_(*found))
         .exists()
     )
