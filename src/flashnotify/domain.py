@@ -195,11 +195,13 @@ class Job:
 class Rendering:
     """The texts of a notification for one channel in one locale, from the kind's templates.
 
-    `parts` holds the texts by the channel's names for them (`subject`, `text`, `html`).
+    `parts` holds the texts by the channel's names for them (`subject`, `text`, `html`). A message
+    that is cut still ends with `ending`.
     """
 
     locale: str
     parts: Mapping[str, str]
+    ending: str = ""
 
 
 class DeviceType(StrEnum):

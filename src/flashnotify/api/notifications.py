@@ -94,6 +94,12 @@ class NotificationDetail(NotificationOut):
     to: Annotated[Entries | None, Field(exclude_if=lambda to: to is None)] = None
     channels: list[str] | None
     locale: str
+    texts: Annotated[
+        Mapping[str, Mapping[str, str]] | None, Field(exclude_if=lambda texts: texts is None)
+    ] = None
+    personalised: bool
+    acknowledge: bool
+    reminds_of: UUID | None
     counts: Mapping[str, Mapping[str, int]]
 
 

@@ -13,6 +13,7 @@ from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Job
+from flashnotify.identity.acknowledgement_links import AcknowledgementLinks
 from flashnotify.runtime.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     executor = Executor(
         *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
         ids,
+        AcknowledgementLinks(service.secret, config.public_url).link,
         unsubscribe_links=service.unsubscribe_links,
         most_strangers=config.workers // 2,
     )

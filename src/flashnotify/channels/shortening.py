@@ -4,12 +4,14 @@ from bisect import bisect
 from collections.abc import Callable
 
 
-def shorten(text: str, fits: Callable[[str], bool], mark: str = "…") -> str:
+def shorten(text: str, fits: Callable[[str], bool], mark: str = "…", ending: str = "") -> str:
     """Return `text` if it `fits`, or else its longest beginning that fits with `mark` after it.
 
     It ends with a whole word if possible. `fits` is called about a dozen times, so cut a very long
-    text first.
+    text first. An `ending` is never cut: it follows in any case.
     """
+    if ending:
+        return shorten(text, lambda cut: fits(cut + ending), mark) + ending
     if fits(text):
         return text
     end = bisect(range(1, len(text) + 1), False, key=lambda n: not fits(text[:n].rstrip() + mark))

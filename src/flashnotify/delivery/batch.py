@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flashnotify.archive.people_records import Person
 from flashnotify.archive.records import Delivery, Finish, Notification, Reschedule
+from flashnotify.delivery.texts import Texts
 from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import Device, Job, Message, Rendering
 from flashnotify.meta import Notifier
@@ -36,10 +37,11 @@ class Batch:
     ended: dict[Finish, list[Delivery]] = field(default_factory=dict)
     blocked: list[Message] = field(default_factory=list)
     until: list[Reschedule] = field(default_factory=list)
-    # Set by the steps "render" and "prepare": the texts by locale, with what the channel made of
-    # them for all recipients.
+    # Set by the step "render".
     notifier: Notifier | None = None
-    texts: dict[str, tuple[Rendering, Any]] = field(default_factory=dict)
+    texts: Texts | None = None
+    # Makes the link with which the recipient of a delivery acknowledges it.
+    link: Callable[[UUID], str] | None = None
     # Makes the link with which a person unsubscribes, if they can.
     unsubscribe_link: Callable[[UUID], str] | None = None
     # What a batch may have under way to services that have not answered yet: some may hang.
@@ -76,8 +78,16 @@ class Batch:
         return person.locale if person and person.locale else self.notification.locale
 
     def message(self, delivery: Delivery) -> Message:
-        """Return the message to one recipient."""
-        rendering, content = self.texts[self.locale(delivery)]
+        """Return the message to one recipient.
+
+        Raises:
+            MissingValue: the person has no value for a placeholder without a default.
+        """
+        assert self.texts is not None
+        if self.notification.personalised or self.notification.acknowledge:
+            rendering, content = self._own_texts(self.texts, delivery)
+        else:
+            rendering, content = self.texts[self.locale(delivery)]
         unsubscribe = None
         if delivery.user_id is not None and self.unsubscribe_link is not None:
             unsubscribe = self.unsubscribe_link(delivery.user_id)
@@ -92,3 +102,12 @@ class Batch:
             device=self.devices.get(delivery.address),
             unsubscribe=unsubscribe,
         )
+
+    def _own_texts(self, texts: Texts, delivery: Delivery) -> tuple[Rendering, Any]:
+        """Return the texts with what belongs to one recipient: their values, their link."""
+        locale, person = self.locale(delivery), None
+        if self.notification.personalised and delivery.user_id is not None:
+            # One who was removed since has no values.
+            person = self.people.get(delivery.user_id) or Person(delivery.user_id, "")
+        link = self.link(delivery.id) if self.notification.acknowledge and self.link else None
+        return texts.of_one(locale, person, link) if person or link else texts[locale]

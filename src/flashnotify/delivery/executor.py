@@ -22,11 +22,13 @@ from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.recorder import Recorder
 from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.sender import Sender
+from flashnotify.delivery.texts import Texts
 from flashnotify.delivery.transports import OpenChannel, SendResult
-from flashnotify.domain import AttemptOutcome, Job, Message, WaitReason
+from flashnotify.domain import AttemptOutcome, DeliveryStatus, Job, Message, WaitReason
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.people.placeholders import MissingValue
 from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.time_slices import TimeSlices
 
@@ -57,6 +59,8 @@ class Executor:
     in_flight: InFlight
     clock: Clock
     ids: Callable[[], UUID]
+    # Makes the link with which the recipient of a delivery acknowledges it.
+    link: Callable[[UUID], str] | None = None
     unsubscribe_links: UnsubscribeLinks | None = None
     # How many batches may be at services that have not answered yet. A service that hangs holds its
     # worker, so that the other workers are left to those that answer.
@@ -89,7 +93,6 @@ class Executor:
                     batch.until.append(until)
                 case None:
                     self._render(batch)
-                    self._prepare(batch)
                     await self._send(batch, recorder)
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends this batch only
             self._fail(batch, recorder, error)
@@ -133,18 +136,10 @@ class Executor:
         return await find(job.notification_id, audience=False), await queued(job.id)
 
     def _render(self, batch: Batch) -> None:
-        """Render the texts, once for all recipients with the same language."""
-        spec = batch.open_channel.spec
-        for locale in {batch.locale(delivery) for delivery in batch.due.values()}:
-            batch.notifier, rendering = self.renderer.render(batch.notification, spec, locale)
-            batch.texts[locale] = rendering, None
-
-    def _prepare(self, batch: Batch) -> None:
-        """Build from the texts what all recipients share: a MIME body, the segments of an SMS."""
-        channel = batch.open_channel
-        for locale, (rendering, _) in batch.texts.items():
-            content = channel.spec.mixin.prepare(rendering, channel.config)
-            batch.texts[locale] = rendering, content
+        """Get ready to render: each text is made in the turn of the first who gets it."""
+        notifier = batch.notifier = self.renderer.notifier(batch.notification)
+        batch.texts = Texts(self.renderer, batch.notification, notifier, batch.open_channel)
+        batch.link = self.link
 
     async def _send(self, batch: Batch, recorder: Recorder) -> None:
         """Send to the due deliveries, as many at once as there are connections."""
@@ -169,7 +164,11 @@ class Executor:
 
     async def _send_one(self, batch: Batch, recorder: Recorder, delivery: Delivery) -> None:
         """Decide again, since time has passed; then attempt the delivery and record the result."""
-        message = batch.message(delivery)
+        try:
+            message = batch.message(delivery)
+        except MissingValue as missing:
+            batch.end(delivery, Finish(DeliveryStatus.skipped, str(missing)))
+            return
         decision = self.decider.decide(batch, message)
         if isinstance(decision, Finish):
             batch.end(delivery, decision)

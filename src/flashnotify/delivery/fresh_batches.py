@@ -23,7 +23,8 @@ class FreshBatches:
 
     def add(self, job: Job, notification: Notification, deliveries: Sequence[Delivery]) -> None:
         """Keep the records of a batch, all of them on disk, if there is room."""
-        if len(notification.body) <= _MAX_BODY and len(self._batches) < self._bound:
+        short = len(notification.body) <= _MAX_BODY and notification.texts is None
+        if short and len(self._batches) < self._bound:
             self._batches[job.id] = notification, deliveries
 
     def take(self, job: Job) -> tuple[Notification, Sequence[Delivery]] | None:

@@ -21,6 +21,7 @@ from flashnotify.intake.idempotency import Accepted, Idempotency
 from flashnotify.intake.json_documents import parse
 from flashnotify.intake.validation import Checked, Validation
 from flashnotify.meta.faults import MAX_ERRORS
+from flashnotify.meta.requests import LocalizedText
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.time_slices import TimeSlices
@@ -168,8 +169,15 @@ class Submission:
             send_at=send_at,
             expires_at=milliseconds(request.expires_at) if request.expires_at else None,
             reference=request.reference,
+            texts=_stored(request.texts) if request.texts is not None else None,
+            personalised=request.personalised,
+            acknowledge=request.acknowledge,
             sender=caller.id,
             status=NotificationStatus.scheduled if later else NotificationStatus.queued,
             accepted_at=now,
             updated_at=now,
         )
+
+
+def _stored(texts: Mapping[str, LocalizedText]) -> Mapping[str, Mapping[str, str]]:
+    return {tag: {"title": text.title, "body": text.body} for tag, text in texts.items()}

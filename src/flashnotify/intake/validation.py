@@ -12,7 +12,10 @@ from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Audience, Recipients
 from flashnotify.intake.delays import resolve
+from flashnotify.intake.languages import texts_in
+from flashnotify.intake.personalising import check_placeholders
 from flashnotify.meta.faults import MAX_ERRORS, field_errors
+from flashnotify.meta.language_lookup import lookup
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.requests import NotificationRequest
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
@@ -88,6 +91,8 @@ class Validation:
         data = request.data.model_dump(mode="json", exclude_none=True)
         self._check_whole(kind, request, data, send_at, now)
         recipients = await self.audience.check(request.to, kind.schemes, max_errors)
+        if request.personalised:
+            check_placeholders(request, recipients, max_errors)
         if not _reaches(kind, channels, recipients):
             raise (
                 caller.channel_not_allowed()
@@ -99,7 +104,7 @@ class Validation:
     def warnings(self, document: Mapping[str, Any]) -> Sequence[FieldError]:
         """Return what a valid document asks for and does not get."""
         locale, templates = document.get("locale"), self.templates[document["kind"]]
-        if locale is None or templates.find(locale) is not None:
+        if locale is None or lookup(templates.locales, locale) is not None:
             return ()
         known = ", ".join(templates.locales)
         detail = f"has no wording; messages are in {templates.nearest(locale)!r}. There is {known}"
@@ -136,14 +141,19 @@ class Validation:
 
     def _check_sizes(self, document: Mapping[str, Any]) -> None:
         """Refuse what is too long, before anything looks at its content."""
-        title, body, to = document.get("title"), document.get("body"), document.get("to")
+        to, languages = document.get("to"), document.get("texts")
         errors: list[FieldError] = []
-        if isinstance(title, str) and len(title) > self.limits.title:
-            errors.append(_too_long("/title", len(title), self.limits.title, "characters"))
-        if isinstance(body, str):
-            size = len(body.encode(errors="surrogatepass"))
-            if size > self.limits.body:
-                errors.append(_too_long("/body", size, self.limits.body, "bytes of UTF-8"))
+        texts = [("", document)] if languages is None else [("", document), *texts_in(languages)]
+        for pointer, text in texts:
+            title, body = text.get("title"), text.get("body")
+            if isinstance(title, str) and len(title) > self.limits.title:
+                error = (len(title), self.limits.title, "characters")
+                errors.append(_too_long(f"{pointer}/title", *error))
+            if isinstance(body, str):
+                size = len(body.encode(errors="surrogatepass"))
+                if size > self.limits.body:
+                    error = (size, self.limits.body, "bytes of UTF-8")
+                    errors.append(_too_long(f"{pointer}/body", *error))
         if isinstance(to, list) and len(to) > self.limits.recipients:
             errors.append(_too_long("/to", len(to), self.limits.recipients, "entries"))
         if errors:

@@ -106,7 +106,15 @@ class NotificationMeta(ChannelMeta):
 
 # Names that a field must not have: every notification has them, or Notifier itself.
 _RESERVED = (NotificationRequest.model_fields.keys() - {"priority"}) | {
-    *("values", "prepare", "check_address", "example", "default_channels", "mandatory")
+    *(
+        "acknowledgement",
+        "values",
+        "prepare",
+        "check_address",
+        "example",
+        "default_channels",
+        "mandatory",
+    )
 }
 
 

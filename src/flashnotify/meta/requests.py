@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     PlainSerializer,
+    StringConstraints,
     TypeAdapter,
     create_model,
 )
@@ -73,8 +74,35 @@ class _AudienceSchema:
         return handler(TypeAdapter(list[str | AudienceCombination]).core_schema)
 
 
+# A language, as the key of a text.
+_Tag: TypeAlias = Annotated[str, StringConstraints(pattern=_LOCALE, max_length=35)]
 # The entries of an audience, as JSON has them.
 Entries: TypeAlias = Annotated[list[Any], _AudienceSchema()]
+
+
+# A single line: the subject of an email, the title of a push; and a message as plain text.
+_TITLE = Text(
+    required=True,
+    max_length=None,
+    help="A single line: the subject of an email, the title of a push.",
+    example="Room changed",
+)
+_BODY = Text(
+    required=True,
+    max_length=None,
+    multiline=True,
+    help="The message, as plain text.",
+    example="The exam takes place in room B204.",
+)
+
+
+class LocalizedText(BaseModel):
+    """A title and a body in one language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: Annotated[str, _TITLE]
+    body: Annotated[str, _BODY]
 
 
 class NotificationRequest(BaseModel):
@@ -87,25 +115,8 @@ class NotificationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
-    title: Annotated[
-        str,
-        Text(
-            required=True,
-            max_length=None,
-            help="A single line: the subject of an email, the title of a push.",
-            example="Room changed",
-        ),
-    ]
-    body: Annotated[
-        str,
-        Text(
-            required=True,
-            max_length=None,
-            multiline=True,
-            help="The message, as plain text.",
-            example="The exam takes place in room B204.",
-        ),
-    ]
+    title: Annotated[str, _TITLE]
+    body: Annotated[str, _BODY]
     to: Entries = PydanticField(
         min_length=1,
         description="The audience: addresses such as `mailto:ada@univ.example`, people and groups "
@@ -134,6 +145,22 @@ class NotificationRequest(BaseModel):
     )
     reference: Annotated[str, Text()] | None = _optional(
         "The sender's own identifier, to find the notification by.", examples=["exam-8841"]
+    )
+    texts: dict[_Tag, LocalizedText] | None = _optional(
+        "Title and body in other languages (BCP 47), up to 20: each recipient gets the nearest to "
+        "their own. `title` and `body` are for the rest.",
+        examples=[{"fr": {"title": "Salle modifiée", "body": "L'examen a lieu en B204."}}],
+    )
+    personalised: bool = PydanticField(
+        False,
+        strict=True,
+        description="Fill placeholders such as `((first_name))` or `((attributes.room|B204))` in "
+        "title and body with what the directory knows of each person.",
+    )
+    acknowledge: bool = PydanticField(
+        False,
+        strict=True,
+        description="Ask each recipient to confirm, by a link, that they have read it.",
     )
 
 

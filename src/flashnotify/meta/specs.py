@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from flashnotify.domain import Priority, Rendering, Window
+from flashnotify.meta.language_lookup import lookup
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -170,13 +171,6 @@ class TemplatesSpec:
             found, {part: templates[part].render(values, locale=found).strip() for part in parts}
         )
 
-    def nearest(self, locale: str) -> str:
-        """Return the locale of these templates that matches `locale` best, or the first one."""
-        return self.find(locale) or next(iter(self.locales))
-
-    def find(self, locale: str) -> str | None:
-        """Return the locale of these templates that `locale` falls back to (RFC 4647, 3.4)."""
-        known = {name.lower(): name for name in self.locales}
-        tags = locale.replace("_", "-").lower().split("-")
-        candidates = ("-".join(tags[:length]) for length in range(len(tags), 0, -1))
-        return next((known[tag] for tag in candidates if tag in known), None)
+    def nearest(self, *wanted: str) -> str:
+        """Return the first of these locales that a `wanted` one falls back to, or the first one."""
+        return lookup(self.locales, *wanted) or next(iter(self.locales))

@@ -93,7 +93,7 @@ def _compile_part(
         code, variables, needed = cache.get(key, lambda: _translate(jinja, source, optional))
     except TemplateSyntaxError as error:
         raise DeclarationError(f"{place}, line {error.lineno}: {error.message}") from None
-    known = {"title", "body", "locale", "priority"} | kind.fields.keys()
+    known = {"title", "body", "locale", "priority", "acknowledgement"} | kind.fields.keys()
     if unknown := variables - known:
         raise DeclarationError(
             f"{place}: uses {min(unknown)!r}, which {kind.notifier.__name__} does not declare; "

@@ -48,14 +48,15 @@ def notification(locale: str = "en", kind: str = "lecture", **data: Any) -> Noti
 def text(zone: str | None = None, **data: Any) -> str:
     """Return the text of an email."""
     renderer = Renderer(KINDS, TEMPLATES, ZoneInfo(zone) if zone else None)
-    _, rendering = renderer.render(notification(**data), EMAIL, "en")
+    found = notification(**data)
+    rendering = renderer.render(found, renderer.notifier(found), EMAIL, "en")
     return rendering.parts["text"]
 
 
 def test_each_part_of_the_channel_is_rendered() -> None:
-    notifier, rendering = Renderer(KINDS, TEMPLATES, None).render(
-        notification(room="B1"), EMAIL, "en"
-    )
+    renderer, found = Renderer(KINDS, TEMPLATES, None), notification(room="B1")
+    notifier = renderer.notifier(found)
+    rendering = renderer.render(found, notifier, EMAIL, "en")
     assert isinstance(notifier, LectureNotifier)
     assert notifier.room == "B1"
     assert rendering.locale == "en"
@@ -68,7 +69,8 @@ def test_each_part_of_the_channel_is_rendered() -> None:
     ("locale", "found"), [("fr", "fr"), ("fr-CA", "fr"), ("FR", "fr"), ("de", "en")]
 )
 def test_the_nearest_locale_is_used(locale: str, found: str) -> None:
-    _, rendering = Renderer(KINDS, TEMPLATES, None).render(notification(), EMAIL, locale)
+    renderer, found_in = Renderer(KINDS, TEMPLATES, None), notification()
+    rendering = renderer.render(found_in, renderer.notifier(found_in), EMAIL, locale)
     assert rendering.locale == found
 
 

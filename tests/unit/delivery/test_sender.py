@@ -71,9 +71,9 @@ async def setting(clock: ManualClock) -> Setting:
     (job,) = await delivering.batches()
     notification = delivering.archive.state.notifications[job.notification_id]
     channel = delivering.channels["email"]
-    notifier, rendering = Renderer(KINDS, TEMPLATES, None).render(
-        notification, channel.spec, notification.locale
-    )
+    renderer = Renderer(KINDS, TEMPLATES, None)
+    notifier = renderer.notifier(notification)
+    rendering = renderer.render(notification, notifier, channel.spec, notification.locale)
     content = channel.spec.mixin.prepare(rendering, channel.config)
     message = Message(job.id, "a@univ.example", rendering, clock.now(), content)
     return Setting(delivering, notifier, message, Metrics(KINDS.values()))

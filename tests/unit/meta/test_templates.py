@@ -52,7 +52,7 @@ def text(spec: TemplatesSpec, locale: str = "en", **values: Any) -> str:
         (
             {"fr": wording(html="{{ coarse }}")},
             r"LabTemplates\.fr html: uses 'coarse', which LabNotifier does not declare; expected "
-            r"one of body, course, locale, priority, room, starts_at, title\.",
+            r"one of acknowledgement, body, course, locale, priority, room, starts_at, title\.",
         ),
         ({"fr": Wording(subject="a", text="b")}, r"LabTemplates\.fr: LabNotifier also needs html"),
         ({}, r"LabTemplates: has no locale; write `en = Wording"),

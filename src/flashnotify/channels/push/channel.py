@@ -25,13 +25,15 @@ class PushToOne:
         self.device = device
         self.title = message.rendering.parts["push_title"]
         self.text = message.rendering.parts["push"]
+        # What follows the text, even if that is cut.
+        self.ending = message.rendering.ending
         self.priority = message.priority
         self.expires_at = message.expires_at
         self.reference = str(message.delivery_id)
 
     def captured(self) -> Captured:
         """Return the push as its reader sees it."""
-        return Captured("push", str(self.device.id), self.title, self.text, None)
+        return Captured("push", str(self.device.id), self.title, self.text + self.ending, None)
 
 
 @tracked

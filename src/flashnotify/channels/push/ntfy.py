@@ -76,7 +76,9 @@ def _document(content: PushToOne) -> dict[str, object]:
     return {
         "topic": content.device.target,
         "title": content.title,
-        "message": shorten(text, lambda message: len(message.encode()) <= _MAX_BYTES),
+        "message": shorten(
+            text, lambda message: len(message.encode()) <= _MAX_BYTES, ending=content.ending
+        ),
         # From 2 (low) to 5 (https://docs.ntfy.sh/publish/#message-priority).
         "priority": content.priority + 2,
         # From 2.16 on, apps replace an earlier message with the same one

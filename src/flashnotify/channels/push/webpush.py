@@ -166,7 +166,8 @@ def payload(content: PushToOne) -> bytes:
     }
     room = MAX_BYTES - len(_json(fields)) + len(_json(""))
     # More characters than bytes never fit, and measuring them takes time.
-    fields["body"] = shorten(content.text[: MAX_BYTES + 1], lambda body: len(_json(body)) <= room)
+    text, ending = content.text[: MAX_BYTES + 1], content.ending
+    fields["body"] = shorten(text, lambda body: len(_json(body)) <= room, ending=ending)
     return _json(fields)
 
 

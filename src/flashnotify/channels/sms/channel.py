@@ -62,7 +62,7 @@ class SMSMixin(meta.Channel, channel="sms"):
     @classmethod
     def prepare(cls, rendering: Rendering, config: Any) -> Any:
         """Return the text, cut to the segments that the settings allow."""
-        return economical(rendering.parts["sms"], config.max_segments)
+        return economical(rendering.parts["sms"], config.max_segments, rendering.ending)
 
     async def send_sms(
         self, message: Message, transport: Transport[SMSToOne], config: SMSConfig

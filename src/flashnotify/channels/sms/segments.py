@@ -58,22 +58,24 @@ def segments(text: str, encoding: Encoding) -> int:
     return count
 
 
-def fit(text: str, max_segments: int) -> Segmented:
+def fit(text: str, max_segments: int, ending: str = "") -> Segmented:
     """Return `text` in at most `max_segments` segments, shortened at a word with `…` if needed.
 
-    GSM-7 has no such character: there it is three dots.
+    GSM-7 has no such character: there it is three dots. The `ending` is never cut.
     """
-    encoding = encoding_of(text)
+    whole = text + ending
+    encoding = encoding_of(whole)
     # A text of more characters never fits, so we never count a long one.
     room = _CAPACITY[encoding][0] * max_segments
-    if len(text) <= room and (needed := segments(text, encoding)) <= max_segments:
-        return Segmented(text, encoding, needed)
+    if len(whole) <= room and (needed := segments(whole, encoding)) <= max_segments:
+        return Segmented(whole, encoding, needed)
     mark = "…" if encoding is Encoding.ucs2 else "..."
-    shortened = shorten(text[: room + 1], lambda cut: segments(cut, encoding) <= max_segments, mark)
+    cut = text[: room + 1]
+    shortened = shorten(cut, lambda it: segments(it, encoding) <= max_segments, mark, ending)
     return Segmented(shortened, encoding, segments(shortened, encoding))
 
 
-def economical(text: str, max_segments: int) -> Segmented:
+def economical(text: str, max_segments: int, ending: str = "") -> Segmented:
     """Return `text` in at most `max_segments` segments, in characters that cost little.
 
     With one `’` a segment holds 70 characters, not 160. Accents and other details that GSM-7 lacks
@@ -81,11 +83,12 @@ def economical(text: str, max_segments: int) -> Segmented:
     """
     plain = _plain(text, max_segments)
     for candidate in (plain, _JOINERS.sub("", plain)):
-        fitted = fit(candidate, max_segments)
-        if fitted.text == candidate:
+        fitted = fit(candidate, max_segments, ending)
+        if fitted.text == candidate + ending:
             return fitted
     reduced = _reduced(plain)
-    return fit(reduced if encoding_of(reduced) is Encoding.gsm7 else plain, max_segments)
+    simplest = reduced if encoding_of(reduced) is Encoding.gsm7 else plain
+    return fit(simplest, max_segments, ending)
 
 
 def _plain(text: str, max_segments: int) -> str:

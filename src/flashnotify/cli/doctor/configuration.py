@@ -17,6 +17,7 @@ from flashnotify.identity.first_start import LOST
 from flashnotify.identity.passwords import weakness_of
 from flashnotify.identity.secret import Secret
 from flashnotify.meta import Config
+from flashnotify.meta.language_lookup import lookup
 from flashnotify.meta.registry import CONFIGS, TEMPLATES
 from flashnotify.settings import KEY_FILE, ServiceConfig, given_names, unknown_names
 
@@ -55,7 +56,7 @@ def doubtful_findings(config: ServiceConfig) -> Iterator[Finding]:
             "Set the time zone of the campus, such as FLASHNOTIFY_TIMEZONE=Europe/Paris.",
         )
     known = {locale: None for templates in TEMPLATES.values() for locale in templates.locales}
-    lacking = [kind for kind, t in TEMPLATES.items() if t.find(config.locale) is None]
+    lacking = [kind for kind, t in TEMPLATES.items() if lookup(t.locales, config.locale) is None]
     if lacking:
         found = f"is {config.locale}, in which there is no wording for {', '.join(lacking)}"
         remedy = (

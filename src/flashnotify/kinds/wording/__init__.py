@@ -110,6 +110,7 @@ def _text(language: Language, leads: Sequence[Line], lines: Sequence[Line]) -> s
     )
     source += "{{ body | trim }}\n" + when_any(lines, "")
     source += "".join(line.guarded(f"{line.label}{language.colon} {line.value}") for line in lines)
+    source += "{% if acknowledgement is defined %}\n\n{{ acknowledgement }}\n{% endif %}\n"
     # The signature separator: mail readers set apart what follows, or leave it out of replies.
     return f"{source}\n-- \n{language.footer}"
 

@@ -66,6 +66,9 @@ font-weight:bold">$label</td></tr>
 $lead\
 <p style="margin:0 0 16px">{{ body | prose }}</p>
 $details\
+{% if acknowledgement is defined %}
+<p style="margin:16px 0 12px">{{ acknowledgement }}</p>
+{% endif %}
 </td></tr>
 </table>
 <p class="faint" style="margin:12px 20px 0;color:#5b6370;$font;font-size:13px">$footer</p>
