@@ -24,5 +24,6 @@ def people_of(service: Service) -> People:
     preferences = Preferences(
         *(archive.preferences, archive.directory, service.kinds),
         *(service.identity.audit, service.clock, service.zone),
+        on_digest=service.digests.wake_up,
     )
     return People(preferences)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.people_records import (
+    DigestEntry,
     Group,
     GroupFilter,
     Member,
@@ -13,7 +14,7 @@ from flashnotify.archive.people_records import (
     Person,
     Preferences,
 )
-from flashnotify.archive.records import Page
+from flashnotify.archive.records import Notification, Page
 from flashnotify.domain import Address, AudienceEntry
 
 
@@ -123,9 +124,25 @@ class PreferencesOfPeople(Protocol):
         """
 
 
+class Digests(Protocol):
+    """What waits for people's digests. Fan-outs add to it, and digests remove what they list."""
+
+    async def due(self, now: int, after: DigestEntry | None, limit: int) -> Sequence[DigestEntry]:
+        """Return entries that are due at `now`, the oldest first, that follow `after`."""
+
+    async def waiting(
+        self, users: Collection[UUID], now: int, limit: int
+    ) -> Mapping[UUID, Sequence[Notification]]:
+        """Return the notifications that are due for some people, oldest first, `limit` for each."""
+
+    async def remove(self, entries: Sequence[DigestEntry]) -> None:
+        """Remove entries that nobody is to get."""
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
     groups: Groups
     preferences: PreferencesOfPeople
+    digests: Digests

@@ -9,6 +9,7 @@ from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
+from flashnotify.archive.sql.digests import SqlDigests
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.events import SqlEvents
 from flashnotify.archive.sql.groups import SqlGroups
@@ -49,6 +50,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
+        self.digests: people_ports.Digests = SqlDigests(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)
