@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.settings import ServiceConfig
 from tests.support.certificates import Authority
 from tests.support.manual_clock import ManualClock
+from tests.support.route_analysis import keep_analyses
 from tests.support.running import Running, running
 from tests.support.system import pytest_runtest_setup
 
@@ -26,6 +28,9 @@ def pytest_configure() -> None:
     See https://github.com/pytest-dev/pytest-asyncio/issues/724.
     """
     asyncio.set_event_loop(None)
+    keep_analyses()
+    # For each request of a client in this process, httpx looks for it anew, in vain.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # it may be None
 
 
 def pytest_collection_finish() -> None:

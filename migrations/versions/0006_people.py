@@ -45,12 +45,13 @@ def upgrade() -> None:
         _id("reminds_of", nullable=True),
     ):
         op.add_column("notifications", column)
-    for table in ("deliveries", "devices"):
+    for table in ("deliveries", "devices", "outbox"):
         op.add_column(table, _id("user_id", nullable=True))
     _where("ix_deliveries_user", "deliveries", ["user_id", "id"], "user_id IS NOT NULL")
     _where("ix_devices_user", "devices", ["user_id"], "user_id IS NOT NULL")
     for name in ("first_name", "last_name"):
         op.add_column("users", _text(name, nullable=True))
+    op.add_column("users", _number("imported_at", nullable=True))
     op.create_index("ix_users_phone", "users", ["phone"])
     op.add_column("api_keys", _id("cost_centre", nullable=True))
 
@@ -127,6 +128,7 @@ def _preferences() -> None:
 def _inbox() -> None:
     op.create_table(
         "inbox",
+        sa.Column("number", sa.Integer(), nullable=False),
         _id("id"),
         _id("user_id"),
         _id("notification_id"),
@@ -138,11 +140,13 @@ def _inbox() -> None:
         _number("read_at", nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
         sa.ForeignKeyConstraint(["notification_id"], ["notifications.id"]),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("number"),
+        sqlite_autoincrement=True,
     )
-    op.create_index("ix_inbox_user", "inbox", ["user_id", "id"])
+    op.create_index("ix_inbox_id", "inbox", ["id"], unique=True)
+    op.create_index("ix_inbox_user", "inbox", ["user_id", "number"])
     op.create_index("ix_inbox_notification", "inbox", ["notification_id"])
-    _where("ix_inbox_unread", "inbox", ["user_id", "id"], "read_at IS NULL")
+    _where("ix_inbox_unread", "inbox", ["user_id", "number"], "read_at IS NULL")
 
 
 def _acknowledgements() -> None:

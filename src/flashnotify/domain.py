@@ -259,16 +259,27 @@ class Captured:
 
 
 @dataclass(frozen=True, slots=True)
+class InApp:
+    """A message to a person's inbox."""
+
+    user_id: UUID
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A transport accepted the message.
 
     `answer` is the provider's own text and `reference` its identifier for the message. `captured`
-    is kept in the archive, in the same commit as this result.
+    and `in_app` are kept in the archive, in the same commit as this result; the latter has thereby
+    been delivered.
     """
 
     answer: str | None = None
     reference: str | None = None
     captured: Captured | None = None
+    in_app: InApp | None = None
 
 
 def milliseconds(moment: datetime) -> int:

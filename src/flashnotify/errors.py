@@ -85,9 +85,22 @@ class FieldError:
 class InvalidInput(FlashNotifyError, code="invalid_input", status=422):
     """The document failed validation. Carries the mistakes found; checks go in stages."""
 
+    summary = "The request is invalid; `errors` lists the mistakes found."
+
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{error.pointer}: {error.detail}" for error in errors))
         self.errors = tuple(errors)
+
+
+class BadLines(InvalidInput, code="bad_lines", status=422):
+    """Lines of a file are bad: `bad` of all `lines`. Carries the first mistakes."""
+
+    def __init__(self, errors: Sequence[FieldError], bad: int, lines: int) -> None:
+        super().__init__(errors)
+        self.summary = (
+            f"{bad} of {lines} lines are bad: `errors` has the first mistakes. Nothing was "
+            "imported. Correct them, or import the other lines with skip_bad=true."
+        )
 
 
 class AlreadyTaken(InvalidInput, code="already_taken", status=409):

@@ -76,8 +76,10 @@ def _claim_roles(text: str) -> Mapping[tuple[str, str], Role]:
     for word in text.split():
         claimed, _, role = word.rpartition("=")
         claim, _, value = claimed.partition(":")
-        if not claim or not value or role not in list(Role):
-            raise ValueError(f"each must be CLAIM:VALUE=ROLE, with one of {', '.join(Role)}")
+        # Services are programs, which do not sign in at the campus.
+        roles = [known for known in Role if known is not Role.service]
+        if not claim or not value or role not in roles:
+            raise ValueError(f"each must be CLAIM:VALUE=ROLE, with one of {', '.join(roles)}")
         found[claim, value] = Role(role)
     return found
 

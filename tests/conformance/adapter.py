@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from flashnotify.channels.sms.channel import SMSToOne
 from flashnotify.channels.sms.segments import fit
-from flashnotify.channels.transport import Content, Resources, Transport
+from flashnotify.channels.transport import Resources, Transport
 from flashnotify.domain import Message, Priority, Rendering, Sent
 from flashnotify.ids import UUIDv7
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
@@ -114,7 +114,7 @@ class Adapter(ABC):
     def behave(self, case: Case) -> None:
         """Make the server behave as `case` for the next message, and normally after it."""
 
-    def content(self, message: Message) -> Content:
+    def content(self, message: Message) -> Any:
         """Return the message in the form of its channel; by default an SMS."""
         return SMSToOne(fit(message.rendering.parts["sms"], 2), message, "Campus")
 

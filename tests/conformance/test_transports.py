@@ -34,6 +34,7 @@ from tests.conformance.adapter import RETRY_AFTER, SECRET, WORDS, Adapter, Case,
 from tests.conformance.adapters.apprise import AppriseAdapter
 from tests.conformance.adapters.capture import CaptureAdapter
 from tests.conformance.adapters.http_json import HttpJsonAdapter
+from tests.conformance.adapters.in_app import InAppAdapter
 from tests.conformance.adapters.kannel import KannelAdapter
 from tests.conformance.adapters.ntfy import NtfyAdapter
 from tests.conformance.adapters.smtp import SmtpAdapter, StepwiseSmtpAdapter
@@ -44,6 +45,7 @@ from tests.support.http_server import DROP_HALF
 
 ADAPTERS: tuple[type[Adapter], ...] = (
     CaptureAdapter,
+    InAppAdapter,
     SmtpAdapter,
     StepwiseSmtpAdapter,
     KannelAdapter,

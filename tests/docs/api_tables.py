@@ -8,13 +8,13 @@ from flashnotify.meta.registry import NOTIFIERS
 __all__ = ["paths_table", "scopes_table"]
 
 _SCOPES = {
-    "read": "read devices, channels, queue and statistics; the notifications, deliveries, events "
+    "read": "read channels, queue and statistics; the notifications, deliveries, events "
     "and captured messages of what its holder sent",
     "read:all": "the same, and also those of what others sent",
     "admin": "do everything, including managing API keys",
     "notify:*": "send, cancel and retry notifications of every kind",
-    "devices": "register and remove devices",
     "people": "manage groups and their members, and see who is in an audience",
+    "devices": "see, register and remove the devices of all",
 }
 
 

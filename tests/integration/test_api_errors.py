@@ -445,7 +445,7 @@ async def test_a_repeated_request_creates_one_notification(
     # A refused request leaves its key free.
     assert (await send("l", ACADEMIC | {"title": ""})).status_code == 422
     assert "idempotent-replayed" not in (await send("l")).headers
-    await clock.advance(24 * 3600 - 1)
+    await clock.skip(24 * 3600 - 1)
     assert (await send("k")).headers.get("idempotent-replayed") == "true"
     await clock.advance(1)
     anew = await send("k")

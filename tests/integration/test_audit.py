@@ -77,6 +77,9 @@ async def test_the_commands_list_and_verify(tmp_path: Path) -> None:
     verified = await commands.cli("audit", "verify", "--expect", f"{number}:{digest}")
     assert verified.code == 1
     assert f"no entry {number}:{digest}" in verified.stderr
+    wrong = await commands.cli("audit", "verify", "--expect", "2")
+    assert wrong.code == 1
+    assert "--expect takes what an earlier `audit verify` printed" in wrong.stderr
 
 
 async def test_every_detail_is_listed(tmp_path: Path) -> None:

@@ -50,13 +50,15 @@ async def gated(gate: Gate, clock: ManualClock) -> AsyncIterator[Running]:
 async def test_a_scheduled_notification_is_cancelled_and_never_sent(
     service: Running, clock: ManualClock
 ) -> None:
-    id = await service.send(send_at="2027-01-16T08:00:00+01:00")
+    id, other = [await service.send(send_at="2027-01-16T08:00:00+01:00") for _ in range(2)]
     answer = await service.http.post(f"/v1/notifications/{id}/cancel")
     assert answer.status_code == 200
     assert answer.json()["status"] == "cancelled"
-    await clock.advance(2 * 24 * 3600)
+    await clock.skip(2 * 24 * 3600)
+    await service.completed(other)
     assert (await service.get(f"/v1/notifications/{id}"))["status"] == "cancelled"
-    assert (await service.get("/v1/outbox"))["items"] == []
+    (message,) = (await service.get("/v1/outbox"))["items"]
+    assert message["notification_id"] == other
 
 
 async def test_deliveries_in_flight_finish_and_the_rest_is_cancelled(
@@ -111,6 +113,14 @@ async def test_a_notification_that_completes_meanwhile_is_not_cancelled(
     answer = await gated.http.post(f"/v1/notifications/{id}/cancel")
     assert answer.status_code == 409
     assert answer.json()["code"] == "notification_over"
+    # What did not happen is not in the audit log, and the log goes on.
+    monkeypatch.setattr(notifications, "cancel", cancel)
+    assert (await gated.get("/v1/audit", action="notification.cancelled"))["items"] == []
+    later = await gated.send(send_at="2027-06-01T00:00:00Z")
+    assert (await gated.http.post(f"/v1/notifications/{later}/cancel")).is_success
+    (entry,) = (await gated.get("/v1/audit", action="notification.cancelled"))["items"]
+    assert entry["target"] == f"notification:{later}"
+    assert (await gated.get("/v1/audit/verification"))["broken"] == []
 
 
 async def test_failed_deliveries_are_retried_and_keep_their_attempts(

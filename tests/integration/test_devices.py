@@ -145,12 +145,13 @@ async def test_scopes(service: Running) -> None:
     assert await status("POST", "/v1/devices", read, json=TOPIC) == 403
     assert await status("POST", "/v1/devices", notify, json=TOPIC) == 403
     assert await status("POST", "/v1/devices", devices, json=TOPIC) == 201
-    assert await status("GET", "/v1/devices", devices) == 403
+    assert await status("GET", "/v1/devices", devices) == 200
+    assert await status("GET", "/v1/devices", notify) == 403
     assert await status("GET", "/v1/devices", read) == 200
     (device,) = (await service.get("/v1/devices"))["items"]
     path = f"/v1/devices/{device['id']}"
     assert await status("GET", path, notify) == 403
-    assert await status("GET", path, read) == 200
+    assert await status("GET", path, read) == 404
     assert await status("DELETE", path, read) == 403
     assert await status("DELETE", path, devices) == 204
 

@@ -113,6 +113,10 @@ async def _authentication(service: Running, wording: Wording, clock: ManualClock
     await service.http.delete(f"/v1/api-keys/{newest}")
     await wording.ask("Revoked key", "GET", NOTIFICATIONS, key=key)
     key = await service.key("read")
+    id = key["Authorization"].split("_")[1]
+    await service.http.post(f"/v1/api-keys/{id}/rotate", json={"overlap": 0})
+    await wording.ask("Rotated key", "GET", NOTIFICATIONS, key=key)
+    key = await service.key("read")
     await wording.ask("Missing scope", "POST", NOTIFICATIONS, json=ACADEMIC, key=key)
     await wording.ask("Missing scope", "GET", "/v1/api-keys", key=key)
     key = await service.key("notify:academic", max_priority="low")

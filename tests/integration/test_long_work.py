@@ -43,7 +43,10 @@ class Client:
         async def receive() -> dict[str, Any]:
             # Each chunk comes in a turn of its own.
             await asyncio.sleep(0)
-            start = next(starts)
+            start = next(starts, -1)
+            if start < 0:
+                # Nobody leaves before the end of the answer.
+                await asyncio.Event().wait()
             chunk = body[start : start + _CHUNK]
             return {
                 "type": "http.request",

@@ -461,3 +461,5 @@ async def test_it_says_when_nobody_can_sign_in() -> None:
     async with running(Service(ServiceConfig(password_sign_in=False))) as service:
         page = await service.anonymous.get("/sign-in")
         assert "Nobody can sign in here at the moment." in page.text
+        for path in ("/forgot-password", "/reset-password"):
+            assert (await service.anonymous.get(path)).status_code == 404

@@ -24,13 +24,19 @@ PAGE = DOCS / "security.md"
 BEGIN, END = "<!-- From here on: tests/integration/test_permissions.py -->\n\n", "\n<!-- To here"
 SENT = Finish(DeliveryStatus.sent)
 NOWHERE = UUID("01a204ab-133f-7000-95d3-66f8d33980d8")
+# What stands in a path for a name: nobody has these.
+NAMES = {"user": "nobody", "slug": "nothing"}
 COLUMNS = ("nobody", *SCOPES, *ROLES)
 # Lists that have what belongs to notifications, and the paths about one of these.
 LISTS = ("/v1/notifications", "/v1/deliveries", "/v1/outbox")
 ABOUT_ONE = "/v1/notifications/{id}"
 ABOUT_SESSION = "/v1/auth/sessions/{id}"
+ABOUT_DEVICE = "/v1/devices/{id}"
 # The page has what keys get there.
+OWN = (" /v1/me/", " /v1/inbox")
 FOR_PEOPLE = ("POST /v1/auth/password", f"DELETE {ABOUT_SESSION}, own")
+# The same, if they may read.
+FOR_READERS = ("POST /v1/devices", f"GET {ABOUT_DEVICE}, own", f"DELETE {ABOUT_DEVICE}, own")
 
 
 class Matrix:
@@ -53,6 +59,8 @@ class Matrix:
                     await self.about_one(column, caller, method, path)
                 elif path == ABOUT_SESSION:
                     await self.about_session(column, caller, method)
+                elif path == ABOUT_DEVICE:
+                    await self.about_device(column, caller, method)
                 else:
                     id = await self.others(path)
                     answer = await self.answer(caller, method, path, id)
@@ -61,16 +69,11 @@ class Matrix:
                         await self.about_oneself(caller, method, path, answer)
 
     async def others(self, path: str) -> UUID | str:
-        """Return the id of a user, key or device of somebody else, that a path is about."""
+        """Return the id of a user or key of somebody else, that a path is about."""
         if path.startswith("/v1/users/{id}"):
             return (await self.other("users")).id
         if path.startswith("/v1/api-keys/{id}"):
             return (await by_key(self.service, "`read`")).id
-        if path.startswith("/v1/devices/{id}"):
-            device = {"type": "ntfy", "topic": f"t{self.records.id().hex}"}
-            answer = await self.service.http.post("/v1/devices", json=device)
-            assert answer.status_code == 201, answer.text
-            return str(answer.json()["id"])
         return NOWHERE
 
     async def other(self, what: str) -> User:
@@ -93,17 +96,26 @@ class Matrix:
             answer = await self.answer(caller, method, ABOUT_SESSION, newest.id)
             self.cells[f"{method.upper()} {ABOUT_SESSION}, {whose}", column] = answer
 
+    async def about_device(self, column: str, caller: Caller, method: str) -> None:
+        other = await self.other("devices")
+        for whose, user in (("own", caller.user or other), ("foreign", other)):
+            topic = f"t{self.records.id().hex}"
+            device = {"type": "ntfy", "topic": topic, "user_id": str(user.id)}
+            made = await self.service.http.post("/v1/devices", json=device)
+            answer = await self.answer(caller, method, ABOUT_DEVICE, made.json()["id"])
+            self.cells[f"{method.upper()} {ABOUT_DEVICE}, {whose}", column] = answer
+
     async def answer(self, caller: Caller, method: str, path: str, id: UUID | str) -> str:
         """Return how a request is refused, or that it is let in: then it may lack something."""
         refused = (401, 403) if id is NOWHERE else (401, 403, 404)
         headers: dict[str, str] = dict(caller.headers)
         body: Any = {} if method != "get" else None
-        if path == "/v1/events":
+        if path in ("/v1/events", "/v1/inbox/events"):
             # Without an end, it could not be waited for.
             headers["Last-Event-ID"] = "x"
         if path in ("/v1/notifications", "/v1/notifications/batch"):
             body = ACADEMIC if path == "/v1/notifications" else [ACADEMIC]
-        path = path.format(kind="academic", id=id, delivery_id=NOWHERE, token="x")
+        path = path.format(kind="academic", id=id, delivery_id=NOWHERE, token="x", **NAMES)
         answer = await self.service.anonymous.request(method, path, headers=headers, json=body)
         assert answer.status_code < 500, (path, answer.text)
         return str(answer.status_code) if answer.status_code in refused else "yes"
@@ -156,7 +168,12 @@ async def test_each_request_is_answered_as_the_page_says(way: str, clock: Manual
         assert_generated(PAGE, BEGIN, matrix.table(), END)
     written = _cells(PAGE.read_text())
     if way in ("token", "session"):
-        written |= {(row, column): "yes" for row in FOR_PEOPLE for column in columns}
+        own = {row for row, _ in matrix.cells if row in FOR_PEOPLE or any(o in row for o in OWN)}
+        written |= {(row, column): "yes" for row in own for column in columns}
+        readers = [column for column in columns if written["GET /v1/devices", column] == "yes"]
+        written |= {(row, column): "yes" for row in FOR_READERS for column in readers}
+        others = f"DELETE {ABOUT_DEVICE}, foreign"
+        written |= {(others, c): "404" for c in readers if written[others, c] == "403"}
     assert {at: written[at] for at in matrix.cells} == matrix.cells
 
 
@@ -181,7 +198,7 @@ async def _revoked_token(service: Running, clock: ManualClock) -> Caller:
 
 async def _idle_session(service: Running, clock: ManualClock) -> Caller:
     caller = await by_session(service, "admin")
-    await clock.advance(8 * 3600)
+    await clock.skip(8 * 3600)
     return caller
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.archive.identity_records import User
+from flashnotify.domain import BATCH_SIZE
 from flashnotify.settings import ServiceConfig
+from tests.support.loop_steps import BOUND, longest_step
 from tests.support.manual_clock import ManualClock
 from tests.support.people import add_user
 from tests.support.running import ACADEMIC, Running, running
@@ -197,3 +199,16 @@ async def test_what_nobody_can_fill_is_refused(
     assert answer.status_code == 422, answer.text
     errors = answer.json()["errors"]
     assert [(error["pointer"], error["code"]) for error in errors] == [(pointer, code)]
+
+
+async def test_two_hundred_texts_hold_up_nothing(clock: ManualClock) -> None:
+    """Each is made in the turn of its message."""
+    async with running(Service(ServiceConfig(), clock)) as service:
+        values = ({"first_name": f"Ada {n}", "locale": f"fr-{n:03}"} for n in range(BATCH_SIZE))
+        to = ids(await people(service, *values))
+        body = "((first_name)): ((attributes.room|to be announced)). " * 20
+
+        async def work() -> None:
+            await sent(service, to, personalised=True, acknowledge=True, body=body)
+
+        assert await longest_step(work) < BOUND

@@ -56,7 +56,7 @@ async def test_queued_deliveries_are_skipped_with_the_reason(clock: ManualClock)
         assert (await deliveries(before, id))["sms"]["status"] == "queued"
 
     async with running(service(clock, EmailMixin)) as after:
-        await clock.advance(24 * 3600)
+        await clock.skip(24 * 3600)
         shown = await after.completed(id)
         assert shown["counts"] == {"email": {"sent": 1}, "sms": {"skipped": 1}}
         sms = (await deliveries(after, id))["sms"]
@@ -71,7 +71,7 @@ async def test_queued_deliveries_of_a_removed_kind_are_skipped(clock: ManualCloc
 
     kinds: Registry[NotifierSpec] = Registry("kind")
     async with running(Service(ServiceConfig(), clock, kinds, Registry("template set"))) as after:
-        await clock.advance(24 * 3600)
+        await clock.skip(24 * 3600)
         assert (await after.completed(id))["counts"] == {"sms": {"skipped": 1}}
 
 

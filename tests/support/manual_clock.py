@@ -66,6 +66,11 @@ class ManualClock:
         self._now = end
         await asyncio.sleep(0)
 
+    async def skip(self, seconds: float) -> None:
+        """Let `seconds` pass while the machine sleeps: each sleeper wakes once, at their end."""
+        self._now += round(seconds * 1000)
+        await self.advance(0)
+
     async def _until(self, at: int) -> None:
         if at <= self._now:  # `advance` went past it before this coroutine began
             await asyncio.sleep(0)

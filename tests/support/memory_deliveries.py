@@ -19,6 +19,7 @@ from flashnotify.archive.records import (
     Finish,
     ListedDelivery,
     Notification,
+    OutboxMessage,
     Page,
 )
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
@@ -61,6 +62,7 @@ class MemoryDeliveries:
                     (d.address.lower(), wanted.to and wanted.to.lower()),
                     (d.kind, wanted.kind),
                     (d.channel, wanted.channel),
+                    (d.user_id, wanted.user),
                     (d.status, wanted.status),
                     (self._state.sender_of(d.notification_id), wanted.sender),
                 )
@@ -68,6 +70,7 @@ class MemoryDeliveries:
             and made_within(d.id, wanted.since, wanted.until)
             and (wanted.only is None or d.id in wanted.only)
             and d.id not in wanted.excluding
+            and (wanted.people or d.user_id is None)
         ]
         return page(found, lambda d: d.id, limit, cursor)
 
@@ -122,8 +125,8 @@ class MemoryDeliveries:
         else:
             due_at, reason = disposition.due_at, disposition.reason
             self._change(delivery, now, due_at=due_at, reason=reason)
-        if result.captured is not None:
-            self._state.outbox[result.captured.id] = result.captured
+        if isinstance(result.kept, OutboxMessage):
+            self._state.outbox[result.kept.id] = result.kept
         if result.ends is not None:
             self._state.jobs.pop(result.ends.id, None)
 

@@ -132,10 +132,10 @@ class MemoryNotifications:
         self, id: UUID, priority: Priority, now: int, entry: AuditEntry | None = None
     ) -> None:
         async with self._state.write("notifications.cancel"):
-            self._state.append_entry(entry)
             notification = self._state.notifications.get(id)
             if notification is None or notification.status.final:
                 return
+            self._state.append_entry(entry)
             self._state.put_notification(
                 replace(
                     notification,

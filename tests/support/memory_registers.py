@@ -106,7 +106,7 @@ class MemoryDevices:
             known = self._known(device.device.type, device.device.target)
             if known is not None:
                 renewed = replace(device.device, id=known.device.id)
-                device = RegisteredDevice(renewed, device.label, known.created_at)
+                device = replace(device, device=renewed, created_at=known.created_at)
             self._state.devices[device.device.id] = device
 
     async def remove(self, id: UUID) -> None:
@@ -125,9 +125,13 @@ class MemoryDevices:
         await self._state.read()
         return {id: self._state.devices[id].device for id in ids if id in self._state.devices}
 
-    async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
+    async def page(
+        self, *, limit: int, cursor: str | None, user_id: UUID | None = None
+    ) -> Page[RegisteredDevice]:
         await self._state.read()
-        return page(list(self._state.devices.values()), lambda d: d.device.id, limit, cursor)
+        every = self._state.devices.values()
+        found = [device for device in every if user_id in (None, device.user_id)]
+        return page(found, lambda d: d.device.id, limit, cursor)
 
     def _known(self, type: str, target: str) -> RegisteredDevice | None:
         for known in self._state.devices.values():

@@ -39,4 +39,4 @@ async def change_user(service: Service, user: User) -> None:
         await service.archive.users.change(user, entry)
 
     await service.identity.audit.record(_SYSTEM, "user.changed", f"user:{user.id}", write=write)
-    service.identity.tokens.forget_user(user)
+    service.identity.tokens.forget_users([user])

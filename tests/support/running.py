@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
 from flashnotify.api.middleware import LocalSocket
 from flashnotify.app import Service
+from flashnotify.identity import passwords
 from tests.support.archives import empty_archive
 from tests.support.eventually import eventually
 
@@ -86,7 +88,9 @@ async def running(service: Service, *, deliver: bool = True) -> AsyncIterator[Ru
         file.write_bytes(await asyncio.to_thread(empty_archive))
     await service.open()
     try:
-        app = service.app()
+        # Argon2id with its least memory: a hash takes no time.
+        with patch.object(passwords, "_MEMORY", 8):
+            app = service.app()
         if deliver:
             await service.start()
         admin = httpx.ASGITransport(LocalSocket(app))

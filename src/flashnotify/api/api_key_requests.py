@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from flashnotify.api.fields import Timestamp
 from flashnotify.domain import Priority
 from flashnotify.errors import FieldError, InvalidInput
-from flashnotify.identity.api_keys import KeyTerms
+from flashnotify.identity.key_terms import KeyTerms
 from flashnotify.identity.rate_limits import checked_rate
 from flashnotify.meta.suggestions import nearest
 

@@ -14,7 +14,8 @@ from flashnotify.api.fields import Page, PriorityName, Time, read_from
 from flashnotify.api.problems import problems
 from flashnotify.archive import records
 from flashnotify.clock import Clock
-from flashnotify.identity.api_keys import ApiKeys, KeyState, NewKey
+from flashnotify.identity.api_keys import ApiKeys, NewKey
+from flashnotify.identity.key_terms import KeyState
 from flashnotify.time_slices import TimeSlices
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import (
     APIKeyCookie,
     APIKeyHeader,
@@ -150,7 +150,8 @@ async def authorize(request: Request, scopes: Iterable[str]) -> Principal:
     for scope in scopes:
         if scope == NOTIFY_KIND:
             principal.require_sending(given["path_params"].get("kind", "KIND"))
-        else:
+        # People manage their own devices: they need the scope only for those of others.
+        elif scope != DEVICES or principal.role is None or not principal.allows(READ):
             principal.require(scope)
     # Only now: a caller without a key learns nothing else.
     await refuse_unknown_parameters(request)
@@ -215,3 +216,12 @@ Sender = Annotated[Principal, Security(_principal, scopes=[NOTIFY_KIND])]
 DeviceManager = Annotated[Principal, Security(_principal, scopes=[DEVICES])]
 PeopleManager = Annotated[Principal, Security(_principal, scopes=[PEOPLE])]
 Admin = Annotated[Principal, Security(_principal, scopes=[ADMIN])]
+
+
+async def _device_reader(principal: AnyKey) -> Principal:
+    if not principal.allows(DEVICES):
+        principal.require(READ)
+    return principal
+
+
+DeviceReader = Annotated[Principal, Depends(_device_reader)]

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from flashnotify.api.auth import Reader
 from flashnotify.api.fields import Cursor, Limit, Page, Time, Timestamp
 from flashnotify.api.long_answers import page_answer
+from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, DeliveryFilter, ListedDelivery
 from flashnotify.control.cancel_and_retry import find_visible
@@ -20,6 +21,9 @@ from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.transports import OpenChannel
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, WaitReason, moment
 from flashnotify.errors import FieldError, InvalidInput
+from flashnotify.identity.principal import PEOPLE, Principal
+from flashnotify.people.lookup import find_id
+from flashnotify.people.masked_addresses import masked, masked_in
 from flashnotify.time_slices import TimeSlices
 
 
@@ -38,9 +42,10 @@ class AttemptOut(BaseModel):
 class DeliveryOut(BaseModel):
     """One notification to one recipient on one channel.
 
-    While it is `queued`, `next_attempt_at` is the time of the next attempt, and `waiting` says why
-    it is not made now. While it is `sending`, an attempt is being made. `attempts` has the last
-    five of the `attempt_count` made.
+    `user` is the person whom it is for, if the audience names people; without the scope `people`,
+    the address is masked. While it is `queued`, `next_attempt_at` is the time of the next attempt,
+    and `waiting` says why it is not made now. While it is `sending`, an attempt is being made.
+    `attempts` has the last five of the `attempt_count` made.
     """
 
     id: UUID
@@ -48,6 +53,7 @@ class DeliveryOut(BaseModel):
     kind: str
     channel: str
     to: str
+    user: UUID | None
     status: DeliveryStatus
     reason: str | None
     updated_at: Time
@@ -57,12 +63,16 @@ class DeliveryOut(BaseModel):
     attempts: list[AttemptOut]
 
 
+UserName = Annotated[
+    str | None, Query(description="The id or external id of a person.", max_length=255)
+]
 # Of each delivery in a list.
 _LATEST_ATTEMPTS = 5
 
 
 def deliveries_router(
     archive: Archive,
+    directory: Directory,
     in_flight: InFlight,
     channels: Mapping[str, OpenChannel],
     slices: TimeSlices,
@@ -86,7 +96,7 @@ def deliveries_router(
     ) -> Response:
         await find_visible(archive.notifications, principal, id)
         wanted = DeliveryFilter(notification_id=id, status=status, channel=channel)
-        return await listed(wanted, limit, cursor)
+        return await listed(wanted, principal, limit, cursor)
 
     @router.get(
         "/deliveries",
@@ -107,6 +117,7 @@ def deliveries_router(
                 max_length=1000,
             ),
         ] = None,
+        user: UserName = None,
         kind: str | None = None,
         since: Annotated[Timestamp | None, Query(description="Created at or after.")] = None,
         until: Annotated[Timestamp | None, Query(description="Created before.")] = None,
@@ -115,11 +126,17 @@ def deliveries_router(
     ) -> Response:
         address = None if to is None else _address(to, channels)
         wanted = DeliveryFilter(
-            *(None, address, kind, status, channel, since, until), sender=principal.only_sender
+            *(None, address, kind, status, channel, since, until),
+            sender=principal.only_sender,
+            user=None if user is None else await find_id(directory, user, "/user"),
+            # Whoever may not see people's addresses may not try them out either.
+            people=address is None or principal.allows(PEOPLE),
         )
-        return await listed(wanted, limit, cursor)
+        return await listed(wanted, principal, limit, cursor)
 
-    async def listed(wanted: DeliveryFilter, limit: int, cursor: str | None) -> Response:
+    async def listed(
+        wanted: DeliveryFilter, principal: Principal, limit: int, cursor: str | None
+    ) -> Response:
         # The archive knows no `sending`: those are queued deliveries that are in flight.
         sending = in_flight.sending(wanted.notification_id)
         if wanted.status is DeliveryStatus.sending:
@@ -134,7 +151,8 @@ def deliveries_router(
             [each.id for each in found], latest=_LATEST_ATTEMPTS
         )
         items = (_delivery(each, attempts[each.id], each.id in still) for each in found)
-        return await page_answer(items, page.next, slices)
+        hide = not principal.allows(PEOPLE)
+        return await page_answer(map(_masked, items) if hide else items, page.next, slices)
 
     return router
 
@@ -152,6 +170,19 @@ def _address(to: str, channels: Mapping[str, OpenChannel]) -> str:
     return f"+{to.strip()}" if to.startswith(" ") else to.strip()
 
 
+def _masked(delivery: DeliveryOut) -> DeliveryOut:
+    """Return a delivery as those see it who may not look people up."""
+    if delivery.user is None:
+        return delivery
+    attempts = [
+        attempt.model_copy(update={"answer": masked_in(attempt.answer, delivery.to)})
+        for attempt in delivery.attempts
+    ]
+    reason = masked_in(delivery.reason, delivery.to)
+    shown = {"to": masked(delivery.to), "reason": reason, "attempts": attempts}
+    return delivery.model_copy(update=shown)
+
+
 def _delivery(
     delivery: ListedDelivery, attempts: Mapping[int, Attempt], sending: bool
 ) -> DeliveryOut:
@@ -162,6 +193,7 @@ def _delivery(
         kind=delivery.kind,
         channel=delivery.channel,
         to=delivery.address,
+        user=delivery.user_id,
         status=DeliveryStatus.sending if queued and sending else delivery.status,
         reason=delivery.reason,
         updated_at=moment(delivery.updated_at),

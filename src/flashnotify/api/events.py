@@ -29,6 +29,9 @@ _ITEM = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
 }
+STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}
+}
 
 
 class EventStream(StreamingResponse):
@@ -38,6 +41,11 @@ class EventStream(StreamingResponse):
         """Send the stream."""
         async with aclosing(self.body_iterator):  # type: ignore[type-var]  # it is a generator
             await super().stream_response(send)
+
+
+def event_stream(content: AsyncIterator[bytes]) -> EventStream:
+    """Return the response with events that are encoded already."""
+    return EventStream(content, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 
 def events_router(events: Events) -> APIRouter:
@@ -51,8 +59,9 @@ def events_router(events: Events) -> APIRouter:
 
     @router.get(
         "",
+        status_code=200,
         response_class=EventStream,
-        responses={200: {"content": {_MEDIA_TYPE: {"itemSchema": _ITEM}}}},
+        responses=STREAM_RESPONSES,
         summary="Stream events",
         description="The events `notification` and `delivery` carry the new status. Without "
         "`read:all` or `admin`, they are those of one's own notifications. The latest 100,000 "
@@ -68,7 +77,7 @@ def events_router(events: Events) -> APIRouter:
         following = events.follow(principal.id, last_event_id, allowed)
         if principal.only_sender is not None:
             following = events.follow_own(principal.only_sender, following)
-        return EventStream(_encoded(following), headers=_HEADERS, media_type=_MEDIA_TYPE)
+        return event_stream(_encoded(following))
 
     return router
 

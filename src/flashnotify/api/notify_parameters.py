@@ -15,6 +15,8 @@ SINGLES = ("title", "priority", "reference", "locale", "send_at", "delay", "expi
 def text_parameters(kinds: Iterable[NotifierSpec]) -> list[dict[str, Any]]:
     """Return the parameters of every kind, then each kind's fields, then the headers."""
     shared = NotificationRequest.model_json_schema()["properties"]
+    # A query has no combinations.
+    shared["to"]["items"] = {"type": "string"}
     found = {name: _shared(name, shared[name]) for name in (*LISTS, *SINGLES)}
     for kind in kinds:
         for name, field in kind.fields.items():

@@ -1,6 +1,8 @@
 """`/v1/outbox`: messages that `capture://` kept instead of sending them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -15,13 +17,17 @@ from flashnotify.api.notifications import ended
 from flashnotify.archive import records
 from flashnotify.archive.ports import Notifications, Outbox
 from flashnotify.control.cancel_and_retry import find_visible
-from flashnotify.identity.principal import ADMIN
+from flashnotify.identity.principal import ADMIN, PEOPLE
+from flashnotify.people.masked_addresses import masked, masked_in
 from flashnotify.telemetry.long_polling import LongPolling
 from flashnotify.time_slices import TimeSlices
 
 
 class OutboxOut(BaseModel):
-    """A message as its recipient would have received it."""
+    """A message as its recipient would have received it.
+
+    Without the scope `people`, the address of a person whom the audience names is masked.
+    """
 
     id: UUID
     notification_id: UUID | None
@@ -32,6 +38,18 @@ class OutboxOut(BaseModel):
     text: str
     html: str | None
     captured_at: Time
+
+
+def _masked(message: records.OutboxMessage) -> records.OutboxMessage:
+    """Return a message as those see it who may not look people up."""
+    hide = partial(masked_in, address=message.address)
+    return replace(
+        message,
+        address=masked(message.address),
+        subject=hide(message.subject),
+        text=hide(message.text) or "",
+        html=hide(message.html),
+    )
 
 
 def outbox_router(
@@ -81,7 +99,9 @@ def outbox_router(
         _, page = await long_polling.until(
             principal.id, wait, notification, look, lambda found: found[0] or bool(found[1].items)
         )
-        items = (OutboxOut.model_validate(each, from_attributes=True) for each in page.items)
+        hide = not principal.allows(PEOPLE)
+        kept = (_masked(each) if hide and each.user_id is not None else each for each in page.items)
+        items = (OutboxOut.model_validate(each, from_attributes=True) for each in kept)
         return await page_answer(items, page.next, slices)
 
     async def over(id: UUID) -> bool:

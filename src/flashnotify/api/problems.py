@@ -69,7 +69,7 @@ def problem(error: FlashNotifyError) -> dict[str, Any]:
     """Return the problem details of an error, without the request's id."""
     content = _content(HTTPStatus(error.status), error.problem, error.code, str(error))
     if isinstance(error, errors.InvalidInput):
-        content["detail"] = "The request is invalid; `errors` lists the mistakes found."
+        content["detail"] = error.summary
         content["errors"] = list(map(asdict, error.errors))
     if isinstance(error, errors.OAuthError):
         # Where OAuth clients look for it.

@@ -18,15 +18,12 @@ from flashnotify.archive import records
 from flashnotify.archive.identity_records import User, UserFilter
 from flashnotify.domain import Role
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
-from flashnotify.identity.users import Users
+from flashnotify.identity.users import MAX_ATTRIBUTES, Users
 from flashnotify.meta.descriptors import Email, Text
 from flashnotify.meta.localization import Locale, TimeZone
 from flashnotify.meta.phone import Phone
 from flashnotify.meta.suggestions import did_you_mean
 from flashnotify.time_slices import TimeSlices
-
-# Bytes of the attributes of a user, as JSON.
-_MAX_ATTRIBUTES = 4096
 
 
 def _small(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -35,8 +32,8 @@ def _small(attributes: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         # Such as 1e999, which JSON has and a double does not.
         raise InvalidValue("out_of_range", "must have no number that is out of range") from None
-    if len(text.encode()) > _MAX_ATTRIBUTES:
-        raise InvalidValue("too_long", f"must have at most {_MAX_ATTRIBUTES} bytes as JSON")
+    if len(text.encode()) > MAX_ATTRIBUTES:
+        raise InvalidValue("too_long", f"must have at most {MAX_ATTRIBUTES} bytes as JSON")
     return attributes
 
 
@@ -50,6 +47,8 @@ class UserChange(BaseModel):
 
     # Made by factories, these defaults are not in the schema: they stand for absent fields.
     name: Name = Field(default_factory=str)
+    first_name: Annotated[str, Text(example="Ada")] | None = None
+    last_name: Annotated[str, Text(example="Lovelace")] | None = None
     external_id: Annotated[str, Text(help="The id in the campus directory.")] | None = None
     email: Annotated[str, Email(example="ada@univ.example")] | None = None
     phone: Annotated[str, Phone(example="+33612345678")] | None = None
@@ -84,6 +83,8 @@ class UserOut(BaseModel):
     id: UUID
     external_id: str | None
     name: str
+    first_name: str | None
+    last_name: str | None
     email: str | None
     phone: str | None
     locale: str | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from flashnotify.app.acknowledging import acknowledgements_of, links_of
 from flashnotify.delivery.executor import Executor
 from flashnotify.delivery.fan_out import FanOut
 from flashnotify.delivery.planner import Planner
@@ -13,7 +14,6 @@ from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Job
-from flashnotify.identity.acknowledgement_links import AcknowledgementLinks
 from flashnotify.meta.registry import INTERNAL_TEMPLATES
 from flashnotify.runtime.digests import Digests
 from flashnotify.runtime.worker_pool import WorkerPool
@@ -33,14 +33,18 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
     local, wordings = zone if config.timezone != "UTC" else None, service.wordings
     renderer = Renderer(kinds, wordings.with_others(INTERNAL_TEMPLATES), local)
+    acknowledgements = acknowledgements_of(service)
     executor = Executor(
         *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
         ids,
-        AcknowledgementLinks(service.secret, config.public_url).link,
+        link=links_of(service).link,
+        acknowledgements=acknowledgements,
         unsubscribe_links=service.unsubscribe_links,
         most_strangers=config.workers // 2,
     )
-    fan_out = FanOut(archive, Recipients(archive.directory), service.planner, clock)
+    fan_out = FanOut(
+        archive, Recipients(archive.directory, acknowledgements), service.planner, clock
+    )
 
     async def fan_out_or_batch(job: Job, release: Callable[[], None]) -> int | None:
         # Batches of a channel that is no longer declared come here too, to end as skipped.

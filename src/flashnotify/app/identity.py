@@ -60,9 +60,9 @@ def identity_of(service: Service) -> Identity:
     signing = Tokens([secret.key, *secret.previous], config.public_url, clock)
     stored = (archive.token_families, archive.users)
     tokens = AccessTokens(signing, *stored, keys, clock, threads)
-    users.on_change(tokens.forget_user)
+    users.on_change(tokens.forget_users)
     sessions = Sessions(archive.sessions, archive.users, audit, clock, service.ids)
-    users.on_change(sessions.user_changed)
+    users.on_change(sessions.forget_users)
     page = config.public_url.rstrip("/") + "/reset-password"
     mail = service.direct_email
     return Identity(

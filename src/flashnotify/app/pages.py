@@ -9,7 +9,9 @@ from fastapi import APIRouter
 
 from flashnotify.api.browser_sessions import BrowserSessions
 from flashnotify.api.problems import ErrorPage
+from flashnotify.app.acknowledging import acknowledgements_of
 from flashnotify.web.account import account_router
+from flashnotify.web.acknowledge import acknowledge_router
 from flashnotify.web.csrf import FormTokens
 from flashnotify.web.error_pages import ErrorPages
 from flashnotify.web.languages import Languages
@@ -33,10 +35,12 @@ def pages_of(service: Service, browsers: BrowserSessions) -> tuple[Sequence[APIR
     routers: tuple[APIRouter, ...] = (
         sign_in_router(pages, identity.sign_in),
         account_router(pages, identity.users, identity.sign_in),
-        reset_password_router(pages, identity.reset),
         unsubscribe_router(pages, service.unsubscribe_links, service.people.preferences),
         stylesheet_router(),
+        acknowledge_router(pages, acknowledgements_of(service)),
     )
+    if by_password:
+        routers = (*routers, reset_password_router(pages, identity.reset))
     if identity.campus is None:
         return routers, errors
     from flashnotify.web.campus import campus_router  # noqa: PLC0415  # with Authlib

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flashnotify.people.groups import Groups
 from flashnotify.people.preferences import Preferences
+from flashnotify.people.topics import Topics
 
 if TYPE_CHECKING:
     from flashnotify.app.service import Service
@@ -15,15 +17,19 @@ if TYPE_CHECKING:
 class People:
     """The parts of a service that know people."""
 
+    groups: Groups
+    topics: Topics
     preferences: Preferences
 
 
 def people_of(service: Service) -> People:
     """Return the parts of a service that know people."""
     archive = service.archive
+    audit, clock = service.identity.audit, service.clock
+    groups = Groups(archive.groups, audit, clock, service.ids)
     preferences = Preferences(
         *(archive.preferences, archive.directory, service.kinds),
-        *(service.identity.audit, service.clock, service.zone),
+        *(audit, clock, service.zone),
         on_digest=service.digests.wake_up,
     )
-    return People(preferences)
+    return People(groups, Topics(archive.groups, audit, clock), preferences)

@@ -49,6 +49,7 @@ from flashnotify.runtime.watch import PART as WATCH
 from flashnotify.runtime.watch import Watch
 from flashnotify.settings import KEY_FILE, ServiceConfig
 from flashnotify.telemetry.events import Events
+from flashnotify.telemetry.inbox_feed import InboxFeed
 from flashnotify.telemetry.long_polling import LongPolling
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.time_slices import TimeSlices
@@ -117,6 +118,7 @@ class Service:
         self.digests = digests_of(self)
         self.events = Events(self.archive.events, self.clock)
         self.long_polling = LongPolling(self.events, self.clock)
+        self.inbox_feed = InboxFeed(self.archive.inbox, self.clock)
 
     async def open(self) -> None:
         """Take the archive, and migrate it. Raise `ArchiveLocked` if another process has it."""
@@ -152,6 +154,7 @@ class Service:
         self.supervisor.stopping()
         # First: an open stream would hold up the end of the server.
         self.events.close()
+        self.inbox_feed.close()
         self.dispatch.close()
         for loop in ("scheduler", "maintenance", "digests", WATCH):
             await self.supervisor.stop(loop, within=0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flashnotify.channels.chat.apprise import AppriseTransport
 from flashnotify.channels.email.smtp.transport import SmtpTransport
+from flashnotify.channels.in_app.inbox import InAppTransport
 from flashnotify.channels.push.ntfy import NtfyTransport
 from flashnotify.channels.push.webpush import WebPushTransport
 from flashnotify.channels.sms.http_json import HttpJsonTransport
@@ -24,6 +25,7 @@ TRANSPORTS: Mapping[str, Sequence[type[Transport[Any]]]] = {
     "sms": (KannelTransport, HttpJsonTransport, CaptureTransport),
     "push": (WebPushTransport, NtfyTransport, CaptureTransport),
     "chat": (AppriseTransport, CaptureTransport),
+    "in_app": (InAppTransport,),
 }
 
 

@@ -31,6 +31,7 @@ class User(Base):
     credentials_changed_at: Mapped[int]
     created_at: Mapped[int]
     last_seen_at: Mapped[int | None]
+    imported_at: Mapped[int | None]  # since when imports have this person
 
     __table_args__ = (
         sa.Index("ix_users_external_id", "external_id", unique=True),

@@ -12,7 +12,8 @@ from flashnotify.domain import Role
 class User:
     """A person, with a role. `kinds` are those that a sender may send.
 
-    Sessions and tokens that began before `credentials_changed_at` are over.
+    Sessions and tokens that began before `credentials_changed_at` are over. Who is missing from an
+    import may be deactivated, if earlier ones had this person, since `imported_at`.
     """
 
     id: UUID
@@ -32,6 +33,7 @@ class User:
     password_hash: str | None = field(default=None, repr=False)
     credentials_changed_at: int = 0
     last_seen_at: int | None = None
+    imported_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

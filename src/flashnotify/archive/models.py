@@ -207,6 +207,7 @@ class OutboxMessage(Base):
     text: Mapped[str]
     html: Mapped[str | None]
     captured_at: Mapped[int]
+    user_id: Mapped[UUID | None]  # the person with this address, as of the delivery
 
     __table_args__ = (sa.Index("ix_outbox_notification", "notification_id", "id"),)
 

@@ -79,7 +79,8 @@ class InboxMessage(Base):
 
     __tablename__ = "inbox"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)  # the delivery's
+    number: Mapped[int] = mapped_column(sa.Integer, primary_key=True)  # in the order of commits
+    id: Mapped[UUID]  # the delivery's
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"))
     notification_id: Mapped[UUID] = mapped_column(sa.ForeignKey("notifications.id"))
     kind: Mapped[str]
@@ -90,9 +91,11 @@ class InboxMessage(Base):
     read_at: Mapped[int | None]
 
     __table_args__ = (
-        sa.Index("ix_inbox_user", "user_id", "id"),
+        sa.Index("ix_inbox_id", "id", unique=True),
+        sa.Index("ix_inbox_user", "user_id", "number"),
         sa.Index("ix_inbox_notification", "notification_id"),
-        sa.Index("ix_inbox_unread", "user_id", "id", sqlite_where=sa.text("read_at IS NULL")),
+        sa.Index("ix_inbox_unread", "user_id", "number", sqlite_where=sa.text("read_at IS NULL")),
+        {"sqlite_autoincrement": True},
     )
 
 

@@ -4,13 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.identity_records import AuditEntry, User
 from flashnotify.archive.people_records import (
+    Acknowledgement,
+    AskedRecipient,
     DigestEntry,
     Group,
     GroupFilter,
     Member,
     Membership,
+    MembershipSource,
+    PeopleSlice,
     Person,
     Preferences,
 )
@@ -139,10 +143,75 @@ class Digests(Protocol):
         """Remove entries that nobody is to get."""
 
 
+class Acknowledgements(Protocol):
+    """Who has acknowledged a notification. Recipients are `user:<id>`, or the URI of an address.
+
+    `schemes` are those of the channels' addresses.
+    """
+
+    async def add(self, acknowledgement: Acknowledgement) -> None:
+        """Store an acknowledgement; the first one of a recipient counts.
+
+        `WriteRefused`: the notification does not exist any more.
+        """
+
+    async def among(self, id: UUID, recipients: Collection[str]) -> Mapping[str, Acknowledgement]:
+        """Return those of some recipients who have acknowledged a notification."""
+
+    async def count(self, id: UUID) -> int:
+        """Return how many recipients have acknowledged a notification."""
+
+    async def asks(self, id: UUID, user_id: UUID) -> bool:
+        """Return whether a person is a recipient of a notification."""
+
+    async def page(
+        self,
+        id: UUID,
+        schemes: Mapping[str, str],
+        *,
+        acknowledged: bool | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[AskedRecipient]:
+        """Return a page of a notification's recipients: all, or those who have, or have not."""
+
+    async def silent(
+        self, id: UUID, schemes: Mapping[str, str], after: UUID | None, limit: int
+    ) -> Sequence[AskedRecipient]:
+        """Return recipients who have not, by the id of their first delivery, after `after`."""
+
+
+class Imports(Protocol):
+    """People of the campus directory, many at once."""
+
+    async def matching(
+        self, external_ids: Collection[str], emails: Collection[str]
+    ) -> Sequence[User]:
+        """Return the users with any of these external ids or email addresses, in any case."""
+
+    async def memberships(
+        self, user_ids: Collection[UUID]
+    ) -> Mapping[UUID, Mapping[UUID, MembershipSource]]:
+        """Return the groups that people are members of, by person, and who says so."""
+
+    async def imported(self, after: UUID | None, limit: int) -> Sequence[User]:
+        """Return active people whom an import had, by id, after `after`."""
+
+    async def all(self, after: UUID | None, limit: int) -> Sequence[tuple[User, Sequence[str]]]:
+        """Return people with the slugs of their groups, by id, after `after`."""
+
+    async def store(self, change: PeopleSlice, entries: Sequence[AuditEntry]) -> None:
+        """Store changes with their audit entries.
+
+        Raise `WriteRefused` if another has the same external id or email.
+        """
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
     groups: Groups
     preferences: PreferencesOfPeople
+    acknowledgements: Acknowledgements
     digests: Digests

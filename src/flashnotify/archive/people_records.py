@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from flashnotify.domain import Window
+from flashnotify.archive.identity_records import User
+from flashnotify.domain import Priority, Window
 
 
 class MembershipSource(StrEnum):
@@ -69,6 +70,20 @@ class GroupFilter:
     joinable: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PeopleSlice:
+    """Changes of some people that are stored together: users, and who joins and leaves groups.
+
+    `groups` are new ones. `left` has pairs of a group's id and a person's.
+    """
+
+    groups: Sequence[Group] = ()
+    added: Sequence[User] = ()
+    changed: Sequence[User] = ()
+    joined: Sequence[Membership] = ()
+    left: Sequence[tuple[UUID, UUID]] = ()
+
+
 class DigestInterval(StrEnum):
     """How often a digest comes."""
 
@@ -108,6 +123,21 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
+class InboxMessage:
+    """A message in a person's inbox. Its `id` is that of its delivery."""
+
+    id: UUID
+    user_id: UUID
+    notification_id: UUID
+    kind: str
+    priority: Priority
+    title: str
+    body: str
+    created_at: int
+    read_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """What is needed to reach a person. `devices` are those that get push."""
 
@@ -131,3 +161,27 @@ class Person:
             return [str(id) for id in self.devices]
         found = {"mailto": self.email, "tel": self.phone, "user": str(self.id)}.get(scheme)
         return [found] if found is not None else []
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A recipient's confirmation of having read a notification, by a message on `channel`."""
+
+    notification_id: UUID
+    recipient: str
+    channel: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRecipient:
+    """A recipient of a notification, with the id of their first delivery.
+
+    If they have acknowledged it: when, and by a message on which channel.
+    """
+
+    id: UUID
+    recipient: str
+    user_id: UUID | None
+    acknowledged_at: int | None
+    channel: str | None

@@ -61,7 +61,8 @@ class Notifications(Protocol):
     ) -> None:
         """Cancel a notification of `priority` that is not over, and make its jobs due at once.
 
-        Takes effect in the order of arrival with the results of its deliveries.
+        Takes effect in the order of arrival with the results of its deliveries. The audit entry is
+        stored only if it was cancelled.
         """
 
     async def requeue(
@@ -183,9 +184,9 @@ class Devices(Protocol):
         """Return the registered devices among `ids`."""
 
     async def page(
-        self, *, limit: int, cursor: str | None
+        self, *, limit: int, cursor: str | None, user_id: UUID | None = None
     ) -> records.Page[records.RegisteredDevice]:
-        """Return a page of devices, newest first."""
+        """Return a page of devices, newest first: all, or those of a user."""
 
 
 class ApiKeys(Protocol):

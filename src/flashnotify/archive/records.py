@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from flashnotify import domain
-from flashnotify.archive.people_records import DigestEntry
+from flashnotify.archive.people_records import DigestEntry, InboxMessage
 
 T = TypeVar("T")
 
@@ -121,6 +121,7 @@ class DeliveryFilter:
 
     `to` is an address in any case. `since` and `until` bound when the delivery was created. `only`
     restricts the list to these ids, `excluding` leaves these out. `sender`: of the notification.
+    `user` is the person whom they are for; `people=False` leaves out those for people.
     """
 
     notification_id: UUID | None = None
@@ -133,6 +134,8 @@ class DeliveryFilter:
     only: frozenset[UUID] | None = None
     excluding: frozenset[UUID] = frozenset()
     sender: str | None = None
+    user: UUID | None = None
+    people: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ Disposition = Finish | Reschedule
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message that `capture://` kept instead of sending.
+    """A message that `capture://` kept instead of sending. `user_id`: the person with its address.
 
     One without a notification is not in the archive.
     """
@@ -185,11 +188,12 @@ class OutboxMessage:
     text: str
     html: str | None
     captured_at: int
+    user_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """The attempts at a delivery in one run, what follows from them, and what was captured.
+    """The attempts at a delivery in one run, what follows from them, and the message if it is kept.
 
     `ends` is the job that ends with it.
     """
@@ -197,7 +201,7 @@ class DeliveryResult:
     delivery: Delivery
     attempts: Sequence[Attempt]
     disposition: Disposition
-    captured: OutboxMessage | None = None
+    kept: OutboxMessage | InboxMessage | None = None
     ends: domain.Job | None = None
 
 

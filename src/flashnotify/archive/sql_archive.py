@@ -3,16 +3,28 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from flashnotify.archive import identity_ports, people_ports, ports
+from flashnotify.archive import (
+    explanation_ports,
+    identity_ports,
+    inbox_ports,
+    people_ports,
+    ports,
+)
+from flashnotify.archive.erasure_port import PersonalData
 from flashnotify.archive.identity_models import ApiKey
+from flashnotify.archive.sql.acknowledgements import SqlAcknowledgements
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.digests import SqlDigests
 from flashnotify.archive.sql.directory import SqlDirectory
+from flashnotify.archive.sql.erasure import SqlPersonalData
 from flashnotify.archive.sql.events import SqlEvents
+from flashnotify.archive.sql.explanations import SqlExplanations
 from flashnotify.archive.sql.groups import SqlGroups
+from flashnotify.archive.sql.imports import SqlImports
+from flashnotify.archive.sql.inbox import SqlInbox
 from flashnotify.archive.sql.jobs import SqlJobs
 from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
@@ -49,7 +61,12 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)
+        self.acknowledgements: people_ports.Acknowledgements = SqlAcknowledgements(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
+        self.inbox: inbox_ports.Inbox = SqlInbox(*access)
+        self.explanations: explanation_ports.Explanations = SqlExplanations(*access)
+        self.personal_data: PersonalData = SqlPersonalData(*access)
+        self.imports: people_ports.Imports = SqlImports(*access)
         self.digests: people_ports.Digests = SqlDigests(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)

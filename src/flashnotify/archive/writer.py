@@ -42,6 +42,9 @@ class Transactions(Protocol):
     ) -> Mapping[int, WriteRefused | RuntimeError]:
         """Commit the writes that are good, and return the errors of the others by index."""
 
+    async def truncate_log(self) -> bool:
+        """Move the log into the database and empty its file; return whether that was possible."""
+
 
 class Writer:
     """Writes to the archive, many writes to a commit.
@@ -147,6 +150,13 @@ class Writer:
         if self._probe is None or self._probe.done():
             self._probe = self.submit([(_PROBE, {})])
         await asyncio.shield(self._probe)
+
+    async def truncate_log(self) -> bool:
+        """Move the log into the database and empty its file, between two commits.
+
+        Return whether that was possible: somebody may be reading it.
+        """
+        return await self._transactions.truncate_log()
 
     def close(self) -> None:
         """Let `run` end once all writes handed over are done."""

@@ -70,7 +70,7 @@ class Content(Protocol):
 
 
 Returned = TypeVar("Returned")
-C_contra = TypeVar("C_contra", bound=Content, contravariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
 
 
 class Threads(Protocol):

@@ -35,10 +35,22 @@ _COMMANDS = {
     ),
     "cancel": ("notification", "Cancel the deliveries of a notification that are not sent yet."),
     "retry": ("notification", "Retry the deliveries of a notification that failed."),
+    "acknowledgements": (
+        "acknowledgements",
+        "Show who has acknowledged a notification, and who has not.",
+    ),
+    "remind": (
+        "acknowledgements",
+        "Send a notification again to those who have not acknowledged it; print the new id.",
+    ),
     "list": ("list_commands:notifications", "List notifications, newest first."),
     "deliveries": (
         "list_commands",
         "List deliveries of all notifications, newest first: what failed today, what Ada got.",
+    ),
+    "explain": (
+        "explain",
+        "Explain why a person got a notification or not, on which channel and when.",
     ),
     "queue": (
         "queue",

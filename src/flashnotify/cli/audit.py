@@ -1,5 +1,6 @@
 """`flashnotify audit`: what was done by whom, and whether that record is whole."""
 
+import re
 from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -7,9 +8,12 @@ from urllib.parse import urlencode
 import typer
 
 from flashnotify.cli.campus_time import campus_time
-from flashnotify.cli.client import JsonOption, call
+from flashnotify.cli.client import CommandFailed, JsonOption, call
 from flashnotify.cli.list_commands import LimitOption, SinceOption, UntilOption
 from flashnotify.cli.tables import Listing
+
+# As the API takes it.
+_EXPECTED = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}")
 
 audit = typer.Typer(
     name="audit",
@@ -61,6 +65,8 @@ def verify(
     Keep that line where nobody can change it who can change the archive. The exit code is 1 if the
     log was tampered with.
     """
+    if expect is not None and not _EXPECTED.fullmatch(expect):
+        raise CommandFailed("--expect takes what an earlier `audit verify` printed: NUMBER:HASH")
     asked: dict[str, Any] = {} if expect is None else {"expect": expect}
     found = call("GET", f"/v1/audit/verification?{urlencode(asked)}")
     missing, broken = found["expected"] is False, found["broken"]

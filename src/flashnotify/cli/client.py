@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from http.client import HTTPException
 from pathlib import Path
@@ -18,6 +18,8 @@ from flashnotify.errors import FlashNotifyError
 
 # Seconds to wait for `serve` to answer: accepting waits for the disk.
 _TIMEOUT = 30.0
+# The same for many people: a file is read and checked before the first line of the answer.
+_LONG = 600.0
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's response as JSON.")]
 
@@ -36,6 +38,12 @@ class Client(ABC):
         self, method: str, target: str, body: str | None, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
         """Send a request and return the status and the body of its response."""
+
+    @abstractmethod
+    def stream(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, Iterator[bytes]]:
+        """Send a request and return the status and the lines of its response, as they come."""
 
     def call(
         self,
@@ -90,6 +98,15 @@ class SocketClient(Client):
         self._connection.request(method, target, body and body.encode(), dict(headers))
         response = self._connection.getresponse()
         return response.status, response.read()
+
+    def stream(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, Iterator[bytes]]:
+        """Send a request and return the status and the lines of its response, as they come."""
+        self._connection.timeout = _LONG
+        self._connection.request(method, target, body, dict(headers))
+        response = self._connection.getresponse()
+        return response.status, iter(response)
 
     def __enter__(self) -> "SocketClient":
         return self

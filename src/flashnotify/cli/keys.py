@@ -1,5 +1,6 @@
 """`flashnotify keys`: create, list, rotate and revoke API keys."""
 
+import sys
 from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -55,7 +56,10 @@ def create(
     request |= {name: value for name, value in limits.items() if value is not None}
     if expires_at is not None:
         request["expires_at"] = campus_time().parse(expires_at, "--expires-at")
-    print(call("POST", "/v1/api-keys", document=request)["key"])
+    made = call("POST", "/v1/api-keys", document=request)
+    print(made["key"])
+    # Standard output has the key alone.
+    print(f"Its id, to rotate or revoke it: {made['id']}", file=sys.stderr)
 
 
 @keys.command("list")

@@ -82,6 +82,9 @@ _DELIVERIES_TO = replace(
 
 def deliveries(
     to: Annotated[str | None, typer.Option(help="An address, e.g. ada@univ.example.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="A person: an id, also of the campus directory.")
+    ] = None,
     status: Annotated[str | None, typer.Option(help="E.g. failed, queued or sent.")] = None,
     channel: ChannelOption = None,
     kind: KindOption = None,
@@ -94,6 +97,7 @@ def deliveries(
     (_DELIVERIES if to is None else _DELIVERIES_TO).show(
         as_json=as_json,
         to=to,
+        user=user,
         status=status,
         channel=channel,
         kind=kind,

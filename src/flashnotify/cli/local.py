@@ -51,6 +51,16 @@ class _LocalClient(Client):
         response = self._runner.run(request)
         return response.status_code, response.content
 
+    def stream(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, Iterator[bytes]]:
+        """Send a request and return the status and the lines of its response, once it is there."""
+        request = self._http.request(
+            method, target, content=body, headers=headers, timeout=None
+        )  # it is in this process
+        response = self._runner.run(request)
+        return response.status_code, iter(response.content.splitlines(keepends=True))
+
 
 @contextmanager
 def connect_locally() -> Iterator[Client]:

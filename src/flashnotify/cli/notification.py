@@ -34,7 +34,7 @@ def status(id: IdArgument, as_json: JsonOption = False) -> None:
 
     The exit code is 1 if all of them failed.
     """
-    found = _status(_path(id))
+    found = _status(path_of(id))
     if as_json:
         print_json(found)
     else:
@@ -59,11 +59,12 @@ def retry(id: IdArgument) -> None:
 
 def _act(id: str, action: str) -> tuple[dict[str, Any], str]:
     """Return the notification after an action, and how it is now."""
-    found: dict[str, Any] = call("POST", f"{_path(id)}/{action}")
+    found: dict[str, Any] = call("POST", f"{path_of(id)}/{action}")
     return found, f"{found['status']}: {_counted(found['counts'])}"
 
 
-def _path(id: str) -> str:
+def path_of(id: str) -> str:
+    """Return the path of a notification. Raise `CommandFailed` if `id` is none."""
     try:
         return f"/v1/notifications/{UUID(id)}"
     except ValueError:

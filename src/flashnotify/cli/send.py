@@ -31,6 +31,12 @@ def send(
     ] = None,
     expires_at: Annotated[str | None, typer.Option(help="In the same form as --send-at.")] = None,
     reference: Annotated[str | None, typer.Option(help="Your own reference.")] = None,
+    personalised: Annotated[
+        bool, typer.Option("--personalised", help="Fill placeholders such as ((first_name)).")
+    ] = False,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="Ask recipients to confirm that they read it.")
+    ] = False,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Repeated requests with the same key send only once.")
     ] = None,
@@ -49,6 +55,8 @@ def send(
         "delay": delay,
         "expires_at": expires_at,
         "reference": reference,
+        "personalised": personalised or None,
+        "acknowledge": acknowledge or None,
     }
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     _send({k: v for k, v in document.items() if v is not None}, headers)

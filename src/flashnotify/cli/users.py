@@ -10,6 +10,7 @@ import typer
 from flashnotify.cli.client import Client, CommandFailed, JsonOption, connect
 from flashnotify.cli.list_commands import LimitOption
 from flashnotify.cli.tables import Listing
+from flashnotify.cli.user_files import export_users, import_users
 
 users = typer.Typer(
     name="users",
@@ -28,6 +29,8 @@ UserArgument = Annotated[
 def create(
     name: Annotated[str, typer.Option(help="E.g. 'Ada Lovelace'.")],
     role: Annotated[str, typer.Option(help="admin, sender, viewer or service.")],
+    first_name: Annotated[str | None, typer.Option(help="For personalised texts.")] = None,
+    last_name: Annotated[str | None, typer.Option(help="For personalised texts.")] = None,
     email: Annotated[str | None, typer.Option(help="To sign in with.")] = None,
     external_id: Annotated[
         str | None, typer.Option(help="The id in the campus directory, also to sign in with.")
@@ -45,6 +48,8 @@ def create(
     """Create a user and print the id. Without a password, they cannot sign in with one."""
     wanted = {
         "name": name,
+        "first_name": first_name,
+        "last_name": last_name,
         "role": role,
         "email": email,
         "external_id": external_id,
@@ -96,6 +101,10 @@ def deactivate(user: UserArgument) -> None:
     """Deactivate a user: their sessions and tokens end at once, and they cannot sign in."""
     with connect() as client:
         client.call("POST", f"{_path_of(client, user)}/deactivate")
+
+
+users.command("import")(import_users)
+users.command("export")(export_users)
 
 
 def _password() -> str:

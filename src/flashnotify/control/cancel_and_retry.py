@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
+from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.ports import Archive, Notifications
 from flashnotify.archive.records import Notification
 from flashnotify.clock import Clock
@@ -50,18 +51,22 @@ class CancelAndRetry:
             if notification.status.final:
                 raise _over(notification)
             now = self.clock.now()
+
+            async def cancel(entry: AuditEntry) -> None:
+                notifications = self.archive.notifications
+                await notifications.cancel(id, notification.priority, now, entry)
+                after = await find_notification(notifications, id)
+                if after.status is not NotificationStatus.cancelled:
+                    # Its last delivery ended before the cancellation, which left no entry.
+                    raise _over(after)
+
             with self.in_flight.cancelling(id):
-                cancel = partial(self.archive.notifications.cancel, id, notification.priority, now)
                 await self.audit.record(
                     actor, "notification.cancelled", f"notification:{id}", write=cancel
                 )
                 # Not before: a cancellation that is refused must stop nothing. From here on, jobs
                 # in flight send nothing new.
                 self.in_flight.cancel(id)
-            notification = await find_notification(self.archive.notifications, id)
-            if notification.status is not NotificationStatus.cancelled:
-                # Its last delivery ended before the cancellation.
-                raise _over(notification)
             for channel in self.dispatch.queues:
                 self.dispatch.wake_up(Lane(channel, notification.priority), now)
 

@@ -10,13 +10,14 @@ from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.quiet_hours import quiet_until
-from flashnotify.delivery.routing import NOT_OFFERED
+from flashnotify.delivery.routing import INACTIVE, NOT_OFFERED
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
 from flashnotify.people.local_time import zone_of
 
 CANCELLED = Finish(domain.DeliveryStatus.cancelled, "the notification was cancelled")
 EXPIRED = Finish(domain.DeliveryStatus.skipped, "expired")
 SKIPPED = Finish(domain.DeliveryStatus.skipped, NOT_OFFERED)
+DEACTIVATED = Finish(domain.DeliveryStatus.skipped, INACTIVE)
 UNSERVED = Finish(domain.DeliveryStatus.failed, "no transport in the settings serves this address")
 # Why a delivery waits, for people and for programs.
 QUIET = QUIET_HOURS, domain.WaitReason.quiet_hours

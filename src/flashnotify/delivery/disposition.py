@@ -25,7 +25,8 @@ def dispose(
     `now` is in milliseconds since the epoch, `jitter` a random number from 0 to 1.
     """
     if isinstance(result, Sent):
-        return records.Finish(DeliveryStatus.sent)
+        kept = result.in_app is not None
+        return records.Finish(DeliveryStatus.delivered if kept else DeliveryStatus.sent)
     if isinstance(result, errors.Rejected):
         gone = device.id if isinstance(result, errors.Gone) and device is not None else None
         return records.Finish(DeliveryStatus.failed, result.reason, drop_device=gone)

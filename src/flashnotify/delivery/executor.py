@@ -12,12 +12,13 @@ from uuid import UUID
 
 import structlog
 
+from flashnotify.archive.erasure_port import ERASED
 from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import Attempt, Delivery, Finish, Notification, Reschedule
 from flashnotify.clock import Clock
 from flashnotify.delivery.batch import Batch
-from flashnotify.delivery.decision import Decider
+from flashnotify.delivery.decision import DEACTIVATED, Decider
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.recorder import Recorder
 from flashnotify.delivery.rendering import Renderer
@@ -28,11 +29,15 @@ from flashnotify.domain import AttemptOutcome, DeliveryStatus, Job, Message, Wai
 from flashnotify.errors import InternalError, stack_of
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec
+from flashnotify.people.acknowledgements import Acknowledgements
 from flashnotify.people.placeholders import MissingValue
 from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
+
+ACKNOWLEDGED = Finish(DeliveryStatus.skipped, "acknowledged before the reminder was sent")
+RECIPIENT_ERASED = Finish(DeliveryStatus.skipped, "the person was erased")
 
 # Deliveries of a batch for whose results its worker does not wait.
 _FEW = 10
@@ -61,6 +66,7 @@ class Executor:
     ids: Callable[[], UUID]
     # Makes the link with which the recipient of a delivery acknowledges it.
     link: Callable[[UUID], str] | None = None
+    acknowledgements: Acknowledgements | None = None
     unsubscribe_links: UnsubscribeLinks | None = None
     # How many batches may be at services that have not answered yet. A service that hangs holds its
     # worker, so that the other workers are left to those that answer.
@@ -121,8 +127,18 @@ class Executor:
             batch.devices = {str(id): device for id, device in devices.items()}
         if people := {each.user_id for each in batch.due.values() if each.user_id is not None}:
             batch.people = await self.directory.people(people)
+            _skip_deactivated(batch)
             batch.unsubscribe_link = self._unsubscribe_link(batch)
+        if notification.reminds_of is not None and batch.due:
+            await self._leave_out_acknowledged(batch, notification.reminds_of)
         return batch
+
+    async def _leave_out_acknowledged(self, batch: Batch, id: UUID) -> None:
+        """End the deliveries of a reminder to those who have acknowledged since its fan-out."""
+        assert self.acknowledgements is not None
+        due = list(batch.due.values())
+        for done in await self.acknowledgements.have_acknowledged(id, due):
+            batch.end(batch.due[done], ACKNOWLEDGED)
 
     def _unsubscribe_link(self, batch: Batch) -> Callable[[UUID], str] | None:
         kind, channel = batch.kind, batch.channel
@@ -170,6 +186,9 @@ class Executor:
             batch.end(delivery, Finish(DeliveryStatus.skipped, str(missing)))
             return
         decision = self.decider.decide(batch, message)
+        if delivery.address == ERASED or delivery.id in self.in_flight.erased:
+            self.in_flight.erased.discard(delivery.id)
+            decision = RECIPIENT_ERASED
         if isinstance(decision, Finish):
             batch.end(delivery, decision)
             return
@@ -245,6 +264,15 @@ def _device_ids(batch: Batch) -> Iterator[UUID]:
         # Damage to one address must not hold up the others: that device is not found.
         with suppress(ValueError):
             yield UUID(delivery.address)
+
+
+def _skip_deactivated(batch: Batch) -> None:
+    """End the deliveries to people who were deactivated, or removed, since the fan-out."""
+    for delivery in list(batch.due.values()):
+        if delivery.user_id is not None:
+            person = batch.people.get(delivery.user_id)
+            if person is None or not person.active:
+                batch.end(delivery, DEACTIVATED)
 
 
 def _is_due(delivery: Delivery, now: int) -> bool:

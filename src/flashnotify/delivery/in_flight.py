@@ -21,11 +21,13 @@ class _Notification:
 class InFlight:
     """The notifications and deliveries in flight, and which of them were cancelled.
 
-    `fresh` is what is at hand of queued batches.
+    `fresh` is what is at hand of queued batches. `erased` are deliveries to people who were erased
+    since their batches were read.
     """
 
     def __init__(self) -> None:
         self.fresh = FreshBatches()
+        self.erased: set[UUID] = set()
         self._notifications: dict[UUID, _Notification] = {}
         self._cancelling: set[UUID] = set()
 

@@ -9,6 +9,7 @@ from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.people_records import Person
 from flashnotify.archive.records import Notification
 from flashnotify.domain import GROUP, USER, Address, AudienceEntry, names_group, names_user
+from flashnotify.people.acknowledgements import Acknowledgements
 
 # Recipients fanned out in one commit, with the progress, so that a crash repeats nothing.
 _SLICE = 400
@@ -35,6 +36,8 @@ class Slice:
 
 def addresses_of(notification: Notification) -> Slice | None:
     """Return all recipients of a notification; None if it names anybody in the directory."""
+    if notification.reminds_of is not None:
+        return None
     last = notification.audience[-1]
     if type(last) is not str or last[:5] == _USER or last[:6] == _GROUP:
         return None
@@ -50,9 +53,14 @@ class Recipients:
     """
 
     directory: Directory
+    acknowledgements: Acknowledgements | None = None
 
     async def slices(self, notification: Notification) -> AsyncIterator[Slice]:
         """Yield the recipients of a notification that are not fanned out yet."""
+        if notification.reminds_of is not None:
+            async for reminded in self._silent(notification.reminds_of, notification.last_person):
+                yield reminded
+            return
         named = [str(entry) for entry in notification.audience if not names_group(entry)]
         groups = [entry for entry in notification.audience if names_group(entry)]
         for start in range(notification.fanned_out, len(named), _SLICE):
@@ -66,6 +74,24 @@ class Recipients:
         ids = {UUID(entry.partition(":")[2]) for entry in named if names_user(entry)}
         async for found, last, finished in self._grouped(groups, ids, notification.last_person):
             yield Slice(found, len(named), last, len(found), finished)
+
+    async def _silent(self, id: UUID, last: UUID | None) -> AsyncIterator[Slice]:
+        """Yield who is silent about a notification, by their first deliveries, after `last`."""
+        assert self.acknowledgements is not None
+        finished = False
+        while not finished:
+            asked = await self.acknowledgements.silent(id, last, _SLICE)
+            ids = [each.user_id for each in asked if each.user_id is not None]
+            known = await self.directory.people(ids) if ids else {}
+            found: list[Recipient] = [
+                Address.parse(each.recipient)
+                if each.user_id is None
+                else known.get(each.user_id) or Person(each.user_id, "", active=False)
+                for each in asked
+            ]
+            last = asked[-1].id if asked else last
+            finished = len(asked) < _SLICE
+            yield Slice(found, 0, last, len(found), finished)
 
     async def _named(
         self, entries: Sequence[str], people: Sequence[AudienceEntry]

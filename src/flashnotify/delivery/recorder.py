@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from flashnotify.archive.people_records import InboxMessage
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import (
     QUIET_HOURS,
@@ -75,11 +76,11 @@ class Recorder:
                 last = attempts[-1]
                 self._failed.setdefault((last.transport, last.outcome), []).append(delivery.id)
             del batch.due[delivery.id]
-            captured = self._captured(delivery, result, now)
+            kept = self._kept(delivery, result, now)
             # A batch of one ends with its result, in one commit.
             self._ended = not self._writes and batch.over
             ends = batch.job if self._ended else None
-            self._write(DeliveryResult(delivery, attempts, disposition, captured, ends), now)
+            self._write(DeliveryResult(delivery, attempts, disposition, kept, ends), now)
 
     def hold(self, delivery: Delivery, until: Reschedule) -> None:
         """Let one delivery wait, without an attempt, while others of its batch go."""
@@ -99,12 +100,18 @@ class Recorder:
             return replace(notification, expires_at=None), replace(delivery, first_attempt_at=None)
         return notification, delivery
 
-    def _captured(self, delivery: Delivery, result: SendResult, now: int) -> OutboxMessage | None:
-        if not isinstance(result, Sent) or result.captured is None:
+    def _kept(
+        self, delivery: Delivery, result: SendResult, now: int
+    ) -> OutboxMessage | InboxMessage | None:
+        if not isinstance(result, Sent):
             return None
-        it = result.captured
-        kept = (it.channel, it.address, it.subject, it.text, it.html)
-        return OutboxMessage(self.ids(), delivery.notification_id, delivery.id, *kept, now)
+        if (it := result.captured) is not None:
+            of = (self.ids(), delivery.notification_id, delivery.id, it.channel, it.address)
+            return OutboxMessage(*of, it.subject, it.text, it.html, now, delivery.user_id)
+        if (one := result.in_app) is not None:
+            about = (delivery.notification_id, delivery.kind, self.batch.job.priority)
+            return InboxMessage(delivery.id, one.user_id, *about, one.title, one.text, now)
+        return None
 
     async def settle(self) -> int | None:
         """Wait until everything is on disk, then finish the job or reschedule it.

@@ -201,18 +201,20 @@ def open_channel(
             f"{spec.mixin.__name__}: its channel {spec.name!r} has no transports; add them to "
             "TRANSPORTS in app/transports.py."
         )
-    assert spec.config is not None
-    config = spec.config()
+    # A channel without settings has one transport, whose URL is its scheme.
+    config = spec.config() if spec.config else None
+    urls = config.transports if config else [(None, f"{known[0].schemes[0]}:")]
     # All are read, also those that no URL names: a wrong setting is reported at the start.
     settings = {cls: cls.config() if cls.config else None for cls in known}
     setting = spec.url_setting
     transports: list[OpenTransport] = []
     names, schemes = Counter[str](), Counter[str]()
-    for only, url in config.transports:
+    for only, url in urls:
         try:
             cls = _transport_class(url, known)
             transport = cls(cls.form(SecretStr(url)), settings[cls], resources)
         except errors.SettingsError as error:
+            assert setting is not None
             place = f"{setting.env}: the URL of {only}" if only else f"{setting.env}:"
             raise errors.SettingsError(f"{place} {error}. {setting.hint}") from None
         # What tells two URLs apart may be a password or a path, so a number is used instead.
@@ -220,7 +222,7 @@ def open_channel(
         label = _numbered(url.partition(":")[0].lower(), schemes, " {}")
         breaker = Breaker(spec.breaker, resources.clock)
         transports.append(OpenTransport(name, label, spec.name, transport, breaker, only))
-    if not transports and setting.default:
+    if not transports and setting is not None and setting.default:
         raise errors.SettingsError(f"{setting.env}: names no transport. {setting.hint}")
     retry = RetryConfig().applied_to(spec.retry)
     return OpenChannel(replace(spec, retry=retry), config, transports)

@@ -1,6 +1,7 @@
 """Access tokens: looked up when first seen, and then known until they expire or are revoked."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import UUID
@@ -75,10 +76,10 @@ class AccessTokens:
         """
         return principal.digest in self._known and self.keys.is_valid(principal)
 
-    def forget_user(self, user: User) -> None:
-        """Look up the tokens of a user again, who has changed."""
-        id = f"user:{user.id}"
-        self._forget({digest for digest, known in self._known.items() if known.principal.id == id})
+    def forget_users(self, users: Collection[User]) -> None:
+        """Look up the tokens of users again, who have changed."""
+        ids = {f"user:{user.id}" for user in users}
+        self._forget({digest for digest, known in self._known.items() if known.principal.id in ids})
 
     def forget_family(self, id: UUID) -> None:
         """Look up the tokens of a family again, which has changed."""
@@ -116,7 +117,7 @@ class AccessTokens:
             raise expired_token()
         kind, _, id = family.subject.partition(":")
         if kind == "key":
-            return await self.keys.find(id, family.created_at)
+            return await self.keys.find(id, claims.secret)
         user = await self.users.find(UUID(id))
         if user is None or not user.active or family.created_at < user.credentials_changed_at:
             raise invalid_token()

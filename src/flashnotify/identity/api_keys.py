@@ -3,11 +3,10 @@
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import structlog
 from limits import parse as parse_rate
@@ -17,10 +16,11 @@ from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.ports import ApiKeys as StoredKeys
 from flashnotify.bounded_cache import BoundedCache
 from flashnotify.clock import Clock
-from flashnotify.domain import Priority, moment
+from flashnotify.domain import moment
 from flashnotify.errors import Conflict, NotAuthenticated, NotFound
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.key_format import new_id, new_secret, parse, written
+from flashnotify.identity.key_terms import EXPIRES_SOON, KeyState, KeyTerms
 from flashnotify.identity.principal import Principal
 
 log = structlog.get_logger(__name__)
@@ -28,14 +28,9 @@ log = structlog.get_logger(__name__)
 # Milliseconds between updates of `last_used_at`: a minute is precise enough, and saves writes.
 _USE_RESOLUTION = 60_000
 _CACHED = 10_000
-# Milliseconds before a key expires from which on that is shown, and between lines in the log.
-EXPIRES_SOON = 14 * 24 * 3_600_000
+# Milliseconds between lines in the log.
 _REMINDER = 24 * 3_600_000
 _CREATE = "Create one: flashnotify keys create"
-_UNKNOWN = (
-    "Unknown API key: it is not in the archive of this service. Create one in the folder of serve, "
-    "or with its FLASHNOTIFY_DATABASE_URL: flashnotify keys create"
-)
 
 
 class NewKey(NamedTuple):
@@ -43,41 +38,6 @@ class NewKey(NamedTuple):
 
     id: str
     token: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyTerms:
-    """What a key may do, and until when (ms since the epoch). None stands for no limit of its own.
-
-    It may use `channels`, reach `recipients_per_day` and make requests within `rate_limit`, such as
-    `50/second`.
-    """
-
-    name: str
-    scopes: frozenset[str]
-    max_priority: Priority = Priority.high
-    expires_at: int | None = None
-    channels: frozenset[str] | None = None
-    recipients_per_day: int | None = None
-    rate_limit: str | None = None
-
-
-class KeyState(StrEnum):
-    """Whether a key is valid. `expires_soon`: within two weeks."""
-
-    valid = "valid"
-    expires_soon = "expires_soon"
-    expired = "expired"
-    revoked = "revoked"
-
-    @classmethod
-    def of(cls, key: ApiKey, now: int) -> Self:
-        """Return the state of a key at `now`."""
-        if key.revoked_at is not None:
-            return cls("revoked")
-        if key.expires_at is None or key.expires_at - now > EXPIRES_SOON:
-            return cls("valid")
-        return cls("expires_soon" if key.expires_at > now else "expired")
 
 
 class ApiKeys:
@@ -113,21 +73,17 @@ class ApiKeys:
         """Return the principal of a token that comes from a network `address`.
 
         Raises:
-            NotAuthenticated: the token is not a key, or the key is unknown, expired or revoked.
+            NotAuthenticated: the token is not a key, or the key is unknown, expired or revoked, or
+                has another secret now.
         """
         now = self._clock.now()
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         principal = self._known.get(digest)
-        while principal is None:
-            principal = await self._look_up(token)
-            if principal.id in self._revoked:  # during the look-up
+        # What was found may have changed during the look-up.
+        while principal is None or not self.is_valid(principal):
+            if principal is not None and principal.id in self._revoked:
                 raise _revoked()
-            if self.is_rotated(principal):  # too
-                principal = None
-            else:
-                self._known[digest] = principal
-        if not self.is_valid(principal):
-            raise NotAuthenticated(f"This API key has expired. {_CREATE}", code="expired_key")
+            principal = self._known[digest] = await self._look_up(token)
         if now - self._used.get(principal.id, 0) >= _USE_RESOLUTION:
             self._record_use(principal, now, address())
         return principal
@@ -210,18 +166,15 @@ class ApiKeys:
         for digest in [digest for digest, known in self._known.items() if known.id == id]:
             del self._known[digest]
 
-    async def find(self, id: str, since: int) -> Principal:
-        """Return what a key may do that was proved at `since`, until its secret of then ends.
+    async def find(self, id: str, fingerprint: str | None) -> Principal:
+        """Return what a key may do that was proved by the secret with this `fingerprint`.
 
-        Raise `NotAuthenticated` if it is revoked.
+        Raise `NotAuthenticated` if the key is not valid any more, or no longer has that secret.
         """
-        rotation = self._rotations.get(id, 0)
-        key = await self._stored.find(id)
-        if key is None:
-            raise NotAuthenticated(_UNKNOWN, code="unknown_key")
-        replaced = key.previous_expires_at
-        ends = [key.expires_at, replaced if replaced is not None and since <= replaced else None]
-        return _principal(key, ends, rotation)
+        found = await self._found(id, lambda stored: _fingerprint(stored) == fingerprint)
+        if found is None:
+            raise _rotated()
+        return found
 
     async def _look_up(self, token: str) -> Principal:
         parts = parse(token)
@@ -231,17 +184,38 @@ class ApiKeys:
                 code="malformed_key",
             )
         id, secret = parts
+        digests = [_hmac(pepper, id, secret) for pepper in self._peppers]
+        found = await self._found(
+            id, lambda stored: any(hmac.compare_digest(stored, digest) for digest in digests)
+        )
+        if found is None:
+            raise _unknown()
+        return found
+
+    async def _found(self, id: str, is_proved: Callable[[bytes], bool]) -> Principal | None:
+        """Return what a key may do, of which one secret is proved; None if neither is."""
         rotation = self._rotations.get(id, 0)
         key = await self._stored.find(id)
-        digests = [_hmac(pepper, id, secret) for pepper in self._peppers]
-        current = key.secret_hmac if key is not None else b""
-        previous = (key.previous_hmac if key is not None else None) or b""
-        is_current = any(hmac.compare_digest(current, digest) for digest in digests)
-        is_previous = any(hmac.compare_digest(previous, digest) for digest in digests)
-        if key is None or not (is_current or is_previous):
-            raise NotAuthenticated(_UNKNOWN, code="unknown_key")
-        ends = [key.expires_at, None if is_current else key.previous_expires_at]
-        return _principal(key, ends, rotation)
+        if key is None:
+            raise _unknown()
+        if is_proved(key.secret_hmac):
+            proved, until = key.secret_hmac, None
+        elif key.previous_hmac is not None and is_proved(key.previous_hmac):
+            proved, until = key.previous_hmac, key.previous_expires_at
+        else:
+            return None
+        self._require_valid(key, until)
+        return _principal(key, _fingerprint(proved), until, rotation)
+
+    def _require_valid(self, key: ApiKey, until: int | None) -> None:
+        """Raise `NotAuthenticated` unless a key is valid, and its secret, which is `until` then."""
+        now = self._clock.now()
+        if key.revoked_at is not None:
+            raise _revoked()
+        if key.expires_at is not None and now >= key.expires_at:
+            raise NotAuthenticated(f"This API key has expired. {_CREATE}", code="expired_key")
+        if until is not None and now >= until:
+            raise _rotated()
 
     def _record_use(self, principal: Principal, now: int, address: str | None) -> None:
         id = principal.id
@@ -256,19 +230,18 @@ class ApiKeys:
             log.warning("key.expires_soon", id=id, expires_at=expires_at, meaning=meaning)
 
 
-def _principal(key: ApiKey, ends: Iterable[int | None], rotation: int) -> Principal:
-    if key.revoked_at is not None:
-        raise _revoked()
+def _principal(key: ApiKey, fingerprint: str, until: int | None, rotation: int) -> Principal:
     return Principal(
         key.id,
         key.scopes,
         key.max_priority,
-        min((at for at in ends if at is not None), default=None),
+        min((at for at in (key.expires_at, until) if at is not None), default=None),
         name=key.name,
         channels=key.channels,
         recipients_per_day=key.recipients_per_day,
         rate=None if key.rate_limit is None else parse_rate(key.rate_limit),
         rotation=rotation,
+        fingerprint=fingerprint,
     )
 
 
@@ -278,3 +251,23 @@ def _hmac(pepper: bytes, id: str, secret: str) -> bytes:
 
 def _revoked() -> NotAuthenticated:
     return NotAuthenticated(f"This API key was revoked. {_CREATE}", code="revoked_key")
+
+
+def _fingerprint(secret_hmac: bytes) -> str:
+    return secret_hmac.hex()[:16]
+
+
+def _rotated() -> NotAuthenticated:
+    return NotAuthenticated(
+        "This API key has a new secret, and the time to change over has ended. Ask whoever rotated "
+        "it for the new one, or make another: flashnotify keys rotate",
+        code="rotated_key",
+    )
+
+
+def _unknown() -> NotAuthenticated:
+    return NotAuthenticated(
+        "Unknown API key: it is not in the archive of this service. Create one in the folder of "
+        "serve, or with its FLASHNOTIFY_DATABASE_URL: flashnotify keys create",
+        code="unknown_key",
+    )

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from flashnotify.archive.identity_ports import AuditLog
@@ -33,6 +34,14 @@ class Actor(NamedTuple):
 
     id: str
     address: str | None = None
+
+
+class Fact(NamedTuple):
+    """What was done, and to what. `details` hold nothing personal."""
+
+    action: str
+    target: str | None = None
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class Verification(NamedTuple):
@@ -72,8 +81,24 @@ class Audit:
 
         Raise what `write` raises; then there is no entry.
         """
+
+        async def write_one(entries: Sequence[AuditEntry]) -> None:
+            await (write or self.log.append)(entries[0])
+
+        await self.record_all(actor, [Fact(action, target, details or {})], write_one)
+
+    async def record_all(
+        self,
+        actor: Actor,
+        facts: Sequence[Fact],
+        write: Callable[[Sequence[AuditEntry]], Awaitable[None]],
+    ) -> None:
+        """Store the entries of several facts, together with the changes that `write` stores.
+
+        Raise what `write` raises; then there is none.
+        """
         # A caller that is cancelled must not leave it open whether this was the last entry.
-        await asyncio.shield(self._record(actor, action, target, details or {}, write))
+        await asyncio.shield(self._record_all(actor, facts, write))
 
     async def record_refusal(
         self, actor: Actor, action: str, target: str | None, details: Mapping[str, Any]
@@ -88,23 +113,26 @@ class Audit:
             return
         await self.record(actor, action, target, details)
 
-    async def _record(
+    async def _record_all(
         self,
         actor: Actor,
-        action: str,
-        target: str | None,
-        details: Mapping[str, Any],
-        write: Callable[[AuditEntry], Awaitable[None]] | None,
+        facts: Sequence[Fact],
+        write: Callable[[Sequence[AuditEntry]], Awaitable[None]],
     ) -> None:
         async with self._turn:
             last = self._last or await self.log.last()
-            number, previous = (last.number + 1, last.hash) if last is not None else (1, _BEGIN)
-            values = (number, self.clock.now(), *actor, action, target, dict(details))
-            entry = AuditEntry(*values, previous, _hash(previous, *values))
-            # If this fails, the entry may be stored nevertheless: the archive knows.
+            before, previous = (last.number, last.hash) if last is not None else (0, _BEGIN)
+            now = self.clock.now()
+            entries: list[AuditEntry] = []
+            for number, (action, target, details) in enumerate(facts, before + 1):
+                values = (number, now, *actor, action, target, dict(details))
+                entry = AuditEntry(*values, previous, _hash(previous, *values))
+                entries.append(entry)
+                previous = entry.hash
+            # If this fails, the entries may be stored nevertheless: the archive knows.
             self._last = None
-            await (write or self.log.append)(entry)
-            self._last = entry
+            await write(entries)
+            self._last = entries[-1]
 
     async def verify(self, after: int = 0) -> Verification:
         """Verify the entries that follow number `after`, up to some ten thousand.

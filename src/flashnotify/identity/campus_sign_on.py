@@ -12,17 +12,19 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from flashnotify.archive import identity_ports
 from flashnotify.archive.identity_records import User
 from flashnotify.domain import Role
-from flashnotify.errors import Conflict, NotPermitted
+from flashnotify.errors import Conflict, InvalidValue, NotPermitted
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.openid_provider import OpenIdProvider
 from flashnotify.identity.sign_in import ANONYMOUS
 from flashnotify.identity.users import Users
+from flashnotify.meta.descriptors import Email, Text
 
 # Seconds that signing in at the provider may take.
 _MAX_SECONDS = 600
 # Of people whom no claim gives a role: they see what they sent, and may send nothing.
 _LEAST = Role.sender
 _HIGHEST_FIRST = (Role.admin, Role.viewer, Role.sender)
+_SUBJECT, _EMAIL = Text(max_length=255), Email()
 
 
 class Started(NamedTuple):
@@ -76,7 +78,9 @@ class CampusSignOn:
             claims = await self.provider.claims(answer["code"], self.callback, nonce, verifier)
         except NotPermitted:
             await self._refuse(address, "invalid_answer")
-        return await self._user(claims, address), str(wanted)
+        user = await self._user(claims, address)
+        await self.stored.record_seen(user.id, self.provider.clock.now())
+        return user, str(wanted)
 
     @property
     def _cookies(self) -> URLSafeTimedSerializer:
@@ -84,39 +88,53 @@ class CampusSignOn:
         return URLSafeTimedSerializer(self.key, salt="campus sign-on", signer_kwargs=signing)
 
     async def _user(self, claims: Mapping[str, Any], address: str | None) -> User:
-        subject = claims["sub"]
+        subject = await self._valid(_SUBJECT, claims["sub"], "invalid_subject", address)
         email = claims.get("email") if claims.get("email_verified") is True else None
+        if isinstance(email, str):
+            email = await self._valid(_EMAIL, email, "invalid_email", address)
+        else:
+            email = None
         user = await self.stored.find_external(subject)
-        if user is None and isinstance(email, str):
+        if user is None and email is not None:
             user = await self.stored.find_email(email)
             if user is not None and user.external_id is not None:
                 await self._refuse(address, "other_person", user)
         if user is not None and not user.active:
             await self._refuse(address, "inactive", user)
-        role = self._role(claims)
         if user is None and not self.create_users:
             await self._refuse(address, "unknown_user")
+        role = self._role(claims)
         if user is None:
-            name = str(claims.get("name") or claims.get("preferred_username") or subject)
-            name = "".join(filter(str.isprintable, name))[:200]
-            fields = {"name": name, "email": email, "external_id": subject, "role": role or _LEAST}
-            return await self.users.create(Actor(ANONYMOUS, address), fields)
+            actor = Actor(ANONYMOUS, address)
+            fields = {"email": email, "external_id": subject, "role": role or _LEAST}
+            return await self.users.create(actor, {"name": _name(claims), **fields})
         changed = {} if user.external_id == subject else {"external_id": subject}
         return await self._changed(user, changed, role, address)
+
+    async def _valid(
+        self, descriptor: Text | Email, value: str, reason: str, address: str | None
+    ) -> str:
+        """Return a value that the archive takes, or refuse the sign-on for a `reason`."""
+        try:
+            return str(descriptor.validate(value))
+        except InvalidValue:
+            await self._refuse(address, reason)
 
     async def _changed(
         self, user: User, fields: Mapping[str, Any], role: Role | None, address: str | None
     ) -> User:
-        """Return the user with changed fields, and the role that the campus gives them."""
-        if role is not None and role is not user.role:
-            fields = {**fields, "role": role}
-        if not fields:
-            return user
+        """Return the user with changed fields, and the role that the campus gives them.
+
+        A role that it could give, and no longer does, is taken away.
+        """
+        if role is None:
+            role = _LEAST if user.role in self.roles.values() else user.role
+        actor = Actor(f"user:{user.id}", address)
         try:
-            return await self.users.change(Actor(f"user:{user.id}", address), user.id, fields)
+            return await self.users.change(actor, user.id, {**fields, "role": role})
         except Conflict:
             # The last admin stays one.
-            return user
+            return await self.users.change(actor, user.id, fields)
 
     def _role(self, claims: Mapping[str, Any]) -> Role | None:
         """Return the highest role that the claims give, if they give any."""
@@ -134,3 +152,9 @@ class CampusSignOn:
         known = reason not in ("unknown_user", "other_person", "inactive")
         code = "sign_on_refused" if known else "unknown_at_campus"
         raise NotPermitted("The campus sign-on did not succeed.", code=code)
+
+
+def _name(claims: Mapping[str, Any]) -> str:
+    """Return the name of a person as far as it can be shown, or else their subject."""
+    given = str(claims.get("name") or claims.get("preferred_username") or "")
+    return "".join(filter(str.isprintable, given)).strip()[:200] or str(claims["sub"])[:200]

@@ -96,7 +96,9 @@ class OpenIdProvider:
             "code_verifier": verifier,
         }
         headers = dict(_FORM)
-        if "client_secret_post" in _strings(metadata, "token_endpoint_auth_methods_supported"):
+        # The default, also of providers that list none (Discovery 1.0, section 3).
+        ways = _strings(metadata, "token_endpoint_auth_methods_supported")
+        if "client_secret_post" in ways and "client_secret_basic" not in ways:
             form |= {"client_id": self.client_id, "client_secret": self.client_secret}
         else:
             # RFC 6749, section 2.3.1.

@@ -27,8 +27,8 @@ _GOOD = 3
 # Its time grows with the cube of the length, to a second for the worst 32 characters. A password
 # is at least as strong as its beginning.
 _SCORED = 32
-# Seconds for a call, with the time that it waits.
-_WITHIN = 15.0
+# Seconds for a call, with the time that it waits: longer than all that may be before it take.
+_WITHIN = 30.0
 # The least that OWASP recommends, which needs little memory: 19 MiB for each thread.
 _PASSES, _MEMORY, _LANES = 2, 19_456, 1
 
@@ -43,7 +43,8 @@ class Verified(NamedTuple):
 class Passwords:
     """Rates, hashes and verifies passwords in `threads`.
 
-    Everything raises `Unavailable` when too many calls wait.
+    Everything raises `Unavailable` when too many calls wait. Only what is urgent may use all
+    threads: lanes below it are for strangers, and for what must not be done twice at once.
     """
 
     def __init__(self, threads: ThreadPoolQueue, hasher: Argon2Hasher | None = None) -> None:
@@ -56,7 +57,9 @@ class Passwords:
         """Return the hash to store of a password."""
         return await self._run(partial(self._hashes.hash, _encoded(password)))
 
-    async def verify(self, password: str, stored: str | None) -> Verified:
+    async def verify(
+        self, password: str, stored: str | None, lane: Priority = Priority.critical
+    ) -> Verified:
         """Return whether a password has the hash `stored`.
 
         Without one the work is the same, so that its time tells nothing.
@@ -69,7 +72,7 @@ class Passwords:
         known = stored is not None and is_short
         wanted = stored if stored is not None and known else self._decoy
         right, better = await self._run(
-            partial(self._hashes.verify_and_update, _encoded(text[:MAX_LENGTH]), wanted)
+            partial(self._hashes.verify_and_update, _encoded(text[:MAX_LENGTH]), wanted), lane
         )
         return Verified(right and known, better if known else None)
 
@@ -79,11 +82,13 @@ class Passwords:
         It must not be made of what is known of the person, `personal` either.
         """
         rate = partial(weakness_of, password, [*filter(None, personal)])
-        # Medium, so that there is one at a time: zxcvbn keeps what is personal in a global.
-        if (weakness := await self._run(rate, Priority.medium)) is not None:
+        # Low, so that there is one at a time: zxcvbn keeps what is personal in a global.
+        if (weakness := await self._run(rate, Priority.low)) is not None:
             raise weakness
 
-    async def _run(self, call: Callable[[], Returned], lane: Priority = Priority.high) -> Returned:
+    async def _run(
+        self, call: Callable[[], Returned], lane: Priority = Priority.critical
+    ) -> Returned:
         try:
             return await self._threads.run(call, within=_WITHIN, lane=lane)
         except TimeoutError:

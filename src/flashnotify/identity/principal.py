@@ -34,7 +34,8 @@ class Principal:
     The authentication expires at `expires_at`, in milliseconds since the epoch. It may use
     `channels`, reach `recipients_per_day` and make requests at a `rate`; None stands for no limit
     of its own. An API key has had its `rotation` since the start of this process. Users have a
-    `role`. `proof` is what was shown for it, and `digest` the hash of a token.
+    `role`. `proof` is what was shown for it, `fingerprint` tells the secrets of a key apart, and
+    `digest` is the hash of a token.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Principal:
     rotation: int = 0
     role: Role | None = None
     proof: Proof = Proof.api_key
+    fingerprint: str | None = field(default=None, repr=False, compare=False)
     digest: bytes = field(default=b"", repr=False, compare=False)
     # Whether it may send any kind.
     sends: bool = field(init=False)

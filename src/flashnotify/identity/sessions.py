@@ -126,9 +126,10 @@ class Sessions:
         details = {"sessions": list(map(str, ended))}
         await self._audit.record(actor, "session.ended", f"user:{user_id}", details, write)
 
-    def user_changed(self, user: User) -> None:
-        """Forget what is known of a user: they may have lost a role, or all of their sessions."""
-        self._forget(lambda known: known.user.id == user.id)
+    def forget_users(self, users: Collection[User]) -> None:
+        """Forget what is known of users: they may have lost a role, or all of their sessions."""
+        ids = {user.id for user in users}
+        self._forget(lambda known: known.user.id in ids)
 
     async def _look_up(self, cookie: str, digest: bytes) -> SignedIn | None:
         if not _COOKIE.fullmatch(cookie):

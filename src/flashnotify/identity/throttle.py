@@ -9,8 +9,8 @@ from flashnotify.errors import RateLimited
 
 # Keys, of accounts or networks, whose failures are remembered.
 _MAX_KEYS = 10_000
-# Seconds: the longest delay, and after which failures are forgotten.
-_LONGEST, _FORGOTTEN = 300, 3600
+# Seconds after which failures are forgotten.
+_FORGOTTEN = 3600
 
 
 @dataclass(slots=True)
@@ -21,13 +21,16 @@ class _Failures:
 
 
 class Throttle:
-    """Delays the attempts of each key once `free` of them have failed: by 1 s, 2 s, 4 s, … 5 min.
+    """Delays the attempts of each key once `free` of them have failed: by 1 s, 2 s, 4 s and so on.
+
+    The `longest` delay, in seconds, is 5 minutes by default.
 
     An attempt counts as failed from its begin, so that many at once gain nothing.
     """
 
-    def __init__(self, free: int, clock: Clock) -> None:
+    def __init__(self, free: int, clock: Clock, longest: int = 300) -> None:
         self._free = free
+        self._longest = longest
         self._clock = clock
         # When full, those that are delayed outlast the others.
         self._failures: BoundedCache[str, _Failures] = BoundedCache(
@@ -60,4 +63,5 @@ class Throttle:
 
     def _delay(self, failures: int) -> int:
         # Bounded first: 2 to the power of a million takes long.
-        return 0 if failures < self._free else min(2 ** min(failures - self._free, 20), _LONGEST)
+        doubled = min(failures - self._free, 20)
+        return 0 if failures < self._free else min(2**doubled, self._longest)

@@ -74,7 +74,7 @@ class TokenGrants:
         subject = principal.id if principal.id.startswith("user:") else f"key:{principal.id}"
         began = now if user is None else max(now, user.credentials_changed_at)
         family = TokenFamily(self.ids(), subject, 1, began, now, now + lifetime, address)
-        issued = await self._signed(family, scopes, wanted)
+        issued = await self._signed(family, scopes, wanted, principal.fingerprint)
         details = {"grant": grant, "scopes": sorted(scopes)}
 
         async def write(entry: AuditEntry) -> None:
@@ -148,7 +148,7 @@ class TokenGrants:
 
     async def refuse(self, address: str | None, error: NotAuthenticated) -> None:
         """Note that no token was issued for an API key, if that was valid once."""
-        if error.code in ("expired_key", "revoked_key"):
+        if error.code in ("expired_key", "revoked_key", "rotated_key"):
             details = {"grant": "client_credentials", "reason": error.code}
             actor = Actor(ANONYMOUS, address)
             await self.audit.record_refusal(actor, "token.refused", None, details)
@@ -184,10 +184,17 @@ class TokenGrants:
         actor = Actor(family.subject.removeprefix("key:"), address)
         await self.audit.record(actor, action, f"tokens:{family.id}", details, write)
 
-    async def _signed(self, family: TokenFamily, scopes: Scopes, first: Scopes | None) -> Issued:
+    async def _signed(
+        self,
+        family: TokenFamily,
+        scopes: Scopes,
+        first: Scopes | None,
+        secret: str | None = None,
+    ) -> Issued:
         """Return an access token for `scopes`, and the refresh token of the generation.
 
-        That one is for the scopes that were wanted at `first`.
+        That one is for the scopes that were wanted at `first`. The access token ends with the
+        `secret` of the API key that got it, which is named by its fingerprint.
         """
         tokens, now = await self.access.loaded(), self.access.clock.now() // 1000
         ends = {type: min(now + LIFETIMES[type], family.expires_at // 1000) for type in LIFETIMES}
@@ -195,7 +202,7 @@ class TokenGrants:
         access, refresh = (
             tokens.sign(type, jti=str(self.ids()), exp=ends[type], **shared, **own)
             for type, own in (
-                (TokenType.access, {"scope": " ".join(sorted(scopes))}),
+                (TokenType.access, {"scope": " ".join(sorted(scopes)), "secret": secret}),
                 (
                     TokenType.refresh,
                     {"gen": family.generation, "scope": first and " ".join(sorted(first))},

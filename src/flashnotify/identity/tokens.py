@@ -45,7 +45,8 @@ LIFETIMES: Mapping[TokenType, int] = {
 class Claims(BaseModel):
     """What a token says: `sub` may do what `scope` lists, from `iat` to `exp` (s since the epoch).
 
-    `sid` is the token's family, and `gen` the generation of a refresh token within it.
+    `sid` is the token's family, and `gen` the generation of a refresh token within it. `secret` is
+    the fingerprint of the secret of an API key that it was issued for.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -60,6 +61,7 @@ class Claims(BaseModel):
     sid: Annotated[UUID, Field(strict=False)]
     scope: Annotated[str, Field(pattern=r"^([\x21-\x7e]+( [\x21-\x7e]+)*)?$")] | None = None
     gen: int = 0
+    secret: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
 
 
 class Tokens:

@@ -1,7 +1,7 @@
 """Users: created, changed, deactivated, given a password. Each change is audited."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -15,14 +15,19 @@ from flashnotify.domain import Role
 from flashnotify.errors import AlreadyTaken, Conflict, FieldError, NotFound
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.passwords import Passwords
+from flashnotify.identity.throttle import Throttle
 
 Returned = TypeVar("Returned")
 
+# Bytes of the attributes of a user, as JSON.
+MAX_ATTRIBUTES = 4096
 # Fields whose values the audit log has: they are not personal.
 _AUDITED = ("role", "kinds", "active")
 # Whatever changes one of these ends the sessions, tokens and links to reset a password so far. Such
 # a link went to the email address, which may be changed because somebody else reads it.
 _CREDENTIALS = ("email", "role", "kinds", "password_hash")
+# Passwords that are not good enough, before the next one is delayed.
+_FREE_CHOICES = 10
 
 
 class Users:
@@ -41,12 +46,24 @@ class Users:
         self._audit = audit
         self._clock = clock
         self._ids = ids
-        self._listeners: list[Callable[[User], None]] = []
+        self._listeners: list[Callable[[Collection[User]], None]] = []
         self._turn = asyncio.Lock()
+        self._choices = Throttle(_FREE_CHOICES, clock)
 
-    def on_change(self, callback: Callable[[User], None]) -> None:
-        """Call `callback` with each user that was changed, before anybody learns that it was."""
+    def on_change(self, callback: Callable[[Collection[User]], None]) -> None:
+        """Call `callback` with users that were changed, before anybody learns that they were."""
         self._listeners.append(callback)
+
+    async def change_many(self, change: Callable[[], Awaitable[Collection[User]]]) -> None:
+        """Make changes of many users, with their audit entries; `change` returns who was changed.
+
+        No other change is made meanwhile. It is made to its end even if the caller is cancelled.
+        """
+
+        async def make() -> None:
+            self._tell(await change())
+
+        await self._alone(make())
 
     async def find(self, id: UUID) -> User:
         """Return a user. Raise `NotFound` if there is none."""
@@ -101,9 +118,14 @@ class Users:
         Raises:
             NotFound: there is no such user.
             InvalidValue: the password is not good enough.
+            RateLimited: too many were not, one after another.
             Conflict: the user's credentials are no longer those of `unless_changed_since`.
         """
-        hashed = await self._hash(await self.find(id), password)
+        user, key = await self.find(id), str(id)
+        # Rating one is slow.
+        self._choices.begin(key)
+        hashed = await self._hash(user, password)
+        self._choices.forget(key)
         fields = {"password_hash": hashed}
         changing = self._change(actor, id, "password.changed", fields, unless_changed_since)
         return await self._alone(changing)
@@ -144,12 +166,9 @@ class Users:
             return before
         await self._refuse_taken(after)
         await self._keep_an_admin(before, after)
-        if any(name in _CREDENTIALS for name in changed) or not after.active:
-            # Later than any before, also if the clock went back.
-            at = max(self._clock.now(), before.credentials_changed_at + 1)
-            after = replace(after, credentials_changed_at=at)
+        after = ending_sessions(before, after, self._clock.now())
         await self._record(
-            actor, action, after, _details(changed, before, after), self._stored.change
+            actor, action, after, details_of(changed, before, after), self._stored.change
         )
         return after
 
@@ -162,8 +181,11 @@ class Users:
         store: Callable[[User, AuditEntry], Awaitable[None]],
     ) -> None:
         await self._audit.record(actor, action, f"user:{user.id}", details, partial(store, user))
+        self._tell([user])
+
+    def _tell(self, changed: Collection[User]) -> None:
         for listener in self._listeners:
-            listener(user)
+            listener(changed)
 
     async def _refuse_taken(self, user: User) -> None:
         found: dict[str, User | None] = {}
@@ -191,7 +213,15 @@ def _is_admin(user: User) -> bool:
     return user.active and user.role is Role.admin
 
 
-def _details(changed: Sequence[str], before: User, after: User) -> Mapping[str, Any]:
+def ending_sessions(before: User, after: User, now: int) -> User:
+    """Return a changed user, whose sessions and tokens end now if the change demands that."""
+    if after.active and all(getattr(before, n) == getattr(after, n) for n in _CREDENTIALS):
+        return after
+    # Later than any before, also if the clock went back.
+    return replace(after, credentials_changed_at=max(now, before.credentials_changed_at + 1))
+
+
+def details_of(changed: Sequence[str], before: User, after: User) -> Mapping[str, Any]:
     """Return what the audit log has of a change: names of fields, and values if not personal."""
     details: dict[str, Any] = {"fields": sorted(changed)}
     for name in _AUDITED:

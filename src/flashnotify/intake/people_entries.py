@@ -8,6 +8,7 @@ from uuid import UUID
 from flashnotify.archive.people_ports import Directory
 from flashnotify.domain import GROUP, USER, Address, AudienceEntry, Combination, names_user
 from flashnotify.errors import FieldError, InvalidInput, InvalidValue
+from flashnotify.people.names import ids_of
 
 # What a combination has, in JSON.
 _ALL, _ANY, _NOT = "all", "any", "not"
@@ -15,8 +16,6 @@ _ALL, _ANY, _NOT = "all", "any", "not"
 # database looks at each of them for each person.
 _MAX_DEPTH = 5
 _MAX_PARTS = 100
-# People looked up at once.
-_LOOKUP = 500
 
 
 class Place(NamedTuple):
@@ -50,13 +49,7 @@ class PeopleEntries:
 
     async def _ids(self, parsing: "_Parsing") -> Mapping[str, UUID]:
         """Return the ids of the people who are named; note an error for each unknown name."""
-        names = list(parsing.users)
-        ids: dict[str, UUID] = {}
-        for start in range(0, len(names), _LOOKUP):
-            some = names[start : start + _LOOKUP]
-            ids |= await self.directory.identified(some)
-            own = {id: name for name in some if (id := _uuid(name)) and name not in ids}
-            ids |= {own[id]: id for id in await self.directory.people(list(own))}
+        ids = await ids_of(self.directory, parsing.users)
         slugs = await self.directory.groups(list(parsing.groups)) if parsing.groups else {}
         parsing.refuse(parsing.users, ids, "unknown_user", "is nobody in the directory")
         parsing.refuse(parsing.groups, slugs, "unknown_group", "is no group")
@@ -147,10 +140,3 @@ def _with_ids(entry: AudienceEntry, ids: Mapping[str, UUID]) -> AudienceEntry:
     return (
         f"{USER}:{ids[address.value]}" if address.scheme == USER and address.value in ids else entry
     )
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

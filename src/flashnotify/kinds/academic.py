@@ -1,16 +1,18 @@
 """Courses, exams and grades."""
 
-from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.channels import ChatMixin, EmailMixin, InAppMixin, PushNotificationMixin, SMSMixin
 from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, TimeWindow
 
 
-class AcademicNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+class AcademicNotifier(
+    EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, InAppMixin, Notifier
+):
     """A course, an exam or a grade: something about someone's studies."""
 
     priority = Priority(default="low")
     quiet_hours = TimeWindow("22:00-07:00")
-    default_channels = frozenset({"email", "push"})
+    default_channels = frozenset({"email", "push", "in_app"})
     example = ("Room changed", "The exam takes place in room B204 instead of A101.")
     course = Text(required=True, help="The course's code or name.", example="ALG-2")
     room = Text(help="Where it takes place.", example="B204")

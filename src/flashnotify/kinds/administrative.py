@@ -1,16 +1,18 @@
 """Enrolments, fees and forms."""
 
-from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.channels import ChatMixin, EmailMixin, InAppMixin, PushNotificationMixin, SMSMixin
 from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Moment, Notifier, Priority, Templates, Text, TimeWindow
 
 
-class AdministrativeNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+class AdministrativeNotifier(
+    EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, InAppMixin, Notifier
+):
     """Something to do by a deadline: an enrolment, a fee, a form."""
 
     priority = Priority(default="low")
     quiet_hours = TimeWindow("22:00-07:00")
-    default_channels = frozenset({"email", "push"})
+    default_channels = frozenset({"email", "push", "in_app"})
     example = (
         "Enrol for the second semester",
         "Enrolment is open. It takes five minutes online.",

@@ -1,11 +1,11 @@
 """Risks to people's health."""
 
-from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.channels import ChatMixin, EmailMixin, InAppMixin, PushNotificationMixin, SMSMixin
 from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Notifier, Phone, Priority, Templates, Text
 
 
-class HealthNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+class HealthNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, InAppMixin, Notifier):
     """A risk to people's health, and how to protect oneself and others."""
 
     priority = Priority(default="critical")

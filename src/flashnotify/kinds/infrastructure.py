@@ -1,15 +1,17 @@
 """Outages and works on the campus."""
 
-from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.channels import ChatMixin, EmailMixin, InAppMixin, PushNotificationMixin, SMSMixin
 from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Moment, Notifier, Priority, Templates, Text
 
 
-class InfrastructureNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+class InfrastructureNotifier(
+    EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, InAppMixin, Notifier
+):
     """Something on the campus that is down, or will be: the network, water, a lift."""
 
     priority = Priority(default="medium")
-    default_channels = frozenset({"email", "push"})
+    default_channels = frozenset({"email", "push", "in_app"})
     example = (
         "No Wi-Fi in the library on Saturday evening",
         "We are replacing the access points. Wired sockets keep working.",

@@ -1,11 +1,13 @@
 """Dangers on the campus."""
 
-from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.channels import ChatMixin, EmailMixin, InAppMixin, PushNotificationMixin, SMSMixin
 from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Notifier, Priority, Templates, Text
 
 
-class SecurityNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+class SecurityNotifier(
+    EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, InAppMixin, Notifier
+):
     """A danger to people on the campus, and what they must do."""
 
     priority = Priority(default="critical")

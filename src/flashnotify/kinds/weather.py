@@ -1,6 +1,6 @@
 """Storms, snow and heat waves."""
 
-from flashnotify.channels import ChatMixin, EmailMixin, PushNotificationMixin, SMSMixin
+from flashnotify.channels import ChatMixin, EmailMixin, InAppMixin, PushNotificationMixin, SMSMixin
 from flashnotify.kinds.wording import Detail, compose
 from flashnotify.meta import Choice, Moment, Notifier, Priority, Templates
 
@@ -10,7 +10,7 @@ _SEVERITY = (
 )
 
 
-class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, Notifier):
+class WeatherNotifier(EmailMixin, SMSMixin, PushNotificationMixin, ChatMixin, InAppMixin, Notifier):
     """Weather that changes what people should do: a storm, snow, a heat wave."""
 
     priority = Priority(default="high")

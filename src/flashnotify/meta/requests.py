@@ -71,7 +71,8 @@ class _AudienceSchema:
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return the schema of a list of entries."""
-        return handler(TypeAdapter(list[str | AudienceCombination]).core_schema)
+        entries = Annotated[list[str | AudienceCombination], PydanticField(min_length=1)]
+        return handler(TypeAdapter(entries).core_schema)
 
 
 # A language, as the key of a text.

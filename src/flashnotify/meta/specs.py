@@ -98,9 +98,10 @@ class ChannelSpec:
     rings: bool = False
 
     @property
-    def url_setting(self) -> SettingSpec:
-        """The setting that names the channel's transports."""
-        assert self.config is not None
+    def url_setting(self) -> SettingSpec | None:
+        """The setting that names the channel's transports; None if it has no settings."""
+        if self.config is None:
+            return None
         settings: tuple[SettingSpec, ...] = self.config.__config__.settings
         return next(setting for setting in settings if setting.attribute == "url")
 

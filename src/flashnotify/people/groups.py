@@ -22,6 +22,7 @@ from flashnotify.clock import Clock
 from flashnotify.errors import AlreadyTaken, Conflict, FieldError, NotFound
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.people.group_rules import check_rule
+from flashnotify.people.slugs import is_id
 
 T = TypeVar("T")
 
@@ -54,9 +55,11 @@ class Groups:
         """Return a group. Raise `NotFound` if there is none."""
         return _found(await self._stored.find(id))
 
-    async def find_slug(self, slug: str) -> Group:
-        """Return the group with a slug. Raise `NotFound` if there is none."""
-        return _found(await self._stored.find_slug(slug))
+    async def find_named(self, name: str) -> Group:
+        """Return the group with an id or slug. Raise `NotFound` if there is none."""
+        if is_id(name):
+            return await self.find(UUID(name))
+        return _found(await self._stored.find_slug(name))
 
     async def find_external(self, external_id: str) -> Group | None:
         """Return the group that the campus directory knows by this id."""

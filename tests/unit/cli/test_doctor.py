@@ -189,10 +189,10 @@ async def test_keys_that_expire_soon_are_named(archive: Path) -> None:
         execute(
             "INSERT INTO api_keys (id, name, secret_hmac, scopes, max_priority, created_at,"
             " expires_at, revoked_at)"
-            f" VALUES ('{id}', 'a', x'00', '[]', 0, 0, {now + days * 86_400_000}, {revoked})"
+            f" VALUES ('{id}', 'of {id}', x'00', '[]', 0, 0, {now + days * 86_400_000}, {revoked})"
         )
     found = by_part(archive_findings(archive))["API keys"]
-    assert (found.state, found.found) == ("warning", "aa expire within 14 days")
+    assert (found.state, found.found) == ("warning", "of aa expire within 14 days")
 
 
 async def test_a_sound_archive(archive: Path) -> None:

@@ -12,9 +12,10 @@ from flashnotify.archive.api_key_records import ApiKey
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.domain import Priority, Role
 from flashnotify.errors import Conflict, NotAuthenticated, NotFound, NotPermitted, Unavailable
-from flashnotify.identity.api_keys import ApiKeys, KeyTerms, NewKey
+from flashnotify.identity.api_keys import ApiKeys, NewKey
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.key_format import checksum
+from flashnotify.identity.key_terms import KeyTerms
 from flashnotify.identity.principal import Principal
 from flashnotify.kinds.academic import AcademicNotifier
 from flashnotify.kinds.security import SecurityNotifier
@@ -195,8 +196,8 @@ async def test_both_secrets_of_a_rotated_key_are_valid_for_a_while(
         assert (await restarted.authenticate(old.token)).expires_at == until
         assert (await restarted.authenticate(new.token)).expires_at is None
     await clock.advance(10)
-    assert await refusal(keys, old.token) == "expired_key"
-    assert await refusal(keys_of(archive, clock), old.token) == "expired_key"
+    assert await refusal(keys, old.token) == "rotated_key"
+    assert await refusal(keys_of(archive, clock), old.token) == "rotated_key"
     assert keys.is_valid(await keys.authenticate(new.token))
 
 
@@ -208,7 +209,7 @@ async def test_a_second_rotation_ends_the_first_secret(
     second = await keys.rotate(first.id, clock.now() + 10_000, ADMIN)
     third = await keys.rotate(first.id, clock.now(), ADMIN)
     assert await refusal(keys, first.token) == "unknown_key"
-    assert await refusal(keys, second.token) == "expired_key"
+    assert await refusal(keys, second.token) == "rotated_key"
     await keys.authenticate(third.token)
 
 
@@ -235,9 +236,12 @@ async def test_a_key_that_is_rotated_during_its_look_up_is_looked_up_again(
 async def test_what_a_secret_proved_in_its_last_millisecond_ends_with_it(
     keys: ApiKeys, clock: ManualClock
 ) -> None:
-    key, proved = await make(keys), clock.now()
+    key = await make(keys)
+    proved = await keys.authenticate(key.token)
     await keys.rotate(key.id, clock.now(), ADMIN)
-    assert not keys.is_valid(await keys.find(key.id, proved))
+    with pytest.raises(NotAuthenticated) as failure:
+        await keys.find(key.id, proved.fingerprint)
+    assert failure.value.code == "rotated_key"
 
 
 async def test_a_rotation_counts_though_its_caller_is_gone(
@@ -259,6 +263,15 @@ async def test_a_rotation_counts_though_its_caller_is_gone(
     going_on.set()
     for _ in range(5):
         await asyncio.sleep(0)
+    assert await refusal(keys, key.token) == "rotated_key"
+
+
+async def test_a_rotated_secret_of_an_expired_key_is_called_expired(
+    keys: ApiKeys, clock: ManualClock
+) -> None:
+    key = await make(keys, expires_at=clock.now() + 10)
+    await keys.rotate(key.id, clock.now() + 20, ADMIN)
+    await clock.advance(0.01)
     assert await refusal(keys, key.token) == "expired_key"
 
 

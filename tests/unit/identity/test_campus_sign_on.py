@@ -81,6 +81,23 @@ async def test_a_sign_on_asks_with_pkce_state_and_nonce(campus: Campus) -> None:
     assert "client_secret" not in form
 
 
+@pytest.mark.parametrize(
+    ("ways", "in_form"),
+    [
+        (["client_secret_basic", "client_secret_post"], False),
+        (["client_secret_post"], True),
+        (["private_key_jwt"], False),
+    ],
+)
+async def test_the_client_proves_itself_as_the_provider_prefers(
+    campus: Campus, ways: list[str], in_form: bool
+) -> None:
+    campus.lies.metadata = {"token_endpoint_auth_methods_supported": ways}
+    await campus.sign_in()
+    _, headers, form = next(each for each in campus.lies.asked if each[0] == "/token")
+    assert ("client_secret" in form, "Authorization" in headers) == (in_form, not in_form)
+
+
 async def test_a_known_person_is_found_by_id_then_by_verified_email(campus: Campus) -> None:
     ada = await campus.add(external_id="etu1", email="ada@univ.example")
     bob = await campus.add(name="Bob", email="bob@univ.example")
@@ -117,6 +134,50 @@ async def test_a_person_is_created_with_the_role_of_their_claims(campus: Campus)
     await campus.add(role=Role.admin)
     campus.lies.claims = {"groups": ["press"]}
     assert (await campus.sign_in()).role is Role.viewer
+
+
+async def test_a_role_that_the_campus_no_longer_gives_is_taken_away(campus: Campus) -> None:
+    ada = await campus.add(role=Role.admin, external_id="etu1")
+    await campus.add(role=Role.admin)
+    found = await campus.sign_in()
+    assert (found.id, found.role) == (ada.id, Role.sender)
+
+
+async def test_a_role_that_no_claim_can_give_stays(campus: Campus) -> None:
+    campus.sign_on = replace(campus.sign_on, roles={("kind", "s"): Role.admin})
+    await campus.add(role=Role.viewer, external_id="etu1")
+    assert (await campus.sign_in()).role is Role.viewer
+
+
+async def test_the_last_admin_gets_their_id_all_the_same(campus: Campus) -> None:
+    await campus.add(role=Role.admin, email="ada@univ.example")
+    campus.lies.userinfo = {"email": "ada@univ.example", "email_verified": True}
+    found = await campus.sign_in()
+    assert (found.role, found.external_id) == (Role.admin, "etu1")
+
+
+async def test_a_sign_on_is_remembered(campus: Campus) -> None:
+    for _ in range(2):
+        campus.lies.codes.add("code")
+        made = await campus.sign_in()
+        stored = await campus.users.find(made.id)
+        assert stored.last_seen_at == campus.archive.clock.now()
+        await campus.archive.clock.advance(1)
+
+
+@pytest.mark.parametrize("email", ["nobody", "a\ud800@univ.example", "a@b@c", "a@" + "x" * 400])
+async def test_an_email_that_is_none_is_refused(campus: Campus, email: str) -> None:
+    campus.lies.userinfo = {"email": email, "email_verified": True}
+    assert await campus.refusal() == "sign_on_refused"
+    assert campus.reasons() == ["invalid_email"]
+
+
+@pytest.mark.parametrize("subject", ["a\nb", "a\x00"])
+async def test_a_subject_that_nothing_can_hold_is_refused(campus: Campus, subject: str) -> None:
+    campus.lies.claims = {"sub": subject}
+    campus.lies.userinfo = {"sub": subject}
+    assert await campus.refusal() == "sign_on_refused"
+    assert campus.reasons() == ["invalid_subject"]
 
 
 async def test_nobody_fills_the_audit_log_with_answers_to_no_sign_on(campus: Campus) -> None:

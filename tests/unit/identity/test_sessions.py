@@ -37,7 +37,7 @@ class Signing:
         self.ada = replace(self.ada, **changes)  # type: ignore[arg-type]  # of any field
         write = partial(self.archive.ports.users.change, self.ada)
         await self.audit.record(self.actor, "user.changed", write=write)
-        self.sessions.user_changed(self.ada)
+        self.sessions.forget_users([self.ada])
 
     async def begin(self, replaced: str | None = None) -> str:
         return await self.sessions.begin(self.ada, "192.0.2.1", "Firefox", replaced)

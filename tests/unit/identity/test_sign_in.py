@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,19 @@ from tests.support.archives import Archive
 from tests.support.passwords import GOOD, CountingHasher, cheap_passwords
 
 HERE = "192.0.2.1"
+
+
+class SlowHasher(CountingHasher):
+    """Verifies the password `slow` only once `end` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = threading.Event()
+
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:  # noqa: A002  # as its base
+        if password == b"slow":
+            self.end.wait()
+        return super().verify(password, hash)
 
 
 @dataclass
@@ -53,6 +67,8 @@ class SigningIn:
             return str(refused)
         except RateLimited as throttled:
             return str(throttled.retry_after)
+        except Unavailable:
+            return "full"
         return "in"
 
     def refusals(self) -> list[Any]:
@@ -225,6 +241,45 @@ async def test_a_full_queue_is_no_failure(archive: Archive) -> None:
             await full.sign_in.with_password("ada@univ.example", GOOD, HERE)
         assert refused.value.retry_after > 0
     assert full.refusals() == []
+
+
+async def test_a_flood_from_many_networks_keeps_nobody_out_who_is_known(archive: Archive) -> None:
+    hasher = SlowHasher()
+    with cheap_passwords(hasher) as passwords:
+        signing_in = SigningIn(archive, passwords, hasher)
+        await signing_in.user("ada@univ.example")
+        ada = await signing_in.sign_in.with_password("ada@univ.example", GOOD, HERE)
+        flood = [
+            asyncio.create_task(signing_in.attempt(f"x{n}", "slow", f"198.51.{n // 250}.{n % 250}"))
+            for n in range(1300)
+        ]
+        await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
+        before = hasher.verified
+        assert await signing_in.attempt("ada@univ.example") == "in"
+        assert (await signing_in.sign_in.confirm(ada, GOOD, "203.0.113.1")).id == ada.id
+        # Nobody else's was verified for it, and the newest of the others were refused.
+        assert hasher.verified == before + 2
+        hasher.end.set()
+        refused = [await task for task in flood]
+    assert refused.count("full") == 1300 - 100
+    assert "full" not in refused[:100]
+
+
+async def test_a_stranger_is_let_in_beside_a_flood_from_few_networks(archive: Archive) -> None:
+    hasher = SlowHasher()
+    with cheap_passwords(hasher) as passwords:
+        signing_in = SigningIn(archive, passwords, hasher)
+        await signing_in.user("ada@univ.example")
+        flood = [
+            asyncio.create_task(signing_in.attempt(f"x{n}", "slow", f"198.51.100.{n % 5}"))
+            for n in range(500)
+        ]
+        await asyncio.sleep(0)
+        signing = asyncio.create_task(signing_in.attempt("ada@univ.example"))
+        await asyncio.sleep(0)
+        hasher.end.set()
+        assert await signing == "in"
+        assert "full" in [await task for task in flood]
 
 
 @pytest.mark.parametrize(

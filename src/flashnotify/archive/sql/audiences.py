@@ -61,7 +61,11 @@ class People:
         self._groups = groups
 
     def among(self, found: Sequence[AudienceEntry]) -> ColumnElement[bool]:
-        """Return whether a person is in any of the entries."""
+        """Return whether a person is in any of the entries.
+
+        One that names a group that is no more has nobody: who is excluded would be reached.
+        """
+        found = [entry for entry in found if slugs_in([entry]) <= self._groups.keys()]
         users = [str(entry).partition(":")[2] for entry in found if names_user(entry)]
         others = [entry for entry in found if not names_user(entry)]
         conditions = [self._is_in(entry) for entry in others]
@@ -89,12 +93,12 @@ class People:
         return and_(*parts)
 
     def _in_group(self, slug: str) -> ColumnElement[bool]:
-        groups = self._groups.get(slug, ())
+        groups = self._groups[slug]
         conditions = [matching_rule(group.rule) for group in groups if group.rule is not None]
         members = select(Membership.group_id).where(
             Membership.user_id == User.id, Membership.group_id.in_([group.id for group in groups])
         )
-        return or_(members.exists(), *conditions) if groups else false()
+        return or_(members.exists(), *conditions)
 
 
 def has_id(ids: Sequence[str]) -> ColumnElement[bool]:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, bindparam, insert, select
+from sqlalchemy import ColumnElement, Row, bindparam, exists, insert, select
 
 from flashnotify.archive.identity_models import AuditEntry as Table
 from flashnotify.archive.identity_records import AuditEntry, AuditFilter
+from flashnotify.archive.models import Notification
 from flashnotify.archive.records import Page
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of
@@ -21,6 +23,17 @@ _after = (
 )
 
 ADD_AUDIT_ENTRY = Statement(insert(Table), Stage.parents)
+_columns = Table.__table__.columns
+# After the change, which is none if the notification ended before.
+ADD_IF_CANCELLED = Statement(
+    insert(Table).from_select(
+        [column.name for column in _columns],
+        select(*(bindparam(f"entry_{c.name}", type_=c.type) for c in _columns)).where(
+            exists().where(Notification.id == bindparam("of"), Notification.status == "cancelled")
+        ),
+    ),
+    Stage.endings,
+)
 
 
 class SqlAuditLog(Access):
@@ -58,7 +71,17 @@ class SqlAuditLog(Access):
 
 def added(entry: AuditEntry) -> Change:
     """Return the change that stores an entry."""
-    return ADD_AUDIT_ENTRY, row_of(entry) | {"details": json.dumps(dict(entry.details))}
+    return ADD_AUDIT_ENTRY, _row(entry)
+
+
+def added_if_cancelled(entry: AuditEntry, notification: UUID) -> Change:
+    """Return the change that stores an entry if a notification is cancelled by then."""
+    values = {f"entry_{name}": value for name, value in _row(entry).items()}
+    return ADD_IF_CANCELLED, {"of": notification, **values}
+
+
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    return row_of(entry) | {"details": json.dumps(dict(entry.details))}
 
 
 def _conditions(

@@ -25,6 +25,8 @@ from flashnotify.archive.models import Attempt as AttemptRow
 from flashnotify.archive.models import Count, JobRow, OutboxMessage
 from flashnotify.archive.models import Delivery as Table
 from flashnotify.archive.models import Notification as NotificationRow
+from flashnotify.archive.people_models import InboxMessage as InboxRow
+from flashnotify.archive.people_records import InboxMessage
 from flashnotify.archive.records import Delivery, Finish, Notification
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row
 from flashnotify.archive.sql.delivery_lists import COLUMNS, DeliveryLists, delivery_of
@@ -73,6 +75,8 @@ REPAIR_IDS = Statement(
 ADD_DELIVERY = Statement(insert(Table), Stage.deliveries)
 ADD_ATTEMPT = Statement(insert(AttemptRow), Stage.children)
 ADD_OUTBOX_MESSAGE = Statement(insert(OutboxMessage), Stage.children)
+ADD_INBOX_MESSAGE = Statement(insert(InboxRow), Stage.children)
+ADD_KEPT = {records.OutboxMessage: ADD_OUTBOX_MESSAGE, InboxMessage: ADD_INBOX_MESSAGE}
 # A final status changes only forward: a result that comes late finds no queued row to change.
 CHANGE_QUEUED = update_row(Table, Table.status == "queued")
 CHANGE_SENT = update_row(Table, Table.status == "sent")
@@ -171,8 +175,8 @@ class SqlDeliveries(DeliveryLists):
                 changes.append(end_waiting(delivery.job_id, 1))
             else:
                 changes += finish_job(result.ends, ended=1)
-        if result.captured is not None:
-            changes.append((ADD_OUTBOX_MESSAGE, row_of(result.captured)))
+        if result.kept is not None:
+            changes.append((ADD_KEPT[type(result.kept)], row_of(result.kept)))
         return self._writer.submit(changes, WriteLane.of(notification.priority))
 
     async def finish(

@@ -73,6 +73,8 @@ class DeliveryLists(Access):
         if few or wanted.sender is not None or not any(filters.values()):
             others = [having(COLUMNS[n], v) for n, v in filters.items() if v is not None]
             others += _excluding(wanted)
+            if not wanted.people:
+                others.append(Table.user_id.is_(None))
             if wanted.sender is not None:
                 others.append(filed_with(Table.notification_id, sender=wanted.sender))
                 span = await self._lists.since_first(wanted.sender, span)
@@ -103,7 +105,9 @@ def _of_few(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
     """Return the conditions that an index answers and that few deliveries meet."""
     address = None if wanted.to is None else func.lower(wanted.to)
     few = matching(
-        (func.lower(Table.address), address), (Table.notification_id, wanted.notification_id)
+        (func.lower(Table.address), address),
+        (Table.notification_id, wanted.notification_id),
+        (Table.user_id, wanted.user),
     )
     return few if wanted.only is None else [*few, Table.id.in_(wanted.only)]
 

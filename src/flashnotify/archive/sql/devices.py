@@ -35,10 +35,13 @@ class SqlDevices(Access):
         query = _all.where(Table.id.in_(ids))
         return {found.id: found for found in await self._reader.records(query, {}, _device)}
 
-    async def page(self, *, limit: int, cursor: str | None) -> Page[RegisteredDevice]:
-        return await self._lists.merged_page(
-            _all, [select(Table.id)], limit, Span.after(cursor), _registered
-        )
+    async def page(
+        self, *, limit: int, cursor: str | None, user_id: UUID | None = None
+    ) -> Page[RegisteredDevice]:
+        among = select(Table.id)
+        if user_id is not None:
+            among = among.where(Table.user_id == user_id)
+        return await self._lists.merged_page(_all, [among], limit, Span.after(cursor), _registered)
 
     async def register(self, device: RegisteredDevice) -> None:
         row = row_of(device.device) | {

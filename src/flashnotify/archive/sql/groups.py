@@ -23,8 +23,8 @@ from flashnotify.archive.people_records import (
 from flashnotify.archive.records import Page
 from flashnotify.archive.sql.access import Access, matching
 from flashnotify.archive.sql.audit import added as recorded
+from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.changes import Row as Values
-from flashnotify.archive.sql.changes import Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.directory import group_of
 from flashnotify.archive.sql.lists import Span
 from flashnotify.archive.sql.reading import strings
@@ -66,7 +66,7 @@ class SqlGroups(Access):
     """Implements `Groups`."""
 
     async def add(self, group: Group, entry: AuditEntry) -> None:
-        await self._writer.write((ADD_GROUP, _values(group)), recorded(entry))
+        await self._writer.write(add_group(group), recorded(entry))
 
     async def change(self, group: Group, entry: AuditEntry) -> None:
         values = {name: value for name, value in _values(group).items() if name != "id"}
@@ -117,7 +117,7 @@ class SqlGroups(Access):
         return [(group, by_group[group.id]) for group in found if group.id in by_group]
 
     async def put_members(self, memberships: Sequence[Membership], entry: AuditEntry) -> None:
-        puts = ((PUT_MEMBER, _membership_values(each)) for each in memberships)
+        puts = ((PUT_MEMBER, membership_values(each)) for each in memberships)
         await self._writer.write(*puts, recorded(entry))
 
     async def remove_members(self, id: UUID, user_ids: Collection[UUID], entry: AuditEntry) -> None:
@@ -168,12 +168,18 @@ class SqlGroups(Access):
         return found
 
 
+def add_group(group: Group) -> Change:
+    """Return the change that adds a group."""
+    return ADD_GROUP, _values(group)
+
+
 def _values(group: Group) -> Values:
     rule = None if group.rule is None else json.dumps(group.rule)
     return row_of(group) | {"rule": rule, "joinable": int(group.joinable)}
 
 
-def _membership_values(membership: Membership) -> Values:
+def membership_values(membership: Membership) -> Values:
+    """Return a membership as a row."""
     channels = membership.channels
     stored = None if channels is None else json.dumps(sorted(channels))
     return row_of(membership) | {"channels": stored}

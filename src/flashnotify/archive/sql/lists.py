@@ -117,7 +117,7 @@ async def _page(
     shown = [row for row in rows[:limit] if row is not None]
     if len(rows) > limit and shown:
         last = shown[-1].id
-    return Page(await recorded(shown, record), None if last is None else _encode(last))
+    return Page(await recorded(shown, record), None if last is None else cursor_of(last))
 
 
 def first_id(ms: int) -> UUID:
@@ -126,7 +126,8 @@ def first_id(ms: int) -> UUID:
     return UUID(int=(ms << 80) | (7 << 76) | (2 << 62))
 
 
-def _encode(id: UUID) -> str:
+def cursor_of(id: UUID) -> str:
+    """Return the cursor of what follows an id in a list."""
     return base64.urlsafe_b64encode(id.bytes).decode().rstrip("=")
 
 

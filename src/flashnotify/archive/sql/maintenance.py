@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_c
 
 from flashnotify.archive import models
 from flashnotify.archive.identity_models import Session, TokenFamily
-from flashnotify.archive.people_models import DigestEntry
+from flashnotify.archive.people_models import Acknowledgement, DigestEntry, InboxMessage
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement
 from flashnotify.archive.sql.coarsening import Counted, coarsen, is_finer
@@ -37,9 +37,15 @@ PURGE_ATTEMPTS = _purge(
 )
 PURGE_DELIVERY = _purge(models.Delivery, models.Delivery.id == bindparam("of"), ~_again)
 PURGE_MESSAGE = _purge(models.OutboxMessage, models.OutboxMessage.id == bindparam("of"))
+PURGE_INBOX_MESSAGE = _purge(InboxMessage, InboxMessage.id == bindparam("of"))
 PURGE_COUNTS = _purge(models.Count, models.Count.notification_id == bindparam("of"))
 PURGE_JOBS = _purge(models.JobRow, models.JobRow.notification_id == bindparam("of"))
 PURGE_NOTIFICATION = _purge(models.Notification, models.Notification.id == bindparam("of"))
+PURGE_ACKNOWLEDGEMENT = _purge(
+    Acknowledgement,
+    Acknowledgement.notification_id == bindparam("of"),
+    Acknowledgement.recipient == bindparam("recipient"),
+)
 PURGE_DIGEST = _purge(DigestEntry, DigestEntry.notification_id == bindparam("of"))
 PURGE_EVENTS = _purge(models.Event, models.Event.id < bindparam("before"))
 PURGE_TOTALS = _purge(models.Total, models.Total.since < bindparam("before"))
@@ -116,10 +122,9 @@ class SqlMaintenance(Access):
 
     async def _slice(self, ids: Sequence[UUID], limit: int) -> list[Change]:
         """Return the purge of a slice of the parts of `ids`, or of themselves without parts."""
-        messages = (
-            select(models.OutboxMessage.id)
-            .where(models.OutboxMessage.notification_id.in_(ids))
-            .limit(limit)
+        messages, in_app = (
+            select(table.id).where(table.notification_id.in_(ids)).limit(limit)
+            for table in (models.OutboxMessage, InboxMessage)
         )
         deliveries = (
             select(models.Delivery.id, models.Delivery.attempts)
@@ -130,8 +135,19 @@ class SqlMaintenance(Access):
         # Each delivery is one row, plus one per attempt, of which there may be hundreds.
         rows = list(accumulate(row.attempts + 1 for row in found))
         some = [row.id for row in found[: max(1, bisect_right(rows, limit))]]
+        acknowledged = (
+            select(Acknowledgement.notification_id, Acknowledgement.recipient)
+            .where(Acknowledgement.notification_id.in_(ids))
+            .limit(limit)
+        )
+        if rows_of := await self._reader.all(acknowledged, {}):
+            return [
+                (PURGE_ACKNOWLEDGEMENT, {"of": row.notification_id, "recipient": row.recipient})
+                for row in rows_of
+            ]
         parts: dict[Statement, Sequence[UUID]] = {
             PURGE_MESSAGE: [row.id for row in await self._reader.all(messages, {})],
+            PURGE_INBOX_MESSAGE: [row.id for row in await self._reader.all(in_app, {})],
             PURGE_ATTEMPTS: some,
             PURGE_DELIVERY: some,
         }

@@ -27,7 +27,7 @@ from flashnotify.archive.models import Notification as Table
 from flashnotify.archive.people_records import DigestEntry
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.archive.sql.api_keys import counted
-from flashnotify.archive.sql.audit import added
+from flashnotify.archive.sql.audit import added, added_if_cancelled
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.digests import added as waits_for_digest
@@ -146,7 +146,7 @@ class SqlNotifications(NotificationLists):
         values = {"of": id, "now": now}
         changes: list[Change] = [(CANCEL_NOTIFICATION, values), (HASTEN_JOBS, values)]
         if entry is not None:
-            changes.append(added(entry))
+            changes.append(added_if_cancelled(entry, id))
         await self._writer.submit(changes, WriteLane.of(priority), barrier=True)
 
     async def requeue(

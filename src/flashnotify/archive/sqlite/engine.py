@@ -45,9 +45,10 @@ def archive_file(url: URL) -> Path:
 def open_writer(url: URL) -> AsyncEngine:
     """Open the engine of the only connection that writes.
 
-    With WAL and `synchronous=FULL`, a commit returns once the log is on disk.
+    With WAL and `synchronous=FULL`, a commit returns once the log is on disk. With `secure_delete`,
+    what is deleted is overwritten: who is erased must not be found in free pages.
     """
-    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
     engine = _open(url, pragmas, pool_size=1)
 
     # The connection is in autocommit mode, so that savepoints work.

@@ -48,13 +48,13 @@ def secret_keys(archive: sqlite3.Connection) -> Sequence[tuple[str, int]]:
 
 
 def expiring_keys(archive: sqlite3.Connection, after: int, before: int) -> Sequence[str]:
-    """Return the ids of valid API keys that expire between two times (ms since the epoch)."""
+    """Return the names of valid API keys that expire between two times (ms since the epoch)."""
     found = archive.execute(
-        "SELECT id FROM api_keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? "
+        "SELECT name FROM api_keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? "
         "ORDER BY expires_at",
         (after, before),
     )
-    return [id for (id,) in found]
+    return [name for (name,) in found]
 
 
 def faults(file: Path, *, within: float) -> Sequence[str] | None:

@@ -45,6 +45,10 @@ class SqliteTransactions:
         """Commit the writes that are good, and return the errors of the others by index."""
         return await self._connection.run(self._one_by_one, writes)
 
+    async def truncate_log(self) -> bool:
+        """Move the log into the database and empty its file; return whether that was possible."""
+        return await self._connection.run(_truncate_log)
+
     def _together(self, connection: sqlite3.Connection, groups: Sequence[Sequence[Change]]) -> None:
         with _transaction(connection):
             for changes in groups:
@@ -90,6 +94,16 @@ def _run(connection: sqlite3.Connection, compiled: CompiledStatement, rows: Sequ
         connection.execute(compiled.text, compiled.bind(rows[0]))
     elif rows:
         connection.executemany(compiled.text, map(compiled.bind, rows))
+
+
+def _truncate_log(connection: sqlite3.Connection) -> bool:
+    # Readers end soon: to wait for them here would keep writes waiting.
+    connection.execute("PRAGMA busy_timeout=50")
+    try:
+        [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not busy
+    finally:
+        connection.execute("PRAGMA busy_timeout=5000")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from flashnotify.app import Service
 from flashnotify.channels.chat.channel import ChatMixin
+from flashnotify.channels.in_app.inbox import InAppTransport
 from flashnotify.channels.transport import CaptureTransport
 from flashnotify.cli import serve, trial
 from flashnotify.cli.client import CommandFailed
@@ -88,7 +89,8 @@ def _capture_settings() -> Mapping[str, str]:
     urls = {}
     for channel in CHANNELS.values():
         destination = f"{CHAT.partition(':')[2]}=" if channel is ChatMixin else ""
-        urls[channel.__channel__.url_setting.env] = f"{destination}capture://"
+        if (setting := channel.__channel__.url_setting) is not None:
+            urls[setting.env] = f"{destination}capture://"
     return urls
 
 
@@ -99,5 +101,5 @@ def _require_capture(service: Service) -> None:
     """
     for channel in service.channels.values():
         for open_transport in channel.transports:
-            if not isinstance(open_transport.transport, CaptureTransport):
+            if not isinstance(open_transport.transport, CaptureTransport | InAppTransport):
                 raise CommandFailed(f"The demo must not send over {open_transport.name}.")

@@ -17,7 +17,7 @@ from flashnotify.archive.sqlite.inspection import (
 )
 from flashnotify.archive.sqlite.location import missing
 from flashnotify.cli.doctor.findings import Finding, exposed_mode, failed, ok, warning
-from flashnotify.identity.api_keys import EXPIRES_SOON
+from flashnotify.identity.key_terms import EXPIRES_SOON
 
 _MIB = 1024 * 1024
 # Free space below which to warn, and below which serve will soon refuse notifications.
@@ -92,9 +92,9 @@ def _tables(archive: sqlite3.Connection) -> Finding:
 
 def _expiring(archive: sqlite3.Connection) -> Iterator[Finding]:
     now = int(time() * 1000)
-    if ids := expiring_keys(archive, now, now + EXPIRES_SOON):
+    if names := expiring_keys(archive, now, now + EXPIRES_SOON):
         remedy = "See `flashnotify keys list`, and give their holders new ones in time."
-        yield warning("API keys", f"{', '.join(ids)} expire within 14 days", remedy)
+        yield warning("API keys", f"{', '.join(names)} expire within 14 days", remedy)
 
 
 def _integrity(file: Path) -> Finding:

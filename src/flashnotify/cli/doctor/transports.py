@@ -50,7 +50,7 @@ async def _channel(
     channel: type[Channel], resources: Resources, reported: Collection[str]
 ) -> Sequence[Finding]:
     spec = channel.__channel__
-    variable = spec.url_setting.env
+    variable = spec.url_setting.env if spec.url_setting else ""
     try:
         opened = open_channel(spec, TRANSPORTS.get(spec.name, ()), resources)
     except SettingsError as error:

@@ -84,7 +84,7 @@ def compose(
 
     An email has `label` on a band of the CSS `colour`, the field `lead`, which says what to do, and
     `details`, in order. A push begins with `headline`, by default `label`; an SMS with `marker`, by
-    default `headline` in capitals.
+    default `headline` in capitals. An inbox shows the subject, and the text without the signature.
     """
     for language in _LANGUAGES:
         name = language.of(label)
@@ -99,20 +99,29 @@ def compose(
             push_title=heading + language.colon + " {{ title }}",
             push=_brief(leads, "{{ %s | truncate(400, false, '…', 0) }}", lines)
             + "{{ body | trim | truncate(400, false, '…', 0) }}",
+            in_app_title=language.of(subject),
+            in_app=_plain(language, leads, lines),
         )
 
 
 def _text(language: Language, leads: Sequence[Line], lines: Sequence[Line]) -> str:
     """Return the text part of an email. Paragraphs are not wrapped: mail readers do that."""
+    source = _plain(language, leads, lines)
+    source += "{% if acknowledgement is defined %}\n\n{{ acknowledgement }}\n{% endif %}\n"
+    # The signature separator: mail readers set apart what follows, or leave it out of replies.
+    return f"{source}\n-- \n{language.footer}"
+
+
+def _plain(language: Language, leads: Sequence[Line], lines: Sequence[Line]) -> str:
+    """Return all that a notification says, as plain text."""
     source = "".join(
         lead.guarded(f"{lead.label}{language.colon}\n{{{{ {lead.field} | trim }}}}\n")
         for lead in leads
     )
     source += "{{ body | trim }}\n" + when_any(lines, "")
-    source += "".join(line.guarded(f"{line.label}{language.colon} {line.value}") for line in lines)
-    source += "{% if acknowledgement is defined %}\n\n{{ acknowledgement }}\n{% endif %}\n"
-    # The signature separator: mail readers set apart what follows, or leave it out of replies.
-    return f"{source}\n-- \n{language.footer}"
+    return source + "".join(
+        line.guarded(f"{line.label}{language.colon} {line.value}") for line in lines
+    )
 
 
 def _sms(language: Language, marker: str, leads: Sequence[Line], lines: Sequence[Line]) -> str:

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,6 +20,7 @@ FILTERS: dict[str, Any] = {
     "since": 5,
     "until": 2**45,
 }
+USER = UUID("01a204ab-133f-7000-95d3-66f8d33980d8")
 CURSOR = "AZtXtgAAcACAAAAAAAAAAA"
 
 
@@ -68,3 +70,15 @@ async def test_the_deliveries_of_a_notification_use_its_index(
 ) -> None:
     wanted = DeliveryFilter(archive.ids(), **{name: FILTERS[name] for name in names})
     await check_plan(archive, wanted, "INDEX ix_deliveries_notification (notification_id=? AND id")
+
+
+@pytest.mark.parametrize("sender", [None, "user:ada"])
+async def test_the_deliveries_of_a_person_use_their_index(
+    archive: Archive, sender: str | None
+) -> None:
+    others = [name for name in FILTERS if name != "to"]
+    for number in range(len(others) + 1):
+        for names in combinations(others, number):
+            given = {name: FILTERS[name] for name in names}
+            wanted = DeliveryFilter(user=USER, sender=sender, **given)
+            await check_plan(archive, wanted, "INDEX ix_deliveries_user (user_id=? AND id")
