@@ -34,7 +34,7 @@ async def ask(service: Running, user: User, method: str, body: Any = None) -> An
 async def test_defaults_are_shown_beside_what_was_chosen(service: Running) -> None:
     user = await add_user(service.service, Role.viewer, timezone="America/New_York")
     found = await ask(service, user, "GET")
-    assert found["defaults"]["academic"]["channels"] == ["email", "push"]
+    assert found["defaults"]["academic"]["channels"] == ["email", "push", "in_app"]
     assert set(found["defaults"]["academic"]["offered"]) >= {"email", "sms", "push"}
     mandatory = {name for name, kind in found["defaults"].items() if kind["mandatory"]}
     assert mandatory == {"health", "security"}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flashnotify.archive.api_key_records import DailyRecipients
 from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.people_records import DigestEntry
 from flashnotify.archive.records import (
     ACCEPTED,
     Delivery,
@@ -37,6 +38,7 @@ class MemoryNotifications:
         work: ScheduledJob | FanOutSlice,
         answer: IdempotencyRecord | None,
         reached: DailyRecipients | None = None,
+        digested: Sequence[DigestEntry] = (),
     ) -> None:
         async with self._state.write("notifications.accept"):
             if notification.id in self._state.notifications:

@@ -14,6 +14,8 @@ from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Job
+from flashnotify.meta.registry import INTERNAL_TEMPLATES
+from flashnotify.runtime.digests import Digests
 from flashnotify.runtime.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ _FAN_OUTS = 4
 def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     """Return the workers of each channel, and those that fan notifications out."""
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
-    kinds, channels, dispatch = service.kinds, service.channels, service.dispatch
+    kinds, channels, dispatch = service.every_kind, service.channels, service.dispatch
     zone, in_flight, decider = service.zone, service.in_flight, service.decider
     # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
-    renderer = Renderer(kinds, service.wordings, zone if config.timezone != "UTC" else None)
+    local, wordings = zone if config.timezone != "UTC" else None, service.wordings
+    renderer = Renderer(kinds, wordings.with_others(INTERNAL_TEMPLATES), local)
     acknowledgements = acknowledgements_of(service)
     executor = Executor(
         *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
@@ -64,4 +67,13 @@ def planner_of(service: Service) -> Planner:
     """Return what plans the deliveries of a notification."""
     dispatch, clock, ids = service.dispatch, service.clock, service.ids
     routing = Routing({name: channel.spec for name, channel in service.channels.items()})
-    return Planner(service.kinds, routing, service.decider, dispatch, clock, ids)
+    return Planner(service.every_kind, routing, service.decider, dispatch, clock, ids)
+
+
+def digests_of(service: Service) -> Digests:
+    """Return what sends people their digests."""
+    archive, kind = service.archive, service.every_kind["digest"]
+    stored = (archive, archive.digests, archive.directory)
+    return Digests(
+        *(*stored, service.planner, kind, service.clock, service.ids, service.config.locale)
+    )

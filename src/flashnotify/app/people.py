@@ -30,5 +30,6 @@ def people_of(service: Service) -> People:
     preferences = Preferences(
         *(archive.preferences, archive.directory, service.kinds),
         *(audit, clock, service.zone),
+        on_digest=service.digests.wake_up,
     )
     return People(groups, Topics(archive.groups, audit, clock), preferences)

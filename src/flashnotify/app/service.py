@@ -9,7 +9,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from flashnotify.app.api import api_of
-from flashnotify.app.delivering import planner_of, worker_pools
+from flashnotify.app.delivering import digests_of, planner_of, worker_pools
 from flashnotify.app.identity import Identity, identity_of
 from flashnotify.app.people import People, people_of
 from flashnotify.app.transports import open_channels
@@ -29,7 +29,15 @@ from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Lane, Priority
 from flashnotify.identity.secret import Secret
 from flashnotify.ids import UUIDv7
-from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
+from flashnotify.meta.registry import (
+    CHANNELS,
+    CONFIGS,
+    INTERNAL_NOTIFIERS,
+    INTERNAL_TEMPLATES,
+    NOTIFIERS,
+    TEMPLATES,
+    Registry,
+)
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
 from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.queue.dispatch import Dispatch
@@ -48,6 +56,7 @@ from flashnotify.time_slices import TimeSlices
 
 log = structlog.get_logger(__name__)
 
+_REGISTRIES = (CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, INTERNAL_NOTIFIERS, INTERNAL_TEMPLATES)
 # Seconds that the last commits get when the service stops.
 _FLUSH = 5.0
 
@@ -68,6 +77,8 @@ class Service:
         self.slices = TimeSlices()
         self.kinds = kinds
         self.wordings = wordings
+        # With those that only this service sends.
+        self.every_kind = kinds.with_others(INTERNAL_NOTIFIERS)
         self.zone = ZoneInfo(config.timezone)
         # Made when first used, once the archive's lock is taken.
         self.secret = Secret(config.pepper, config.previous_peppers())
@@ -91,7 +102,10 @@ class Service:
         self.dispatch = Dispatch(self.channels, config.queue_bound)
         self.scheduler = Scheduler(self.dispatch, self.archive.jobs, self.clock)
         self.maintenance = Maintenance(
-            kinds, self.archive.maintenance, self.clock, timedelta(days=config.retention_days)
+            self.every_kind,
+            self.archive.maintenance,
+            self.clock,
+            timedelta(days=config.retention_days),
         )
         in_place = self.lock.in_place
         self.watch = Watch(config.archive_file, in_place, self.supervisor, self.clock)
@@ -101,13 +115,14 @@ class Service:
         sender = Sender(self.clock, self.metrics)
         self.pools = worker_pools(self, sender)
         self.direct_email = DirectEmail(self.channels.get("email"), sender, self.clock, self.ids)
+        self.digests = digests_of(self)
         self.events = Events(self.archive.events, self.clock)
         self.long_polling = LongPolling(self.events, self.clock)
         self.inbox_feed = InboxFeed(self.archive.inbox, self.clock)
 
     async def open(self) -> None:
         """Take the archive, and migrate it. Raise `ArchiveLocked` if another process has it."""
-        for registry in (CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES):
+        for registry in _REGISTRIES:
             registry.freeze()
         for doubt in location_warnings(self.config.archive_file, self.config.beside(KEY_FILE)):
             log.warning("archive.doubtful", doubt=doubt)
@@ -130,6 +145,7 @@ class Service:
                 self.scheduler.wake_up(Lane(name, priority), 0)
         self.supervisor.start("scheduler", self.scheduler.run())
         self.supervisor.start("maintenance", self.maintenance.run())
+        self.supervisor.start("digests", self.digests.run())
         for name, pool in self.pools.items():
             self.supervisor.start(name, pool.run())
 
@@ -140,7 +156,7 @@ class Service:
         self.events.close()
         self.inbox_feed.close()
         self.dispatch.close()
-        for loop in ("scheduler", "maintenance", WATCH):
+        for loop in ("scheduler", "maintenance", "digests", WATCH):
             await self.supervisor.stop(loop, within=0)
         within = self.config.drain_seconds
         await asyncio.gather(*(self.supervisor.stop(pool, within=within) for pool in self.pools))

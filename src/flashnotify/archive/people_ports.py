@@ -9,6 +9,7 @@ from flashnotify.archive.people_records import (
     Acknowledgement,
     AskedRecipient,
     AudienceSlice,
+    DigestEntry,
     Group,
     GroupFilter,
     Member,
@@ -19,7 +20,7 @@ from flashnotify.archive.people_records import (
     Preferences,
 )
 from flashnotify.archive.provisioning_ports import Provisioning
-from flashnotify.archive.records import Page
+from flashnotify.archive.records import Notification, Page
 from flashnotify.domain import Address, AudienceEntry
 
 
@@ -133,6 +134,21 @@ class PreferencesOfPeople(Protocol):
         """
 
 
+class Digests(Protocol):
+    """What waits for people's digests. Fan-outs add to it, and digests remove what they list."""
+
+    async def due(self, now: int, after: DigestEntry | None, limit: int) -> Sequence[DigestEntry]:
+        """Return entries that are due at `now`, the oldest first, that follow `after`."""
+
+    async def waiting(
+        self, users: Collection[UUID], now: int, limit: int
+    ) -> Mapping[UUID, Sequence[Notification]]:
+        """Return the notifications that are due for some people, oldest first, `limit` for each."""
+
+    async def remove(self, entries: Sequence[DigestEntry]) -> None:
+        """Remove entries that nobody is to get."""
+
+
 class Acknowledgements(Protocol):
     """Who has acknowledged a notification. Recipients are `user:<id>`, or the URI of an address.
 
@@ -205,3 +221,4 @@ class PeopleArchive(Protocol):
     preferences: PreferencesOfPeople
     acknowledgements: Acknowledgements
     provisioning: Provisioning
+    digests: Digests

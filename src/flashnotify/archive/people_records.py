@@ -101,6 +101,15 @@ class DigestTime:
 
 
 @dataclass(frozen=True, slots=True)
+class DigestEntry:
+    """A notification that waits for a person's digest, until `due_at`."""
+
+    user_id: UUID
+    notification_id: UUID
+    due_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Preferences:
     """How a person wants to be notified.
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from flashnotify.archive import api_key_records, records
 from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.people_records import DigestEntry
 from flashnotify.domain import Device, Job, Lane, Priority
 
 
@@ -26,11 +27,13 @@ class Notifications(Protocol):
         work: records.ScheduledJob | records.FanOutSlice,
         answer: records.IdempotencyRecord | None,
         reached: api_key_records.DailyRecipients | None = None,
+        digested: Sequence[DigestEntry] = (),
     ) -> Awaitable[None]:
         """Store a new notification, its work and the answer for its idempotency key.
 
         Its work is its fan-out job, or what the whole fan-out would make. `reached` counts its
-        recipients, for a key that may reach so many a day. Awaiting the result waits for the disk.
+        recipients, for a key that may reach so many a day. A digest removes what it lists, which
+        was `digested`. Awaiting the result waits for the disk.
         """
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:

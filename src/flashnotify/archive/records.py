@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from flashnotify import domain
-from flashnotify.archive.people_records import InboxMessage
+from flashnotify.archive.people_records import DigestEntry, InboxMessage
 
 T = TypeVar("T")
 
@@ -231,7 +231,7 @@ class FanOutSlice:
     `upto` is the number of addresses and people of the audience done with this slice, `last_person`
     the last one reached by its groups, `more_recipients` how many these were. `finished`: it is the
     last slice. `expired`: the notification has expired, and its deliveries are skipped. A small
-    `notification` comes along, since its batches need it next.
+    `notification` comes along, since its batches need it next. `digested` wait for digests.
     """
 
     upto: int
@@ -242,6 +242,7 @@ class FanOutSlice:
     notification: Notification | None = None
     last_person: UUID | None = None
     more_recipients: int = 0
+    digested: Sequence[DigestEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)

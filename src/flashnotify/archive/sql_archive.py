@@ -18,6 +18,7 @@ from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
+from flashnotify.archive.sql.digests import SqlDigests
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.archive.sql.erasure import SqlPersonalData
 from flashnotify.archive.sql.events import SqlEvents
@@ -69,6 +70,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.personal_data: PersonalData = SqlPersonalData(*access)
         self.imports: people_ports.Imports = SqlImports(*access)
         self.provisioning: provisioning_ports.Provisioning = SqlProvisioning(*access)
+        self.digests: people_ports.Digests = SqlDigests(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)
         self.token_families: identity_ports.TokenFamilies = SqlTokenFamilies(*access)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
+from flashnotify.archive.people_records import DigestEntry
 from flashnotify.archive.records import (
     Delivery,
     FanOutSlice,
@@ -17,6 +18,7 @@ from flashnotify.archive.records import (
 )
 from flashnotify.clock import Clock
 from flashnotify.delivery.decision import EXPIRED, Decider
+from flashnotify.delivery.digesting import digested
 from flashnotify.delivery.recipients import Slice, addresses_of
 from flashnotify.delivery.routing import Route, Routing
 from flashnotify.domain import (
@@ -72,12 +74,17 @@ class Planner:
         kind = self.kinds.get(notification.kind)
         end = self.decider.end(job, notification)
         deliveries: list[Delivery] = []
+        entries: dict[UUID, DigestEntry] = {}
+        zone = self.decider.zone
         queued: dict[_Together, list[Route]] = defaultdict(list)
         planned = partial(self._delivery, notification.kind, now=now)
         for route in self.routing.routes(kind, some.recipients, notification):
             skipped = Finish(DeliveryStatus.skipped, route.skipped) if route.skipped else None
             if finish := end or skipped:
                 deliveries.append(planned(job, route, finish.status, finish.reason))
+            elif route.person and (waits := digested(route, notification, zone, now)):
+                entries[waits.entry.user_id] = waits.entry
+                deliveries.append(planned(job, route, waits.end.status, waits.end.reason))
             else:
                 quiet = self._quiet(kind, route, notification) if route.person else None
                 queued[route.channel, quiet].append(route)
@@ -92,7 +99,7 @@ class Planner:
         )
         return FanOutSlice(
             *(some.upto, deliveries, batches, some.finished, end is EXPIRED, small),
-            *(some.last_person, some.more),
+            *(some.last_person, some.more, [*entries.values()]),
         )
 
     def queue(self, stored: ScheduledJob | FanOutSlice) -> None:

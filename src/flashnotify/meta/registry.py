@@ -44,6 +44,13 @@ class Registry(dict[str, T]):
         """Refuse further declarations."""
         self._frozen = True
 
+    def with_others(self, others: Registry[T]) -> Registry[T]:
+        """Return a frozen registry that has the declarations of `others` too."""
+        both: Registry[T] = Registry(self._sort)
+        both.update({**others, **self})
+        both.freeze()
+        return both
+
     def nearest(self, name: str) -> str | None:
         """Return the registered name closest to `name`, or None."""
         return next(iter(difflib.get_close_matches(name, self, n=1)), None)
@@ -67,3 +74,6 @@ CHANNELS: Registry[type[Channel]] = Registry("channel")
 NOTIFIERS: Registry[NotifierSpec] = Registry("kind")
 TEMPLATES: Registry[TemplatesSpec] = Registry("template set")
 CONFIGS: Registry[ConfigSpec] = Registry("config")
+# Of notifications that only the service itself sends.
+INTERNAL_NOTIFIERS: Registry[NotifierSpec] = Registry("internal kind")
+INTERNAL_TEMPLATES: Registry[TemplatesSpec] = Registry("internal template set")

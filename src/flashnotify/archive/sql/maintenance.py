@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_c
 
 from flashnotify.archive import models
 from flashnotify.archive.identity_models import Session, TokenFamily
-from flashnotify.archive.people_models import Acknowledgement, InboxMessage
+from flashnotify.archive.people_models import Acknowledgement, DigestEntry, InboxMessage
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement
 from flashnotify.archive.sql.coarsening import Counted, coarsen, is_finer
@@ -46,6 +46,7 @@ PURGE_ACKNOWLEDGEMENT = _purge(
     Acknowledgement.notification_id == bindparam("of"),
     Acknowledgement.recipient == bindparam("recipient"),
 )
+PURGE_DIGEST = _purge(DigestEntry, DigestEntry.notification_id == bindparam("of"))
 PURGE_EVENTS = _purge(models.Event, models.Event.id < bindparam("before"))
 PURGE_TOTALS = _purge(models.Total, models.Total.since < bindparam("before"))
 PURGE_LATENCIES = _purge(models.Latency, models.Latency.since < bindparam("before"))
@@ -151,7 +152,7 @@ class SqlMaintenance(Access):
             PURGE_DELIVERY: some,
         }
         if not any(parts.values()):
-            parts = {PURGE_COUNTS: ids, PURGE_JOBS: ids, PURGE_NOTIFICATION: ids}
+            parts = {PURGE_DIGEST: ids, PURGE_COUNTS: ids, PURGE_JOBS: ids, PURGE_NOTIFICATION: ids}
         return [(statement, {"of": id}) for statement, of in parts.items() for id in of]
 
     async def _purge_from(self, statement: Statement, number: Any, end: int, step: int) -> bool:

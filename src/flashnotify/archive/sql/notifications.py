@@ -24,11 +24,14 @@ from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
 from flashnotify.archive.models import Notification as Table
+from flashnotify.archive.people_records import DigestEntry
 from flashnotify.archive.records import IdempotencyRecord, Notification, ScheduledJob
 from flashnotify.archive.sql.api_keys import counted
 from flashnotify.archive.sql.audit import added, added_if_cancelled
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
+from flashnotify.archive.sql.digests import added as waits_for_digest
+from flashnotify.archive.sql.digests import removed
 from flashnotify.archive.sql.jobs import add_job, finish_job
 from flashnotify.archive.sql.notification_lists import (
     WITHOUT_AUDIENCE,
@@ -110,6 +113,7 @@ class SqlNotifications(NotificationLists):
         work: ScheduledJob | records.FanOutSlice,
         answer: IdempotencyRecord | None,
         reached: api_key_records.DailyRecipients | None = None,
+        digested: Sequence[DigestEntry] = (),
     ) -> Awaitable[None]:
         now = notification.accepted_at
         changes: list[Change] = [
@@ -124,6 +128,9 @@ class SqlNotifications(NotificationLists):
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
         if reached is not None:
             changes.append(counted(reached))
+        if digested:
+            # Nobody waits for it.
+            return self._writer.submit([*changes, *map(removed, digested)], WriteLane.bulk)
         lane = WriteLane.of_accept(notification.priority, len(changes))
         return self._writer.submit(changes, lane)
 
@@ -176,6 +183,8 @@ def _fanned_out(id: UUID, done: records.FanOutSlice, now: int) -> list[Change]:
         for delivery in done.deliveries
     ]
     changes += [add_job(scheduled) for scheduled in done.jobs]
+    if done.digested:
+        changes += map(waits_for_digest, done.digested)
     changes += add_batches(done.jobs, done.deliveries)
     counts = Counter((d.channel, d.status) for d in done.deliveries)
     changes += [count(id, *of, number) for of, number in counts.items()]

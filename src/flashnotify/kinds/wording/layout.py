@@ -25,6 +25,8 @@ class Line(NamedTuple):
 
 def when_any(lines: Sequence[Line], source: str) -> str:
     """Wrap Jinja source so that it makes lines only if one of the fields has a value."""
+    if not lines:
+        return ""
     present = " or ".join(f"{line.field} is defined" for line in lines)
     return f"{{% if {present} %}}\n{source}\n{{% endif %}}\n"
 
