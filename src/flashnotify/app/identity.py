@@ -63,6 +63,7 @@ def identity_of(service: Service) -> Identity:
     users.on_change(tokens.forget_user)
     sessions = Sessions(archive.sessions, archive.users, audit, clock, service.ids)
     users.on_change(sessions.user_changed)
+    users.on_address_left(service.refused.release)
     page = config.public_url.rstrip("/") + "/reset-password"
     mail = service.direct_email
     return Identity(

@@ -12,6 +12,7 @@ from flashnotify.archive.people_records import (
     Membership,
     Person,
     Preferences,
+    RefusedAddress,
 )
 from flashnotify.archive.records import Page
 from flashnotify.domain import Address, AudienceEntry
@@ -123,9 +124,25 @@ class PreferencesOfPeople(Protocol):
         """
 
 
+class RefusedAddresses(Protocol):
+    """Addresses that were refused for good. The results of deliveries change them too."""
+
+    async def newest(self, limit: int) -> Sequence[RefusedAddress]:
+        """Return those that were refused last, oldest first."""
+
+    async def suspended(self, *, limit: int, cursor: str | None) -> Page[RefusedAddress]:
+        """Return a page of those that are suspended, newest first."""
+
+    async def store(
+        self, addresses: Sequence[RefusedAddress], entry: AuditEntry | None = None
+    ) -> None:
+        """Store addresses, and forget those without refusals."""
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
     directory: Directory
     groups: Groups
     preferences: PreferencesOfPeople
+    refused_addresses: RefusedAddresses

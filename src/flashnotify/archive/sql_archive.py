@@ -20,6 +20,7 @@ from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
 from flashnotify.archive.sql.preferences import SqlPreferences
 from flashnotify.archive.sql.reading import Reading
+from flashnotify.archive.sql.refused_addresses import SqlRefusedAddresses
 from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
 from flashnotify.archive.sql.token_families import SqlTokenFamilies
@@ -50,6 +51,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
+        self.refused_addresses: people_ports.RefusedAddresses = SqlRefusedAddresses(*access)
         self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.users: identity_ports.Users = SqlUsers(*access)
         self.sessions: identity_ports.Sessions = SqlSessions(*access)

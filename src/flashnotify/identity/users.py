@@ -24,6 +24,8 @@ _AUDITED = ("role", "kinds", "active")
 # Whatever changes one of these ends the sessions, tokens and links to reset a password so far. Such
 # a link went to the email address, which may be changed because somebody else reads it.
 _CREDENTIALS = ("email", "role", "kinds", "password_hash")
+# Fields with an address, and the channel that sends to it.
+_ADDRESSES = {"email": "email", "phone": "sms"}
 # Passwords that are not good enough, before the next one is delayed.
 _FREE_CHOICES = 10
 
@@ -45,12 +47,17 @@ class Users:
         self._clock = clock
         self._ids = ids
         self._listeners: list[Callable[[User], None]] = []
+        self._leaving: list[Callable[[str, str], Awaitable[None]]] = []
         self._turn = asyncio.Lock()
         self._choices = Throttle(_FREE_CHOICES, clock)
 
     def on_change(self, callback: Callable[[User], None]) -> None:
         """Call `callback` with each user that was changed, before anybody learns that it was."""
         self._listeners.append(callback)
+
+    def on_address_left(self, callback: Callable[[str, str], Awaitable[None]]) -> None:
+        """Await `callback` with the channel and the address that a user does not have any more."""
+        self._leaving.append(callback)
 
     async def find(self, id: UUID) -> User:
         """Return a user. Raise `NotFound` if there is none."""
@@ -160,6 +167,11 @@ class Users:
         await self._record(
             actor, action, after, _details(changed, before, after), self._stored.change
         )
+        for name, channel in _ADDRESSES.items():
+            left = getattr(before, name)
+            if name in changed and left is not None:
+                for callback in self._leaving:
+                    await callback(channel, left)
         return after
 
     async def _record(
