@@ -1,7 +1,7 @@
 """Audiences over a directory of 50,000: how long they take, and how long they hold the loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -32,7 +32,7 @@ class Campus:
         self.groups = [f"group:{slug}" for slug in directory.overlapping(GROUPS)]
         directory.add_group("few", directory.people[100:130])
 
-    async def resolve(self, audience: list[AudienceEntry]) -> list[Any]:
+    async def resolve(self, audience: Sequence[AudienceEntry]) -> list[Any]:
         records = Records(self.archive.ports, self.archive.clock.now)
         slices = Recipients(self.archive.ports.directory).slices(
             records.notification(audience=audience)
@@ -95,6 +95,7 @@ async def explained(campus: Campus, audience: list[Any], number: int) -> list[st
         explain = query.prefix_with("EXPLAIN QUERY PLAN") if hasattr(query, "prefix_with") else None
         if explain is not None:
             async with campus.archive.engines[0].connect() as connection:
+                assert connection.sync_connection is not None
                 compiled = query.compile(
                     connection.sync_connection.dialect, compile_kwargs={"render_postcompile": True}
                 )
@@ -108,7 +109,7 @@ async def explained(campus: Campus, audience: list[Any], number: int) -> list[st
                     for name, value in zip(compiled.positiontup or (), parameters, strict=True)
                 )
                 found = await connection.exec_driver_sql(text, processed)
-                plans.append("\n".join(row[3] for row in found.all()))
+                plans.append("\n".join(str(row._mapping["detail"]) for row in found.all()))
         return await rows(query, values)
 
     reading.rows = explaining
