@@ -78,6 +78,7 @@ _COMMANDS = {
     "backup": ("archive", "Copy the archive and its keys to FILE, even while `serve` is running."),
     "keys": ("keys", "Manage API keys."),
     "users": ("users", "Manage people who sign in."),
+    "groups": ("groups", "Manage groups of people, for `--to group:SLUG`."),
     "audit": ("audit", "See and verify the audit log."),
 }
 
