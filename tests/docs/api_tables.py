@@ -13,7 +13,8 @@ _SCOPES = {
     "read:all": "the same, and also those of what others sent",
     "admin": "do everything, including managing API keys",
     "notify:*": "send, cancel and retry notifications of every kind",
-    "people": "import, export and erase people, manage groups and their members, and see who is in an audience",
+    "people": "import, export and erase people, manage groups and their members, and see who is in "
+    "an audience",
     "devices": "see, register and remove the devices of all",
 }
 
