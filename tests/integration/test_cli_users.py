@@ -112,3 +112,24 @@ async def test_mistakes_name_what_was_typed(cli: InProcessCli) -> None:
     assert unknown.stderr == (
         "flashnotify: no user has the email address or external id 'eve@univ.example'\n"
     )
+
+
+async def test_people_are_imported_and_exported(cli: InProcessCli, tmp_path: Path) -> None:
+    file, copy = tmp_path / "people.csv", tmp_path / "copy.csv"
+    file.write_text("external_id,name\netu1,Ada\netu2,\n")
+    refused = await cli.cli("users", "import", str(file))
+    assert (refused.code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("flashnotify: line 3: has no name\n1 of 2 lines are bad")
+    dry = await cli.cli("users", "import", str(file), "--skip-bad", "--dry-run")
+    assert dry.stdout == "1 created\n"
+    assert dry.stderr.endswith("dry run.\n")
+    done = await cli.cli("users", "import", str(file), "--skip-bad")
+    assert (done.code, done.stdout) == (0, "1 created\n")
+    assert "1 of 2 lines were skipped" in done.stderr
+    exported = await cli.cli("users", "export", str(copy))
+    assert (exported.code, exported.stderr) == (0, "")
+    again = await cli.cli("users", "import", str(copy), "--deactivate-missing", "--json")
+    assert json.loads(again.stdout)["unchanged"] == 1
+    file.write_bytes("external_id,name\netu1,Zoé\n".encode("latin-1"))
+    latin = await cli.cli("users", "import", str(file))
+    assert "Line 2 is not UTF-8" in latin.stderr

@@ -217,17 +217,16 @@ CSV = {"content_type": "text/csv"}
 
 
 @pytest.mark.parametrize(
-    ("line", "status"),
+    ("line", "many", "status"),
     [
-        ("etu{0},Ada {0},ada{0}@univ.example,+3361{0:07d},l{1};c{1},Nord\n", 200),
-        ("etu{0},,a@,12,X X,\n", 422),
-        ("\n", 200),
-        ('etu{0},"{2}",,,,\n', 422),
+        ("etu{0},Ada {0},ada{0}@univ.example,+3361{0:07d},l{1};c{1},Nord\n", 1500, 200),
+        ("etu{0},,a@,12,X X,\n", 1500, 422),
+        ("\n", 40_000, 200),
+        ('etu{0},"{2}",,,,\n', 300, 422),
     ],
     ids=["people", "bad lines", "blank lines", "long cells"],
 )
-async def test_an_import(client: Client, line: str, status: int) -> None:
-    many = 40_000 if line == "\n" else 1500
+async def test_an_import(client: Client, line: str, many: int, status: int) -> None:
     number = iter(range(MEASUREMENTS))
 
     async def send() -> None:
@@ -235,7 +234,7 @@ async def test_an_import(client: Client, line: str, status: int) -> None:
         first = next(number) * many
         people = range(first, first + many)
         text = "".join(line.format(n, n % 30, "x" * 20_000) for n in people)
-        body = "external_id,name,email,phone,groups,attributes.campus\n" + text[: 8 * 1024 * 1024]
+        body = "external_id,name,email,phone,groups,attributes.campus\n" + text
         path = "/v1/users/import"
         found = await client.request("POST", path, body.encode(), "create_groups=true", **CSV)
         assert found == status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from flashnotify.app import Service
 from flashnotify.delivery.executor import RECIPIENT_ERASED
-from flashnotify.domain import Role
+from flashnotify.domain import Job, Priority, Role
 from flashnotify.settings import ServiceConfig
 from tests.support.manual_clock import ManualClock
 from tests.support.passwords import GOOD
@@ -204,3 +205,38 @@ async def test_people_erase_themselves(
     assert gone.status_code == (401 if status == 204 else 200)
     assert (traces(service) == set()) == (status == 204)
     assert user.role is Role.viewer
+
+
+async def test_a_message_under_way_is_waited_for(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(Service(ServiceConfig(), clock), deliver=False) as service:
+        id = await ada(service)
+        in_flight = service.service.in_flight
+        sent = await service.send(to=["mailto:adeline@univ.example"], delay="60min")
+        notification = UUID(sent)
+        job = Job(service.service.ids(), notification, Priority.low, "email")
+        delivery = service.service.ids()
+        values = (delivery.bytes, notification.bytes, job.id.bytes)
+        with closing(sqlite3.connect(service.service.config.archive_file)) as archive:
+            archive.execute(
+                "INSERT INTO deliveries (id, notification_id, job_id, channel, address, status,"
+                " due_at, updated_at) VALUES (?, ?, ?, 'email', 'Adeline@univ.example', 'queued',"
+                " 0, 0)",
+                values,
+            )
+            archive.commit()
+
+        async def no_pause(_: float) -> None:
+            await asyncio.sleep(0)
+
+        monkeypatch.setattr(clock, "sleep", no_pause)
+        with in_flight.job(job), in_flight.delivery(job, delivery):
+            answer = await service.http.delete(f"/v1/users/{id}", params=ERASE)
+            assert (answer.status_code, answer.json()["code"]) == (503, "being_sent")
+            # It is not sent a second time, and the person is out already.
+            assert delivery in in_flight.erased
+            assert not (await service.get(f"/v1/users/{id}"))["active"]
+        answer = await service.http.delete(f"/v1/users/{id}", params=ERASE)
+        assert answer.status_code == 204
+        assert traces(service) == set()

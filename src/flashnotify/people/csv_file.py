@@ -54,7 +54,7 @@ class CsvFile:
         return self._at / max(len(self._body), 1)
 
     def records(self) -> Iterator[Record]:
-        """Yield the records behind the header, without those that are empty."""
+        """Yield the records behind the header, one for each empty line too."""
         reader = csv.reader(self._lines, delimiter=self.delimiter, strict=True)
         while True:
             self._before = self._line
@@ -65,8 +65,7 @@ class CsvFile:
             except csv.Error as error:
                 yield Record(self._before + 1, (), self._mistake(str(error)))
             else:
-                if any(fields):
-                    yield Record(self._before + 1, fields)
+                yield Record(self._before + 1, fields)
 
     def _mistake(self, reason: str) -> str:
         """Return what is wrong with a record, or raise if it may go on to the end of the file."""

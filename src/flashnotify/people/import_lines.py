@@ -49,7 +49,9 @@ class Lines:
         self._emails: dict[str, int] = {}
 
     def add(self, record: Record) -> None:
-        """Add what stands on a line."""
+        """Add what stands on a line, unless it is empty."""
+        if not any(record.fields) and record.mistake is None:
+            return
         self.number += 1
         if record.mistake is not None:
             self.unreadable += 1
