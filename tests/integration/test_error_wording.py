@@ -220,6 +220,10 @@ async def _fields(wording: Wording) -> None:
 
 async def _users(service: Running, wording: Wording) -> None:
     await wording.ask("No such user", "GET", f"/v1/users/{NO_ID}")
+    await wording.ask("Preferences of a key", "GET", "/v1/me/preferences")
+    for chosen, *_ in wrong.PREFERENCES:
+        path = f"/v1/users/{NO_ID}/preferences"
+        await wording.ask(f"Preferences {short(chosen)}", "PUT", path, json=chosen)
     admin = await service.http.post("/v1/users", json={"name": "Ada", "role": "admin"})
     await wording.ask("Last admin", "POST", f"{admin.headers['Location']}/deactivate")
     change = {"current": "x", "new": "y"}

@@ -9,6 +9,7 @@ from flashnotify.app import Service
 from flashnotify.archive.identity_records import User
 from flashnotify.domain import Role
 from flashnotify.settings import ServiceConfig
+from tests.integration import wrong_requests
 from tests.integration.test_users import audited
 from tests.support.manual_clock import ManualClock
 from tests.support.people import add_user
@@ -64,29 +65,7 @@ async def test_a_patch_changes_what_it_names(service: Running) -> None:
     assert (await ask(service, user, "PATCH", daily))["digest"]["weekday"] is None
 
 
-WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"kinds": {"academc": []}}, "/kinds/academc", "unknown_kind"),
-    ({"kinds": {"a/b": []}}, "/kinds/a~1b", "unknown_kind"),
-    ({"kinds": {"academic": ["email", "fax"]}}, "/kinds/academic/1", "channel_not_offered"),
-    ({"kinds": {"security": []}}, "/kinds/security", "mandatory_kind"),
-    ({"kinds": {"digest": []}}, "/kinds/digest", "unknown_kind"),
-    ({"kinds": {"academic": "email"}}, "/kinds/academic", "wrong_type"),
-    ({"quiet_hours": "22-7"}, "/quiet_hours", "not_a_time_window"),
-    ({"digest": {"every": "hourly", "at": "18:00"}}, "/digest/every", "unknown_value"),
-    ({"digest": {"every": "daily", "at": "24:00"}}, "/digest/at", "not_a_time_of_day"),
-    ({"digest": {"every": "daily", "at": 18}}, "/digest/at", "not_a_time_of_day"),
-    ({"digest": {"every": "daily"}}, "/digest/at", "missing"),
-    (
-        {"digest": {"every": "weekly", "at": "18:00", "weekday": 8}},
-        "/digest/weekday",
-        "out_of_range",
-    ),
-    ({"timezone": "Europe/Paris"}, "/timezone", "unknown_field"),
-    ({"defaults": {}}, "/defaults", "unknown_field"),
-]
-
-
-@pytest.mark.parametrize(("body", "pointer", "code"), WRONG)
+@pytest.mark.parametrize(("body", "pointer", "code"), wrong_requests.PREFERENCES)
 async def test_what_is_wrong_is_refused_by_name(
     service: Running, body: dict[str, Any], pointer: str, code: str
 ) -> None:

@@ -235,3 +235,26 @@ def changed(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
 def subscription(changes: dict[str, Any]) -> dict[str, Any]:
     """Return a Web Push subscription with changes."""
     return Browser().subscription(ENDPOINT) | changes
+
+
+# What is chosen as preferences, the pointer, the code.
+PREFERENCES: list[tuple[dict[str, Any], str, str]] = [
+    ({"kinds": {"academc": []}}, "/kinds/academc", "unknown_kind"),
+    ({"kinds": {"a/b": []}}, "/kinds/a~1b", "unknown_kind"),
+    ({"kinds": {"academic": ["email", "fax"]}}, "/kinds/academic/1", "channel_not_offered"),
+    ({"kinds": {"security": []}}, "/kinds/security", "mandatory_kind"),
+    ({"kinds": {"digest": []}}, "/kinds/digest", "unknown_kind"),
+    ({"kinds": {"academic": "email"}}, "/kinds/academic", "wrong_type"),
+    ({"quiet_hours": "22-7"}, "/quiet_hours", "not_a_time_window"),
+    ({"digest": {"every": "hourly", "at": "18:00"}}, "/digest/every", "unknown_value"),
+    ({"digest": {"every": "daily", "at": "24:00"}}, "/digest/at", "not_a_time_of_day"),
+    ({"digest": {"every": "daily", "at": 18}}, "/digest/at", "not_a_time_of_day"),
+    ({"digest": {"every": "daily"}}, "/digest/at", "missing"),
+    (
+        {"digest": {"every": "weekly", "at": "18:00", "weekday": 8}},
+        "/digest/weekday",
+        "out_of_range",
+    ),
+    ({"timezone": "Europe/Paris"}, "/timezone", "unknown_field"),
+    ({"defaults": {}}, "/defaults", "unknown_field"),
+]
