@@ -36,12 +36,13 @@ class Line(Transport[Content]):
 
 @pytest.fixture
 def line(monkeypatch: pytest.MonkeyPatch) -> type[Line]:
-    """The only transport of each channel."""
+    """The only transport of each channel that has settings."""
 
     class OneLine(Line):
         pass
 
-    monkeypatch.setattr(transports, "TRANSPORTS", dict.fromkeys(CHANNELS, (OneLine,)))
+    lines = {**transports.TRANSPORTS, **dict.fromkeys(CHANNELS, (OneLine,))}
+    monkeypatch.setattr(transports, "TRANSPORTS", lines)
     for channel in ("EMAIL", "SMS", "PUSH"):
         monkeypatch.setenv(f"FLASHNOTIFY_{channel}_URL", "line://")
     monkeypatch.setenv("FLASHNOTIFY_CHAT_URLS", "it-team=line://")

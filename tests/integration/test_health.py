@@ -42,9 +42,11 @@ async def test_alive_and_ready(service: Running) -> None:
             "workers sms": "ok",
             "workers push": "ok",
             "workers chat": "ok",
+            "workers in_app": "ok",
             "archive": "ok",
             "threads": "ok",
             "email": "ok",
+            "in_app": "ok",
             "push": "ok",
             "sms": "ok",
         },
@@ -182,7 +184,7 @@ async def test_metrics_show_the_backlog(clock: ManualClock) -> None:
         await clock.advance(5)
         found = await metrics(service)
         waiting = {("email", "high"): (3, 5.0)}
-        for channel in ("fan-out", "email", "sms", "push", "chat"):
+        for channel in ("fan-out", "email", "sms", "push", "chat", "in_app"):
             for priority in ("low", "medium", "high", "critical"):
                 labels = f'channel="{channel}",priority="{priority}"'
                 depth, age = waiting.get((channel, priority), (0, 0.0))

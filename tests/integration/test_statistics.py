@@ -69,7 +69,7 @@ async def test_the_queue_shows_depth_and_age_of_each_lane(clock: ManualClock) ->
         priorities = ["critical", "high", "medium", "low"]
         assert set(lanes) == {
             (channel, priority)
-            for channel in (None, "email", "sms", "push", "chat")
+            for channel in (None, "email", "sms", "push", "chat", "in_app")
             for priority in priorities
         }
         in_order = [lane["priority"] for lane in queue["lanes"] if lane["channel"] is None]

@@ -261,6 +261,7 @@ async def test_each_transport_is_tried_and_nothing_is_sent(
         "sms capture://": "warning",
         "push webpush:": "ok",
         "chat": "ok",
+        "in_app in-app://": "ok",
     }
     assert names == {part for part in states(found) if part != "chat"}
     assert works.recipients == []
