@@ -115,7 +115,9 @@ class Submission:
         now = self.clock.now()
         checked = await self.validation.check(caller, document, now, max_errors)
         notification = self._notification(caller, checked, now)
-        warnings = [*self.validation.warnings(document), *await self._empty(checked)]
+        warnings = self.validation.warnings(document)
+        if checked.recipients.people:
+            warnings = [*warnings, *await self._empty(checked)]
         work = self.planner.work(notification)
         reached = None
         if caller.recipients_per_day is not None:
@@ -125,7 +127,7 @@ class Submission:
     async def _empty(self, checked: Checked) -> Sequence[FieldError]:
         """Return a warning if groups are all that is named, and nobody is in them now."""
         to, people = checked.recipients, checked.recipients.people
-        if not people or to.number:
+        if to.number:
             return ()
         async with aclosing(self.directory.audience(people, checked.kind.kind, None, 1)) as found:
             if (await anext(found)).people:
