@@ -213,7 +213,7 @@ async def test_a_page_of_long_captured_messages(service: Running, client: Client
     assert await longest_step(lambda: read(client, "/v1/outbox")) < BOUND
 
 
-CSV = {"content_type": "text/csv"}
+CSV, QUERY = {"content_type": "text/csv"}, "create_groups=true"
 
 
 @pytest.mark.parametrize(
@@ -227,16 +227,17 @@ CSV = {"content_type": "text/csv"}
     ids=["people", "bad lines", "blank lines", "long cells"],
 )
 async def test_an_import(client: Client, line: str, many: int, status: int) -> None:
-    number = iter(range(MEASUREMENTS))
+    header, cell = "external_id,name,email,phone,groups,attributes.campus\n", "x" * 20_000
+
+    def body(first: int) -> bytes:
+        """Return a file of others each time."""
+        people = range(first, first + many)
+        return (header + "".join(line.format(n, n % 30, cell) for n in people)).encode()
+
+    contents = iter([body(number * many) for number in range(MEASUREMENTS)])
 
     async def send() -> None:
-        # Others each time.
-        first = next(number) * many
-        people = range(first, first + many)
-        text = "".join(line.format(n, n % 30, "x" * 20_000) for n in people)
-        body = "external_id,name,email,phone,groups,attributes.campus\n" + text
         path = "/v1/users/import"
-        found = await client.request("POST", path, body.encode(), "create_groups=true", **CSV)
-        assert found == status
+        assert await client.request("POST", path, next(contents), QUERY, **CSV) == status
 
     assert await longest_step(send) < BOUND
