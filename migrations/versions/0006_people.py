@@ -167,16 +167,18 @@ def _acknowledgements() -> None:
 def _addresses() -> None:
     op.create_table(
         "refused_addresses",
+        _id("id"),
         _text("channel"),
         _text("address"),
         _number("refusals"),
         _text("reason"),
         _number("refused_at"),
         _number("suspended_at", nullable=True),
-        sa.PrimaryKeyConstraint("channel", "address"),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_refused_addresses_suspended", "refused_addresses", ["suspended_at"])
+    columns = ["address", "channel"]
+    op.create_index("ix_refused_addresses_address", "refused_addresses", columns)
     op.create_table(
         "phone_confirmations",
         _id("user_id"),

@@ -269,6 +269,10 @@ class Rejected(TransportError):
     """Refused for good: a retry would get the same answer."""
 
 
+class AddressRefused(Rejected):
+    """Refused for good because of the address: any other message to it would be, too."""
+
+
 class Gone(Rejected):
     """The address no longer exists. Nothing should be sent to it again."""
 

@@ -37,6 +37,7 @@ from flashnotify.ids import UUIDv7
 from flashnotify.meta import Channel, Notifier, Templates, Wording, descriptors
 from flashnotify.meta.registry import Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from flashnotify.people.refused_addresses import RefusedAddresses
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.telemetry.metrics import Metrics
 from tests.support.manual_clock import ManualClock
@@ -93,6 +94,7 @@ class Delivering:
         self.ids = UUIDv7(clock.now)
         self.archive = MemoryArchive()
         self.in_flight = InFlight()
+        self.refused = RefusedAddresses(self.archive.refused_addresses, clock, self.ids)
         nothing: Any = None
         self.resources = Resources(clock, nothing, nothing, Path, "http://test", str)
         self.transports: dict[str, list[ScriptedTransport]] = {"email": [], "sms": []}
@@ -127,7 +129,7 @@ class Delivering:
 
     @property
     def decider(self) -> Decider:
-        return Decider(self.in_flight, ZoneInfo("UTC"), self.clock)
+        return Decider(self.in_flight, ZoneInfo("UTC"), self.clock, self.refused)
 
     @cached_property
     def executor(self) -> Executor:

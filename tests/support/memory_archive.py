@@ -6,10 +6,10 @@ from uuid import UUID
 
 from flashnotify.archive import ports
 from flashnotify.archive.identity_ports import AuditLog
-from flashnotify.archive.people_ports import Directory
+from flashnotify.archive.people_ports import Directory, RefusedAddresses
 from tests.support.memory_deliveries import MemoryDeliveries
 from tests.support.memory_notifications import MemoryJobs, MemoryNotifications
-from tests.support.memory_people import MemoryDirectory
+from tests.support.memory_people import MemoryDirectory, MemoryRefusedAddresses
 from tests.support.memory_registers import (
     MemoryApiKeys,
     MemoryAuditLog,
@@ -42,6 +42,7 @@ class MemoryArchive(ports.Archive):
         self.events: ports.Events = MemoryEvents(self.state)
         self.statistics: ports.Statistics = MemoryStatistics(self.state)
         self.directory: Directory = MemoryDirectory(self.state)
+        self.refused_addresses: RefusedAddresses = MemoryRefusedAddresses(self.state)
         self.audit: AuditLog = MemoryAuditLog(self.state)
         self.maintenance: ports.Maintenance = MemoryMaintenance(self.state)
 

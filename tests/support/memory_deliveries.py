@@ -127,6 +127,7 @@ class MemoryDeliveries:
             self._change(delivery, now, due_at=due_at, reason=reason)
         if isinstance(result.kept, OutboxMessage):
             self._state.outbox[result.kept.id] = result.kept
+        self._state.put_refused(result.addresses)
         if result.ends is not None:
             self._state.jobs.pop(result.ends.id, None)
 

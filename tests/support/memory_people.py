@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from flashnotify.archive.people_records import Group, Person
+from flashnotify.archive.identity_records import AuditEntry
+from flashnotify.archive.people_records import Group, Person, RefusedAddress
+from flashnotify.archive.records import Page
 from flashnotify.domain import Address, AudienceEntry
 from tests.support.memory_state import State
 
@@ -47,3 +49,24 @@ class MemoryDirectory:
     async def count(self, entries: Sequence[AudienceEntry]) -> int:
         await self._state.read()
         return len(set(entries))
+
+
+class MemoryRefusedAddresses:
+    """Implements `RefusedAddresses`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def newest(self, limit: int) -> Sequence[RefusedAddress]:
+        await self._state.read()
+        return sorted(self._state.refused.values(), key=lambda each: each.refused_at)[-limit:]
+
+    async def suspended(self, *, limit: int, cursor: str | None) -> Page[RefusedAddress]:
+        found = [e for e in self._state.refused.values() if e.suspended_at is not None]
+        return Page(found[:limit], None)
+
+    async def store(
+        self, addresses: Sequence[RefusedAddress], entry: AuditEntry | None = None
+    ) -> None:
+        async with self._state.write("refused_addresses.store"):
+            self._state.put_refused(addresses)

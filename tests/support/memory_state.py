@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flashnotify.archive.api_key_records import ApiKey, DailyRecipients
 from flashnotify.archive.identity_records import AuditEntry
-from flashnotify.archive.people_records import Person
+from flashnotify.archive.people_records import Person, RefusedAddress
 from flashnotify.archive.records import (
     Attempt,
     Delivery,
@@ -48,6 +48,7 @@ class State:
         self.devices: dict[UUID, RegisteredDevice] = {}
         self.api_keys: dict[str, ApiKey] = {}
         self.people: dict[UUID, Person] = {}
+        self.refused: dict[UUID, RefusedAddress] = {}
         self.events: list[Event] = []
         self.last_event = 0
         self.audit: list[AuditEntry] = []
@@ -111,6 +112,13 @@ class State:
             self._add_event("notification", new.id, None, None, new.status, new.accepted_at)
         elif old.status is not new.status:
             self._add_event("notification", new.id, None, None, new.status, new.updated_at)
+
+    def put_refused(self, addresses: Sequence[RefusedAddress]) -> None:
+        """Store refused addresses, and forget those without refusals."""
+        for each in addresses:
+            self.refused.pop(each.id, None)
+            if each.refusals:
+                self.refused[each.id] = each
 
     def put_delivery(self, new: Delivery) -> None:
         """Store a delivery; a change of its status is an event, its creation is none."""

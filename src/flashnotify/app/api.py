@@ -36,6 +36,7 @@ from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
 from flashnotify.api.sessions import sessions_router
 from flashnotify.api.statistics import statistics_router
+from flashnotify.api.suspended_addresses import suspended_addresses_router
 from flashnotify.api.token_requests import GRANTS, RevocationIn
 from flashnotify.api.tokens import tokens_router
 from flashnotify.api.topics import TopicIn, topics_router
@@ -102,7 +103,7 @@ def api_of(service: Service) -> ASGIApp:
             *(archive.outbox, notifications, polling, service.slices),
             service.direct_email.captured,
         ),
-        receipts_router(Receipts(archive, clock, service.secret.proves)),
+        receipts_router(Receipts(archive, clock, service.secret.proves, service.refused)),
         events_router(service.events),
         explain_router(
             Explain(archive, archive.directory, archive.explanations, kinds),
@@ -126,6 +127,7 @@ def api_of(service: Service) -> ASGIApp:
         groups_router(service.people.groups, kinds, max_bytes, service.slices),
         members_router(service.people.groups, archive.directory, max_bytes, service.slices),
         topics_router(service.people.topics, channels, max_bytes, service.slices),
+        suspended_addresses_router(service.refused, identity.audit),
         preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         scim_router(service),

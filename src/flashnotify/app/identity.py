@@ -63,6 +63,7 @@ def identity_of(service: Service) -> Identity:
     users.on_change(tokens.forget_users)
     sessions = Sessions(archive.sessions, archive.users, audit, clock, service.ids)
     users.on_change(sessions.forget_users)
+    users.on_address_left(service.refused.release)
     page = config.public_url.rstrip("/") + "/reset-password"
     mail = service.direct_email
     return Identity(

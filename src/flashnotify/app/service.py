@@ -31,6 +31,7 @@ from flashnotify.identity.secret import Secret
 from flashnotify.ids import UUIDv7
 from flashnotify.meta.registry import CHANNELS, CONFIGS, NOTIFIERS, TEMPLATES, Registry
 from flashnotify.meta.specs import NotifierSpec, TemplatesSpec
+from flashnotify.people.refused_addresses import RefusedAddresses
 from flashnotify.people.unsubscribe_links import UnsubscribeLinks
 from flashnotify.queue.dispatch import Dispatch
 from flashnotify.queue.thread_pool_queue import ThreadPoolQueue
@@ -96,7 +97,8 @@ class Service:
         in_place = self.lock.in_place
         self.watch = Watch(config.archive_file, in_place, self.supervisor, self.clock)
         self.writer.when_committed(self.watch.check_file)
-        self.decider = Decider(self.in_flight, self.zone, self.clock)
+        self.refused = RefusedAddresses(self.archive.refused_addresses, self.clock, self.ids)
+        self.decider = Decider(self.in_flight, self.zone, self.clock, self.refused)
         self.planner = planner_of(self)
         sender = Sender(self.clock, self.metrics)
         self.pools = worker_pools(self, sender)
@@ -115,6 +117,7 @@ class Service:
         await schema.upgrade(self.config.archive)
         if (latest := await self.archive.events.latest()) is not None:
             self.clock.resume(latest)
+        await self.refused.load()
         self.supervisor.start("writer", self.writer.run())
         self.supervisor.start(WATCH, self.watch.run())
 

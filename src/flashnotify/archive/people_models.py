@@ -135,15 +135,16 @@ class RefusedAddress(Base):
 
     __tablename__ = "refused_addresses"
 
-    channel: Mapped[str] = mapped_column(primary_key=True)
-    address: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    channel: Mapped[str]
+    address: Mapped[str]
     refusals: Mapped[int]  # in a row
     reason: Mapped[str]
     refused_at: Mapped[int]
     suspended_at: Mapped[int | None]
 
     __table_args__ = (
-        sa.Index("ix_refused_addresses_suspended", "suspended_at"),
+        sa.Index("ix_refused_addresses_address", "address", "channel"),
         {"sqlite_with_rowid": False},
     )
 

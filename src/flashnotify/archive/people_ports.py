@@ -16,6 +16,7 @@ from flashnotify.archive.people_records import (
     PeopleSlice,
     Person,
     Preferences,
+    RefusedAddress,
 )
 from flashnotify.archive.provisioning_ports import Provisioning
 from flashnotify.archive.records import Page
@@ -192,6 +193,21 @@ class Imports(Protocol):
         """
 
 
+class RefusedAddresses(Protocol):
+    """Addresses that were refused for good. The results of deliveries change them too."""
+
+    async def newest(self, limit: int) -> Sequence[RefusedAddress]:
+        """Return those that were refused last, oldest first."""
+
+    async def suspended(self, *, limit: int, cursor: str | None) -> Page[RefusedAddress]:
+        """Return a page of those that are suspended, newest first."""
+
+    async def store(
+        self, addresses: Sequence[RefusedAddress], entry: AuditEntry | None = None
+    ) -> None:
+        """Store addresses, and forget those without refusals."""
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
@@ -200,3 +216,4 @@ class PeopleArchive(Protocol):
     preferences: PreferencesOfPeople
     acknowledgements: Acknowledgements
     provisioning: Provisioning
+    refused_addresses: RefusedAddresses

@@ -129,6 +129,19 @@ class InboxMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedAddress:
+    """An address that was refused for good so many times in a row; 0: not any more."""
+
+    id: UUID
+    channel: str
+    address: str
+    refusals: int
+    reason: str
+    refused_at: int
+    suspended_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """What is needed to reach a person. `devices` are those that get push."""
 

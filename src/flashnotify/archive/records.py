@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from flashnotify import domain
-from flashnotify.archive.people_records import InboxMessage
+from flashnotify.archive.people_records import InboxMessage, RefusedAddress
 
 T = TypeVar("T")
 
@@ -195,7 +195,7 @@ class OutboxMessage:
 class DeliveryResult:
     """The attempts at a delivery in one run, what follows from them, and the message if it is kept.
 
-    `ends` is the job that ends with it.
+    `ends` is the job that ends with it, `addresses` what it says of addresses.
     """
 
     delivery: Delivery
@@ -203,6 +203,7 @@ class DeliveryResult:
     disposition: Disposition
     kept: OutboxMessage | InboxMessage | None = None
     ends: domain.Job | None = None
+    addresses: Sequence[RefusedAddress] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from flashnotify.archive.sql.outbox import SqlOutbox
 from flashnotify.archive.sql.preferences import SqlPreferences
 from flashnotify.archive.sql.provisioning import SqlProvisioning
 from flashnotify.archive.sql.reading import Reading
+from flashnotify.archive.sql.refused_addresses import SqlRefusedAddresses
 from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
 from flashnotify.archive.sql.token_families import SqlTokenFamilies
@@ -64,6 +65,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.groups: people_ports.Groups = SqlGroups(*access)
         self.acknowledgements: people_ports.Acknowledgements = SqlAcknowledgements(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
+        self.refused_addresses: people_ports.RefusedAddresses = SqlRefusedAddresses(*access)
         self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.explanations: explanation_ports.Explanations = SqlExplanations(*access)
         self.personal_data: PersonalData = SqlPersonalData(*access)

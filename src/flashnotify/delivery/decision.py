@@ -13,12 +13,17 @@ from flashnotify.delivery.quiet_hours import quiet_until
 from flashnotify.delivery.routing import INACTIVE, NOT_OFFERED
 from flashnotify.meta.specs import ChannelSpec, NotifierSpec
 from flashnotify.people.local_time import zone_of
+from flashnotify.people.refused_addresses import RefusedAddresses
 
 CANCELLED = Finish(domain.DeliveryStatus.cancelled, "the notification was cancelled")
 EXPIRED = Finish(domain.DeliveryStatus.skipped, "expired")
 SKIPPED = Finish(domain.DeliveryStatus.skipped, NOT_OFFERED)
 DEACTIVATED = Finish(domain.DeliveryStatus.skipped, INACTIVE)
 UNSERVED = Finish(domain.DeliveryStatus.failed, "no transport in the settings serves this address")
+SUSPENDED = (
+    "the address is suspended: {}. Whoever has the scope people clears that: "
+    "DELETE /v1/addresses/suspended/{}"
+)
 # Why a delivery waits, for people and for programs.
 QUIET = QUIET_HOURS, domain.WaitReason.quiet_hours
 BREAKER_OPEN = "waits for the transport to work again", domain.WaitReason.breaker_open
@@ -34,6 +39,7 @@ class Decider:
     in_flight: InFlight
     zone: ZoneInfo
     clock: Clock
+    refused: RefusedAddresses
 
     def decide(
         self, batch: Batch, message: domain.Message | None = None
@@ -46,6 +52,8 @@ class Decider:
             return Reschedule(self.clock.now() + _DOUBT, *CLOCK)
         if kind is None or channel is None or channel.spec.name not in kind.channels:
             return SKIPPED
+        if message is not None and self.refused.known and (end := self._suspended(batch, message)):
+            return end
         if quiet := self.quiet(kind, channel.spec, notification):
             return quiet
         wait = channel.wait(message, urgent=batch.urgent)
@@ -63,6 +71,13 @@ class Decider:
         if self.cancelled(job, notification):
             return CANCELLED
         return EXPIRED if self._past_end(notification) and not self.clock.in_doubt() else None
+
+    def _suspended(self, batch: Batch, message: domain.Message) -> Finish | None:
+        """Return how a delivery to a suspended address ends; a critical one is tried."""
+        found = self.refused.suspended(batch.open_channel.spec.name, message.to)
+        if found is None or batch.notification.priority is domain.Priority.critical:
+            return None
+        return Finish(domain.DeliveryStatus.skipped, SUSPENDED.format(found.reason, found.id))
 
     def _past_end(self, notification: Notification) -> bool:
         expires_at = notification.expires_at

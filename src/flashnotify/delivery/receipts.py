@@ -10,6 +10,7 @@ from flashnotify.clock import Clock
 from flashnotify.domain import DeliveryStatus
 from flashnotify.errors import NotFound, Unavailable
 from flashnotify.keyed_locks import KeyedLocks
+from flashnotify.people.refused_addresses import RefusedAddresses
 
 # A report may come before the result of its delivery is on disk. It waits this often, the first
 # time this many seconds, each next time twice as long: about six seconds in all.
@@ -33,6 +34,7 @@ class Receipts:
     archive: Archive
     clock: Clock
     proves: Callable[[str, str], bool]
+    refused: RefusedAddresses
     _waiting: int = field(default=0, init=False)
     # Reports on one delivery are applied one after the other, so that only the first counts.
     _locks: KeyedLocks[UUID] = field(default_factory=KeyedLocks, init=False)
@@ -43,7 +45,7 @@ class Receipts:
         """Apply what `gateway` reports of a delivery, and return the status of the delivery.
 
         Only a `sent` delivery can become `delivered`, and only once. One that cannot be delivered
-        stays `sent`, with a reason: the gateway did take it.
+        stays `sent`, with a reason: the gateway did take it. Its address is suspended.
 
         Raises:
             NotFound: the token is not that of this delivery, or there is no such delivery.
@@ -73,10 +75,12 @@ class Receipts:
                 notification = await self.archive.notifications.find(of, audience=False)
                 assert notification is not None
                 await self.archive.deliveries.confirm(delivery, notification.kind, now)
+                await self.refused.release(delivery.channel, delivery.address)
                 return DeliveryStatus.delivered
             if report is Report.undeliverable:
                 reason = "the gateway reports that it cannot be delivered"
                 await self.archive.deliveries.note_undeliverable(id, reason, now)
+                await self.refused.report_dead(delivery.channel, delivery.address, reason)
             return DeliveryStatus.sent
 
     async def _wait(self, seconds: float) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from flashnotify.archive.people_records import InboxMessage
+from flashnotify.archive.people_records import InboxMessage, RefusedAddress
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import (
     QUIET_HOURS,
@@ -29,7 +29,7 @@ from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.disposition import dispose
 from flashnotify.delivery.transports import SendResult
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, Sent, WaitReason
-from flashnotify.errors import Unavailable, WriteRefused
+from flashnotify.errors import AddressRefused, Unavailable, WriteRefused
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +63,8 @@ class Recorder:
         batch, now = self.batch, self.clock.now()
         policy = batch.open_channel.spec.retry
         jitter = random.random()  # noqa: S311  # not a secret
+        # Hardly ever: a delivery to an address that works writes nothing about it.
+        tells = self.decider.refused.known or isinstance(result, AddressRefused)
         disposed = partial(dispose, result, policy=policy, jitter=jitter)
         for delivery in deliveries:
             device = batch.devices.get(delivery.address)
@@ -80,7 +82,9 @@ class Recorder:
             # A batch of one ends with its result, in one commit.
             self._ended = not self._writes and batch.over
             ends = batch.job if self._ended else None
-            self._write(DeliveryResult(delivery, attempts, disposition, kept, ends), now)
+            addresses = self._addresses(delivery, result) if tells else ()
+            of = (delivery, attempts, disposition, kept, ends, addresses)
+            self._write(DeliveryResult(*of), now)
 
     def hold(self, delivery: Delivery, until: Reschedule) -> None:
         """Let one delivery wait, without an attempt, while others of its batch go."""
@@ -99,6 +103,13 @@ class Recorder:
         if self.clock.in_doubt():
             return replace(notification, expires_at=None), replace(delivery, first_attempt_at=None)
         return notification, delivery
+
+    def _addresses(self, delivery: Delivery, result: SendResult) -> Sequence[RefusedAddress]:
+        """Return what a result says of the address."""
+        of, refused = (delivery.channel, delivery.address), self.decider.refused
+        if isinstance(result, AddressRefused):
+            return refused.refuse(*of, result.reason)
+        return refused.forget(*of) if isinstance(result, Sent) else ()
 
     def _kept(
         self, delivery: Delivery, result: SendResult, now: int

@@ -26,6 +26,8 @@ _AUDITED = ("role", "kinds", "active")
 # Whatever changes one of these ends the sessions, tokens and links to reset a password so far. Such
 # a link went to the email address, which may be changed because somebody else reads it.
 _CREDENTIALS = ("email", "role", "kinds", "password_hash")
+# Fields with an address, and the channel that sends to it.
+_ADDRESSES = {"email": "email", "phone": "sms"}
 # Passwords that are not good enough, before the next one is delayed.
 _FREE_CHOICES = 10
 
@@ -47,6 +49,7 @@ class Users:
         self._clock = clock
         self._ids = ids
         self._listeners: list[Callable[[Collection[User]], None]] = []
+        self._leaving: list[Callable[[str, str], Awaitable[None]]] = []
         self._turn = asyncio.Lock()
         self._choices = Throttle(_FREE_CHOICES, clock)
 
@@ -64,6 +67,10 @@ class Users:
             self._tell(await change())
 
         await self._alone(make())
+
+    def on_address_left(self, callback: Callable[[str, str], Awaitable[None]]) -> None:
+        """Await `callback` with the channel and the address that a user does not have any more."""
+        self._leaving.append(callback)
 
     async def find(self, id: UUID) -> User:
         """Return a user. Raise `NotFound` if there is none."""
@@ -172,6 +179,11 @@ class Users:
         await self._record(
             actor, action, after, details_of(changed, before, after), self._stored.change
         )
+        for name, channel in _ADDRESSES.items():
+            left = getattr(before, name)
+            if name in changed and left is not None:
+                for callback in self._leaving:
+                    await callback(channel, left)
         return after
 
     async def _record(

@@ -12,7 +12,9 @@ from flashnotify.delivery.decision import Decider
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.quiet_hours import quiet_until
 from flashnotify.domain import Priority, Window, milliseconds
+from flashnotify.ids import UUIDv7
 from flashnotify.meta.registry import NOTIFIERS
+from flashnotify.people.refused_addresses import RefusedAddresses
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_archive import MemoryArchive
 from tests.support.records import Records
@@ -29,8 +31,10 @@ MORNING = milliseconds(datetime(2026, 12, 2, 7, tzinfo=PARIS))
 def end(kind: str, channel: str, now: int, priority: Priority = Priority.low) -> int | None:
     """Return until when a channel of a kind waits."""
     spec, clock = NOTIFIERS[kind], ManualClock(now)
-    notification = Records(MemoryArchive(), clock.now).notification(kind=kind, priority=priority)
-    decider = Decider(InFlight(), PARIS, clock)
+    archive = MemoryArchive()
+    notification = Records(archive, clock.now).notification(kind=kind, priority=priority)
+    refused = RefusedAddresses(archive.refused_addresses, clock, UUIDv7(clock.now))
+    decider = Decider(InFlight(), PARIS, clock, refused)
     found = decider.quiet(spec, spec.channels[channel], notification)
     return None if found is None else found.due_at
 

@@ -20,7 +20,8 @@ REASON = "the gateway reports that it cannot be delivered"
 
 def reports(delivering: Delivering) -> Receipts:
     """Return what takes reports. A token is proof when it is the text backwards."""
-    return Receipts(delivering.archive, delivering.clock, lambda text, token: token == text[::-1])
+    proves = lambda text, token: token == text[::-1]  # noqa: E731
+    return Receipts(delivering.archive, delivering.clock, proves, delivering.refused)
 
 
 async def take(

@@ -33,6 +33,7 @@ from flashnotify.archive.sql.delivery_lists import COLUMNS, DeliveryLists, deliv
 from flashnotify.archive.sql.devices import remove_device
 from flashnotify.archive.sql.jobs import finish_job
 from flashnotify.archive.sql.reading import is_damaged, recorded
+from flashnotify.archive.sql.refused_addresses import refused_changes
 from flashnotify.archive.sql.statistics import count, latency, total
 from flashnotify.archive.sql.waiting import end_waiting
 from flashnotify.archive.write_lanes import WriteLane
@@ -177,6 +178,8 @@ class SqlDeliveries(DeliveryLists):
                 changes += finish_job(result.ends, ended=1)
         if result.kept is not None:
             changes.append((ADD_KEPT[type(result.kept)], row_of(result.kept)))
+        if result.addresses:
+            changes += refused_changes(result.addresses)
         return self._writer.submit(changes, WriteLane.of(notification.priority))
 
     async def finish(

@@ -11,7 +11,7 @@ from flashnotify.channels.sms.segments import Encoding
 from flashnotify.channels.transport import Resources, TransportConfig, limits
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Sent
-from flashnotify.errors import Rejected, SettingsError, Unreachable
+from flashnotify.errors import AddressRefused, SettingsError, Unreachable
 
 # The requested reports: delivered to the phone (1), not delivered (2), refused by the SMSC (16).
 # The others mean that the SMS is still on its way.
@@ -81,5 +81,5 @@ class KannelTransport(HttpTransport[SMSToOne]):
     def _accepted(self, answer: Answer) -> str:
         described = describe(answer)
         if answer.status_code == 403 and any(w in described.lower() for w in _ABOUT_THE_NUMBER):
-            raise Rejected(described)
+            raise AddressRefused(described)
         return self.require_success(answer)

@@ -22,10 +22,13 @@ _GREETING = (Stage.connect, Stage.greeting)
 _OPENING = (*_GREETING, Stage.hello, Stage.starttls, Stage.login)
 # About our login or the encryption (RFC 4954, section 6), or our name in EHLO (504).
 _OUR_SETTINGS = (504, 530, 534, 535, 538)
+# RFC 5321, section 4.2.3: no mailbox, not local, or its name is not allowed.
+_NO_SUCH_MAILBOX = (550, 551, 553)
 # Unknown commands, or commands out of order.
 _OUR_COMMANDS = (500, 502, 503)
 # Enhanced status codes (RFC 3463, RFC 7372) about the recipient …
 _RECIPIENT = re.compile(r"[45]\.(?:1\.[0-6]|2\.\d+|7\.(?:2|17|18|19))\b")
+_ENHANCED = re.compile(r"[45]\.\d{1,3}\.\d{1,3}\b")
 # … and about the policy for our connection, sender, rate or relaying. x.7.1 may be either.
 _POLICY = re.compile(r"[45]\.(?:7\.(?!1\b)|1\.[78]\b|3\.[25]\b|4\.5\b|5\.1\b)")
 _POLICY_WORDS = re.compile(
@@ -99,7 +102,16 @@ def _refusal(
         # Messages are judged one by one, which says nothing about the next.
         content = stage in (Stage.data, Stage.end_of_data)
         return (errors.Retryable if content else errors.Unreachable)(reason)
-    return (errors.Rejected if code >= 500 else errors.Retryable)(reason)
+    if code < 500:
+        return errors.Retryable(reason)
+    return (errors.AddressRefused if _is_recipient(error, stage) else errors.Rejected)(reason)
+
+
+def _is_recipient(error: aiosmtplib.SMTPResponseException, stage: Stage) -> bool:
+    """Return whether a 5yz reply is about the recipient, not about this message."""
+    if _ENHANCED.match(error.message):
+        return _RECIPIENT.match(error.message) is not None
+    return stage is Stage.recipient and error.code in _NO_SUCH_MAILBOX
 
 
 def _is_policy(message: str) -> bool:
