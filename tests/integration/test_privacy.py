@@ -65,7 +65,8 @@ async def live(service: Running, id: str) -> None:
         mine = UUID(registered.json()["id"]).bytes
         archive.execute("UPDATE devices SET user_id = ? WHERE id = ?", (UUID(id).bytes, mine))
         archive.execute(
-            "INSERT INTO refused_addresses VALUES ('email', 'adeline@univ.example', 1, 'no', 1, 1)"
+            "INSERT INTO refused_addresses VALUES (?, 'email', ?, 1, 'no', 1, 1)",
+            (bytes(16), "adeline@univ.example"),
         )
         archive.commit()
     imported = "external_id,name,groups\netu-quixote,Adeline Quixote,chess\n"

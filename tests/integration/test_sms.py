@@ -19,7 +19,14 @@ from flashnotify.channels.sms.segments import fit
 from flashnotify.channels.transport import Transport
 from flashnotify.channels.url import TransportURL
 from flashnotify.domain import Message, Rendering
-from flashnotify.errors import Misconfigured, Rejected, SettingsError, TransportError, Unreachable
+from flashnotify.errors import (
+    AddressRefused,
+    Misconfigured,
+    Rejected,
+    SettingsError,
+    TransportError,
+    Unreachable,
+)
 from flashnotify.settings import ServiceConfig
 from tests.conformance.adapter import Lent
 from tests.support.certificates import Authority
@@ -103,8 +110,8 @@ class TestKannel:
             (202, "3: Queued for later delivery", None),
             (202, "<html>nonsense \x00</html>", None),
             (403, "Authorization failed for sendsms", Misconfigured),
-            (403, "Not routable. Do not try again.", Rejected),
-            (403, "Number(s) has/have been denied by white- and/or black-lists.", Rejected),
+            (403, "Not routable. Do not try again.", AddressRefused),
+            (403, "Number(s) has/have been denied by white- and/or black-lists.", AddressRefused),
             (400, "Number(s) has/have been denied by white- and/or black-lists.", Rejected),
             (404, "Unknown request.", Misconfigured),
             (503, "Temporal failure, try again later.", Unreachable),

@@ -6,7 +6,14 @@ import pytest
 
 from flashnotify.channels.email.smtp import session
 from flashnotify.channels.email.smtp.stages import Stage
-from flashnotify.errors import Misconfigured, Rejected, Retryable, TransportError, Unreachable
+from flashnotify.errors import (
+    AddressRefused,
+    Misconfigured,
+    Rejected,
+    Retryable,
+    TransportError,
+    Unreachable,
+)
 from tests.support.certificates import Authority
 from tests.support.smtp_server import DROP, HANG, Answer, SmtpServer
 from tests.unit.channels.email.conftest import Made, email
@@ -67,8 +74,8 @@ async def test_what_a_server_offers_before_tls_does_not_count(
         ("MAIL", DROP, Unreachable, 2),
         ("MAIL", HANG, Unreachable, 2),
         ("RCPT", "451 4.2.1 not now", Retryable, 1),
-        ("RCPT", "550 5.1.1 no such user", Rejected, 1),
-        ("RCPT", "550-5.1.1 no\r\n550 5.1.1 such user", Rejected, 1),
+        ("RCPT", "550 5.1.1 no such user", AddressRefused, 1),
+        ("RCPT", "550-5.1.1 no\r\n550 5.1.1 such user", AddressRefused, 1),
         ("RCPT", "421 4.3.2 shutting down", Unreachable, 2),
         ("RCPT", "what", Unreachable, 2),
         ("RCPT", DROP, Unreachable, 2),

@@ -6,6 +6,7 @@ import pytest
 
 from flashnotify.channels.email.smtp.stages import Stage
 from flashnotify.errors import (
+    AddressRefused,
     Misconfigured,
     Rejected,
     Retryable,
@@ -83,7 +84,7 @@ def test_names_that_say_nothing_are_refused(made: Made, name: str) -> None:
         made("smtp://127.0.0.1", ehlo_name=name)
 
 
-US, LATER, RECIPIENT = Misconfigured, Unreachable, Rejected
+US, LATER, RECIPIENT, ADDRESS = Misconfigured, Unreachable, Rejected, AddressRefused
 
 
 @pytest.mark.parametrize(
@@ -114,10 +115,10 @@ US, LATER, RECIPIENT = Misconfigured, Unreachable, Rejected
         ("CONTENT", "550-5.7.0 Mail relay denied\r\n550 5.7.0 for you", Retryable),
         # About the recipient or the message.
         ("RCPT", "451 4.7.1 Greylisted, try again later", Retryable),
-        ("RCPT", "550 5.1.1 User unknown in relay recipient table", RECIPIENT),
-        ("RCPT", "550 5.2.1 this host knows that the mailbox is disabled", RECIPIENT),
+        ("RCPT", "550 5.1.1 User unknown in relay recipient table", ADDRESS),
+        ("RCPT", "550 5.2.1 this host knows that the mailbox is disabled", ADDRESS),
         ("RCPT", "554 5.7.1 <ada@x.example>: Recipient address rejected: Access denied", RECIPIENT),
-        ("RCPT", "550 no such user", RECIPIENT),
+        ("RCPT", "550 no such user", ADDRESS),
         ("CONTENT", "554 5.7.1 looks like spam", RECIPIENT),
     ],
 )
