@@ -253,7 +253,8 @@ async def test_the_document_matches_validation(
 
 def test_each_operation_has_a_short_name_for_generated_clients(document: dict[str, Any]) -> None:
     verbs = (
-        "activate|cancel|change|confirm|create|deactivate|end|get|issue|list|register|remove|report|"
+        "acknowledge|activate|add|cancel|change|clear|confirm|count|create|deactivate|delete|end|"
+        "erase|export|get|import|issue|join|leave|list|mark|preview|register|remind|remove|report|"
         "request|retry|revoke|rotate|send|set|stream|verify"
     )
     for _, operation in operations(document):

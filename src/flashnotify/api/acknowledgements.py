@@ -142,7 +142,7 @@ def acknowledgements_router(
         "not acknowledged it by then. Only who sent it, or an admin, may do it.",
         **ACCEPTED,
     )
-    async def remind(
+    async def remind_silent(
         id: UUID, principal: Sender, request: Request, idempotency_key: IdempotencyHeader = None
     ) -> JsonAnswer:
         found = await find_controlled(notifications, principal, id)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from flashnotify.api.auth import AnyKey, own_id
 from flashnotify.api.deliveries import UserName
 from flashnotify.api.fields import Time, read_from
+from flashnotify.api.problems import problems
 from flashnotify.archive.people_ports import Directory
 from flashnotify.archive.ports import Notifications
 from flashnotify.control.cancel_and_retry import find_notification, find_visible
@@ -48,6 +49,7 @@ def explain_router(
     @router.get(
         "",
         summary="Explain why a person got a notification, or not",
+        responses=problems(403),
         description="In steps, each with a code for programs and words for people. About others, "
         "it takes the scope `people`, for notifications that one may see; everybody may ask about "
         "what was sent to themself, which is what it is about without `user`.",

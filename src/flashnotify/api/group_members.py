@@ -103,14 +103,24 @@ def members_router(
         added = await groups.add_members(actor_of(request, principal), group.id, people)
         return AddedOut(added=added, already=len(people) - added)
 
-    @router.put("/members/{user}", status_code=204, summary="Add a member to a group")
+    @router.put(
+        "/members/{user}",
+        status_code=204,
+        summary="Add a member to a group",
+        description="Whoever is a member already stays one.",
+    )
     async def add_member(
         id: GroupPath, user: UserPath, request: Request, principal: PeopleManager
     ) -> None:
         group, person = await groups.find_named(id), await person_of(user)
         await groups.add_members(actor_of(request, principal), group.id, [person])
 
-    @router.delete("/members/{user}", status_code=204, summary="Remove a member from a group")
+    @router.delete(
+        "/members/{user}",
+        status_code=204,
+        summary="Remove a member from a group",
+        description="Whom a rule or a subgroup brings is still in the group.",
+    )
     async def remove_member(
         id: GroupPath, user: UserPath, request: Request, principal: PeopleManager
     ) -> None:
@@ -118,7 +128,12 @@ def members_router(
         if not await groups.remove_members(actor_of(request, principal), group.id, [person]):
             raise NotFound("This user is not a member of the group.")
 
-    @router.get("/subgroups", summary="List the groups in a group", response_model=Page[GroupOut])
+    @router.get(
+        "/subgroups",
+        summary="List the groups in a group",
+        description="Those directly in it.",
+        response_model=Page[GroupOut],
+    )
     async def list_subgroups(id: GroupPath, _: PeopleManager) -> records.Page[Group]:
         group = await groups.find_named(id)
         return records.Page(await groups.subgroups(group.id), None)

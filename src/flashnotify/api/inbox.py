@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from flashnotify.api.auth import AnyKey, own_id
 from flashnotify.api.events import STREAM_RESPONSES, LastEventId, event_stream
 from flashnotify.api.fields import Cursor, Limit, Page, PriorityName, Time
+from flashnotify.api.problems import problems
 from flashnotify.api.streamed_answers import StreamedAnswer
 from flashnotify.archive import records
 from flashnotify.archive.inbox_ports import Inbox
@@ -50,6 +51,7 @@ def inbox_router(inbox: Inbox, feed: InboxFeed, clock: Clock) -> APIRouter:
     @router.get(
         "",
         summary="List your messages",
+        responses=problems(403),
         description="The last to arrive first. API keys have no inbox.",
         response_model=Page[InboxMessageOut],
     )
@@ -64,6 +66,7 @@ def inbox_router(inbox: Inbox, feed: InboxFeed, clock: Clock) -> APIRouter:
     @router.get(
         "/unread",
         summary="Count your unread messages",
+        responses=problems(403),
         description="The number that a page shows beside its bell.",
     )
     async def count_unread(principal: AnyKey) -> UnreadOut:
@@ -127,7 +130,7 @@ def _add_stream(router: APIRouter, feed: InboxFeed) -> None:
         "/events",
         status_code=200,
         response_class=StreamedAnswer,
-        responses=STREAM_RESPONSES,
+        responses=STREAM_RESPONSES | problems(403),
         summary="Stream your new messages",
         description="An event `message` for each, then `unread` with the number that are not read, "
         "which also comes at the start, after each change, and every 15 seconds. A client that "

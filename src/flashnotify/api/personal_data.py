@@ -47,7 +47,7 @@ def personal_data_router(
     router = APIRouter(prefix="/v1", tags=["people"])
     document: dict[str, Any] = {
         "response_class": StreamedAnswer,
-        "responses": {200: {"content": {_JSON: {"schema": {"type": "object"}}}}},
+        "responses": problems(403) | {200: {"content": {_JSON: {"schema": {"type": "object"}}}}},
     }
 
     def exported(user: User) -> StreamedAnswer:

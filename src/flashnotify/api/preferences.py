@@ -1,7 +1,7 @@
 """`/v1/me/preferences` and `/v1/users/{id}/preferences`: how people want to be notified."""
 
 from datetime import time
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flashnotify.api.auth import AnyKey, PeopleManager, actor_of, own_id
 from flashnotify.api.bodies import body_of, read_model
+from flashnotify.api.problems import problems
 from flashnotify.archive.people_records import DigestInterval, DigestTime, Person
 from flashnotify.domain import Window
 from flashnotify.identity.principal import Principal
@@ -80,6 +81,11 @@ def preferences_router(
 ) -> APIRouter:
     """Return the endpoints for one's own preferences, and for those of others."""
     router = APIRouter(prefix="/v1", tags=["people"])
+    said = (
+        "By kind, the channels that were chosen; beside them, what holds where nothing was chosen."
+    )
+    about: dict[str, Any] = {"description": said}
+    own: dict[str, Any] = about | {"responses": problems(403)}
     body = {"requestBody": body_of(PreferencesIn)}
 
     async def change(
@@ -93,24 +99,27 @@ def preferences_router(
         person = await preferences.change(actor, id, wanted.kinds, fields, whole=whole)
         return _shown(preferences, person)
 
-    @router.get("/me/preferences", summary="Get your preferences")
+    @router.get("/me/preferences", summary="Get your preferences", **own)
     async def get_own_preferences(principal: AnyKey) -> PreferencesOut:
         return _shown(preferences, await preferences.of(own_id(principal)))
 
-    @router.put("/me/preferences", summary="Set your preferences", openapi_extra=body)
+    @router.put("/me/preferences", summary="Set your preferences", openapi_extra=body, **own)
     async def set_own_preferences(request: Request, principal: AnyKey) -> PreferencesOut:
         return await change(request, principal, own_id(principal), whole=True)
 
-    @router.patch("/me/preferences", summary="Change your preferences", openapi_extra=body)
+    @router.patch("/me/preferences", summary="Change your preferences", openapi_extra=body, **own)
     async def change_own_preferences(request: Request, principal: AnyKey) -> PreferencesOut:
         return await change(request, principal, own_id(principal), whole=False)
 
-    @router.get("/users/{id}/preferences", summary="Get the preferences of a user")
+    @router.get("/users/{id}/preferences", summary="Get the preferences of a user", **about)
     async def get_preferences(id: UUID, _: PeopleManager) -> PreferencesOut:
         return _shown(preferences, await preferences.of(id))
 
     @router.put(
-        "/users/{id}/preferences", summary="Set the preferences of a user", openapi_extra=body
+        "/users/{id}/preferences",
+        summary="Set the preferences of a user",
+        openapi_extra=body,
+        **about,
     )
     async def set_preferences(
         id: UUID, request: Request, principal: PeopleManager
@@ -118,7 +127,10 @@ def preferences_router(
         return await change(request, principal, id, whole=True)
 
     @router.patch(
-        "/users/{id}/preferences", summary="Change the preferences of a user", openapi_extra=body
+        "/users/{id}/preferences",
+        summary="Change the preferences of a user",
+        openapi_extra=body,
+        **about,
     )
     async def change_preferences(
         id: UUID, request: Request, principal: PeopleManager

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flashnotify.api.auth import AnyKey, actor_of, own_id
 from flashnotify.api.bodies import body_of, read_model
 from flashnotify.api.fields import Cursor, Limit, Page
+from flashnotify.api.problems import problems
 from flashnotify.archive.people_records import Group, Membership
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.meta.suggestions import did_you_mean
@@ -52,6 +53,7 @@ def topics_router(
     @router.get(
         "",
         summary="List topics",
+        responses=problems(403),
         description="All that can be joined, newest first, and whether you have.",
     )
     async def list_topics(
@@ -75,7 +77,12 @@ def topics_router(
         topic, joined = await topics.join(actor_of(request, principal), slug, id, names)
         return _shown(topic, joined)
 
-    @router.delete("/{slug}", status_code=204, summary="Leave a topic")
+    @router.delete(
+        "/{slug}",
+        status_code=204,
+        summary="Leave a topic",
+        description="Nothing that is sent to it reaches you any more, unless you are named.",
+    )
     async def leave_topic(slug: _Slug, request: Request, principal: AnyKey) -> None:
         await topics.leave(actor_of(request, principal), slug, own_id(principal))
 
