@@ -1,7 +1,7 @@
 """Audiences, as stored and as conditions on people."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -72,6 +72,11 @@ class People:
     def __init__(self, groups: Mapping[str, Sequence[Group]], members: int | None) -> None:
         self._groups = groups
         self._members = members
+
+    @property
+    def group_ids(self) -> Collection[UUID]:
+        """The ids of the groups."""
+        return {group.id for closure in self._groups.values() for group in closure}
 
     def candidates(self, found: Sequence[AudienceEntry]) -> ColumnElement[bool] | None:
         """Return whether a person is in any of the entries, as a short list of ids to look up.

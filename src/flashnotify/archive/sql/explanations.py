@@ -16,7 +16,6 @@ from flashnotify.archive.people_models import (
     RefusedAddress,
 )
 from flashnotify.archive.people_models import Membership as MembershipRow
-from flashnotify.archive.sql.audiences import People, slugs_in
 from flashnotify.archive.sql.directory import SqlDirectory
 from flashnotify.domain import USER, AudienceEntry, Combination
 
@@ -25,16 +24,14 @@ class SqlExplanations(SqlDirectory):
     """Implements `Explanations`."""
 
     async def membership(self, user_id: UUID, audience: Sequence[AudienceEntry]) -> Membership:
-        closures = await self._closures(slugs_in(audience))
-        people = People(closures)
+        people = await self._people_of(audience)
         # Without what is left out at the top of each combination.
         wider = [replace(e, none=()) if isinstance(e, Combination) else e for e in audience]
         query = select(people.among(audience).label("inside"), people.among(wider).label("wider"))
         row = await self._lists.one(query.where(User.id == user_id), {}, tuple)
         inside, all_but = (bool(row[0]), bool(row[1])) if row is not None else (False, False)
-        groups = {group.id for closure in closures.values() for group in closure}
         since = select(func.max(MembershipRow.since)).where(
-            MembershipRow.user_id == user_id, MembershipRow.group_id.in_(groups)
+            MembershipRow.user_id == user_id, MembershipRow.group_id.in_(people.group_ids)
         )
         return Membership(inside, all_but and not inside, await self._lists.value(since))
 
