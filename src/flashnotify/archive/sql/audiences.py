@@ -1,7 +1,7 @@
 """Audiences, as stored and as conditions on people."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -70,15 +70,20 @@ class People:
     """
 
     def __init__(self, groups: Mapping[str, Sequence[Group]], members: int | None) -> None:
-        self.groups = groups
+        self._groups = groups
         self._members = members
+
+    @property
+    def group_ids(self) -> Collection[UUID]:
+        """The ids of the groups."""
+        return {group.id for closure in self._groups.values() for group in closure}
 
     def candidates(self, found: Sequence[AudienceEntry]) -> ColumnElement[bool] | None:
         """Return whether a person is in any of the entries, as a short list of ids to look up.
 
         None if the list is not short, or some people are there by a rule.
         """
-        groups = [group for slug in slugs_in(found) for group in self.groups.get(slug, ())]
+        groups = [group for slug in slugs_in(found) for group in self._groups.get(slug, ())]
         named = all(isinstance(entry, str) and entry.startswith(f"{GROUP}:") for entry in found)
         if not named or self._members is None or any(group.rule is not None for group in groups):
             return None
@@ -88,7 +93,7 @@ class People:
     def topics(self, found: Sequence[AudienceEntry], kind: str) -> Sequence[Group]:
         """Return the topics among the entries whose notifications are of `kind`."""
         named = [Address.parse(e).value for e in found if isinstance(e, str) and names_group(e)]
-        groups = [g for slug in named for g in self.groups.get(slug, ()) if g.slug == slug]
+        groups = [g for slug in named for g in self._groups.get(slug, ()) if g.slug == slug]
         return [group for group in groups if group.joinable and group.kind in (None, kind)]
 
     def among(self, found: Sequence[AudienceEntry]) -> ColumnElement[bool]:
@@ -96,7 +101,7 @@ class People:
 
         One that names a group that is no more has nobody: who is excluded would be reached.
         """
-        found = [entry for entry in found if slugs_in([entry]) <= self.groups.keys()]
+        found = [entry for entry in found if slugs_in([entry]) <= self._groups.keys()]
         users = [str(entry).partition(":")[2] for entry in found if names_user(entry)]
         others = [entry for entry in found if not names_user(entry)]
         conditions = [self._is_in(entry) for entry in others]
@@ -124,7 +129,7 @@ class People:
         return and_(*parts)
 
     def _in_group(self, slug: str) -> ColumnElement[bool]:
-        groups = self.groups[slug]
+        groups = self._groups[slug]
         conditions = [matching_rule(group.rule) for group in groups if group.rule is not None]
         members = select(Membership.group_id).where(
             Membership.user_id == User.id, Membership.group_id.in_([group.id for group in groups])

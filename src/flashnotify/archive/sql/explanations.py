@@ -30,9 +30,8 @@ class SqlExplanations(SqlDirectory):
         query = select(people.among(audience).label("inside"), people.among(wider).label("wider"))
         row = await self._lists.one(query.where(User.id == user_id), {}, tuple)
         inside, all_but = (bool(row[0]), bool(row[1])) if row is not None else (False, False)
-        groups = {group.id for closure in people.groups.values() for group in closure}
         since = select(func.max(MembershipRow.since)).where(
-            MembershipRow.user_id == user_id, MembershipRow.group_id.in_(groups)
+            MembershipRow.user_id == user_id, MembershipRow.group_id.in_(people.group_ids)
         )
         return Membership(inside, all_but and not inside, await self._lists.value(since))
 
