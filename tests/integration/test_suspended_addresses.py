@@ -125,6 +125,16 @@ async def test_a_change_of_address_clears_the_old_one(smtp: SmtpServer, emailing
         assert service.service.refused.known == {}
 
 
+async def test_nothing_in_memory_keeps_the_address_of_a_person_who_was_erased(
+    service: Running,
+) -> None:
+    user = await add_user(service.service, Role.viewer, email=ADA)
+    await service.service.refused.report_dead("email", ADA, UNKNOWN)
+    answer = await service.http.delete(f"/v1/users/{user.id}", params={"erase": True})
+    assert answer.status_code == 204, answer.text
+    assert service.service.refused.known == {}
+
+
 async def test_a_number_that_a_receipt_reports_dead_is_skipped(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

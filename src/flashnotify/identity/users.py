@@ -27,7 +27,7 @@ _AUDITED = ("role", "kinds", "active")
 # a link went to the email address, which may be changed because somebody else reads it.
 _CREDENTIALS = ("email", "role", "kinds", "password_hash")
 # Fields with an address, and the channel that sends to it.
-_ADDRESSES = {"email": "email", "phone": "sms"}
+_ADDRESSES: Mapping[str, str] = {"email": "email", "phone": "sms"}
 # Passwords that are not good enough, before the next one is delayed.
 _FREE_CHOICES = 10
 
@@ -179,12 +179,16 @@ class Users:
         await self._record(
             actor, action, after, details_of(changed, before, after), self._stored.change
         )
-        for name, channel in _ADDRESSES.items():
-            left = getattr(before, name)
-            if name in changed and left is not None:
-                for callback in self._leaving:
-                    await callback(channel, left)
+        await self.leave_addresses(before, changed)
         return after
+
+    async def leave_addresses(self, user: User, fields: Collection[str] = _ADDRESSES) -> None:
+        """Tell those who listen that a user does not have the addresses in `fields` any more."""
+        for name, channel in _ADDRESSES.items():
+            address = getattr(user, name)
+            if name in fields and address is not None:
+                for callback in self._leaving:
+                    await callback(channel, address)
 
     async def _record(
         self,

@@ -79,6 +79,7 @@ class Erasure:
             return [user]
 
         await self.users.change_many(remove)
+        await self.users.leave_addresses(user)
         # What was fanned out meanwhile.
         await self._forget_deliveries(user)
         if not await self._until(self.data.truncate_log):
