@@ -24,4 +24,4 @@ class InAppTransport(Transport[InApp]):
 
     async def send(self, content: InApp) -> Sent:
         """Return the message in the result; the archive commits both together."""
-        return Sent(in_app=content)
+        return Sent(answer="kept in the inbox", in_app=content)
