@@ -186,10 +186,9 @@ def _addresses() -> None:
         sa.Column("code_hmac", sa.LargeBinary(), nullable=False),
         _number("tries"),
         _number("sent"),
-        _number("first_sent_at"),
-        _number("expires_at"),
+        _number("sent_at"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
-        sa.PrimaryKeyConstraint("user_id"),
+        sa.PrimaryKeyConstraint("user_id", "phone"),
     )
     op.create_index("ix_phone_confirmations_phone", "phone_confirmations", ["phone"])
 

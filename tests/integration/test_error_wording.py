@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 
 from flashnotify.app import Service
 from flashnotify.domain import moment
+from flashnotify.errors import InvalidInput
+from flashnotify.identity.audit import Actor
 from flashnotify.identity.key_format import checksum
 from flashnotify.settings import ServiceConfig
 from tests.integration import wrong_requests as wrong
 from tests.support.manual_clock import ManualClock
 from tests.support.people import GOOD, add_user
 from tests.support.running import ACADEMIC, Running, running
+from tests.support.signing_in import OWN_PAGE, cookie_of
 
 GOLDEN = Path(__file__).parent / "golden" / "errors.md"
 JSON = {"Content-Type": "application/json"}
@@ -224,6 +229,7 @@ async def _users(service: Running, wording: Wording) -> None:
     for chosen, *_ in wrong.PREFERENCES:
         path = f"/v1/users/{NO_ID}/preferences"
         await wording.ask(f"Preferences {short(chosen)}", "PUT", path, json=chosen)
+    await _phone(service, wording)
     admin = await service.http.post("/v1/users", json={"name": "Ada", "role": "admin"})
     await wording.ask("Last admin", "POST", f"{admin.headers['Location']}/deactivate")
     change = {"current": "x", "new": "y"}
@@ -234,6 +240,25 @@ async def _users(service: Running, wording: Wording) -> None:
     for _ in range(3):
         assert (await service.http.post(path, json=who)).status_code == 202
     await wording.ask("Many links", "POST", path, json=who)
+
+
+async def _phone(service: Running, wording: Wording) -> None:
+    user = await add_user(service.service, email="phone@univ.example")
+    own = {"key": await cookie_of(service.service, user) | OWN_PAGE}
+    path, code = "/v1/me/phone", {"code": "000000"}
+    await wording.ask("Phone", "PUT", path, json={"phone": "12"}, **own)
+    await wording.ask("Code without a number", "POST", f"{path}/confirm", json=code, **own)
+    phones = service.service.people.phones
+    with patch.object(secrets, "randbelow", return_value=1):
+        for _ in range(3):
+            await phones.request(user.id, "+33612345678")
+    await wording.ask("Wrong code", "POST", f"{path}/confirm", json=code, **own)
+    # Not by requests: the account has few.
+    for _ in range(4):
+        with pytest.raises(InvalidInput):
+            await phones.confirm(Actor("local"), user.id, "000000")
+    await wording.ask("Code used up", "POST", f"{path}/confirm", json=code, **own)
+    await wording.ask("Many codes", "PUT", path, json={"phone": "+33612345678"}, **own)
 
 
 async def _state(service: Running, wording: Wording, clock: ManualClock) -> None:

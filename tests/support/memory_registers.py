@@ -288,6 +288,10 @@ class MemoryMaintenance:
         """Purge nothing: families of tokens are only in SQL."""
         return False
 
+    async def purge_phone_confirmations(self, before: int, limit: int) -> bool:
+        """Purge nothing: confirmations are only in SQL."""
+        return False
+
     async def purge_events(self, keep: int, limit: int) -> bool:
         await self._state.read()
         first = self._state.last_event - keep + 1

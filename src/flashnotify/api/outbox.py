@@ -68,7 +68,7 @@ def outbox_router(
         description="Newest first: the messages of channels whose transport is `capture://`, "
         "which sends nothing. With `wait`, the answer comes once a message is there, or the "
         "notification is over. The first page has for admins also what belongs to no "
-        "notification, such as links to reset a password; a restart forgets it.",
+        "notification, such as links to reset a password and codes; a restart forgets it.",
         response_model=Page[OutboxOut],
     )
     async def list_outbox(
@@ -90,8 +90,10 @@ def outbox_router(
         async def look() -> tuple[bool, records.Page[records.OutboxMessage]]:
             # Asked first: when it is completed, all its messages are there.
             is_over = wait > 0 and notification is not None and await over(notification)
-            first = notification is None and channel in (None, "email") and cursor is None
-            secret = direct()[: limit - 1] if first and ADMIN in principal.scopes else ()
+            first = notification is None and cursor is None
+            first = first and ADMIN in principal.scopes
+            secret = [m for m in direct() if channel in (None, m.channel)][: limit - 1]
+            secret = secret if first else []
             page = await outbox.page(wanted, limit=limit - len(secret), cursor=cursor)
             items = sorted([*secret, *page.items], key=lambda kept: kept.id, reverse=True)
             return is_over, records.Page(items, page.next)

@@ -32,6 +32,7 @@ from flashnotify.api.notify import text_router
 from flashnotify.api.outbox import outbox_router
 from flashnotify.api.passwords import PASSWORD_REQUESTS, passwords_router
 from flashnotify.api.personal_data import ErasureConfirmation
+from flashnotify.api.phone import PHONE_REQUESTS, phone_router
 from flashnotify.api.preferences import PreferencesIn, preferences_router
 from flashnotify.api.queue import queue_router
 from flashnotify.api.receipts import receipts_router
@@ -105,7 +106,7 @@ def api_of(service: Service) -> ASGIApp:
         ),
         outbox_router(
             *(archive.outbox, notifications, polling, service.slices),
-            service.direct_email.captured,
+            service.direct_messages.captured,
         ),
         receipts_router(Receipts(archive, clock, service.secret.proves, service.refused)),
         events_router(service.events),
@@ -133,6 +134,7 @@ def api_of(service: Service) -> ASGIApp:
         audience_router(_preview(service), kinds, max_bytes, service.slices),
         topics_router(service.people.topics, channels, max_bytes, service.slices),
         suspended_addresses_router(service.refused, identity.audit),
+        phone_router(service.people.phones, max_bytes, service.slices),
         preferences_router(service.people.preferences, max_bytes, service.slices),
         text_router(submission, notifications, polling, kinds, max_bytes, config.max_title_length),
         scim_router(service),
@@ -150,6 +152,7 @@ def api_of(service: Service) -> ASGIApp:
         ImportProgress,
         ErasureConfirmation,
         PreferencesIn,
+        *PHONE_REQUESTS,
         GroupIn,
         GroupChange,
         MembersIn,

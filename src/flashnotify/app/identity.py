@@ -65,7 +65,7 @@ def identity_of(service: Service) -> Identity:
     users.on_change(sessions.forget_users)
     users.on_address_left(service.refused.release)
     page = config.public_url.rstrip("/") + "/reset-password"
-    mail = service.direct_email
+    mail = service.direct_messages
     return Identity(
         audit=audit,
         keys=keys,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flashnotify.people.groups import Groups
+from flashnotify.people.phone_confirmation import PhoneConfirmations
 from flashnotify.people.preferences import Preferences
 from flashnotify.people.topics import Topics
 
@@ -20,6 +21,7 @@ class People:
     groups: Groups
     topics: Topics
     preferences: Preferences
+    phones: PhoneConfirmations
 
 
 def people_of(service: Service) -> People:
@@ -32,4 +34,8 @@ def people_of(service: Service) -> People:
         *(audit, clock, service.zone),
         on_digest=service.digests.wake_up,
     )
-    return People(groups, Topics(archive.groups, audit, clock), preferences)
+    phones = PhoneConfirmations(
+        *(archive.phone_confirmations, service.identity.users, service.direct_messages),
+        *(clock, service.secret.key, service.config.locale),
+    )
+    return People(groups, Topics(archive.groups, audit, clock), preferences, phones)

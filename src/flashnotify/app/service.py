@@ -23,7 +23,7 @@ from flashnotify.archive.writer import Writer
 from flashnotify.channels.transport import CaptureTransport
 from flashnotify.clock import Clock, SystemClock
 from flashnotify.delivery.decision import Decider
-from flashnotify.delivery.direct_email import DirectEmail
+from flashnotify.delivery.direct_messages import DirectMessages
 from flashnotify.delivery.in_flight import InFlight
 from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Lane, Priority
@@ -116,7 +116,7 @@ class Service:
         self.planner = planner_of(self)
         sender = Sender(self.clock, self.metrics)
         self.pools = worker_pools(self, sender)
-        self.direct_email = DirectEmail(self.channels.get("email"), sender, self.clock, self.ids)
+        self.direct_messages = DirectMessages(self.channels, sender, self.clock, self.ids)
         self.digests = digests_of(self)
         self.events = Events(self.archive.events, self.clock)
         self.long_polling = LongPolling(self.events, self.clock)

@@ -155,12 +155,11 @@ class PhoneConfirmation(Base):
     __tablename__ = "phone_confirmations"
 
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
-    phone: Mapped[str]
-    code_hmac: Mapped[bytes]
+    phone: Mapped[str] = mapped_column(primary_key=True)
+    code_hmac: Mapped[bytes]  # empty once it is of no use any more
     tries: Mapped[int]
-    sent: Mapped[int]  # codes since `first_sent_at`
-    first_sent_at: Mapped[int]
-    expires_at: Mapped[int]
+    sent: Mapped[int]  # codes, each within an hour of the one before
+    sent_at: Mapped[int]  # the last one
 
     __table_args__ = (sa.Index("ix_phone_confirmations_phone", "phone"),)
 

@@ -17,6 +17,7 @@ from flashnotify.archive.people_records import (
     MembershipSource,
     PeopleSlice,
     Person,
+    PhoneConfirmation,
     Preferences,
     RefusedAddress,
 )
@@ -229,6 +230,25 @@ class RefusedAddresses(Protocol):
         """Store addresses, and forget those without refusals."""
 
 
+class PhoneConfirmations(Protocol):
+    """The codes that were sent to new phone numbers, each at most one an owner can still use."""
+
+    async def of_user(self, user_id: UUID) -> Sequence[PhoneConfirmation]:
+        """Return a person's, of all numbers."""
+
+    async def of_phone(self, phone: str) -> Sequence[PhoneConfirmation]:
+        """Return a number's, of all people."""
+
+    async def store(self, confirmation: PhoneConfirmation) -> None:
+        """Store one, and make the codes to other numbers of the person useless.
+
+        `WriteRefused`: the person does not exist any more.
+        """
+
+    async def withdraw(self, user_id: UUID) -> None:
+        """Make all codes of a person useless."""
+
+
 class PeopleArchive(Protocol):
     """The part of the archive that holds people."""
 
@@ -239,3 +259,4 @@ class PeopleArchive(Protocol):
     provisioning: Provisioning
     digests: Digests
     refused_addresses: RefusedAddresses
+    phone_confirmations: PhoneConfirmations

@@ -204,6 +204,21 @@ class AskedRecipient:
     channel: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PhoneConfirmation:
+    """A person's new number and the HMAC of the code that went to it, empty once of no use.
+
+    `sent` counts codes, each within an hour of the one before; the last one went at `sent_at`.
+    """
+
+    user_id: UUID
+    phone: str
+    code_hmac: bytes
+    tries: int
+    sent: int
+    sent_at: int
+
+
 class AudienceSlice(NamedTuple):
     """Some people in groups, and the last one looked at: those before are done."""
 

@@ -249,6 +249,9 @@ class Maintenance(Protocol):
     async def purge_token_families(self, before: int, limit: int) -> bool:
         """Purge the families of tokens that expired before `before`."""
 
+    async def purge_phone_confirmations(self, before: int, limit: int) -> bool:
+        """Purge confirmations of phone numbers whose last code was sent before `before`."""
+
     async def purge_events(self, keep: int, limit: int) -> bool:
         """Purge the oldest events beyond the last `keep`."""
 

@@ -31,6 +31,7 @@ from flashnotify.archive.sql.lists import Lists
 from flashnotify.archive.sql.maintenance import SqlMaintenance
 from flashnotify.archive.sql.notifications import SqlNotifications
 from flashnotify.archive.sql.outbox import SqlOutbox
+from flashnotify.archive.sql.phone_confirmations import SqlPhoneConfirmations
 from flashnotify.archive.sql.preferences import SqlPreferences
 from flashnotify.archive.sql.provisioning import SqlProvisioning
 from flashnotify.archive.sql.reading import Reading
@@ -67,6 +68,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.acknowledgements: people_ports.Acknowledgements = SqlAcknowledgements(*access)
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.refused_addresses: people_ports.RefusedAddresses = SqlRefusedAddresses(*access)
+        self.phone_confirmations: people_ports.PhoneConfirmations = SqlPhoneConfirmations(*access)
         self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.explanations: explanation_ports.Explanations = SqlExplanations(*access)
         self.personal_data: PersonalData = SqlPersonalData(*access)

@@ -39,11 +39,11 @@ _LONGEST_OF_NETWORK = 5
 _MOST = 100
 
 
-class Mail(Protocol):
-    """Sends a person an email that nobody else may read."""
+class DirectMessages(Protocol):
+    """Sends a person a message that nobody else may read."""
 
-    async def send(self, to: str, rendering: Rendering) -> None:
-        """Send it, and log it if that fails."""
+    async def send(self, channel_name: str, to: str, rendering: Rendering) -> bool:
+        """Send it on a channel, and return whether it was sent. Log it if that fails."""
 
 
 class PasswordReset:
@@ -57,7 +57,7 @@ class PasswordReset:
         self,
         stored: identity_ports.Users,
         users: Users,
-        mail: Mail,
+        messages: DirectMessages,
         audit: Audit,
         clock: Clock,
         key: bytes,
@@ -66,7 +66,7 @@ class PasswordReset:
     ) -> None:
         self._stored = stored
         self._users = users
-        self._mail = mail
+        self._messages = messages
         self._audit = audit
         self._clock = clock
         self._page = page
@@ -134,7 +134,8 @@ class PasswordReset:
             await self._audit.record(actor, "password.reset_requested", f"user:{user.id}")
             link = f"{self._page}#{self._token(user)}"
             locale = user.locale or self._locale
-            await self._mail.send(user.email, reset_email(user.name, link, LINK_MINUTES, locale))
+            message = reset_email(user.name, link, LINK_MINUTES, locale)
+            await self._messages.send("email", user.email, message)
         except Exception as error:  # noqa: BLE001  # nobody waits for this task
             log.error("password_reset.failed", error=type(error).__name__, stack=stack_of(error))
 

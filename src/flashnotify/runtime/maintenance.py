@@ -77,6 +77,7 @@ class Maintenance:
         now, purges = self._clock.now(), self._purges
         yield partial(purges.purge_idempotency_keys, now - IDEMPOTENCY_LIFETIME, SLICE)
         yield partial(purges.purge_token_families, now, SLICE)
+        yield partial(purges.purge_phone_confirmations, now - _HOUR, SLICE)
         yield partial(purges.purge_events, KEEP_EVENTS, SLICE)
         yield partial(purges.purge_totals, now - _KEEP_TOTALS, _DAY)
         yield partial(purges.purge_latencies, now - _KEEP_LATENCIES, _HOUR)

@@ -10,7 +10,12 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal_c
 
 from flashnotify.archive import models
 from flashnotify.archive.identity_models import Session, TokenFamily
-from flashnotify.archive.people_models import Acknowledgement, DigestEntry, InboxMessage
+from flashnotify.archive.people_models import (
+    Acknowledgement,
+    DigestEntry,
+    InboxMessage,
+    PhoneConfirmation,
+)
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, Statement
 from flashnotify.archive.sql.coarsening import Counted, coarsen, is_finer
@@ -47,6 +52,13 @@ PURGE_ACKNOWLEDGEMENT = _purge(
     Acknowledgement.recipient == bindparam("recipient"),
 )
 PURGE_DIGEST = _purge(DigestEntry, DigestEntry.notification_id == bindparam("of"))
+# A new code, in the same commit, stays.
+PURGE_PHONE_CONFIRMATION = _purge(
+    PhoneConfirmation,
+    PhoneConfirmation.user_id == bindparam("of"),
+    PhoneConfirmation.phone == bindparam("to"),
+    PhoneConfirmation.sent_at < bindparam("before"),
+)
 PURGE_EVENTS = _purge(models.Event, models.Event.id < bindparam("before"))
 PURGE_TOTALS = _purge(models.Total, models.Total.since < bindparam("before"))
 PURGE_LATENCIES = _purge(models.Latency, models.Latency.since < bindparam("before"))
@@ -76,6 +88,13 @@ class SqlMaintenance(Access):
         query = select(TokenFamily.id).where(TokenFamily.expires_at < before).limit(limit)
         ids = await self._reader.all(query, {})
         return await self._write([(PURGE_FAMILY, {"of": row.id}) for row in ids])
+
+    async def purge_phone_confirmations(self, before: int, limit: int) -> bool:
+        columns = (PhoneConfirmation.user_id, PhoneConfirmation.phone)
+        query = select(*columns).where(PhoneConfirmation.sent_at < before).limit(limit)
+        rows = await self._reader.all(query, {})
+        values = [{"of": row.user_id, "to": row.phone, "before": before} for row in rows]
+        return await self._write([(PURGE_PHONE_CONFIRMATION, each) for each in values])
 
     async def purge_events(self, keep: int, limit: int) -> bool:
         last = await self._reader.value(select(func.max(models.Event.id)))

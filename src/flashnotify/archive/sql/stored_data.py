@@ -66,7 +66,7 @@ class StoredData(Access):
             _all("digests", people.DigestEntry, people.DigestEntry.notification_id, user),
             _all(
                 "phone_confirmations",
-                *(people.PhoneConfirmation, people.PhoneConfirmation.user_id, user, "code_hmac"),
+                *(people.PhoneConfirmation, people.PhoneConfirmation.phone, user, "code_hmac"),
             ),
             (
                 "acknowledgements",

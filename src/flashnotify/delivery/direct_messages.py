@@ -1,13 +1,12 @@
-"""Email that belongs to no notification: whoever reads it could act as its recipient."""
+"""Messages that belong to no notification: whoever reads one could act as its recipient."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 import structlog
 
 from flashnotify.archive.records import OutboxMessage
-from flashnotify.channels.email.channel import EmailMixin
 from flashnotify.clock import Clock
 from flashnotify.delivery.sender import Sender
 from flashnotify.delivery.transports import OpenChannel
@@ -19,16 +18,20 @@ log = structlog.get_logger(__name__)
 _KEPT = 20
 
 
-class DirectEmail:
-    """Sends email at once, over the transports of the `channel`; the archive never has it.
+class DirectMessages:
+    """Sends messages at once, over the transports of their channel; the archive never has them.
 
     What `capture://` would keep in the archive is kept in memory, for admins only.
     """
 
     def __init__(
-        self, channel: OpenChannel | None, sender: Sender, clock: Clock, ids: Callable[[], UUID]
+        self,
+        channels: Mapping[str, OpenChannel],
+        sender: Sender,
+        clock: Clock,
+        ids: Callable[[], UUID],
     ) -> None:
-        self._channel = channel
+        self._channels = channels
         self._sender = sender
         self._clock = clock
         self._ids = ids
@@ -38,19 +41,25 @@ class DirectEmail:
         """Return the messages that were kept instead of sent, newest first."""
         return tuple(self._captured)
 
-    async def send(self, to: str, rendering: Rendering) -> None:
-        """Send an email. It is logged if that fails, without what it says."""
-        channel, now, id = self._channel, self._clock.now(), self._ids()
+    async def send(self, channel_name: str, to: str, rendering: Rendering) -> bool:
+        """Send a message on a channel, and return whether it was sent.
+
+        It is logged if that fails, without what it says.
+        """
+        channel, now, id = self._channels.get(channel_name), self._clock.now(), self._ids()
         if channel is None:
-            log.warning("email.not_sent", error="there is no email channel")
-            return
-        content = EmailMixin.prepare(rendering, channel.config)
+            log.warning("message.not_sent", channel=channel_name, error="there is no such channel")
+            return False
+        mixin = channel.spec.mixin
+        content = mixin.prepare(rendering, channel.config)
         message = Message(id, to, rendering, now, content, Priority.high)
-        _, result = await self._sender.send(EmailMixin(), channel, message)
+        _, result = await self._sender.send(mixin(), channel, message)
         if not isinstance(result, Sent):
             # Without the provider's words, which may contain the address.
-            log.warning("email.not_sent", error=type(result).__name__)
-        elif result.captured is not None:
+            log.warning("message.not_sent", channel=channel_name, error=type(result).__name__)
+            return False
+        if result.captured is not None:
             kept = result.captured
             texts = (kept.channel, kept.address, kept.subject, kept.text, kept.html)
             self._captured.appendleft(OutboxMessage(id, None, id, *texts, now))
+        return True
