@@ -315,3 +315,19 @@ async def test_acknowledgements_are_purged_with_their_notification(
     page = await service.anonymous.post(found["a@univ.example"], headers=BROWSER)
     assert page.status_code == 404
     assert "It may have ended" in page.text
+
+
+async def test_nobody_acknowledges_for_who_was_erased_nor_reminds_them(service: Running) -> None:
+    gone, here = await add(service, 1), await add(service, 2)
+    id = await asked(service, f"user:{gone.id}", f"user:{here.id}")
+    links = await paths(service, id)
+    await service.http.delete(f"/v1/users/{gone.id}", params={"erase": "true"})
+    answer = await service.anonymous.post(links["p1@univ.example"], headers=BROWSER)
+    assert answer.status_code == 404
+    assert await counts(service, id) == (2, 0, 2)
+    found = await service.get(f"/v1/notifications/{id}/acknowledgements")
+    assert [each["recipient"] for each in found["items"]] == [f"user:{here.id}"]
+    reminder = (await service.http.post(f"/v1/notifications/{id}/remind")).json()["id"]
+    await service.completed(reminder)
+    sent = await service.get(f"/v1/notifications/{reminder}/deliveries")
+    assert {each["to"] for each in sent["items"]} == {"p2@univ.example"}

@@ -12,7 +12,7 @@ from flashnotify.settings import ServiceConfig
 from tests.support.callers import ROLES, SCOPES, WAYS, scopes_of
 from tests.support.manual_clock import ManualClock
 from tests.support.people import add_user
-from tests.support.running import Running, running
+from tests.support.running import ACADEMIC, Running, running
 
 EMAIL, PHONE = "ada.l@univ.example", "+33612345678"
 GIVEN = "mailto:given@univ.example"
@@ -73,6 +73,20 @@ async def test_a_sender_sees_whole_only_what_it_gave(service: Running) -> None:
         tried = await service.anonymous.get("/v1/deliveries", params={"to": to}, headers=sender)
         assert len(tried.json()["items"]) == found, to
     assert len((await service.get("/v1/deliveries", to=EMAIL))["items"]) == 1
+
+
+async def test_a_sender_learns_no_address_from_a_placeholder(service: Running) -> None:
+    sender = await service.key("notify:academic", "read")
+    ada = await add_user(service.service, Role.viewer, email="o'neil@univ.example", phone=PHONE)
+    wanted = ACADEMIC | {"to": [f"user:{ada.id}"], "personalised": True, "body": "((email))"}
+    answer = await service.anonymous.post(
+        "/v1/notifications", json=wanted | {"channels": ["email", "sms"]}, headers=sender
+    )
+    await service.completed(answer.json()["id"])
+    shown = await service.anonymous.get("/v1/outbox", headers=sender)
+    assert len(shown.json()["items"]) == 2
+    assert "neil@" not in shown.text
+    assert "o***@univ.example" in shown.text
 
 
 async def test_the_words_of_a_provider_hide_it_too(

@@ -71,6 +71,7 @@ MATCHING: dict[str, set[str]] = {
     "userName eq \"x' OR '1'='1\"": set(),
     'userName eq "\\"; DROP TABLE users; --"': set(),
     'displayName co "\\u0000"': set(),
+    'displayName eq "\\ud800"': set(),
     "(" * 900 + 'userName eq "ada"' + ")" * 900: {"ada"},
 }
 

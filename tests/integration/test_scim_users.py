@@ -157,6 +157,19 @@ async def test_delete_hides_a_user_whom_a_post_brings_back_as_new(scim: Scim) ->
     assert (stored.active, stored.role, stored.kinds) == (True, Role.viewer, frozenset())
 
 
+async def test_only_an_admin_brings_back_an_admin(scim: Scim) -> None:
+    grace = await add_user(
+        scim.service.service, Role.admin, email="grace@univ.example", external_id="g1"
+    )
+    await add_user(scim.service.service, Role.admin, email="root@univ.example")
+    assert (await scim.call("DELETE", f"/Users/{grace.id}")).status_code == 204
+    new = {"schemas": [USER], "userName": "mallory", "externalId": "g1"}
+    # Whoever may make viewers of admins could also erase them.
+    assert await scim.refused("POST", "/Users", new) == (403, None)
+    kept = await scim.service.service.identity.users.find(grace.id)
+    assert (kept.role, kept.active, kept.email) == (Role.admin, False, "grace@univ.example")
+
+
 async def test_names_of_deleted_users_are_free(scim: Scim) -> None:
     made = await scim.create("/Users", ADA)
     assert (await scim.call("DELETE", f"/Users/{made['id']}")).status_code == 204

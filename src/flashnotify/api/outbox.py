@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import reduce
 from typing import Annotated
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from flashnotify.api.fields import Cursor, Limit, Page, Time, Wait, read_from
 from flashnotify.api.long_answers import page_answer
 from flashnotify.api.notifications import ended
 from flashnotify.archive import records
+from flashnotify.archive.people_ports import Directory
+from flashnotify.archive.people_records import Person
 from flashnotify.archive.ports import Notifications, Outbox
 from flashnotify.control.cancel_and_retry import find_visible
 from flashnotify.identity.principal import ADMIN, PEOPLE
@@ -40,9 +42,17 @@ class OutboxOut(BaseModel):
     captured_at: Time
 
 
-def _masked(message: records.OutboxMessage) -> records.OutboxMessage:
-    """Return a message as those see it who may not look people up."""
-    hide = partial(masked_in, address=message.address)
+def _masked(message: records.OutboxMessage, person: Person | None) -> records.OutboxMessage:
+    """Return a message as those see it who may not look people up.
+
+    Placeholders may have filled in any address of its person.
+    """
+    own = (person.email, person.phone) if person is not None else ()
+    addresses = [address for address in (message.address, *own) if address]
+
+    def hide(text: str | None) -> str | None:
+        return reduce(masked_in, addresses, text)
+
     return replace(
         message,
         address=masked(message.address),
@@ -55,6 +65,7 @@ def _masked(message: records.OutboxMessage) -> records.OutboxMessage:
 def outbox_router(
     outbox: Outbox,
     notifications: Notifications,
+    directory: Directory,
     long_polling: LongPolling,
     slices: TimeSlices,
     direct: Callable[[], Sequence[records.OutboxMessage]],
@@ -101,8 +112,13 @@ def outbox_router(
         _, page = await long_polling.until(
             principal.id, wait, notification, look, lambda found: found[0] or bool(found[1].items)
         )
-        hide = not principal.allows(PEOPLE)
-        kept = (_masked(each) if hide and each.user_id is not None else each for each in page.items)
+        named = [each.user_id for each in page.items if each.user_id is not None]
+        hide = bool(named) and not principal.allows(PEOPLE)
+        people = await directory.people(named) if hide else {}
+        kept = (
+            _masked(each, people.get(each.user_id)) if hide and each.user_id is not None else each
+            for each in page.items
+        )
         items = (OutboxOut.model_validate(each, from_attributes=True) for each in kept)
         return await page_answer(items, page.next, slices)
 

@@ -105,7 +105,7 @@ def api_of(service: Service) -> ASGIApp:
             notifications,
         ),
         outbox_router(
-            *(archive.outbox, notifications, polling, service.slices),
+            *(archive.outbox, notifications, archive.directory, polling, service.slices),
             service.direct_messages.captured,
         ),
         receipts_router(Receipts(archive, clock, service.secret.proves, service.refused)),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flashnotify.archive import people_ports
+from flashnotify.archive.erasure_port import ERASED
 from flashnotify.archive.people_records import Acknowledgement, AskedRecipient, Person
 from flashnotify.archive.ports import Deliveries, Notifications
 from flashnotify.archive.records import Delivery, Notification
@@ -62,10 +63,13 @@ class Acknowledgements:
     read: Callable[[str], UUID | None]
 
     async def asked(self, token: str) -> Asked:
-        """Return what a link asks. Raise `NotFound` if it is forged, or its message was purged."""
+        """Return what a link asks.
+
+        Raise `NotFound` if it is forged, its message was purged or its recipient erased.
+        """
         id = self.read(token)
         delivery = await self.deliveries.find(id) if id is not None else None
-        if delivery is None:
+        if delivery is None or delivery.address == ERASED:
             raise NotFound("This link is not valid any more.", code="unknown_link")
         found = await self.notifications.find(delivery.notification_id, audience=False)
         if found is None:

@@ -2,6 +2,8 @@
 
 import re
 
+from markupsafe import escape
+
 
 def masked(address: str) -> str:
     """Return an email address or a phone number with its middle hidden.
@@ -20,4 +22,6 @@ def masked_in(text: str | None, address: str) -> str | None:
     """Return a text, such as a provider's answer, with an address in it masked."""
     if text is None or not address or (hidden := masked(address)) == address:
         return text
-    return re.sub(re.escape(address), lambda _: hidden, text, flags=re.IGNORECASE)
+    # In HTML, an apostrophe is written differently.
+    written = f"{re.escape(address)}|{re.escape(escape(address))}"
+    return re.sub(written, lambda _: hidden, text, flags=re.IGNORECASE)

@@ -12,7 +12,7 @@ from flashnotify.errors import InvalidValue
 
 _PLACEHOLDER = re.compile(r"\(\(([^()|\n]*)(?:\|([^()\n]*))?\)\)")
 # What begins like a placeholder and is none, such as one with a parenthesis in its default.
-_BROKEN = re.compile(r"\(\(\s*[a-z_]+(?:\.[^()|\n]*)?\s*\|")
+_BROKEN = re.compile(r"\(\(\s*[a-z_]+(?:\s*|\.[^()|\n]*(?:\n\s*)?)\|")
 _ATTRIBUTE = "attributes."
 _FIELDS: Mapping[str, Callable[[Person], str | None]] = {
     "first_name": lambda person: person.first_name,

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
+from flashnotify.archive.erasure_port import ERASED
 from flashnotify.archive.models import Delivery
 from flashnotify.archive.people_models import Acknowledgement as Table
 from flashnotify.archive.people_records import Acknowledgement, AskedRecipient
@@ -93,7 +94,7 @@ def _acknowledgement(id: UUID, schemes: Mapping[str, str]) -> Select[Any]:
 
 
 def _is_first(id: UUID) -> ColumnElement[bool]:
-    """Return whether a delivery is the first one to its recipient.
+    """Return whether a delivery is the first one to its recipient, who was not erased.
 
     A person has one for each channel and device. Those of other notifications are passed over by
     time, for which the index of a person's deliveries is enough.
@@ -104,7 +105,8 @@ def _is_first(id: UUID) -> ColumnElement[bool]:
         _Earlier.id < Delivery.id,
         _Earlier.notification_id == id,
     )
-    return or_(Delivery.user_id.is_(None), ~earlier.exists())
+    first = or_(Delivery.user_id.is_(None), ~earlier.exists())
+    return and_(Delivery.address != ERASED, first)
 
 
 def _uri(schemes: Mapping[str, str]) -> ColumnElement[str]:

@@ -3,6 +3,7 @@
 An address or a number is looked for among those that messages go to, of which a user has one each.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -36,6 +37,8 @@ from flashnotify.facades.scim.schemas import CORE_USER, ENTERPRISE_USER, FullUse
 # Characters of a filter, and how many expressions it may have: each is a look at a row.
 MAX_LENGTH = 2000
 _MAX_TERMS = 50
+# What no field has: databases take a zero for the end of a text, and lone surrogates for none.
+_IN_NO_FIELD = re.compile(r"[\0\ud800-\udfff]")
 # Attributes by their URN, without the case of letters, and where they are stored.
 _COMMON: dict[str, FieldPath] = {
     "id": ("id",),
@@ -152,8 +155,7 @@ class _Translation(FilterVisitor[Condition]):
                 archived.Comparison(self._field(name.partition(".")[0]), Operator.equal, None)
             )
             return has if fits else Some()
-        if isinstance(value, str) and "\0" in value:
-            # No field has one, and databases take it for the end of the text.
+        if isinstance(value, str) and _IN_NO_FIELD.search(value):
             return Some()
         if isinstance(value, datetime):
             value = milliseconds(value)

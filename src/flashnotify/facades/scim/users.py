@@ -169,7 +169,10 @@ class ScimUsers:
         for user in found[0 if own else 1 :]:
             taken = {name: None for name in _NAMES if getattr(user, name) is not None}
             await self.users.change(caller.actor, user.id, taken)
-        return found[0] if found and own is None else None
+        back = found[0] if found and own is None else None
+        if back is not None and back.role is Role.admin and not caller.admin:
+            raise ScimError("This was an admin: only an admin brings them back, as a viewer", 403)
+        return back
 
     async def _answer(self, caller: Caller, user: User, status: int) -> Answer:
         [(document, version)] = await self._shown(caller, [user])
