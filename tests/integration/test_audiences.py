@@ -259,8 +259,8 @@ async def test_a_fan_out_that_is_interrupted_goes_on_where_it_was(
         await fan_out.execute(job)
         found = await running_service.get(f"/v1/notifications/{id}")
         assert found["recipients"] == 4
-        emails = f"/v1/notifications/{id}/deliveries?channel=email"
-        items = (await running_service.get(emails))["items"]
+        deliveries = f"/v1/notifications/{id}/deliveries"
+        items = (await running_service.get(deliveries, channel="email"))["items"]
         reached = sorted(item["to"].partition("@")[0] for item in items)
         assert reached == ["ada", "bob", "cid", "dee"]
 
