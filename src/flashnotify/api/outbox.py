@@ -102,9 +102,8 @@ def outbox_router(
             # Asked first: when it is completed, all its messages are there.
             is_over = wait > 0 and notification is not None and await over(notification)
             first = notification is None and cursor is None
-            first = first and ADMIN in principal.scopes
-            secret = [m for m in direct() if channel in (None, m.channel)][: limit - 1]
-            secret = secret if first else []
+            kept = direct() if first and ADMIN in principal.scopes else ()
+            secret = [each for each in kept if channel in (None, each.channel)][: limit - 1]
             page = await outbox.page(wanted, limit=limit - len(secret), cursor=cursor)
             items = sorted([*secret, *page.items], key=lambda kept: kept.id, reverse=True)
             return is_over, records.Page(items, page.next)

@@ -273,10 +273,7 @@ class Maintenance(Protocol):
     async def purge_notifications(
         self, kind: str | None, known: Collection[str], before: int, limit: int
     ) -> bool:
-        """Purge about `limit` rows of notifications of `kind` that ended before `before`.
-
-        Without a `kind`: those of all kinds that are not `known` (any more).
-        """
+        """Purge about `limit` rows of `kind`, or else of no `known` one, ended before `before`."""
 
 
 class Archive(Protocol):
