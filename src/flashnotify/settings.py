@@ -190,7 +190,8 @@ class ServiceConfig(Config):
     public_url: Annotated[str, AfterValidator(_web_url)] = setting(
         "http://127.0.0.1:8000",
         help="URL of this service as seen from outside, for links and callbacks of gateways. "
-        "It may have a path, under which a reverse proxy serves it.",
+        "It may have a path, under which a reverse proxy serves it. By default, it has the port of "
+        "`serve --port`.",
         example="https://notify.univ.example",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(networks)] = setting(

@@ -120,6 +120,7 @@ async def test_people_are_imported_and_exported(cli: InProcessCli, tmp_path: Pat
     refused = await cli.cli("users", "import", str(file))
     assert (refused.code, refused.stdout) == (1, "")
     assert refused.stderr.startswith("flashnotify: line 3: has no name\n1 of 2 lines are bad")
+    assert "the other lines with --skip-bad." in refused.stderr
     dry = await cli.cli("users", "import", str(file), "--skip-bad", "--dry-run")
     assert dry.stdout == "1 created\n"
     assert dry.stderr.endswith("dry run.\n")
@@ -133,3 +134,4 @@ async def test_people_are_imported_and_exported(cli: InProcessCli, tmp_path: Pat
     file.write_bytes("external_id,name\netu1,Zoé\n".encode("latin-1"))
     latin = await cli.cli("users", "import", str(file))
     assert "Line 2 is not UTF-8" in latin.stderr
+    assert "-t UTF-8 FILE. Nothing was imported." in latin.stderr

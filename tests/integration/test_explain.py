@@ -179,6 +179,13 @@ async def test_opted_out(ada: Asking) -> None:
     )
 
 
+async def test_a_missing_value_answers_before_channels_that_were_not_used(ada: Asking) -> None:
+    id = await ada.send(personalised=True, title="((attributes.room)), your room")
+    found = await ada.why(id)
+    assert found["code"] == "skipped"
+    assert "((attributes.room))" in found["answer"]
+
+
 async def test_held_for_the_digest(ada: Asking, clock: ManualClock) -> None:
     await ada.group("some", member=False)
     id = await ada.send(to=["group:some", "mailto:x@univ.example"])
@@ -201,6 +208,7 @@ async def test_quiet_hours(ada: Asking, clock: ManualClock) -> None:
 async def test_a_suspended_address(ada: Asking) -> None:
     await ada.store(
         RefusedAddress,
+        id=ada.service.service.ids(),
         channel="sms",
         address=PHONE,
         refusals=3,

@@ -193,6 +193,13 @@ async def test_a_hundred_mistakes_are_listed_and_all_are_counted(service: Runnin
     assert errors[0]["detail"].startswith("line 2: ")
 
 
+async def test_a_dry_run_over_the_network_counts_the_bad_lines_too(service: Running) -> None:
+    key = await service.key("people")
+    answer = await send(service, "external_id,name\netu1,\n", key, dry_run=True)
+    assert answer.json()["code"] == "bad_lines"
+    assert "1 of 1 lines are bad" in answer.json()["detail"]
+
+
 async def test_an_address_of_somebody_else_is_a_bad_line(service: Running) -> None:
     eve = {"name": "Eve", "role": "viewer", "email": "Ada@univ.example"}
     id = (await service.http.post("/v1/users", json=eve)).json()["id"]

@@ -77,20 +77,18 @@ def problem(error: FlashNotifyError) -> dict[str, Any]:
     return content
 
 
-def _with_hints(scope: Scope, error: errors.InvalidInput) -> errors.InvalidInput:
-    """Return the error with a hint where a plus sign in the query may have become a space."""
+def _add_hints(scope: Scope, error: errors.InvalidInput) -> None:
+    """Add a hint where a plus sign in the query may have become a space."""
     # Commands, which use the local socket, encode their parameters.
     if not scope.get("query_string") or scope["state"].get("local"):
-        return error
+        return
     query = b"&" + scope["query_string"]
     hint = "; in a URL, write + as %2B"
-    return errors.InvalidInput(
-        [
-            replace(found, detail=found.detail + hint)
-            if _PLUS.search(found.detail) and f"&{found.pointer.split('/')[1]}=".encode() in query
-            else found
-            for found in error.errors
-        ]
+    error.errors = tuple(
+        replace(found, detail=found.detail + hint)
+        if _PLUS.search(found.detail) and f"&{found.pointer.split('/')[1]}=".encode() in query
+        else found
+        for found in error.errors
     )
 
 
@@ -105,7 +103,7 @@ def problem_response(scope: Scope, error: FlashNotifyError) -> Response:
     if isinstance(error, errors.Unavailable | errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.InvalidInput):
-        error = _with_hints(scope, error)
+        _add_hints(scope, error)
     return _response(scope, problem(error), headers)
 
 

@@ -16,7 +16,7 @@ _COLUMNS: Columns = {
     "recipient": itemgetter("recipient"),
     "name": lambda found: found["name"] or "",
     "status": itemgetter("status"),
-    "acknowledged at": lambda found: found["acknowledged_at"] or "",
+    "acknowledged at ({zone})": lambda found: found["acknowledged_at"] or "",
     "channel": lambda found: found["channel"] or "",
 }
 

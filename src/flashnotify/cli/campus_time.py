@@ -30,7 +30,7 @@ class CampusTime:
     def readable(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return an item of the API with its times as `show` returns them."""
         return {
-            name: self.show(value) if name.endswith("_at") and value else value
+            name: self.show(value) if (name.endswith("_at") or name == "since") and value else value
             for name, value in item.items()
         }
 

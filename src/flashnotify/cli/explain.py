@@ -11,8 +11,11 @@ from flashnotify.cli.output import print_json
 
 
 def explain(
-    notification: Annotated[str, typer.Argument(help="The id of the notification.")],
-    user: Annotated[str, typer.Argument(help="A person: an id, also of the campus directory.")],
+    notification: Annotated[str, typer.Argument(metavar="ID", help="The id from `send`.")],
+    user: Annotated[
+        str,
+        typer.Argument(metavar="USER", help="A person: an id, also of the campus directory."),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Explain why a person got a notification or not, on which channel and when."""
@@ -22,9 +25,9 @@ def explain(
         print_json(found)
         return
     console = Console()
-    console.print(found["answer"], style="bold", markup=False)
+    console.print(found["answer"], style="bold", markup=False, soft_wrap=True)
     campus = campus_time()
     for step in found["steps"]:
         at = campus.show(step["at"]) if step["at"] else ""
         channel = f"{step['channel']}: " if "channel" in step else ""
-        console.print(f"{at:<20}{channel}{step['text']}", markup=False)
+        console.print(f"{at:<20}{channel}{step['text']}", markup=False, soft_wrap=True)

@@ -55,7 +55,7 @@ def serve(
     ] = False,
 ) -> None:
     """Run the service."""
-    config = ServiceConfig()
+    config = settings_at(port)
     logs.configure(config.log_format)
     for name, nearest in unknown_names(CONFIGS, given_names()).items():
         log.warning("settings.unknown", name=name, did_you_mean=nearest)
@@ -75,6 +75,13 @@ def serve(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(run(Service(config), hosts, port, welcome))
     raise typer.Exit(code)
+
+
+def settings_at(port: int) -> ServiceConfig:
+    """Return the settings. Links lead to `port`, unless a public URL is set or the port unknown."""
+    if port == 0 or "FLASHNOTIFY_PUBLIC_URL" in given_names():
+        return ServiceConfig()
+    return ServiceConfig(public_url=base_url("http", "127.0.0.1", port))
 
 
 def _allow_many_connections() -> int:

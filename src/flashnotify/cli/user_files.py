@@ -1,6 +1,7 @@
 """`flashnotify users import` and `export`: people as CSV."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -114,4 +115,9 @@ def _followed(lines: Iterator[bytes]) -> dict[str, Any]:
 
 def _explained(problem: dict[str, Any]) -> str:
     mistakes = [explain_fault({**each, "pointer": ""}, None) for each in problem.get("errors", ())]
-    return "\n".join([*mistakes, problem["detail"]])
+    text = "\n".join([*mistakes, problem["detail"]])
+    return re.sub(r"with (skip_bad|create_groups)=true", _option, text)
+
+
+def _option(parameter: re.Match[str]) -> str:
+    return f"with --{parameter[1].replace('_', '-')}"

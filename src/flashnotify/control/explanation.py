@@ -46,9 +46,9 @@ _WAITS = (
 )
 _NOT = (
     *(Code.cancelled, Code.expired, Code.failed, Code.inactive, Code.opted_out),
-    *(Code.address_suspended, Code.excluded, Code.not_in_audience, Code.joined_later),
-    *(Code.channel_not_offered, Code.no_address, Code.channel_not_requested, Code.not_preferred),
-    *(Code.skipped, Code.no_trace),
+    *(Code.address_suspended, Code.skipped, Code.excluded, Code.not_in_audience),
+    *(Code.joined_later, Code.channel_not_offered, Code.no_address, Code.channel_not_requested),
+    *(Code.not_preferred, Code.no_trace),
 )
 
 

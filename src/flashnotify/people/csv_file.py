@@ -15,7 +15,7 @@ _MAX_LINE = 64 * 1024
 _MAX_SPAN = 50
 _MAX_LINES = 250_000
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_CONVERT = "Save it as CSV UTF-8, or convert it: iconv -f {} -t UTF-8"
+_CONVERT = "Save it as CSV UTF-8, or convert it: iconv -f {} -t UTF-8 FILE."
 
 
 class Record(NamedTuple):

@@ -15,6 +15,9 @@ def paris(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_times_of_an_item_are_shown_in_the_time_zone() -> None:
     item = {"sent_at": "2026-12-01T23:30:00Z", "revoked_at": None, "reference": "2026-12-01"}
     assert campus_time().readable(item) == item | {"sent_at": "2026-12-02 00:30:00"}
+    assert campus_time().readable({"since": "2026-07-01T08:00Z"}) == {
+        "since": "2026-07-01 10:00:00"
+    }
     assert campus_time().show("2026-07-01T08:00:00.999+00:00") == "2026-07-01 10:00:00"
     assert campus_time().name == "Europe/Paris"
 
