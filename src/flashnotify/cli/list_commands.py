@@ -139,7 +139,8 @@ def kinds(as_json: JsonOption = False) -> None:
 
 def _fields(request: Item) -> str:
     """Return the names of a kind's fields, from the JSON Schema of its requests."""
-    (data,) = request["$defs"].values()
+    name = request["properties"]["data"]["$ref"].rpartition("/")[2]
+    data = request["$defs"][name]
     required = data.get("required", ())
     return " ".join(f"{name}{'*' * (name in required)}" for name in data["properties"])
 
