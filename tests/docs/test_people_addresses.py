@@ -36,6 +36,6 @@ async def test_the_lines_work(tmp_path: Path) -> None:
         listed, cleared = lines("Suspended addresses")
         (found,) = json.loads(await shell(listed))["items"]
         assert found["reason"] == "no such user"
-        environment["ADDRESS"] = found["id"]
+        environment["ID"] = found["id"]
         assert await shell(cleared) == b""
         assert json.loads(await shell(listed))["items"] == []

@@ -10,6 +10,7 @@ _TYPED = {
     "body": "BODY",
     "channels": "--channel",
     "kinds": "--kind",
+    "notification": "NOTIFICATION",
     "password": "the password",
     "scopes": "--scope",
 }

@@ -11,7 +11,9 @@ from flashnotify.cli.output import print_json
 
 
 def explain(
-    notification: Annotated[str, typer.Argument(metavar="ID", help="The id from `send`.")],
+    notification: Annotated[
+        str, typer.Argument(metavar="NOTIFICATION", help="The id from `send`.")
+    ],
     user: Annotated[
         str,
         typer.Argument(metavar="USER", help="A person: an id, also of the campus directory."),
