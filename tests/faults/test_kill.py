@@ -194,3 +194,56 @@ def _compare(chaos: Chaos) -> None:
         kept = set(ids(archive, "SELECT id FROM notifications"))
     assert set(clients.accepted.values()) <= kept
     assert max(stored.values()) == 1
+
+
+PEOPLE, FAN_OUTS = 300, 3
+
+
+@pytest.mark.timeout(120)
+async def test_everybody_in_a_group_gets_a_notification_once(tmp_path: Path) -> None:
+    seed = int(os.environ.get("KILL_SEED") or secrets.randbits(32))
+    print(f"KILL_SEED={seed}")  # noqa: T201  # to have the same again
+    chance = random.Random(seed)
+    async with MailLedger() as mail:
+        serve = ServeProcess(tmp_path, EMAIL_URL=mail.url)
+        lives: list[Life] = []
+        async with serve:
+            everybody = await _import(serve)
+            for _ in range(FAN_OUTS):
+                # Named twice, and in the group.
+                to = {"to": ["group:all", "user:p1", {"any": ["group:all"]}], "channels": ["email"]}
+                answer = await serve.admin.post("/v1/notifications", json=ACADEMIC | to)
+                assert answer.status_code == 202, answer.text
+                # While it fans out, or later.
+                await mail.until_taken(len(mail.taken) + chance.choice((0, 1, PEOPLE // 2)))
+                await asyncio.sleep(chance.uniform(0, 0.05))
+                assert await serve.kill() == -9
+                await mail.quiet()
+                with copy_of(serve.archive) as archive:
+                    sent = ids(archive, "SELECT id FROM deliveries WHERE status = 'sent'")
+                lives.append(Life(len(mail.taken), set(sent)))
+                await serve.start()
+            await all_completed(serve)
+            assert await serve.terminate() == 0
+        await mail.quiet()
+    for life in lives:
+        assert not {delivery for delivery, _ in mail.taken[life.mails :]} & life.committed
+    got = Counter(recipient for _, recipient in set(mail.taken))
+    assert got == dict.fromkeys(everybody, FAN_OUTS)
+    with copy_of(serve.archive) as archive:
+        query = "SELECT COUNT(*), COUNT(DISTINCT user_id) FROM deliveries GROUP BY notification_id"
+        assert archive.execute(query).fetchall() == [(PEOPLE, PEOPLE)] * FAN_OUTS
+        assert ids(archive, "SELECT id FROM jobs") == []
+
+
+async def _import(serve: ServeProcess) -> list[str]:
+    """Import people who are all in one group, and return their addresses."""
+    addresses = [f"p{number}@univ.example" for number in range(PEOPLE)]
+    lines = [f"p{number},P,{address},all" for number, address in enumerate(addresses)]
+    answer = await serve.admin.post(
+        "/v1/users/import?create_groups=true",
+        content="\n".join(["external_id,name,email,groups", *lines]),
+        headers={"Content-Type": "text/csv"},
+    )
+    assert answer.status_code == 200, answer.text
+    return addresses
