@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flashnotify.people.cost_centres import CostCentres
 from flashnotify.people.groups import Groups
 from flashnotify.people.preferences import Preferences
 from flashnotify.people.topics import Topics
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 class People:
     """The parts of a service that know people."""
 
+    cost_centres: CostCentres
     groups: Groups
     topics: Topics
     preferences: Preferences
@@ -32,4 +34,5 @@ def people_of(service: Service) -> People:
         *(audit, clock, service.zone),
         on_digest=service.digests.wake_up,
     )
-    return People(groups, Topics(archive.groups, audit, clock), preferences)
+    cost_centres = CostCentres(archive.cost_centres, audit, clock, service.ids)
+    return People(cost_centres, groups, Topics(archive.groups, audit, clock), preferences)
