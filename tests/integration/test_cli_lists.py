@@ -113,7 +113,9 @@ async def test_retry_and_cancel(commands: InProcessCli) -> None:
 
 async def test_kinds_channels_and_devices(commands: InProcessCli) -> None:
     kinds = await commands.cli("kinds")
-    assert re.search(r"security +│ critical +│ email sms push chat in_app +│ location\* ", kinds.stdout)
+    assert re.search(
+        r"security +│ critical +│ email sms push chat in_app +│ location\* ", kinds.stdout
+    )
     channels = await commands.cli("channels")
     assert re.search(r"email +│ mailto: +│ smtp://127\.0\.0\.1:\d+ ", channels.stdout)
     assert (await commands.cli("devices")).stdout == "No device is registered.\n"

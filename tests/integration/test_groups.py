@@ -57,6 +57,7 @@ async def test_a_group_is_created_shown_changed_and_removed(service: Running) ->
     assert answer.headers["Location"] == f"/v1/groups/{group['id']}"
     assert group == {
         **wanted,
+        "cost_centre": None,
         "id": group["id"],
         "owner": "local",
         "created_at": group["created_at"],

@@ -25,6 +25,8 @@ ALERT: dict[str, Any] = {
     "body": "Leave the building.",
     "to": ["mailto:a@univ.example"],
 }
+# Of keys without a cost centre.
+NO_COSTS: Any = None
 SENDER = Principal("sender", frozenset({"notify:alert"}), Priority.critical)
 
 
@@ -55,6 +57,7 @@ class Accepting:
             slices,
             RecipientLimits(self.archive.api_keys, clock, UTC),
             self.archive.directory,
+            NO_COSTS,
         )
 
     def stored(self) -> list[Notification]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from flashnotify.archive.api_key_records import DailyRecipients
+from flashnotify.archive.cost_centre_records import SmsUsage
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.people_records import DigestEntry
 from flashnotify.archive.records import (
@@ -39,6 +40,7 @@ class MemoryNotifications:
         answer: IdempotencyRecord | None,
         reached: DailyRecipients | None = None,
         digested: Sequence[DigestEntry] = (),
+        charged: SmsUsage | None = None,
     ) -> None:
         async with self._state.write("notifications.accept"):
             if notification.id in self._state.notifications:
@@ -53,6 +55,7 @@ class MemoryNotifications:
             self._state.totals[since, notification.kind, "", ACCEPTED] += 1
             if answer is not None:
                 self._state.answers[answer.caller, answer.key] = answer
+            assert charged is None
             if reached is not None:
                 self._state.count_recipients(reached)
 

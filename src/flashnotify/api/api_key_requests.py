@@ -39,6 +39,7 @@ class ApiKeyIn(BaseModel):
         Annotated[str, Field(max_length=100, examples=["50/second"]), AfterValidator(checked_rate)]
         | None
     ) = None
+    cost_centre: Annotated[str, Field(max_length=100, examples=["library"])] | None = None
 
 
 class RotationIn(BaseModel):

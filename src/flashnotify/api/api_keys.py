@@ -1,7 +1,7 @@
 """`/v1/api-keys`: create, list, rotate and revoke API keys."""
 
 from collections.abc import Collection
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +16,7 @@ from flashnotify.archive import records
 from flashnotify.clock import Clock
 from flashnotify.identity.api_keys import ApiKeys, NewKey
 from flashnotify.identity.key_terms import KeyState
+from flashnotify.people.cost_centres import CostCentres
 from flashnotify.time_slices import TimeSlices
 
 
@@ -34,6 +35,7 @@ class ApiKeyOut(BaseModel):
     channels: Annotated[list[str] | None, BeforeValidator(_sorted)]
     recipients_per_day: int | None
     rate_limit: str | None
+    cost_centre: str | None
     owner: str | None
     created_at: Time
     expires_at: Time | None
@@ -52,6 +54,7 @@ class NewApiKeyOut(BaseModel):
 
 def api_keys_router(
     keys: ApiKeys,
+    centres: CostCentres,
     scopes: Collection[str],
     channels: Collection[str],
     clock: Clock,
@@ -72,6 +75,8 @@ def api_keys_router(
     async def create_api_key(request: Request, principal: Admin) -> NewKey:
         wanted = await read_model(request, ApiKeyIn, max_request_bytes, slices)
         allowed = terms(wanted, scopes, channels, clock.now())
+        centre = await centres.id_of(wanted.cost_centre)
+        allowed = replace(allowed, cost_centre=centre)
         return await keys.create(allowed, actor_of(request, principal))
 
     @router.get(
@@ -81,10 +86,10 @@ def api_keys_router(
         response_model=Page[ApiKeyOut],
     )
     async def list_api_keys(_: Admin) -> records.Page[dict[str, Any]]:
-        now = clock.now()
+        now, slugs = clock.now(), await centres.slugs()
         shown = [
             {field.name: getattr(key, field.name) for field in fields(key)}
-            | {"state": KeyState.of(key, now)}
+            | {"state": KeyState.of(key, now), "cost_centre": slugs.get(key.cost_centre)}
             for key in await keys.all()
         ]
         return records.Page(shown, next=None)

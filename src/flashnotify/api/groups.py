@@ -1,6 +1,7 @@
 """`/v1/groups`: sets of people, by membership, by the groups in them, or by a rule."""
 
 from collections.abc import Collection
+from dataclasses import fields as record_fields
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from flashnotify.archive.people_records import Group, GroupFilter
 from flashnotify.errors import FieldError, InvalidInput
 from flashnotify.meta.descriptors import Text
 from flashnotify.meta.suggestions import did_you_mean
+from flashnotify.people.cost_centres import CostCentres
 from flashnotify.people.groups import Groups
 from flashnotify.people.slugs import Slug
 from flashnotify.time_slices import TimeSlices
@@ -47,6 +49,12 @@ class GroupChange(BaseModel):
     kind: str | None = Field(
         default=None, description="The kind of a topic's notifications: for others, it is not used."
     )
+    cost_centre: str | None = Field(
+        default=None,
+        max_length=100,
+        description="The slug of who pays for the SMS that its members send.",
+        examples=["library"],
+    )
 
 
 class GroupIn(GroupChange):
@@ -68,11 +76,16 @@ class GroupOut(BaseModel):
     rule: dict[str, Any] | None
     joinable: bool
     kind: str | None
+    cost_centre: str | None
     created_at: Time
 
 
 def groups_router(
-    groups: Groups, kinds: Collection[str], max_request_bytes: int, slices: TimeSlices
+    groups: Groups,
+    centres: CostCentres,
+    kinds: Collection[str],
+    max_request_bytes: int,
+    slices: TimeSlices,
 ) -> APIRouter:
     """Return the endpoints of `/v1/groups`. `kinds` are all that a topic can have."""
     router = APIRouter(prefix="/v1/groups", tags=["people"])
@@ -83,7 +96,18 @@ def groups_router(
             detail = f"unknown kind; expected one of {', '.join(kinds)}"
             detail += did_you_mean(wanted.kind, kinds)
             raise InvalidInput([FieldError("/kind", "unknown_kind", detail)])
-        return wanted.model_dump(exclude_unset=True)
+        given = wanted.model_dump(exclude_unset=True)
+        if "cost_centre" in given:
+            given["cost_centre"] = await centres.id_of(wanted.cost_centre)
+        return given
+
+    async def shown(*found: Group) -> list[dict[str, Any]]:
+        slugs = await centres.slugs() if any(group.cost_centre for group in found) else {}
+        return [
+            {field.name: getattr(group, field.name) for field in record_fields(group)}
+            | {"cost_centre": slugs.get(group.cost_centre)}
+            for group in found
+        ]
 
     @router.post(
         "",
@@ -94,11 +118,11 @@ def groups_router(
         responses=problems(409),
         openapi_extra={"requestBody": body_of(GroupIn)},
     )
-    async def create_group(request: Request, response: Response, principal: PeopleManager) -> Group:
+    async def create_group(request: Request, response: Response, principal: PeopleManager) -> Any:
         fields = await fields_of(request, GroupIn)
         group = await groups.create(actor_of(request, principal), fields)
         response.headers["Location"] = link(f"/v1/groups/{group.id}")
-        return group
+        return (await shown(group))[0]
 
     @router.get(
         "", summary="List groups", description="Newest first.", response_model=Page[GroupOut]
@@ -112,8 +136,9 @@ def groups_router(
         joinable: bool | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> records.Page[Group]:
-        return await groups.page(GroupFilter(search, joinable), limit=limit, cursor=cursor)
+    ) -> records.Page[dict[str, Any]]:
+        found = await groups.page(GroupFilter(search, joinable), limit=limit, cursor=cursor)
+        return records.Page(await shown(*found.items), found.next)
 
     @router.get(
         "/{id}",
@@ -121,8 +146,8 @@ def groups_router(
         description="The group as the list shows it.",
         response_model=GroupOut,
     )
-    async def get_group(id: GroupPath, _: PeopleManager) -> Group:
-        return await groups.find_named(id)
+    async def get_group(id: GroupPath, _: PeopleManager) -> Any:
+        return (await shown(await groups.find_named(id)))[0]
 
     @router.patch(
         "/{id}",
@@ -132,10 +157,11 @@ def groups_router(
         responses=problems(409),
         openapi_extra={"requestBody": body_of(GroupChange)},
     )
-    async def change_group(id: GroupPath, request: Request, principal: PeopleManager) -> Group:
+    async def change_group(id: GroupPath, request: Request, principal: PeopleManager) -> Any:
         fields = await fields_of(request, GroupChange)
         group = await groups.find_named(id)
-        return await groups.change(actor_of(request, principal), group.id, fields)
+        changed = await groups.change(actor_of(request, principal), group.id, fields)
+        return (await shown(changed))[0]
 
     @router.delete(
         "/{id}",

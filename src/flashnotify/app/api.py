@@ -17,6 +17,7 @@ from flashnotify.api.audit import audit_router
 from flashnotify.api.auth import Authentication
 from flashnotify.api.batch import batch_router
 from flashnotify.api.browser_sessions import BrowserSessions, Cookies
+from flashnotify.api.cost_centres import CostCentreChange, CostCentreIn, cost_centres_router
 from flashnotify.api.deliveries import deliveries_router
 from flashnotify.api.device_requests import DEVICE_REQUESTS
 from flashnotify.api.devices import devices_router
@@ -45,6 +46,7 @@ from flashnotify.api.topics import TopicIn, topics_router
 from flashnotify.api.user_imports import ImportProgress
 from flashnotify.api.users import PasswordIn, UserChange, UserIn, users_router
 from flashnotify.app.acknowledging import acknowledgements_of
+from flashnotify.app.delivering import sms_costs_of
 from flashnotify.app.pages import pages_of
 from flashnotify.app.people_files import people_csv_router, privacy_router
 from flashnotify.app.scim import scim_router
@@ -67,6 +69,7 @@ from flashnotify.intake.bulk import Bulk
 from flashnotify.intake.idempotency import Idempotency
 from flashnotify.intake.preview import Preview
 from flashnotify.intake.reminders import Reminders
+from flashnotify.intake.resolution import Resolution
 from flashnotify.intake.submission import Submission
 from flashnotify.intake.validation import Limits, Validation
 
@@ -120,7 +123,8 @@ def api_of(service: Service) -> ASGIApp:
         statistics_router(archive.statistics, clock),
         devices_router(devices, addresses, names, vapid_key, service.slices),
         api_keys_router(
-            *(keys, known_scopes(kinds.values()), channels, clock, max_bytes, service.slices)
+            *(keys, service.people.cost_centres, known_scopes(kinds.values()), channels),
+            *(clock, max_bytes, service.slices),
         ),
         audit_router(identity.audit),
         tokens_router(identity.grants, keys, identity.sign_in, service.slices),
@@ -129,7 +133,13 @@ def api_of(service: Service) -> ASGIApp:
         privacy_router(service),
         users_router(identity.users, kinds, max_bytes, service.slices),
         passwords_router(identity.users, identity.sign_in, identity.reset, service.slices),
-        groups_router(service.people.groups, kinds, max_bytes, service.slices),
+        groups_router(
+            *(service.people.groups, service.people.cost_centres, kinds),
+            *(max_bytes, service.slices),
+        ),
+        cost_centres_router(
+            *(service.people.cost_centres, submission.sms.credit, max_bytes, service.slices)
+        ),
         members_router(service.people.groups, archive.directory, max_bytes, service.slices),
         audience_router(_preview(service), kinds, max_bytes, service.slices),
         topics_router(service.people.topics, channels, max_bytes, service.slices),
@@ -159,6 +169,8 @@ def api_of(service: Service) -> ASGIApp:
         SubgroupsIn,
         TopicIn,
         AudienceIn,
+        CostCentreIn,
+        CostCentreChange,
         *PASSWORD_REQUESTS,
     ]
     browsers = BrowserSessions(identity.sessions, Cookies(config.public_url))
@@ -185,9 +197,9 @@ def _audience(service: Service) -> Audience:
 
 
 def _preview(service: Service) -> Preview:
-    recipients, routing = Recipients(service.archive.directory), service.planner.routing
     segments = SMSConfig().max_segments
-    return Preview(*(_audience(service), recipients, routing, service.clock, service.ids, segments))
+    resolution = Resolution(Recipients(service.archive.directory), service.planner.routing)
+    return Preview(_audience(service), resolution, service.clock, service.ids, segments)
 
 
 def _submission(service: Service) -> Submission:
@@ -202,4 +214,5 @@ def _submission(service: Service) -> Submission:
         service.slices,
         RecipientLimits(archive.api_keys, clock, service.zone),
         archive.directory,
+        sms_costs_of(service),
     )

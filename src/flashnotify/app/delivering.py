@@ -14,7 +14,10 @@ from flashnotify.delivery.rendering import Renderer
 from flashnotify.delivery.routing import Routing
 from flashnotify.delivery.sender import Sender
 from flashnotify.domain import Job
+from flashnotify.intake.resolution import Resolution
+from flashnotify.intake.sms_cost import SmsCosts
 from flashnotify.meta.registry import INTERNAL_TEMPLATES
+from flashnotify.people.sms_credit import SmsCredit
 from flashnotify.runtime.digests import Digests
 from flashnotify.runtime.worker_pool import WorkerPool
 
@@ -29,10 +32,8 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
     """Return the workers of each channel, and those that fan notifications out."""
     config, archive, clock, ids = service.config, service.archive, service.clock, service.ids
     kinds, channels, dispatch = service.every_kind, service.channels, service.dispatch
-    zone, in_flight, decider = service.zone, service.in_flight, service.decider
-    # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
-    local, wordings = zone if config.timezone != "UTC" else None, service.wordings
-    renderer = Renderer(kinds, wordings.with_others(INTERNAL_TEMPLATES), local)
+    in_flight, decider = service.in_flight, service.decider
+    renderer = _renderer(service)
     acknowledgements = acknowledgements_of(service)
     executor = Executor(
         *(archive, archive.directory, kinds, channels, decider, renderer, sender, in_flight, clock),
@@ -61,6 +62,24 @@ def worker_pools(service: Service, sender: Sender) -> Mapping[str, WorkerPool]:
         return WorkerPool(size, queue, execute, dispatch.wake_up, in_flight, clock)
 
     return {f"workers {channel or 'fan-out'}": pool(channel) for channel in (None, *channels)}
+
+
+def _renderer(service: Service) -> Renderer:
+    # UTC is no campus's time: while none is set, a sender's own offset is nearer to it.
+    local = service.zone if service.config.timezone != "UTC" else None
+    wordings = service.wordings.with_others(INTERNAL_TEMPLATES)
+    return Renderer(service.every_kind, wordings, local)
+
+
+def sms_costs_of(service: Service) -> SmsCosts:
+    """Return what charges SMS to cost centres."""
+    archive, zone = service.archive, service.zone
+    recipients = Recipients(archive.directory, acknowledgements_of(service))
+    return SmsCosts(
+        Resolution(recipients, service.planner.routing),
+        *(_renderer(service), service.channels.get("sms"), links_of(service).link),
+        *(SmsCredit(archive.cost_centres, service.clock, zone), zone),
+    )
 
 
 def planner_of(service: Service) -> Planner:

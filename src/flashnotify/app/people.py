@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flashnotify.people.cost_centres import CostCentres
 from flashnotify.people.groups import Groups
 from flashnotify.people.phone_confirmation import PhoneConfirmations
 from flashnotify.people.preferences import Preferences
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class People:
     """The parts of a service that know people."""
 
+    cost_centres: CostCentres
     groups: Groups
     topics: Topics
     preferences: Preferences
@@ -38,4 +40,6 @@ def people_of(service: Service) -> People:
         *(archive.phone_confirmations, service.identity.users, service.direct_messages),
         *(clock, service.secret.key, service.config.locale),
     )
-    return People(groups, Topics(archive.groups, audit, clock), preferences, phones)
+    cost_centres = CostCentres(archive.cost_centres, audit, clock, service.ids)
+    topics = Topics(archive.groups, audit, clock)
+    return People(cost_centres, groups, topics, preferences, phones)

@@ -13,6 +13,7 @@ from typing import Protocol
 from uuid import UUID
 
 from flashnotify.archive import api_key_records, records
+from flashnotify.archive.cost_centre_records import SmsUsage
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.people_records import DigestEntry
 from flashnotify.domain import Device, Job, Lane, Priority
@@ -28,12 +29,13 @@ class Notifications(Protocol):
         answer: records.IdempotencyRecord | None,
         reached: api_key_records.DailyRecipients | None = None,
         digested: Sequence[DigestEntry] = (),
+        charged: SmsUsage | None = None,
     ) -> Awaitable[None]:
         """Store a new notification, its work and the answer for its idempotency key.
 
         Its work is its fan-out job, or what the whole fan-out would make. `reached` counts its
-        recipients, for a key that may reach so many a day. A digest removes what it lists, which
-        was `digested`. Awaiting the result waits for the disk.
+        recipients, for a key that may reach so many a day, and its SMS are `charged`. A digest
+        removes what it lists, which was `digested`. Awaiting the result waits for the disk.
         """
 
     async def find(self, id: UUID, *, audience: bool = True) -> records.Notification | None:

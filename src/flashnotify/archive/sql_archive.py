@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from flashnotify.archive import (
+    cost_centre_port,
     explanation_ports,
     identity_ports,
     inbox_ports,
@@ -16,6 +17,7 @@ from flashnotify.archive.identity_models import ApiKey
 from flashnotify.archive.sql.acknowledgements import SqlAcknowledgements
 from flashnotify.archive.sql.api_keys import SqlApiKeys
 from flashnotify.archive.sql.audit import SqlAuditLog
+from flashnotify.archive.sql.cost_centres import SqlCostCentres
 from flashnotify.archive.sql.deliveries import SqlDeliveries
 from flashnotify.archive.sql.devices import SqlDevices
 from flashnotify.archive.sql.digests import SqlDigests
@@ -69,6 +71,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.preferences: people_ports.PreferencesOfPeople = SqlPreferences(*access)
         self.refused_addresses: people_ports.RefusedAddresses = SqlRefusedAddresses(*access)
         self.phone_confirmations: people_ports.PhoneConfirmations = SqlPhoneConfirmations(*access)
+        self.cost_centres: cost_centre_port.CostCentres = SqlCostCentres(*access)
         self.inbox: inbox_ports.Inbox = SqlInbox(*access)
         self.explanations: explanation_ports.Explanations = SqlExplanations(*access)
         self.personal_data: PersonalData = SqlPersonalData(*access)

@@ -242,6 +242,7 @@ def _principal(key: ApiKey, fingerprint: str, until: int | None, rotation: int) 
         rate=None if key.rate_limit is None else parse_rate(key.rate_limit),
         rotation=rotation,
         fingerprint=fingerprint,
+        cost_centre=key.cost_centre,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
+from uuid import UUID
 
 from flashnotify.archive.api_key_records import ApiKey
 from flashnotify.domain import Priority
@@ -16,7 +17,7 @@ class KeyTerms:
     """What a key may do, and until when (ms since the epoch). None stands for no limit of its own.
 
     It may use `channels`, reach `recipients_per_day` and make requests within `rate_limit`, such as
-    `50/second`.
+    `50/second`. Its SMS are charged to its `cost_centre`.
     """
 
     name: str
@@ -26,6 +27,7 @@ class KeyTerms:
     channels: frozenset[str] | None = None
     recipients_per_day: int | None = None
     rate_limit: str | None = None
+    cost_centre: UUID | None = None
 
 
 class KeyState(StrEnum):

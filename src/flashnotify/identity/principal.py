@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
 from limits import RateLimitItem
 
@@ -50,6 +51,8 @@ class Principal:
     role: Role | None = None
     proof: Proof = Proof.api_key
     fingerprint: str | None = field(default=None, repr=False, compare=False)
+    # Its SMS are charged to it; users have those of their groups.
+    cost_centre: UUID | None = None
     digest: bytes = field(default=b"", repr=False, compare=False)
     # Whether it may send any kind.
     sends: bool = field(init=False)

@@ -1,6 +1,5 @@
 """Previews an audience: whom it would reach now, on which channels, and who is left out why."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,10 @@ from flashnotify.archive.people_records import Person
 from flashnotify.archive.records import Notification
 from flashnotify.channels.sms.segments import economical
 from flashnotify.clock import Clock
-from flashnotify.delivery.recipients import Recipients
-from flashnotify.delivery.routing import Route, Routing
+from flashnotify.delivery.routing import Route
 from flashnotify.domain import NotificationStatus, Priority
 from flashnotify.intake.audience import Audience
+from flashnotify.intake.resolution import Resolution
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.people.masked_addresses import masked
 
@@ -42,8 +41,7 @@ class Preview:
     """Resolves audiences as a fan-out does, and stores nothing. An SMS has `max_segments`."""
 
     audience: Audience
-    recipients: Recipients
-    routing: Routing
+    resolution: Resolution
     clock: Clock
     ids: Callable[[], UUID]
     max_segments: int
@@ -64,12 +62,8 @@ class Preview:
         entries = [*checked.addresses, *checked.people]
         notification = self._notification(kind, entries, channels, priority)
         found = Previewed()
-        async for some in self.recipients.slices(notification):
-            # To load and to route them takes milliseconds each.
-            await asyncio.sleep(0)
-            for recipient in some.recipients:
-                _count(found, [*self.routing.routes(kind, [recipient], notification)])
-            await asyncio.sleep(0)
+        async for routes in self.resolution.routes(kind, notification):
+            _count(found, routes)
         if text is not None:
             found.sms_segments = found.channels[_SMS] * economical(text, self.max_segments).segments
         return found

@@ -12,8 +12,10 @@ from flashnotify.domain import NotificationStatus
 from flashnotify.errors import Conflict
 from flashnotify.identity.principal import Principal
 from flashnotify.intake.idempotency import Accepted
+from flashnotify.intake.sms_cost import over_credit
 from flashnotify.intake.submission import Prepared, Submission
 from flashnotify.people.acknowledgements import about, require_asking
+from flashnotify.people.sms_credit import Charge
 
 Answer = Callable[[UUID, NotificationStatus], IdempotencyRecord]
 
@@ -55,11 +57,14 @@ class Reminders:
         caller.require_priority(original.priority, kind)
         channels = caller.allowed_channels(kind, original.channels)
         reminder = replace(self._reminder(original), sender=caller.id, channels=channels)
+        charge: Charge | None = None
         reached: DailyRecipients | None = None
+        if caller.cost_centre is not None or caller.role is not None:
+            charge = await submission.sms.charge(caller, kind, reminder)
         if caller.recipients_per_day is not None:
-            reached = await submission.recipients.take(caller, silent)
+            reached = await submission.take(caller, silent, charge)
         work = submission.planner.work(reminder)
-        prepared = Prepared(reminder, work, (), reached)
+        prepared = Prepared(reminder, work, over_credit(charge), reached, charge)
         record = answer(reminder.id, reminder.status) if answer is not None else None
         await submission.store(prepared, record)
         return submission.stored(prepared)

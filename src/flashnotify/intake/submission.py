@@ -20,9 +20,11 @@ from flashnotify.identity.principal import Principal
 from flashnotify.intake.audience import Recipients
 from flashnotify.intake.idempotency import Accepted, Idempotency
 from flashnotify.intake.json_documents import parse
+from flashnotify.intake.sms_cost import SmsCosts, over_credit
 from flashnotify.intake.validation import Checked, Validation
 from flashnotify.meta.faults import MAX_ERRORS
 from flashnotify.meta.requests import LocalizedText
+from flashnotify.people.sms_credit import Charge
 from flashnotify.runtime.supervisor import Supervisor
 from flashnotify.telemetry.metrics import Metrics
 from flashnotify.time_slices import TimeSlices
@@ -31,13 +33,15 @@ from flashnotify.time_slices import TimeSlices
 class Prepared(NamedTuple):
     """A valid notification that is not stored yet: its work, and the warnings for its sender.
 
-    `reached` counts its recipients, if those of its sender are limited.
+    `reached` counts its recipients, if those of its sender are limited, and `charge` its SMS, if
+    its sender has a cost centre.
     """
 
     notification: Notification
     work: ScheduledJob | FanOutSlice
     warnings: Sequence[FieldError]
-    reached: DailyRecipients | None
+    reached: DailyRecipients | None = None
+    charge: Charge | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -56,6 +60,7 @@ class Submission:
     slices: TimeSlices
     recipients: RecipientLimits
     directory: Directory
+    sms: SmsCosts
 
     def require_ready(self) -> None:
         """Check that notifications can be stored and sent. Raise `Unavailable` if they cannot."""
@@ -69,7 +74,7 @@ class Submission:
         Raises:
             MalformedDocument: the document is not a JSON object.
             InvalidInput: the document has mistakes.
-            NotPermitted: the caller may not send this.
+            NotPermitted: the caller may not send this, or the SMS go over the credit.
             RateLimited: the caller may not reach so many recipients today.
             IdempotencyMismatch: the key was used for another document.
             Unavailable: nothing can be accepted now.
@@ -92,7 +97,8 @@ class Submission:
         accept = partial(self._accept_once, caller, document, max_errors)
         accepted = await self.idempotency.once(caller.id, key, document, accept)
         warnings = self.validation.warnings(document)
-        return replace(accepted, warnings=warnings) if warnings else accepted
+        new = warnings and not accepted.warnings
+        return replace(accepted, warnings=warnings) if new else accepted
 
     async def _accept_once(
         self,
@@ -119,10 +125,28 @@ class Submission:
         if checked.recipients.people:
             warnings = [*warnings, *await self._empty(checked)]
         work = self.planner.work(notification)
-        reached = None
-        if caller.recipients_per_day is not None:
-            reached = await self.recipients.take(caller, await self._reached(checked.recipients))
-        return Prepared(notification, work, warnings, reached)
+        charge, reached = None, None
+        limited = caller.recipients_per_day is not None
+        # Before the charge, so that nothing is to be given back if this cannot be read.
+        number = await self._reached(checked.recipients) if limited else 0
+        # Users have those of their groups.
+        if caller.cost_centre is not None or caller.role is not None:
+            charge = await self.sms.charge(caller, checked.kind, notification)
+            warnings = [*warnings, *over_credit(charge)]
+        if limited:
+            reached = await self.take(caller, number, charge)
+        return Prepared(notification, work, warnings, reached, charge)
+
+    async def take(
+        self, caller: Principal, recipients: int, charge: Charge | None
+    ) -> DailyRecipients | None:
+        """Count recipients, and give back the `charge` if they are too many: `RateLimited`."""
+        try:
+            return await self.recipients.take(caller, recipients)
+        except BaseException:
+            if charge is not None:
+                self.sms.credit.give_back(charge)
+            raise
 
     async def _empty(self, checked: Checked) -> Sequence[FieldError]:
         """Return a warning if groups are all that is named, and nobody is in them now."""
@@ -142,15 +166,22 @@ class Submission:
 
     def store(self, prepared: Prepared, answer: IdempotencyRecord | None = None) -> Awaitable[None]:
         """Hand a notification over to the archive; it is on disk once the result was awaited."""
-        notification, work, _, reached = prepared
-        storing = self.archive.notifications.accept(notification, work, answer, reached)
-        return storing if reached is None else self._counted(storing, reached)
+        notification, work, _, reached, charge = prepared
+        usage = None if charge is None else charge.usage
+        storing = self.archive.notifications.accept(notification, work, answer, reached, (), usage)
+        if reached is None and charge is None:
+            return storing
+        return self._counted(storing, reached, charge)
 
-    async def _counted(self, storing: Awaitable[None], reached: DailyRecipients) -> None:
+    async def _counted(
+        self, storing: Awaitable[None], reached: DailyRecipients | None, charge: Charge | None
+    ) -> None:
         try:
             await storing
         except Exception:
             self.recipients.give_back(reached)
+            if charge is not None:
+                self.sms.credit.give_back(charge)
             raise
 
     def stored(self, prepared: Prepared) -> Accepted:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from flashnotify.archive import api_key_records, records
+from flashnotify.archive.cost_centre_records import SmsUsage
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.models import Count, IdempotencyKey, JobRow
 from flashnotify.archive.models import Delivery as DeliveryRow
@@ -29,6 +30,7 @@ from flashnotify.archive.records import IdempotencyRecord, Notification, Schedul
 from flashnotify.archive.sql.api_keys import counted
 from flashnotify.archive.sql.audit import added, added_if_cancelled
 from flashnotify.archive.sql.changes import Change, Stage, Statement, row_of, update_row, upsert
+from flashnotify.archive.sql.cost_centres import charged as uses
 from flashnotify.archive.sql.deliveries import ADD_DELIVERY, end_some, mark_expired
 from flashnotify.archive.sql.digests import added as waits_for_digest
 from flashnotify.archive.sql.digests import removed
@@ -114,6 +116,7 @@ class SqlNotifications(NotificationLists):
         answer: IdempotencyRecord | None,
         reached: api_key_records.DailyRecipients | None = None,
         digested: Sequence[DigestEntry] = (),
+        charged: SmsUsage | None = None,
     ) -> Awaitable[None]:
         now = notification.accepted_at
         changes: list[Change] = [
@@ -128,6 +131,8 @@ class SqlNotifications(NotificationLists):
             changes.append((ADD_IDEMPOTENCY_KEY, _answer_row(answer)))
         if reached is not None:
             changes.append(counted(reached))
+        if charged is not None:
+            changes.append(uses(charged))
         if digested:
             # Nobody waits for it.
             return self._writer.submit([*changes, *map(removed, digested)], WriteLane.bulk)
