@@ -34,6 +34,7 @@ class Role(StrEnum):
     sender = "sender"
     viewer = "viewer"
     service = "service"
+    member = "member"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ async def shell(line: str, folder: Path, **variables: str) -> str:
 async def test_people_are_imported_exported_and_erased(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text(PEOPLE)
     async with running(Service(ServiceConfig()), deliver=False) as service:
-        eve = await add_user(service.service, Role.viewer, email="eve@univ.example")
+        eve = await add_user(service.service, Role.member, email="eve@univ.example")
     async with ServeProcess(tmp_path) as serve:
         rules = ("silent", "fail-with-body", f"connect-to = 127.0.0.1:8000:127.0.0.1:{serve.port}")
         (tmp_path / ".curlrc").write_text("\n".join(rules))

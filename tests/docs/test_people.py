@@ -27,7 +27,7 @@ _, BLOCK = re.findall(r"^```sh\n(.*?)^```", SECTIONS, re.MULTILINE | re.DOTALL)
 
 async def test_the_lines_work(tmp_path: Path) -> None:
     async with running(Service(ServiceConfig()), deliver=False) as service:
-        await add_user(service.service, Role.viewer, external_id="etu12345")
+        await add_user(service.service, Role.member, external_id="etu12345")
     async with ServeProcess(tmp_path) as serve:
         rules = ("silent", "fail-with-body", f"connect-to = localhost:8000:127.0.0.1:{serve.port}")
         (tmp_path / ".curlrc").write_text("\n".join(rules))

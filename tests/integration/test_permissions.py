@@ -90,7 +90,7 @@ class Matrix:
 
     async def other(self, what: str) -> User:
         if what not in self.people:
-            self.people[what] = await person(self.service, "viewer")
+            self.people[what] = await person(self.service, "member")
         return self.people[what]
 
     async def about_oneself(self, caller: Caller, method: str, path: str, others: str) -> None:

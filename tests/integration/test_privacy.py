@@ -23,7 +23,7 @@ ADA = {
     "name": "Adeline Quixote",
     "first_name": "Adeline",
     "last_name": "Quixote",
-    "role": "viewer",
+    "role": "member",
     "external_id": "etu-quixote",
     "email": "adeline@univ.example",
     "phone": "+33612345678",
@@ -205,7 +205,7 @@ async def test_people_erase_themselves(
     gone = await service.anonymous.get("/v1/me/export", headers=own)
     assert gone.status_code == (401 if status == 204 else 200)
     assert (traces(service) == set()) == (status == 204)
-    assert user.role is Role.viewer
+    assert user.role is Role.member
 
 
 async def test_a_message_under_way_is_waited_for(

@@ -54,7 +54,7 @@ async def a_thousand(service: Running) -> tuple[UUID, list[str]]:
     users, groups = service.service.identity.users, service.service.people.groups
     actor = Actor("local")
     group = await groups.create(actor, {"slug": "all", "name": "All"})
-    fields: dict[str, Any] = {"role": "viewer", "first_name": "Ada", "attributes": {"title": "Dr"}}
+    fields: dict[str, Any] = {"role": "member", "first_name": "Ada", "attributes": {"title": "Dr"}}
     ids = [
         (await users.create(actor, fields | {"name": f"u{n}", "email": f"u{n}@univ.example"})).id
         for n in range(PEOPLE)

@@ -21,7 +21,7 @@ async def user(scim: Scim, id: str) -> Any:
     return await scim.service.get(f"/v1/users/{id}")
 
 
-async def test_a_new_user_is_a_viewer_whatever_the_client_says(scim: Scim) -> None:
+async def test_a_new_user_is_a_member_whatever_the_client_says(scim: Scim) -> None:
     wanted = {
         **ADA,
         "displayName": "Ada L.",
@@ -52,7 +52,7 @@ async def test_a_new_user_is_a_viewer_whatever_the_client_says(scim: Scim) -> No
     assert made[ENTERPRISE]["manager"] == {"value": "42"}
     assert {"password", "roles", "entitlements", "groups"}.isdisjoint(made)
     stored = await user(scim, made["id"])
-    assert stored["role"] == "viewer"
+    assert stored["role"] == "member"
     assert stored["kinds"] == []
     assert stored["has_password"] is False
     assert stored["external_id"] == "7f1c"
@@ -154,7 +154,7 @@ async def test_delete_hides_a_user_whom_a_post_brings_back_as_new(scim: Scim) ->
     again = await scim.create("/Users", {**ADA, "userName": "ada2"})
     assert again["id"] == made["id"]
     stored = await users.find(id)
-    assert (stored.active, stored.role, stored.kinds) == (True, Role.viewer, frozenset())
+    assert (stored.active, stored.role, stored.kinds) == (True, Role.member, frozenset())
 
 
 async def test_only_an_admin_brings_back_an_admin(scim: Scim) -> None:
@@ -164,7 +164,7 @@ async def test_only_an_admin_brings_back_an_admin(scim: Scim) -> None:
     await add_user(scim.service.service, Role.admin, email="root@univ.example")
     assert (await scim.call("DELETE", f"/Users/{grace.id}")).status_code == 204
     new = {"schemas": [USER], "userName": "mallory", "externalId": "g1"}
-    # Whoever may make viewers of admins could also erase them.
+    # Whoever may make members of admins could also erase them.
     assert await scim.refused("POST", "/Users", new) == (403, None)
     kept = await scim.service.service.identity.users.find(grace.id)
     assert (kept.role, kept.active, kept.email) == (Role.admin, False, "grace@univ.example")
@@ -240,7 +240,7 @@ async def test_entra_creates_and_updates(scim: Scim) -> None:
     stored = await user(scim, made["id"])
     assert (stored["phone"], stored["email"]) == ("+33612345678", "king@univ.example")
     assert stored["attributes"]["department"] == "Maths"
-    assert stored["role"] == "viewer"
+    assert stored["role"] == "member"
     # A path-less operation with the paths as names.
     value = {"name.givenName": "Augusta", "active": "False", f"{ENTERPRISE}:division": "B"}
     shown = await scim.patch(f"/Users/{made['id']}", {"op": "replace", "value": value})

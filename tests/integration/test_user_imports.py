@@ -75,7 +75,7 @@ async def test_people_are_created_changed_and_left_alone(service: Running) -> No
     found = await people(service)
     assert found["etu1"]["attributes"] == {"campus": "Nord"}
     assert found["etu1"]["phone"] == "+33612345678"
-    assert {each["role"] for each in found.values()} == {"viewer"}
+    assert {each["role"] for each in found.values()} == {"member"}
     chess, info, bobs = (
         ("etu1", "chess", "imported"),
         ("etu1", "l3-info", "imported"),
@@ -201,7 +201,7 @@ async def test_a_dry_run_over_the_network_counts_the_bad_lines_too(service: Runn
 
 
 async def test_an_address_of_somebody_else_is_a_bad_line(service: Running) -> None:
-    eve = {"name": "Eve", "role": "viewer", "email": "Ada@univ.example"}
+    eve = {"name": "Eve", "role": "member", "email": "Ada@univ.example"}
     id = (await service.http.post("/v1/users", json=eve)).json()["id"]
     answer = await send(service, "external_id,name,email\netu1,Ada,ada@univ.example\n")
     [error] = answer.json()["errors"]
@@ -210,7 +210,7 @@ async def test_an_address_of_somebody_else_is_a_bad_line(service: Running) -> No
 
 
 async def test_only_an_admin_who_says_so_gives_roles(service: Running) -> None:
-    body = "external_id,name,role\netu1,Ada,admin\netu2,Bob,viewer\netu3,Eve,\n"
+    body = "external_id,name,role\netu1,Ada,admin\netu2,Bob,member\netu3,Eve,\n"
     assert await refused(service, body) == [("/2/role", "role_not_allowed")]
     key = await service.key("people")
     assert (await send(service, body, key, roles=True)).status_code == 403
@@ -219,8 +219,8 @@ async def test_only_an_admin_who_says_so_gives_roles(service: Running) -> None:
     assert report["created"] == 3
     assert {e: each["role"] for e, each in (await people(service)).items()} == {
         "etu1": "admin",
-        "etu2": "viewer",
-        "etu3": "viewer",
+        "etu2": "member",
+        "etu3": "member",
     }
     # A key for people takes over nobody who may do more than look.
     taken = "external_id,name,email\netu1,Ada,mallory@evil.example\n"
@@ -231,13 +231,13 @@ async def test_only_an_admin_who_says_so_gives_roles(service: Running) -> None:
         "unchanged": 1,
     }
     # Nobody loses the role of an admin this way, not even by an admin.
-    for row in ("etu1,Ada,viewer,true", "etu1,Ada,admin,false"):
+    for row in ("etu1,Ada,member,true", "etu1,Ada,admin,false"):
         answer = await send(service, f"external_id,name,role,active\n{row}\n", roles=True)
         assert answer.json()["errors"][0]["code"] == "admin_protected"
 
 
 async def test_who_is_missing_is_deactivated_if_asked(service: Running, clock: ManualClock) -> None:
-    by_hand = {"name": "Carl", "role": "viewer", "external_id": "etu3"}
+    by_hand = {"name": "Carl", "role": "member", "external_id": "etu3"}
     await service.http.post("/v1/users", json=by_hand)
     await imported(service, "external_id,name,role\netu1,Ada,admin\netu2,Bob,\n", roles=True)
     body = "external_id,name\netu9,Eve\n"
@@ -285,7 +285,7 @@ async def test_the_audit_log_tells_what_an_import_did(service: Running) -> None:
     assert json.loads(found[3][2]) == {"lines": 1, "bad": 0, "created": 1, "groups_created": 2}
     assert json.loads(found[5][2]) == {
         "fields": ["active", "role"],
-        "role": ["viewer", "sender"],
+        "role": ["member", "sender"],
         "active": [True, False],
     }
     assert "Ada" not in str(found)
@@ -339,7 +339,7 @@ async def test_who_was_changed_meanwhile_is_reported(
     async def taken_meanwhile(*arguments: Any) -> Any:
         calls.append(arguments)
         if len(calls) == 2:
-            user = User(service.service.ids(), "Eve", Role.viewer, 1, email="ada@univ.example")
+            user = User(service.service.ids(), "Eve", Role.member, 1, email="ada@univ.example")
             slice_ = PeopleSlice(added=[user])
             await imports.store(slice_, [])
         return await matching(*arguments)

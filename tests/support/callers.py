@@ -20,6 +20,7 @@ SCOPES = {
 ROLES: dict[str, tuple[Role, frozenset[str]]] = {
     "sender": (Role.sender, _ACADEMIC),
     "sender of no kind": (Role.sender, frozenset()),
+    "member": (Role.member, frozenset()),
     "viewer": (Role.viewer, frozenset()),
     "service": (Role.service, _ACADEMIC),
     "admin": (Role.admin, frozenset()),

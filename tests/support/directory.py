@@ -12,7 +12,7 @@ from flashnotify.ids import UUIDv7
 
 _USERS = (
     "INSERT INTO users (id, name, role, created_at, external_id, email, phone, kinds, active, "
-    "attributes, credentials_changed_at) VALUES (?, ?, 'viewer', 1, ?, ?, ?, '[]', 1, ?, 1)"
+    "attributes, credentials_changed_at) VALUES (?, ?, 'member', 1, ?, ?, ?, '[]', 1, ?, 1)"
 )
 _GROUPS = (
     "INSERT INTO groups (id, slug, name, rule, joinable, created_at) VALUES (?, ?, ?, ?, 0, 1)"

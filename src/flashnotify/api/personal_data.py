@@ -90,7 +90,7 @@ def personal_data_router(
     ) -> None:
         _require(erase)
         user = await users.find(id)
-        if user.role is not Role.viewer:
+        if user.role is not Role.member:
             principal.require(ADMIN)
         await erasure.erase(actor_of(request, principal), id)
 

@@ -28,7 +28,7 @@ UserArgument = Annotated[
 @users.command()
 def create(
     name: Annotated[str, typer.Option(help="E.g. 'Ada Lovelace'.")],
-    role: Annotated[str, typer.Option(help="admin, sender, viewer or service.")],
+    role: Annotated[str, typer.Option(help="admin, sender, viewer, service or member.")],
     first_name: Annotated[str | None, typer.Option(help="For personalised texts.")] = None,
     last_name: Annotated[str | None, typer.Option(help="For personalised texts.")] = None,
     email: Annotated[str | None, typer.Option(help="To sign in with.")] = None,

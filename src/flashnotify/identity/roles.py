@@ -12,6 +12,8 @@ _SCOPES: Mapping[Role, frozenset[str]] = {
     Role.viewer: frozenset({READ, READ_ALL}),
     Role.sender: frozenset({READ}),
     Role.service: frozenset({READ}),
+    # Whoever the campus directory knows: they see what is their own.
+    Role.member: frozenset({READ}),
 }
 _PREFIX = "user:"
 # Those who send the kinds that were granted to them.

@@ -94,7 +94,7 @@ class Planner:
         """Return the changes that deactivate users who are missing, but those who are protected."""
         planned = Planned()
         for user in users:
-            if user.role is Role.admin or not (self.options.trusted or user.role is Role.viewer):
+            if user.role is Role.admin or not (self.options.trusted or user.role is Role.member):
                 planned.counts["kept"] += 1
                 continue
             self._change(user, replace(user, active=False), planned)
@@ -143,7 +143,7 @@ class Planner:
         if before is None:
             planned.counts["created"] += 1
             planned.added.append(after)
-            if after.role is not Role.viewer:
+            if after.role is not Role.member:
                 details = {"fields": sorted(fields), "role": after.role, "kinds": []}
                 planned.facts.append(Fact("user.created", f"user:{after.id}", details))
         elif after != before or moved:
@@ -156,7 +156,7 @@ class Planner:
 
     def _after(self, before: User | None, fields: dict[str, Any]) -> User:
         if before is None:
-            values = {"role": Role.viewer, **fields, "created_at": self.at}
+            values = {"role": Role.member, **fields, "created_at": self.at}
             return User(self.ids(), credentials_changed_at=self.at, imported_at=self.at, **values)
         return replace(before, **fields, imported_at=before.imported_at or self.at)
 
@@ -174,7 +174,7 @@ class Planner:
         self, line: Line, before: User | None, after: User, known: _Known
     ) -> FieldError | None:
         """Return why a line cannot be imported as it is."""
-        number, stands = line.number, before.role if before else Role.viewer
+        number, stands = line.number, before.role if before else Role.member
         owner = known.by_email.get(after.email.lower()) if after.email else None
         if owner is not None and owner.id != after.id:
             return mistake(number, "email", "already_taken", f"belongs to the user {owner.id}")
@@ -188,7 +188,7 @@ class Planner:
         if stands is Role.admin and not (after.active and after.role is Role.admin):
             detail = "an import never deactivates an admin: do it by hand"
             return mistake(number, "active", "admin_protected", detail)
-        trusted = self.options.trusted or stands is Role.viewer
+        trusted = self.options.trusted or stands is Role.member
         if not trusted and after != before:
             detail = f"this person is a {stands}: only an admin changes them"
             return mistake(number, "", "protected", detail)

@@ -40,7 +40,7 @@ _NAMES = ("user_name", "external_id", "email")
 
 @dataclass(frozen=True, slots=True)
 class ScimUsers:
-    """The users of the service. What SCIM clients create are viewers without a password."""
+    """The users of the service. What SCIM clients create are members without a password."""
 
     stored: Provisioning
     users: Users
@@ -58,11 +58,11 @@ class ScimUsers:
             await self._refuse_taken(fields["user_name"], None)
             deleted = await self._deleted(caller, fields, None)
             if deleted is None:
-                created = {"role": Role.viewer, **fields}
+                created = {"role": Role.member, **fields}
                 user = await self.users.create(caller.actor, created)
             else:
                 # As new: what they might do before, an admin has to give them again.
-                new: dict[str, Any] = {"role": Role.viewer, "kinds": frozenset()}
+                new: dict[str, Any] = {"role": Role.member, "kinds": frozenset()}
                 new |= {"password_hash": None, "deleted_at": None}
                 attributes = fields_of(document, deleted.attributes)["attributes"]
                 fields = {**fields, **new, "attributes": attributes}
@@ -133,7 +133,7 @@ class ScimUsers:
         changed = {name for name in fields if fields[name] != getattr(user, name)}
         if "user_name" in changed and fields["user_name"]:
             await self._refuse_taken(fields["user_name"], user.id)
-        if not caller.admin and user.role is not Role.viewer and changed.intersection(_PROOFS):
+        if not caller.admin and user.role is not Role.member and changed.intersection(_PROOFS):
             raise ScimError(
                 f"This user is {user.role}: only an admin may change the email address and the "
                 "externalId, with which they sign in",
@@ -171,7 +171,7 @@ class ScimUsers:
             await self.users.change(caller.actor, user.id, taken)
         back = found[0] if found and own is None else None
         if back is not None and back.role is Role.admin and not caller.admin:
-            raise ScimError("This was an admin: only an admin brings them back, as a viewer", 403)
+            raise ScimError("This was an admin: only an admin brings them back, as a member", 403)
         return back
 
     async def _answer(self, caller: Caller, user: User, status: int) -> Answer:
