@@ -37,6 +37,7 @@ async def test_alive_and_ready(service: Running) -> None:
             "archive file": "ok",
             "scheduler": "ok",
             "maintenance": "ok",
+            "digests": "ok",
             "workers fan-out": "ok",
             "workers email": "ok",
             "workers sms": "ok",

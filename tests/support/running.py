@@ -56,7 +56,8 @@ class Running:
 
     async def get(self, path: str, **params: Any) -> Any:
         """Return the JSON of a successful GET."""
-        answer = await self.http.get(path, params=params)
+        # Empty ones would take the query from the path.
+        answer = await self.http.get(path, params=params or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

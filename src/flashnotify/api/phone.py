@@ -76,7 +76,12 @@ def phone_router(
         given = await read_model(request, PhoneCodeIn, max_request_bytes, slices)
         await phones.confirm(actor_of(request, principal), id, given.code)
 
-    @router.delete("", status_code=204, summary="Remove your phone number")
+    @router.delete(
+        "",
+        status_code=204,
+        summary="Remove your phone number",
+        description="Nothing is sent to it any more, unless it is named itself.",
+    )
     async def remove_phone(request: Request, principal: AnyKey) -> None:
         await phones.remove(actor_of(request, principal), own_id(principal))
 
