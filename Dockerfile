@@ -19,8 +19,8 @@ WORKDIR /src
 ARG LOCK=requirements.lock
 COPY requirements-build.lock ${LOCK} ./
 RUN python -m venv /opt/build \
-    && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: -r requirements-build.lock \
-    && /opt/build/bin/python -m pip wheel --require-hashes --only-binary :all: --no-binary http-ece \
+    && /opt/build/bin/python -m pip install --require-hashes --no-deps --only-binary :all: -r requirements-build.lock \
+    && /opt/build/bin/python -m pip wheel --require-hashes --no-deps --only-binary :all: --no-binary http-ece \
         --no-build-isolation --wheel-dir /opt/wheels -r "${LOCK}" \
     && python -m venv --without-pip /opt/flashnotify \
     && /opt/build/bin/python -m pip --python /opt/flashnotify/bin/python install --no-deps --no-index \

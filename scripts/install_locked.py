@@ -2,7 +2,9 @@
 
 Every package is installed as a wheel, by exact version and hash: no compiler is needed, and no code
 of a package runs during installation. Only http-ece has no wheel: its few lines of Python are built
-here. The build backends are locked too and installed first, hence no isolation.
+here. The build backends are locked too and installed first, hence no isolation. A lock file has all
+dependencies, so that pip need not look for any: it would not take a locked package for one with an
+extra.
 """
 
 import os
@@ -11,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-_PIP = (sys.executable, "-W", "ignore", "-m", "pip", "install", "--require-hashes")
+_PIP = (sys.executable, "-W", "ignore", "-m", "pip", "install", "--require-hashes", "--no-deps")
 _SOURCES = ("--only-binary", ":all:", "--no-binary", "http-ece", "--no-build-isolation")
 # How pip begins the line of a package: once for each in the lock file.
 _FOUND = ("Collecting ", "Requirement already satisfied", "Ignoring ")
