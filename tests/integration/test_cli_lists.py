@@ -20,7 +20,8 @@ from tests.support.watching import completed
 # One loop, so that the tests can share a `serve`.
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
-REFUSED = "mailto:gone@univ.example"
+# An address is suspended after three refusals.
+REFUSED, AWAY = "mailto:gone@univ.example", "mailto:away@univ.example"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -29,6 +30,7 @@ async def commands(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[In
     folder: Path = tmp_path_factory.mktemp("lists")
     async with SmtpServer() as smtp:
         smtp.always("RCPT gone@univ.example", "550 5.1.1 nobody of that name")
+        smtp.always("RCPT away@univ.example", "550 5.1.1 nobody of that name")
         smtp.always("RCPT full@univ.example", "452 4.2.2 mailbox full")
         async with InProcessCli(folder, EMAIL_URL=smtp.url) as served:
             yield served
@@ -97,7 +99,7 @@ async def test_deliveries_of_all_notifications(commands: InProcessCli) -> None:
 
 
 async def test_retry_and_cancel(commands: InProcessCli) -> None:
-    id = await sent(commands, REFUSED)
+    id = await sent(commands, AWAY)
     retried = await commands.cli("retry", id)
     # It may have failed again already.
     assert re.fullmatch(r"\w+: 1 (queued|failed)\n", retried.stdout)
@@ -141,7 +143,7 @@ async def test_queue_shows_what_waits_and_why(commands: InProcessCli) -> None:
 
 
 async def test_times_are_those_of_the_campus(commands: InProcessCli) -> None:
-    id = await sent(commands, REFUSED)
+    id = await sent(commands, AWAY)
     await commands.cli("keys", "create", "--name=x", "--scope=read", "--expires-at=2099-01-01")
     accepted = (await commands.admin.get(f"/v1/notifications/{id}")).json()["accepted_at"]
     here = datetime.fromisoformat(accepted).astimezone(ZoneInfo("Pacific/Kiritimati"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,11 @@ async def test_the_wording_matches_the_golden_file(
     assert wording.text() == GOLDEN.read_text()
 
 
+def id_of(key: Mapping[str, str]) -> str:
+    """Return the id of an API key, by its headers."""
+    return key["Authorization"].split("_")[1]
+
+
 async def _authentication(service: Running, wording: Wording, clock: ManualClock) -> None:
     for title, key in (
         ("No key", {}),
@@ -114,12 +120,10 @@ async def _authentication(service: Running, wording: Wording, clock: ManualClock
     await clock.advance(1)
     await wording.ask("Expired key", "GET", NOTIFICATIONS, key=key)
     key = await service.key("read")
-    newest = (await service.get("/v1/api-keys"))["items"][-1]["id"]
-    await service.http.delete(f"/v1/api-keys/{newest}")
+    await service.http.delete(f"/v1/api-keys/{id_of(key)}")
     await wording.ask("Revoked key", "GET", NOTIFICATIONS, key=key)
     key = await service.key("read")
-    id = key["Authorization"].split("_")[1]
-    await service.http.post(f"/v1/api-keys/{id}/rotate", json={"overlap": 0})
+    await service.http.post(f"/v1/api-keys/{id_of(key)}/rotate", json={"overlap": 0})
     await wording.ask("Rotated key", "GET", NOTIFICATIONS, key=key)
     key = await service.key("read")
     await wording.ask("Missing scope", "POST", NOTIFICATIONS, json=ACADEMIC, key=key)

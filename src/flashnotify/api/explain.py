@@ -49,7 +49,7 @@ def explain_router(
     @router.get(
         "",
         summary="Explain why a person got a notification, or not",
-        responses=problems(403),
+        responses=problems(403, 404),
         description="In steps, each with a code for programs and words for people. About others, "
         "it takes the scope `people`, for notifications that one may see; everybody may ask about "
         "what was sent to themself, which is what it is about without `user`.",

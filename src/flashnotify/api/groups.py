@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from flashnotify.api.auth import PeopleManager, actor_of
 from flashnotify.api.bodies import body_of, read_model
@@ -43,7 +43,7 @@ class GroupChange(BaseModel):
         "a rule that must not, `any` rules of which one must.",
         examples=[{"programme": ["L3-INFO"], "not": {"campus": ["Sud"]}}],
     )
-    joinable: bool = Field(
+    joinable: StrictBool = Field(
         default_factory=bool, description="Whether people join and leave it themselves: a topic."
     )
     kind: str | None = Field(

@@ -73,7 +73,7 @@ def inbox_router(inbox: Inbox, feed: InboxFeed, clock: Clock) -> APIRouter:
         return UnreadOut(unread=await inbox.unread(own_id(principal)))
 
     @router.post(
-        "/{id}/read",
+        "/{id:uuid}/read",
         summary="Mark a message as read",
         description="Once it is read, it stays read. Returns how many are still unread.",
     )
@@ -96,7 +96,7 @@ def inbox_router(inbox: Inbox, feed: InboxFeed, clock: Clock) -> APIRouter:
         return await changed(user_id)
 
     @router.delete(
-        "/{id}",
+        "/{id:uuid}",
         status_code=204,
         summary="Delete a message",
         description="From your inbox; what else is known of its delivery stays.",

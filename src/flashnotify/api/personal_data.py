@@ -78,7 +78,7 @@ def personal_data_router(
         return exported(await users.find(own_id(principal)))
 
     @router.delete(
-        "/users/{id}",
+        "/users/{id:uuid}",
         status_code=204,
         summary="Erase a person",
         description="Whatever says who they are goes from the archive; what was sent stays "

@@ -152,7 +152,7 @@ def users_router(
         return await users.find(id)
 
     @router.patch(
-        "/{id}",
+        "/{id:uuid}",
         summary="Change a user",
         description="Another role or email address, or other kinds, end the user's sessions and "
         "tokens.",

@@ -23,7 +23,7 @@ from flashnotify.meta.descriptors import Email, Text
 _MAX_SECONDS = 600
 # Of people whom no claim gives a role: they see what they sent, and may send nothing.
 _LEAST = Role.sender
-_HIGHEST_FIRST = (Role.admin, Role.viewer, Role.sender)
+_HIGHEST_FIRST = (Role.admin, Role.viewer, Role.sender, Role.member)
 _SUBJECT, _EMAIL = Text(max_length=255), Email()
 
 
