@@ -143,7 +143,7 @@ def users_router(
         return await users.page(UserFilter(search, role, active), limit=limit, cursor=cursor)
 
     @router.get(
-        "/{id}",
+        "/{id:uuid}",
         summary="Get a user",
         description="The user as the list shows it.",
         response_model=UserOut,
