@@ -7,6 +7,7 @@ from uuid import UUID
 from flashnotify.archive import ports
 from flashnotify.archive.identity_ports import AuditLog
 from flashnotify.archive.people_ports import Directory, RefusedAddresses
+from flashnotify.archive.statistics_port import Statistics
 from tests.support.memory_deliveries import MemoryDeliveries
 from tests.support.memory_notifications import MemoryJobs, MemoryNotifications
 from tests.support.memory_people import MemoryDirectory, MemoryRefusedAddresses
@@ -40,7 +41,7 @@ class MemoryArchive(ports.Archive):
         self.devices: ports.Devices = MemoryDevices(self.state)
         self.api_keys: ports.ApiKeys = MemoryApiKeys(self.state)
         self.events: ports.Events = MemoryEvents(self.state)
-        self.statistics: ports.Statistics = MemoryStatistics(self.state)
+        self.statistics: Statistics = MemoryStatistics(self.state)
         self.directory: Directory = MemoryDirectory(self.state)
         self.refused_addresses: RefusedAddresses = MemoryRefusedAddresses(self.state)
         self.audit: AuditLog = MemoryAuditLog(self.state)

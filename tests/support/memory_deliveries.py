@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from flashnotify.archive.records import (
-    LATENCY_BOUNDS,
     QUIET_HOURS,
     Attempt,
     Delivery,
@@ -23,6 +22,7 @@ from flashnotify.archive.records import (
     Page,
 )
 from flashnotify.archive.sql.statistics import LATENCY_SPAN, TOTAL_SPAN
+from flashnotify.archive.statistics_records import LATENCY_BOUNDS
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, NotificationStatus, WaitReason
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, made_within, matches, page

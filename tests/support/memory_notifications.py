@@ -11,7 +11,6 @@ from flashnotify.archive.cost_centre_records import SmsUsage
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.people_records import DigestEntry
 from flashnotify.archive.records import (
-    ACCEPTED,
     Delivery,
     FanOutSlice,
     IdempotencyRecord,
@@ -22,6 +21,7 @@ from flashnotify.archive.records import (
     ScheduledJob,
 )
 from flashnotify.archive.sql.statistics import TOTAL_SPAN
+from flashnotify.archive.statistics_records import ACCEPTED
 from flashnotify.domain import DeliveryStatus, Job, Lane, NotificationStatus, Priority, WaitReason
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, made_within, matches, page

@@ -11,16 +11,8 @@ from uuid import UUID
 
 from flashnotify.archive.api_key_records import ApiKey
 from flashnotify.archive.identity_records import AuditEntry, AuditFilter
-from flashnotify.archive.records import (
-    Event,
-    Latency,
-    OutboxFilter,
-    OutboxMessage,
-    Page,
-    RegisteredDevice,
-    Total,
-    Waiting,
-)
+from flashnotify.archive.records import Event, OutboxFilter, OutboxMessage, Page, RegisteredDevice
+from flashnotify.archive.statistics_records import Latency, Total, Waiting
 from flashnotify.domain import DeliveryStatus, Device, Lane, WaitReason
 from flashnotify.errors import WriteRefused
 from tests.support.memory_state import State, matches, page

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from flashnotify.api.auth import Reader
-from flashnotify.archive.ports import Jobs, Statistics
+from flashnotify.archive.ports import Jobs
+from flashnotify.archive.statistics_port import Statistics
 from flashnotify.clock import Clock
 from flashnotify.domain import Lane, WaitReason
 from flashnotify.queue.dispatch import Dispatch

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from flashnotify.api.auth import Reader
-from flashnotify.archive.ports import Statistics
-from flashnotify.archive.records import ACCEPTED
+from flashnotify.archive.statistics_port import Statistics
+from flashnotify.archive.statistics_records import ACCEPTED
 from flashnotify.archive.windows import WINDOWS
 from flashnotify.clock import Clock
 from flashnotify.domain import moment

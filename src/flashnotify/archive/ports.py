@@ -16,6 +16,7 @@ from flashnotify.archive import api_key_records, records
 from flashnotify.archive.cost_centre_records import SmsUsage
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.people_records import DigestEntry
+from flashnotify.archive.statistics_port import Statistics
 from flashnotify.domain import Device, Job, Lane, Priority
 
 
@@ -227,19 +228,6 @@ class Events(Protocol):
 
     def on_commit(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit."""
-
-
-class Statistics(Protocol):
-    """Counts and latencies, kept by the writes."""
-
-    async def totals(self, since: int) -> Sequence[records.Total]:
-        """Return the counts since `since`, by kind, channel and status."""
-
-    async def latencies(self, since: int) -> Sequence[records.Latency]:
-        """Return the latencies of attempts since `since`, by channel and transport."""
-
-    async def waiting(self) -> Sequence[records.Waiting]:
-        """Return what waits, by lane and reason."""
 
 
 class Maintenance(Protocol):

@@ -42,6 +42,7 @@ from flashnotify.archive.sql.sessions import SqlSessions
 from flashnotify.archive.sql.statistics import SqlStatistics
 from flashnotify.archive.sql.token_families import SqlTokenFamilies
 from flashnotify.archive.sql.users import SqlUsers
+from flashnotify.archive.statistics_port import Statistics
 from flashnotify.archive.writer import Writer
 
 
@@ -63,7 +64,7 @@ class SqlArchive(ports.Archive, identity_ports.IdentityArchive, people_ports.Peo
         self.devices: ports.Devices = SqlDevices(*access)
         self.api_keys: ports.ApiKeys = SqlApiKeys(*access)
         self.events: ports.Events = SqlEvents(*access)
-        self.statistics: ports.Statistics = SqlStatistics(*access)
+        self.statistics: Statistics = SqlStatistics(*access)
         self.maintenance: ports.Maintenance = SqlMaintenance(*access)
         self.directory: people_ports.Directory = SqlDirectory(*access)
         self.groups: people_ports.Groups = SqlGroups(*access)

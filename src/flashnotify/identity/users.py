@@ -1,10 +1,9 @@
 """Users: created, changed, deactivated, given a password. Each change is audited."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from flashnotify.archive import identity_ports
@@ -16,8 +15,7 @@ from flashnotify.errors import AlreadyTaken, Conflict, FieldError, NotFound
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.identity.passwords import Passwords
 from flashnotify.identity.throttle import Throttle
-
-Returned = TypeVar("Returned")
+from flashnotify.one_at_a_time import OneAtATime
 
 # Bytes of the attributes of a user, as JSON.
 MAX_ATTRIBUTES = 4096
@@ -50,7 +48,7 @@ class Users:
         self._ids = ids
         self._listeners: list[Callable[[Collection[User]], None]] = []
         self._leaving: list[Callable[[str, str], Awaitable[None]]] = []
-        self._turn = asyncio.Lock()
+        self._changes = OneAtATime()
         self._choices = Throttle(_FREE_CHOICES, clock)
 
     def on_change(self, callback: Callable[[Collection[User]], None]) -> None:
@@ -66,7 +64,7 @@ class Users:
         async def make() -> None:
             self._tell(await change())
 
-        await self._alone(make())
+        await self._changes.run(make())
 
     def on_address_left(self, callback: Callable[[str, str], Awaitable[None]]) -> None:
         """Await `callback` with the channel and the address that a user does not have any more."""
@@ -100,7 +98,7 @@ class Users:
         user = User(self._ids(), created_at=now, credentials_changed_at=now, **fields)
         if password is not None:
             user = replace(user, password_hash=await self._hash(user, password))
-        return await self._alone(self._add(actor, user, fields))
+        return await self._changes.run(self._add(actor, user, fields))
 
     async def change(self, actor: Actor, id: UUID, fields: Mapping[str, Any]) -> User:
         """Change `fields` of a user; the others stay.
@@ -110,14 +108,14 @@ class Users:
             AlreadyTaken: as `create`.
             Conflict: there would be no active admin any more.
         """
-        return await self._alone(self._change(actor, id, "user.changed", fields))
+        return await self._changes.run(self._change(actor, id, "user.changed", fields))
 
     async def set_active(self, actor: Actor, id: UUID, active: bool) -> User:
         """Activate or deactivate a user: only who is active can sign in. Raise as `change`."""
         action = "user.activated" if active else "user.deactivated"
         # Whom an admin activates is no longer deleted for SCIM clients, either.
         fields = {"active": True, "deleted_at": None} if active else {"active": False}
-        return await self._alone(self._change(actor, id, action, fields))
+        return await self._changes.run(self._change(actor, id, action, fields))
 
     async def set_password(
         self, actor: Actor, id: UUID, password: str, *, unless_changed_since: int | None = None
@@ -137,20 +135,11 @@ class Users:
         self._choices.forget(key)
         fields = {"password_hash": hashed}
         changing = self._change(actor, id, "password.changed", fields, unless_changed_since)
-        return await self._alone(changing)
+        return await self._changes.run(changing)
 
     async def _hash(self, user: User, password: str) -> str:
         await self._passwords.check(password, (user.name, user.email, user.external_id))
         return await self._passwords.hash(password)
-
-    async def _alone(self, change: Coroutine[Any, Any, Returned]) -> Returned:
-        """Make a change after those before it, to its end even if the caller is cancelled."""
-
-        async def in_turn() -> Returned:
-            async with self._turn:
-                return await change
-
-        return await asyncio.shield(in_turn())
 
     async def _add(self, actor: Actor, user: User, fields: Mapping[str, Any]) -> User:
         await self._refuse_taken(user)

@@ -1,11 +1,10 @@
 """Groups: created, changed, filled. Each change is audited."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from flashnotify.archive import people_ports
@@ -21,10 +20,9 @@ from flashnotify.archive.records import Page
 from flashnotify.clock import Clock
 from flashnotify.errors import AlreadyTaken, Conflict, FieldError, NotFound
 from flashnotify.identity.audit import Actor, Audit
+from flashnotify.one_at_a_time import OneAtATime
 from flashnotify.people.group_rules import check_rule
 from flashnotify.people.slugs import is_id
-
-T = TypeVar("T")
 
 # How deep groups may be in one another.
 MAX_DEPTH = 5
@@ -49,7 +47,7 @@ class Groups:
         self._audit = audit
         self._clock = clock
         self._ids = ids
-        self._turn = asyncio.Lock()
+        self._changes = OneAtATime()
 
     async def find(self, id: UUID) -> Group:
         """Return a group. Raise `NotFound` if there is none."""
@@ -78,7 +76,7 @@ class Groups:
         """
         values = {"owner": actor.id, **_checked(fields)}
         group = Group(self._ids(), created_at=self._clock.now(), **values)
-        return await self._alone(self._add(actor, group, fields))
+        return await self._changes.run(self._add(actor, group, fields))
 
     async def change(self, actor: Actor, id: UUID, fields: Mapping[str, Any]) -> Group:
         """Change `fields` of a group; the others stay.
@@ -88,7 +86,7 @@ class Groups:
             AlreadyTaken, InvalidInput: as `create`.
             Conflict: it gets another slug while an unfinished notification names it.
         """
-        return await self._alone(self._change(actor, id, _checked(fields)))
+        return await self._changes.run(self._change(actor, id, _checked(fields)))
 
     async def remove(self, actor: Actor, id: UUID) -> None:
         """Remove a group; its people stay.
@@ -97,7 +95,7 @@ class Groups:
             NotFound: there is no such group.
             Conflict: a notification names it that is not fanned out yet.
         """
-        await self._alone(self._remove(actor, id))
+        await self._changes.run(self._remove(actor, id))
 
     async def members(self, id: UUID, *, limit: int, cursor: str | None) -> Page[Member]:
         """Return a page of a group's own members, the newest people first."""
@@ -122,14 +120,14 @@ class Groups:
         """
         group, number = await self.find(group_id), 0
         for some in _sliced(user_ids):
-            number += await self._alone(self._add_some(actor, group, some, source))
+            number += await self._changes.run(self._add_some(actor, group, some, source))
         return number
 
     async def remove_members(self, actor: Actor, group_id: UUID, user_ids: Collection[UUID]) -> int:
         """Remove people from a group, as `add_members` adds them. Return how many were in it."""
         group, number = await self.find(group_id), 0
         for some in _sliced(user_ids):
-            number += await self._alone(self._remove_some(actor, group, some))
+            number += await self._changes.run(self._remove_some(actor, group, some))
         return number
 
     async def subgroups(self, id: UUID) -> Sequence[Group]:
@@ -143,16 +141,7 @@ class Groups:
             NotFound: there is no such group.
             Conflict: a group would contain itself, or groups would nest too deep.
         """
-        await self._alone(self._set_subgroups(actor, id, set(child_ids)))
-
-    async def _alone(self, change: Coroutine[Any, Any, T]) -> T:
-        """Make a change after those before it, to its end even if the caller is cancelled."""
-
-        async def in_turn() -> T:
-            async with self._turn:
-                return await change
-
-        return await asyncio.shield(in_turn())
+        await self._changes.run(self._set_subgroups(actor, id, set(child_ids)))
 
     async def _add(self, actor: Actor, group: Group, fields: Mapping[str, Any]) -> Group:
         await self._refuse_taken(group)

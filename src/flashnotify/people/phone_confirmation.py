@@ -1,11 +1,9 @@
 """Phone numbers that people give themselves, confirmed by a code that is sent to the number."""
 
-import asyncio
 import hmac
 import secrets
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 from uuid import UUID
 
 from flashnotify.archive import people_ports
@@ -16,8 +14,7 @@ from flashnotify.errors import FieldError, InvalidInput, RateLimited, Unavailabl
 from flashnotify.identity.audit import Actor
 from flashnotify.identity.password_reset import DirectMessages
 from flashnotify.identity.users import Users
-
-Returned = TypeVar("Returned")
+from flashnotify.one_at_a_time import OneAtATime
 
 DIGITS, CODE_MINUTES, TRIES = 6, 10, 5
 # Codes an hour, for a person and for a number.
@@ -53,7 +50,7 @@ class PhoneConfirmations:
         self._clock = clock
         self._key = hmac.digest(key, b"phone confirmation", "sha256")
         self._locale = locale
-        self._turn = asyncio.Lock()
+        self._changes = OneAtATime()
 
     async def request(self, user_id: UUID, phone: str) -> None:
         """Send a new code to a number. Earlier codes of the person are of no use any more.
@@ -65,7 +62,7 @@ class PhoneConfirmations:
         """
         user = await self._users.find(user_id)
         code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
-        await self._alone(self._store(user_id, phone, code))
+        await self._changes.run(self._store(user_id, phone, code))
         # Outside of the turn: a gateway may be slow.
         if not await self._messages.send("sms", phone, _sms(code, user.locale or self._locale)):
             raise Unavailable("The code could not be sent. Try again later.", retry_after=60)
@@ -75,20 +72,11 @@ class PhoneConfirmations:
 
         Raise `InvalidInput` if the code is wrong, expired or used up.
         """
-        await self._alone(self._confirm(actor, user_id, code))
+        await self._changes.run(self._confirm(actor, user_id, code))
 
     async def remove(self, actor: Actor, user_id: UUID) -> None:
         """Take a person's number away, and what would confirm another one."""
-        await self._alone(self._remove(actor, user_id))
-
-    async def _alone(self, change: Coroutine[Any, Any, Returned]) -> Returned:
-        """Make a change after those before it, to its end even if the caller is cancelled."""
-
-        async def in_turn() -> Returned:
-            async with self._turn:
-                return await change
-
-        return await asyncio.shield(in_turn())
+        await self._changes.run(self._remove(actor, user_id))
 
     async def _store(self, user_id: UUID, phone: str, code: str) -> None:
         now = self._clock.now()

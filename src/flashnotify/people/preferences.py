@@ -1,6 +1,5 @@
 """How people want to be notified: shown with what holds otherwise, checked, changed."""
 
-import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +16,7 @@ from flashnotify.errors import FieldError, InvalidInput, NotFound
 from flashnotify.identity.audit import Actor, Audit
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.meta.suggestions import did_you_mean
+from flashnotify.one_at_a_time import OneAtATime
 from flashnotify.people.local_time import next_digest, zone_of
 
 # The channels that are wanted, by kind; None stands for the kind's defaults.
@@ -37,7 +37,7 @@ class Preferences:
     clock: Clock
     zone: ZoneInfo
     on_digest: Callable[[], None] = lambda: None
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _changes: OneAtATime = field(default_factory=OneAtATime, init=False)
 
     async def of(self, id: UUID) -> Person:
         """Return a person, with their preferences. Raise `NotFound` if there is none."""
@@ -74,7 +74,8 @@ class Preferences:
             wanted = {kind: frozenset(c) for kind, c in chosen.items() if c is not None}
             return replace(kept, kinds=wanted, **fields)
 
-        return await self._alone(actor, "preferences.changed", id, changed)
+        change = self._change(actor, "preferences.changed", id, changed)
+        return await self._changes.run(change)
 
     async def unsubscribe(self, actor: Actor, id: UUID, kind: str, channel: str) -> None:
         """Take a channel from those on which a person gets a kind.
@@ -90,22 +91,16 @@ class Preferences:
             channels = before.kinds.get(kind, spec.default_channels) - {channel}
             return replace(before, kinds={**before.kinds, kind: channels})
 
-        await self._alone(actor, "preferences.unsubscribed", id, without)
+        await self._changes.run(self._change(actor, "preferences.unsubscribed", id, without))
 
-    async def _alone(
+    async def _change(
         self, actor: Actor, action: str, id: UUID, changed: Callable[[Chosen], Chosen]
     ) -> Person:
-        """Make a change after those before it, to its end even if the caller is cancelled."""
-
-        async def in_turn() -> Person:
-            async with self._turn:
-                person = await self.of(id)
-                wanted = changed(person.preferences)
-                if wanted != person.preferences:
-                    await self._store(actor, action, person, wanted)
-                return replace(person, preferences=wanted)
-
-        return await asyncio.shield(in_turn())
+        person = await self.of(id)
+        wanted = changed(person.preferences)
+        if wanted != person.preferences:
+            await self._store(actor, action, person, wanted)
+        return replace(person, preferences=wanted)
 
     async def _store(self, actor: Actor, action: str, person: Person, wanted: Chosen) -> None:
         before, now = person.preferences, self.clock.now()

@@ -6,7 +6,7 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from flashnotify.archive.records import Waiting
+from flashnotify.archive.statistics_records import Waiting
 from flashnotify.domain import Lane, Priority, WaitReason
 from flashnotify.meta.specs import NotifierSpec
 from flashnotify.telemetry.statistics import seconds_due

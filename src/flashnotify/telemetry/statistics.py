@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flashnotify.archive.records import LATENCY_BOUNDS
+from flashnotify.archive.statistics_records import LATENCY_BOUNDS
 
 
 def seconds_due(due: int | None, now: int) -> float:

@@ -13,13 +13,11 @@ from flashnotify.archive.api_key_records import ApiKey, DailyRecipients
 from flashnotify.archive.identity_records import AuditEntry
 from flashnotify.archive.ports import Archive
 from flashnotify.archive.records import (
-    ACCEPTED,
     Delivery,
     DeliveryFilter,
     FanOutSlice,
     Finish,
     IdempotencyRecord,
-    Latency,
     Notification,
     NotificationFilter,
     OutboxFilter,
@@ -27,8 +25,8 @@ from flashnotify.archive.records import (
     RegisteredDevice,
     Reschedule,
     ScheduledJob,
-    Total,
 )
+from flashnotify.archive.statistics_records import ACCEPTED, Latency, Total
 from flashnotify.domain import (
     AttemptOutcome,
     DeliveryStatus,

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import event
 
 from flashnotify.archive.ports import Archive
-from flashnotify.archive.records import DeliveryFilter, Finish, Reschedule, Waiting
+from flashnotify.archive.records import DeliveryFilter, Finish, Reschedule
+from flashnotify.archive.statistics_records import Waiting
 from flashnotify.domain import DeliveryStatus, Lane, Priority, WaitReason
 from tests.support.archives import Archive as Opened
 from tests.support.manual_clock import ManualClock

@@ -5,7 +5,7 @@ from bisect import bisect_left
 
 import pytest
 
-from flashnotify.archive.records import LATENCY_BOUNDS as BOUNDS
+from flashnotify.archive.statistics_records import LATENCY_BOUNDS as BOUNDS
 from flashnotify.telemetry.statistics import percentile
 
 

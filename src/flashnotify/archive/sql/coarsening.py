@@ -4,8 +4,8 @@ from typing import TypeAlias
 
 from sqlalchemy import BigInteger, ColumnElement, bindparam, delete, text
 
-from flashnotify.archive.models import Latency, Total
 from flashnotify.archive.sql.changes import Change, Stage, Statement
+from flashnotify.archive.statistics_models import Latency, Total
 
 Counted: TypeAlias = type[Total] | type[Latency]
 

@@ -22,6 +22,7 @@ from flashnotify.archive.sql.coarsening import Counted, coarsen, is_finer
 from flashnotify.archive.sql.lists import first_id
 from flashnotify.archive.sql.sessions import REMOVE_SESSION
 from flashnotify.archive.sql.token_families import PURGE_FAMILY
+from flashnotify.archive.statistics_models import Latency, Total
 from flashnotify.archive.write_lanes import WriteLane
 
 # Notifications of one slice, since their audiences may be long.
@@ -60,8 +61,8 @@ PURGE_PHONE_CONFIRMATION = _purge(
     PhoneConfirmation.sent_at < bindparam("before"),
 )
 PURGE_EVENTS = _purge(models.Event, models.Event.id < bindparam("before"))
-PURGE_TOTALS = _purge(models.Total, models.Total.since < bindparam("before"))
-PURGE_LATENCIES = _purge(models.Latency, models.Latency.since < bindparam("before"))
+PURGE_TOTALS = _purge(Total, Total.since < bindparam("before"))
+PURGE_LATENCIES = _purge(Latency, Latency.since < bindparam("before"))
 # A new answer for the same key, in the same commit, stays.
 PURGE_IDEMPOTENCY_KEY = _purge(
     models.IdempotencyKey,
@@ -101,16 +102,16 @@ class SqlMaintenance(Access):
         return await self._purge_from(PURGE_EVENTS, models.Event.id, (last or 0) - keep + 1, limit)
 
     async def purge_totals(self, before: int, span: int) -> bool:
-        return await self._purge_from(PURGE_TOTALS, models.Total.since, before, span)
+        return await self._purge_from(PURGE_TOTALS, Total.since, before, span)
 
     async def purge_latencies(self, before: int, span: int) -> bool:
-        return await self._purge_from(PURGE_LATENCIES, models.Latency.since, before, span)
+        return await self._purge_from(PURGE_LATENCIES, Latency.since, before, span)
 
     async def coarsen_totals(self, before: int, span: int) -> bool:
-        return await self._coarsen(models.Total, before, span)
+        return await self._coarsen(Total, before, span)
 
     async def coarsen_latencies(self, before: int, span: int) -> bool:
-        return await self._coarsen(models.Latency, before, span)
+        return await self._coarsen(Latency, before, span)
 
     async def purge_sessions(self, created_before: int, seen_before: int, limit: int) -> bool:
         over = or_(Session.id < first_id(created_before), Session.seen_at < seen_before)

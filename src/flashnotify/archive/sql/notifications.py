@@ -42,6 +42,7 @@ from flashnotify.archive.sql.notification_lists import (
 )
 from flashnotify.archive.sql.statistics import count, total
 from flashnotify.archive.sql.waiting import add_batches, add_waiting
+from flashnotify.archive.statistics_records import ACCEPTED
 from flashnotify.archive.write_lanes import WriteLane
 from flashnotify.domain import DeliveryStatus, Job, NotificationStatus, Priority
 
@@ -121,7 +122,7 @@ class SqlNotifications(NotificationLists):
         now = notification.accepted_at
         changes: list[Change] = [
             (ADD_NOTIFICATION, _row(notification)),
-            total(now, notification.kind, "", records.ACCEPTED),
+            total(now, notification.kind, "", ACCEPTED),
         ]
         if isinstance(work, ScheduledJob):
             changes += (add_job(work), add_waiting(work, 1))

@@ -11,14 +11,15 @@ from sqlalchemy import BigInteger, ColumnElement, Row, cast, func, literal_colum
 
 from flashnotify.archive.models import Count as CountRow
 from flashnotify.archive.models import JobRow
-from flashnotify.archive.models import Latency as LatencyRow
-from flashnotify.archive.models import Total as TotalRow
-from flashnotify.archive.models import Waiting as WaitingRow
-from flashnotify.archive.records import LATENCY_BOUNDS, Attempt, Latency, Total, Waiting
+from flashnotify.archive.records import Attempt
 from flashnotify.archive.sql.access import Access
 from flashnotify.archive.sql.changes import Change, Stage, upsert
 from flashnotify.archive.sql.jobs import in_lane, oldest_due
 from flashnotify.archive.sql.reading import milliseconds_of
+from flashnotify.archive.statistics_models import Latency as LatencyRow
+from flashnotify.archive.statistics_models import Total as TotalRow
+from flashnotify.archive.statistics_models import Waiting as WaitingRow
+from flashnotify.archive.statistics_records import LATENCY_BOUNDS, Latency, Total, Waiting
 from flashnotify.domain import AttemptOutcome, DeliveryStatus, Lane, Priority, WaitReason
 
 # Milliseconds that one row of counts, and one of latencies, covers.

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, bindparam, text
 
-from flashnotify.archive.models import Id, Waiting
+from flashnotify.archive.models import Id
 from flashnotify.archive.records import Delivery, ScheduledJob
 from flashnotify.archive.sql.changes import Change, Stage, Statement, upsert
+from flashnotify.archive.statistics_models import Waiting
 from flashnotify.domain import DeliveryStatus, Job
 
 # What a job holds: the deliveries of its batch that have not ended, or one fan-out.

@@ -18,7 +18,7 @@ from flashnotify.facades.scim.failures import invalid, not_found
 from flashnotify.facades.scim.mapping import uuid_of
 from flashnotify.facades.scim.members import MemberChanges, ids_of, take_members
 from flashnotify.facades.scim.membership import Membership
-from flashnotify.facades.scim.patches import PATCH_OP, operations_of
+from flashnotify.facades.scim.patches import apply, operations_of
 from flashnotify.facades.scim.queries import Query
 from flashnotify.facades.scim.resources import is_among, meta_of, require_version, version_of
 from flashnotify.facades.scim.schemas import CORE_GROUP, POLICY, Group
@@ -86,12 +86,7 @@ class ScimGroups:
             resource: Any = Group.model_validate(_document_of(group), scim_policy=POLICY)
             for operation in operations:
                 await self.slices.step()
-                patch = _PATCH.model_validate(
-                    {"schemas": [PATCH_OP], "Operations": [operation]},
-                    scim_ctx=Context.RESOURCE_PATCH_REQUEST,
-                    scim_policy=POLICY,
-                )
-                patch.patch(resource, scim_policy=POLICY)
+                apply(resource, _PATCH, operation)
             group = await self._change(caller, group, resource.model_dump(), changes)
         if caller.selection.wanted:
             return await self._answer(caller, group, 200)

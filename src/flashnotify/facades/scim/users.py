@@ -16,7 +16,7 @@ from flashnotify.domain import Role
 from flashnotify.facades.scim.exchange import Answer, Caller
 from flashnotify.facades.scim.failures import ScimError, not_found
 from flashnotify.facades.scim.mapping import document_of, fields_of, user_name_of, uuid_of
-from flashnotify.facades.scim.patches import PATCH_OP, operations_of
+from flashnotify.facades.scim.patches import apply, operations_of
 from flashnotify.facades.scim.queries import Query
 from flashnotify.facades.scim.resources import (
     is_among,
@@ -95,12 +95,7 @@ class ScimUsers:
             for operation in operations:
                 # One by one: each may take milliseconds.
                 await self.slices.step()
-                patch = _PATCH.model_validate(
-                    {"schemas": [PATCH_OP], "Operations": [operation]},
-                    scim_ctx=Context.RESOURCE_PATCH_REQUEST,
-                    scim_policy=POLICY,
-                )
-                patch.patch(resource, scim_policy=POLICY)
+                apply(resource, _PATCH, operation)
             await self.slices.step()
             return await self._change(caller, user, resource.model_dump())
 
